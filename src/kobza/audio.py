@@ -1,0 +1,230 @@
+"""Decode any recording to mono samples at one rate, as a stream, and cut it into windows.
+
+    file --PyAV--> frames --mean of channels--> mono --swresample--> chunks of about 1 s --> windows of 10 s
+
+Nothing here holds a whole recording except `load_audio`: a file of three hours takes the memory of a short one.
+"""
+
+import io
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+
+Source = str | Path | bytes | BinaryIO
+
+# Which files of a folder are taken for music.
+AUDIO_EXTENSIONS = frozenset(
+    "." + name
+    for name in (
+        *("mp3", "mp2", "flac", "ogg", "oga", "opus", "m4a", "m4b", "aac", "wav", "w64"),
+        *("aif", "aiff", "aifc", "wma", "ape", "wv", "tta", "mka", "caf", "au"),
+    )
+)
+# FFmpeg also "plays" playlists, subtitles and scripts, some of which open further files or addresses. Only containers
+# of sound are let in; names as FFmpeg's demuxers have them.
+DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,webm,caf,au"
+# These headers say how long the recording is (others make FFmpeg guess), so a cut file can be told from a short one.
+HEADER_KNOWS_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
+MAX_BAD_READS = 100  # a container that fails this often in reading has nothing more to give
+
+
+class AudioError(ValueError):
+    """A recording cannot be used. The message is one sentence: the file, the reason, what to do."""
+
+
+def printable(path: str | Path) -> str:
+    """The path as text that prints on any terminal: control characters and bytes that are no UTF-8 as escapes."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class _Named:
+    """A binary stream under a harmless name: PyAV shows FFmpeg the name, which it takes for a hint and not a path."""
+
+    def __init__(self, stream: BinaryIO, name: str):
+        self.name = name
+        self.read, self.seek, self.tell = stream.read, stream.seek, stream.tell
+
+
+def _open(source: Source) -> tuple[BinaryIO, str, str, bool]:
+    """-> (stream, what to call it in a sentence, its extension, whether it is ours to close)."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source), "The recording given as bytes", "", True
+    if hasattr(source, "read"):
+        return source, "The recording given as a stream", "", False
+    name = printable(source)
+    try:
+        # Asked before opening: to open a FIFO is to wait for its writer, maybe for ever.
+        if not stat.S_ISREG(os.stat(source).st_mode):
+            raise AudioError(f"{name} is not a regular file; give the path of a recording.")
+        return open(source, "rb"), name, Path(source).suffix.lower(), True
+    except OSError as error:
+        raise AudioError(f"{name} cannot be opened ({error.strerror}); check the path and its permissions.") from error
+
+
+def _mono(frame: av.AudioFrame) -> np.ndarray:
+    """(samples,) float32 in [-1, 1): the mean of the frame's channels.
+
+    The mean is taken here because FFmpeg's own stereo-to-mono is (L + R) / sqrt(2) in floats: 3 dB too loud, clipping.
+    """
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, len(frame.layout.channels)).T
+    if samples.dtype.kind == "u":  # 8-bit: the silent level is 128
+        samples = samples.astype(np.float32) / 128.0 - 1.0
+    elif samples.dtype.kind == "i":
+        samples = samples * np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
+    return samples.mean(axis=0).astype(np.float32)
+
+
+def _packets(container, stream) -> Iterator["av.Packet | None"]:
+    """The stream's packets; None for each place where the container could not be read."""
+    bad = 0
+    while bad < MAX_BAD_READS:
+        try:
+            yield from container.demux(stream)
+            return
+        except av.FFmpegError:
+            bad += 1
+            yield None
+
+
+def _blocks(container, name: str) -> Iterator[tuple[int, np.ndarray]]:
+    """(sampling rate, mono samples) per decoded frame; damaged packets are skipped, if they are the lesser part."""
+    stream = container.streams.best("audio")
+    if stream is None:
+        raise AudioError(f"{name} has no audio stream; give a recording.")
+    good = bad = 0
+    seconds = 0.0
+    for packet in _packets(container, stream):
+        try:
+            frames = packet.decode() if packet is not None else None
+        except (av.FFmpegError, ValueError):
+            frames = None
+        if frames is None:
+            bad += 1
+            continue
+        good += 1
+        for frame in frames:
+            if frame.samples:
+                seconds += frame.samples / frame.sample_rate
+                yield frame.sample_rate, _mono(frame)
+    if seconds == 0:
+        raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
+    if bad > good:
+        raise AudioError(f"{name} is damaged: {bad} of its {bad + good} packets cannot be decoded; replace the file.")
+    declared = (container.duration or 0) / av.time_base
+    if container.format.name in HEADER_KNOWS_LENGTH and seconds < declared / 2:
+        raise AudioError(
+            f"{name} is cut off: {seconds:.1f} s of its {declared:.1f} s can be decoded; replace the file."
+        )
+
+
+def _seconds_of(blocks: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
+    """Frames (some 25 ms each) gathered to about a second: a hundred times fewer steps through the resampler."""
+    held, length, held_rate = [], 0, None
+    for rate, samples in blocks:
+        if held and (rate != held_rate or length >= held_rate):
+            yield held_rate, np.concatenate(held)
+            held, length = [], 0
+        held.append(samples)
+        length += len(samples)
+        held_rate = rate
+    if held:
+        yield held_rate, np.concatenate(held)
+
+
+def _resample(blocks: Iterable[tuple[int, np.ndarray]], sampling_rate: int) -> Iterator[np.ndarray]:
+    """One running resampler for the whole recording, so that no seam is heard between blocks."""
+    resampler, resampler_rate = None, None
+    for rate, samples in blocks:
+        if resampler is not None and rate != resampler_rate:  # one mp3 after another in a file: each has its rate
+            yield from (frame.to_ndarray()[0] for frame in resampler.resample(None))
+            resampler = None
+        if rate == sampling_rate:
+            yield samples
+            continue
+        if resampler is None:
+            resampler, resampler_rate = av.AudioResampler("fltp", "mono", sampling_rate), rate
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.rate = rate
+        yield from (out.to_ndarray()[0] for out in resampler.resample(frame))
+    if resampler is not None:
+        yield from (frame.to_ndarray()[0] for frame in resampler.resample(None))
+
+
+def decode(source: Source, sampling_rate: int = 16000) -> Iterator[np.ndarray]:
+    """Decode a recording as a stream of mono chunks.
+
+    Args:
+        source: a path, the bytes of a file, or a binary stream that can seek (left open).
+        sampling_rate: of the samples given back, in Hz.
+
+    Yields:
+        (samples,) float32 of about one second each; joined they are the recording, the same every time.
+
+    Raises:
+        AudioError: no audio in it, cut off, mostly damaged, or samples that are no numbers. Some of it may have been
+            yielded before: the end of a file shows only at its end.
+    """
+    stream, name, extension, ours = _open(source)
+    try:
+        if stream.seek(0, os.SEEK_END) == 0:
+            raise AudioError(f"{name} is empty; replace the file.")
+        stream.seek(0)
+        hint = _Named(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""))
+        options = {"format_whitelist": DEMUXERS}
+        empty = True
+        with av.open(hint, metadata_errors="ignore", options=options, buffer_size=1 << 17) as container:
+            for chunk in _resample(_seconds_of(_blocks(container, name)), sampling_rate):
+                if not np.isfinite(chunk).all():
+                    raise AudioError(f"{name} has samples that are not finite numbers; export the recording again.")
+                empty = empty and not len(chunk)
+                yield chunk
+        if empty:
+            raise AudioError(f"{name} is shorter than one sample at {sampling_rate} Hz; give a longer recording.")
+    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
+    finally:
+        if ours:
+            stream.close()
+
+
+def windows(
+    chunks: Iterable[np.ndarray],
+    sampling_rate: int = 16000,
+    window_seconds: float = 10.0,
+    min_window_seconds: float = 1.0,
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Cut a stream of samples into consecutive windows.
+
+    Yields:
+        (start in seconds, (samples,) float32). All are `window_seconds` long but the last, which is dropped when
+        shorter than `min_window_seconds`, unless it is all there is. Where chunks begin and end makes no difference.
+    """
+    size = round(window_seconds * sampling_rate)
+    held, length, start = [], 0, 0
+    for chunk in chunks:
+        held.append(chunk)
+        length += len(chunk)
+        if length < size:
+            continue
+        joined = np.concatenate(held)
+        whole = length - length % size
+        for offset in range(0, whole, size):
+            yield start / sampling_rate, joined[offset : offset + size]
+            start += size
+        held, length = [joined[whole:].copy()], length - whole
+    if length and (start == 0 or length >= min_window_seconds * sampling_rate):
+        yield start / sampling_rate, np.concatenate(held)
+
+
+def load_audio(source: Source, sampling_rate: int = 16000) -> np.ndarray:
+    """The whole recording at once: (samples,) float32, mono. Arguments and errors are those of `decode`."""
+    return np.concatenate(list(decode(source, sampling_rate)))

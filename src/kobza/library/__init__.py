@@ -1,0 +1,21 @@
+"""A library of recordings: indexing folders, keeping vectors, answering queries."""
+
+from kobza.library.indexing import Progress
+from kobza.library.library import MusicLibrary, default_library_path
+from kobza.library.records import Failure, Hit, LibraryError, Report, Rev, Totals, Track
+from kobza.library.store import Store, open_store
+
+__all__ = [
+    "Failure",
+    "Hit",
+    "LibraryError",
+    "MusicLibrary",
+    "Progress",
+    "Report",
+    "Rev",
+    "Store",
+    "Totals",
+    "Track",
+    "default_library_path",
+    "open_store",
+]

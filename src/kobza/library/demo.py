@@ -1,0 +1,58 @@
+"""The demonstration: Kobza's own album, indexed and asked eight questions whose right answers are known."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kobza.data.synthetic import DEMO_QUERIES, DemoQuery, Piece, write_album
+from kobza.library.library import MusicLibrary
+from kobza.library.records import Hit, LibraryError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best three pieces for a query; `right` if the first is what was asked for."""
+
+    query: DemoQuery
+    best: list[tuple[Hit, Piece]]
+
+    @property
+    def right(self) -> bool:
+        return bool(self.best) and self.query.matches(self.best[0][1])
+
+
+def default_demo_folder() -> Path:
+    """kobza-demo in the user's cache folder ($XDG_CACHE_HOME, ~/.cache)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kobza-demo"
+
+
+def run_demo(folder=None, library=None, model=None, progress: Callable | None = None) -> list[Answer]:
+    """Make the album in `folder` as far as it is not there, index it, and answer `DEMO_QUERIES`.
+
+    Args:
+        folder: where the album goes (default: `default_demo_folder()`).
+        library: the library's folder; by default one inside `folder` that belongs to this checkpoint alone.
+        model: as for `MusicLibrary.open`.
+        progress: called with each `Progress` of indexing.
+
+    Raises:
+        LibraryError: the album cannot be indexed.
+    """
+    from kobza.checkpoint import Checkpoint  # here: it loads torch
+
+    folder = Path(folder) if folder is not None else default_demo_folder()
+    checkpoint = Checkpoint.load(model)
+    place = folder / "album"
+    by_name = {piece.name: piece for piece in write_album(place)}
+    with MusicLibrary.open(library or folder / f"library-{checkpoint.fingerprint}", checkpoint) as music:
+        report = music.add(place, progress)
+        if report.failed:
+            raise LibraryError(
+                f"The demo's album is damaged ({report.failed[0].reason}); delete {place} and try again."
+            )
+        answers = []
+        for query in DEMO_QUERIES:
+            named = ((hit, by_name.get(Path(hit.track.path).stem)) for hit in music.search(query.text, len(music)))
+            answers.append(Answer(query, [(hit, piece) for hit, piece in named if piece is not None][:3]))
+    return answers

@@ -1,0 +1,195 @@
+"""From recordings to vectors: threads decode ahead, the model embeds in full batches.
+
+    2 threads: hash, tags, decode, cut  --bounded queue of windows-->  batches of 16 across files --> vectors per track
+
+Samples live only in the queue and one batch, whatever the length of a recording; of a recording only vectors are kept.
+"""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kobza.audio import AudioError, decode, printable, windows
+from kobza.library.records import Failure, Rev, Track
+from kobza.library.scan import Job, content_hash
+from kobza.library.tags import Tags, read_tags
+
+DECODERS = 2  # PyAV lets go of the interpreter while it decodes; two of them outrun any model on a CPU
+BATCH = 16  # windows
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far indexing is: `fraction` goes from 0 to 1 with the bytes that are done."""
+
+    done: int  # recordings
+    total: int
+    fraction: float
+    path: str  # of the recording that was finished or worked on last
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A recording with all its vectors: (n, dim) float32, one per window, `starts` in seconds."""
+
+    job: Job
+    track: Track
+    rev: Rev
+    starts: list[float]
+    vectors: np.ndarray
+
+
+@dataclass
+class _Open:
+    """A recording on its way: what has come of it so far."""
+
+    job: Job
+    hash: bytes = b""
+    tags: Tags | None = None
+    starts: list[float] = field(default_factory=list)
+    vectors: list[np.ndarray] = field(default_factory=list)
+    failure: str | None = None
+    counted: float = 0.0  # bytes of it that the progress has counted
+
+
+@dataclass(frozen=True)
+class _Window:
+    open: _Open
+    start: float
+    samples: np.ndarray
+
+
+@dataclass(frozen=True)
+class _End:
+    open: _Open
+    seconds: float
+
+
+def _decode_job(opened: _Open, checkpoint, put: Callable[[object], None]) -> None:
+    """Everything about one recording that needs no model; puts its windows, then its end."""
+    job, samples_decoded = opened.job, 0
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal samples_decoded
+        for chunk in decode(job.path, checkpoint.sampling_rate):
+            samples_decoded += len(chunk)
+            yield chunk
+
+    try:
+        opened.hash = content_hash(job.path)  # before decoding: if the file changes meanwhile, the next run sees it
+        opened.tags = read_tags(job.path)
+        rule = checkpoint.sampling_rate, checkpoint.window_seconds, checkpoint.min_window_seconds
+        for start, samples in windows(counted(), *rule):
+            put(_Window(opened, start, samples))
+    except AudioError as error:
+        opened.failure = str(error)
+    except OSError as error:
+        opened.failure = f"{printable(job.path)} cannot be read ({error.strerror}); check it and index again."
+    except Exception as error:  # one odd file must not end the run: it is named like the others
+        opened.failure = f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error})."
+    put(_End(opened, samples_decoded / checkpoint.sampling_rate))
+
+
+class _Stopped(BaseException):
+    """Ends a decoding thread, past every handler that is for bad files."""
+
+
+@contextlib.contextmanager
+def _decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
+    """Threads that decode `jobs` into the queue, stopped on leaving however that happens."""
+    events: queue.Queue = queue.Queue(maxsize=2 * BATCH)
+    stop, lock, todo = threading.Event(), threading.Lock(), iter(jobs)
+
+    def put(event: object) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                return events.put(event, timeout=0.1)
+        raise _Stopped
+
+    def work() -> None:
+        with contextlib.suppress(_Stopped):
+            while True:
+                with lock:
+                    job = next(todo, None)
+                if job is None:
+                    return
+                _decode_job(_Open(job), checkpoint, put)
+
+    threads = [threading.Thread(target=work, name=f"kobza-decode-{i}", daemon=True) for i in range(DECODERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield events
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=2.0)
+
+
+def _embed(batch: list[_Window], checkpoint) -> None:
+    """Give each window's vector to its recording. If the batch is refused, each alone, to find whom it is about."""
+    batch = [window for window in batch if window.open.failure is None]
+    if not batch:
+        return
+    try:
+        vectors = checkpoint.embed_windows([window.samples for window in batch])
+    except ValueError as error:
+        if len(batch) > 1:
+            for window in batch:
+                _embed([window], checkpoint)
+            return
+        batch[0].open.failure = f"{printable(batch[0].open.job.path)} cannot be embedded: {error}"
+        return
+    for window, vector in zip(batch, vectors, strict=True):
+        window.open.starts.append(window.start)
+        window.open.vectors.append(np.asarray(vector, np.float32))
+
+
+def _finish(end: _End) -> Embedded | Failure:
+    opened, job = end.open, end.open.job
+    if opened.failure is not None:
+        return Failure(job.path, opened.failure)
+    title, artist, album, genre, year, _ = opened.tags
+    track = Track(job.path, title, artist, album, genre, year, end.seconds)
+    return Embedded(job, track, Rev(job.size, job.mtime_ns, opened.hash), opened.starts, np.stack(opened.vectors))
+
+
+def _advance(event: _Window | _End, sampling_rate: int) -> float:
+    """By how many bytes of recordings this brings the work forward: a window by its share, an end by what is left."""
+    opened, left = event.open, event.open.job.size - event.open.counted
+    if isinstance(event, _Window):
+        seconds = opened.tags.seconds
+        share = opened.job.size * len(event.samples) / sampling_rate / seconds if seconds > 0 else 0.0
+        left = min(left, share)
+    opened.counted += left
+    return left
+
+
+def embed_recordings(
+    jobs: list[Job], checkpoint, progress: Callable[[Progress], None] | None = None
+) -> Iterator[Embedded | Failure]:
+    """Decode and embed; each recording is yielded, or its failure, as soon as its last window has a vector.
+
+    Batches are filled with windows of whatever recordings come next. `checkpoint` is a `kobza.checkpoint.Checkpoint`.
+    """
+    total_bytes = max(1, sum(job.size for job in jobs))
+    done, done_bytes = 0, 0.0
+    with _decoding(jobs, checkpoint) as events:
+        while done < len(jobs):
+            held, ended, full = [], done, 0
+            while full < BATCH and ended < len(jobs) and len(held) < 2 * BATCH:
+                held.append(events.get())
+                ended += isinstance(held[-1], _End)
+                full += isinstance(held[-1], _Window)
+            _embed([event for event in held if isinstance(event, _Window)], checkpoint)
+            for event in held:
+                done_bytes += _advance(event, checkpoint.sampling_rate)
+                if isinstance(event, _End):
+                    done += 1
+                    yield _finish(event)
+            if progress is not None:
+                progress(Progress(done, len(jobs), min(1.0, done_bytes / total_bytes), held[-1].open.job.path))

@@ -1,0 +1,218 @@
+"""A music library: folders of recordings that can be searched by describing what is wanted."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from kobza.audio import printable
+from kobza.library.indexing import Embedded, Progress, embed_recordings
+from kobza.library.records import Failure, Hit, LibraryError, Report, Track, normalised_mean
+from kobza.library.scan import Job, Plan, find_recordings, make_plan, survey, under
+from kobza.library.store import Store, open_store
+
+PathLike = str | os.PathLike
+
+
+def default_library_path() -> Path:
+    """$KOBZA_LIBRARY, or kobza/library in the user's data folder ($XDG_DATA_HOME, ~/.local/share)."""
+    if named := os.environ.get("KOBZA_LIBRARY"):
+        return Path(named)
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kobza" / "library"
+
+
+class MusicLibrary:
+    """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
+
+    The music itself is only read. Vectors are those of one checkpoint, whose fingerprint the library keeps: another
+    checkpoint's vectors or queries are refused.
+    """
+
+    def __init__(self, store: Store, path: Path, model):
+        self.store, self.path, self._model = store, path, model
+        self._named = model is not None
+
+    @classmethod
+    def open(cls, path: PathLike | None = None, model=None, read_only: bool = False) -> "MusicLibrary":
+        """Open the library in the folder `path` (default: `default_library_path()`), making it if absent.
+
+        Args:
+            path: the library's folder.
+            model: a folder or Hub id of a checkpoint, or a `kobza.checkpoint.Checkpoint`; None for the default one.
+                It is loaded when first needed.
+            read_only: the library must be there, and nothing in it is written.
+
+        Raises:
+            LibraryError: it cannot be opened, or is absent with `read_only`.
+        """
+        folder = Path(path) if path is not None else default_library_path()
+        return cls(open_store(folder, read_only), folder, model)
+
+    @property
+    def model(self):
+        """The checkpoint, loaded on first use."""
+        if self._model is None or isinstance(self._model, str | os.PathLike):
+            from kobza.checkpoint import Checkpoint  # here: loading torch takes a second, and not every use needs it
+
+            self._model = Checkpoint.load(self._model)
+        return self._model
+
+    def _refuse_others(self) -> None:
+        """A vector knows its maker: raises LibraryError if the library's vectors are not this checkpoint's."""
+        meta = self.store.meta
+        if meta.get("fingerprint", self.model.fingerprint) != self.model.fingerprint and len(self):
+            raise LibraryError(
+                f"The library {printable(self.path)} was made with {meta['model']} (fingerprint "
+                f"{meta['fingerprint']}), and its vectors cannot be compared with those of {self.model.name} "
+                f"({self.model.fingerprint}); use that checkpoint with --model, or index into a new library with "
+                "--library."
+            )
+
+    def _sign(self) -> None:
+        model = self.model
+        rule = {"window_seconds": model.window_seconds, "min_window_seconds": model.min_window_seconds}
+        self.store.set_meta(
+            fingerprint=model.fingerprint, model=str(model.name), dim=str(model.dim), windows=json.dumps(rule)
+        )
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders and files that were added, absolute; `sync` looks into them again."""
+        return json.loads(self.store.meta.get("folders", "[]"))
+
+    def _set_folders(self, folders: Iterable[str]) -> None:
+        kept: list[str] = []
+        for folder in sorted(set(folders), key=len):  # the shorter first: what lies in a folder needs no entry
+            if not any(under(folder, other) for other in kept):
+                kept.append(folder)
+        self.store.set_meta(folders=json.dumps(sorted(kept)))
+
+    def add(self, paths: PathLike | Iterable[PathLike], progress: Callable[[Progress], None] | None = None) -> Report:
+        """Index folders or files; what is known and has not changed is not read.
+
+        Below these paths, moved files are found again by their content and deleted ones are forgotten. Each track is
+        stored as soon as it is embedded, so an interrupted run goes on where it stopped.
+
+        Raises:
+            LibraryError: the library belongs to another checkpoint, or another process is writing to it.
+        """
+        roots = [os.path.abspath(os.fspath(p)) for p in _listed(paths)]
+        with self.store.writing():
+            return self._index(roots, progress)
+
+    def sync(self, progress: Callable[[Progress], None] | None = None) -> Report:
+        """`add` again all that was ever added: new, changed, moved and deleted files are noticed."""
+        with self.store.writing():
+            report = self._index(self.folders, progress)
+            tracks = self.store.revs()
+            # A folder that is gone, and whose tracks have all been found elsewhere or were removed, is done with.
+            gone = {f for f in self.folders if not os.path.lexists(f) and not any(under(t, f) for t in tracks)}
+            report.failed = [failure for failure in report.failed if failure.path not in gone]
+            self._set_folders(set(self.folders) - gone)
+        return report
+
+    def _index(self, roots: list[str], progress) -> Report:
+        revs = self.store.revs()
+        files, searched, failed = survey(roots, revs)
+        plan = make_plan(revs, files, searched)
+        if plan.jobs or self._named:
+            self._refuse_others()
+        # Before the long work: after an interruption, too, `sync` knows where to go on.
+        self._set_folders(self.folders + [r for r in roots if os.path.isdir(r) or os.path.isfile(r)])
+        report = Report(unchanged=plan.unchanged, failed=failed)
+        self._apply(plan, report)
+        if plan.jobs:
+            self._sign()
+            # Closed at once when anything interrupts, so that no thread goes on decoding.
+            with contextlib.closing(embed_recordings(plan.jobs, self.model, progress)) as outcomes:
+                for outcome in outcomes:
+                    self._keep(outcome, report)
+        self.store.optimize()
+        return report
+
+    def _apply(self, plan: Plan, report: Report) -> None:
+        """All that needs no model."""
+        for old, new, mtime_ns in plan.moved:
+            self.store.move(old, new, mtime_ns)
+        for path, mtime_ns in plan.touched:
+            self.store.move(path, path, mtime_ns)
+        report.moved = len(plan.moved)
+        report.removed = self.store.delete(plan.gone)
+
+    def _keep(self, outcome: Embedded | Failure, report: Report) -> None:
+        if isinstance(outcome, Failure):
+            report.failed.append(outcome)
+            return
+        self.store.upsert(outcome.track, outcome.rev, outcome.starts, outcome.vectors)
+        report.added += not outcome.job.known
+        report.changed += outcome.job.known
+
+    def remove(self, paths: PathLike | Iterable[PathLike]) -> Report:
+        """Forget the tracks at or below these paths; the files stay. `Report.removed` says how many."""
+        targets = [os.path.abspath(os.fspath(p)) for p in _listed(paths)]
+        with self.store.writing():
+            gone = [path for path in self.store.revs() if any(under(path, target) for target in targets)]
+            removed = self.store.delete(gone)
+            self._set_folders(f for f in self.folders if not any(under(f, target) for target in targets))
+        return Report(removed=removed)
+
+    def search(self, text: str, k: int = 10) -> list[Hit]:
+        """The k tracks that a description fits best, best first.
+
+        Raises:
+            LibraryError: an empty description, k below 1, or a library of another checkpoint.
+        """
+        if not text.strip():
+            raise LibraryError('The description is empty; say what you look for, like "slow sad piano".')
+        self._check_k(k)
+        if not len(self):
+            return []
+        self._refuse_others()
+        return self._nearest(self.model.embed_text([text])[0], k)
+
+    def similar(self, track: Track | PathLike, k: int = 10) -> list[Hit]:
+        """The k tracks that sound most like `track`: one of the library's, or any recording on the disc. Never itself.
+
+        Raises:
+            LibraryError: there is neither, or the recording cannot be used.
+        """
+        self._check_k(k)
+        path = track.path if isinstance(track, Track) else os.path.abspath(os.fspath(track))
+        for _, _, _, vectors in self.store.scan(path):
+            hits = self._nearest(normalised_mean(vectors), k + 1)
+            return [hit for hit in hits if hit.track.path != path][:k]
+        self._refuse_others()
+        found, failed = find_recordings(path)
+        if failed or path not in found:
+            raise LibraryError(failed[0].reason if failed else f"{printable(path)} is a folder; name a recording.")
+        job = Job(path, found[path].st_size, found[path].st_mtime_ns, known=False)
+        outcome = next(iter(embed_recordings([job], self.model)))
+        if isinstance(outcome, Failure):
+            raise LibraryError(outcome.reason)
+        return self._nearest(normalised_mean(outcome.vectors), k)
+
+    def _check_k(self, k: int) -> None:
+        if k < 1:
+            raise LibraryError(f"k is {k}; ask for 1 track or more.")
+
+    def _nearest(self, vector: np.ndarray, k: int) -> list[Hit]:
+        return [Hit(score, track, moment) for score, track, moment in self.store.search(vector, k)]
+
+    def __len__(self) -> int:
+        return self.store.count().tracks
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __enter__(self) -> "MusicLibrary":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+def _listed(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
+    return [paths] if isinstance(paths, str | os.PathLike) else list(paths)

@@ -1,0 +1,76 @@
+"""The records that a library is made of, the same in every store."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+
+class LibraryError(ValueError):
+    """A library cannot do what is asked. The message is a sentence that says why and what to do."""
+
+
+class Rev(NamedTuple):
+    """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes."""
+
+    size: int
+    mtime_ns: int
+    hash: bytes
+
+
+class Totals(NamedTuple):
+    tracks: int
+    windows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Track:
+    """A recording of the library; an unknown tag is "" (year: None), duration in seconds."""
+
+    path: str
+    title: str = ""
+    artist: str = ""
+    album: str = ""
+    genre: str = ""
+    year: int | None = None
+    duration: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A track found: cosine with the query in [-1, 1]; `moment`, the start in seconds of its best window."""
+
+    score: float
+    track: Track
+    moment: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A path that could not be used, and the sentence that says why."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class Report:
+    """What a run did to the library, in tracks; `failed` names each path with its reason."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    removed: int = 0
+    failed: list[Failure] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        counts = ("added", "changed", "unchanged", "moved", "removed")
+        return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
+
+
+def normalised_mean(vectors: np.ndarray) -> np.ndarray:
+    """(n, dim) -> (dim,) of unit length: a track's vector out of those of its windows."""
+    mean = vectors.astype(np.float32).mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-12)

@@ -1,0 +1,136 @@
+"""What has changed on the disc since the last run: only that is touched, and nothing is thrown away in haste."""
+
+import os
+import shutil
+
+import pytest
+from recordings import counts, tone, write
+
+
+def state(library) -> dict:
+    return {
+        track.path: (rev.hash, tuple(starts), vectors.tobytes()) for track, rev, starts, vectors in library.store.scan()
+    }
+
+
+def no_decoding(monkeypatch):
+    def decode(path, *_):
+        raise AssertionError(f"{path} was decoded")
+
+    monkeypatch.setattr("kobza.library.indexing.decode", decode)
+
+
+def test_second_run_reads_nothing(library, music, monkeypatch):
+    library.add(music)
+    before, heard = state(library), library.model.windows_heard
+    no_decoding(monkeypatch)
+    monkeypatch.setattr("kobza.library.scan.content_hash", lambda path: pytest.fail(f"{path} was read"))
+    assert counts(library.add(music)) == (0, 0, 7, 0, 0, 0)
+    assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
+    assert state(library) == before and library.model.windows_heard == heard
+
+
+def test_a_touched_file_is_read_but_not_decoded(library, music, monkeypatch):
+    library.add(music)
+    os.utime(music / "200.flac", (1, 1))
+    no_decoding(monkeypatch)
+    assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
+    monkeypatch.setattr("kobza.library.scan.content_hash", lambda path: pytest.fail("its new time was not kept"))
+    assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
+
+
+def test_moved_files_keep_their_vectors(library, music, monkeypatch):
+    library.add(music)
+    before = state(library)
+    (music / "200.flac").rename(music / "old" / "renamed.flac")
+    (music / "jazz").rename(music / "swing")
+    no_decoding(monkeypatch)
+    assert counts(library.sync()) == (0, 0, 3, 4, 0, 0)
+    after = state(library)
+    assert sorted(before.values()) == sorted(after.values())
+    assert all(os.path.exists(path) for path in after)
+    assert library.search("tone 200")[0].track.path == str(music / "old" / "renamed.flac")
+
+
+def test_a_whole_folder_moved_away_is_found_where_it_is_added(library, music, tmp_path, monkeypatch):
+    library.add(music)
+    music.rename(tmp_path / "elsewhere")
+    no_decoding(monkeypatch)
+    assert counts(library.add(tmp_path / "elsewhere")) == (0, 0, 0, 7, 0, 0)
+    assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
+    assert library.folders == [str(tmp_path / "elsewhere")]
+
+
+def test_deleted_and_changed_files(library, music):
+    library.add(music)
+    (music / "200.flac").unlink()
+    (music / "1000.wav").unlink()
+    write(music / "jazz" / "400.mp3", tone(3000, 4))
+    write(music / "new.flac", tone(5000, 4))
+    assert counts(library.sync()) == (1, 1, 4, 0, 2, 0)
+    assert len(library) == 6
+    assert library.search("tone 3000")[0].track.path.endswith("400.mp3")
+    assert library.search("tone 5000")[0].track.path.endswith("new.flac")
+
+
+def test_a_copy_is_a_track_of_its_own(library, music):
+    library.add(music)
+    shutil.copy(music / "200.flac", music / "copy.flac")
+    assert counts(library.sync()) == (1, 0, 7, 0, 0, 0)
+
+
+def test_an_emptied_folder_is_kept_in_mind(library, music, tmp_path):
+    """What an unplugged disc looks like: the mount point is there, and empty."""
+    library.add(music)
+    music.rename(tmp_path / "disc")
+    music.mkdir()
+    report = library.sync()
+    assert counts(report) == (0, 0, 0, 0, 0, 1)
+    assert "no recordings any more" in report.failed[0].reason and len(library) == 7
+    music.rmdir()
+    report = library.sync()
+    assert len(report.failed) == 1 and "cannot be read" in report.failed[0].reason and len(library) == 7
+    (tmp_path / "disc").rename(music)
+    assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
+
+
+def test_an_unreadable_folder_loses_nothing(library, music, monkeypatch):
+    library.add(music)
+    real_list, real_stat, closed = os.listdir, os.stat, str(music / "jazz")
+
+    def listdir(path):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return real_list(path)
+
+    def fake_stat(path, *args, **kwargs):
+        if str(path).startswith(closed + os.sep):
+            raise PermissionError(13, "Permission denied", path)
+        return real_stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(os, "stat", fake_stat)
+    report = library.sync()
+    assert counts(report) == (0, 0, 4, 0, 0, 1) and "Permission denied" in report.failed[0].reason
+    assert len(library) == 7
+
+
+def test_remove(library, music):
+    library.add(music)
+    assert library.remove([music / "jazz", music / "200.flac"]).removed == 4
+    assert len(library) == 3
+    assert library.remove(music / "jaz").removed == 0  # not a folder whose name merely begins so
+    assert counts(library.sync()) == (4, 0, 3, 0, 0, 0)  # the folder is still known
+    assert library.remove(music).removed == 7
+    assert counts(library.sync()) == (0, 0, 0, 0, 0, 0)  # and now it is not
+
+
+def test_files_can_be_added_by_name(library, music):
+    odd = music / "200.dat"
+    (music / "200.flac").rename(odd)
+    assert counts(library.add([odd, music / "jazz" / "400.mp3", music / "nothing.mp3"])) == (2, 0, 0, 0, 0, 1)
+    assert library.folders == sorted([str(odd), str(music / "jazz" / "400.mp3")])
+    library.add(music)
+    assert library.folders == [str(music)] and len(library) == 7
+    odd.unlink()
+    assert counts(library.sync()) == (0, 0, 6, 0, 1, 0)

@@ -1,0 +1,81 @@
+import shutil
+
+import numpy as np
+import pytest
+from recordings import ToneEar
+
+from kobza.audio import load_audio, windows
+from kobza.cli import main
+from kobza.data.synthetic import DEMO_QUERIES, album, write_album
+from kobza.library.demo import default_demo_folder, run_demo
+from kobza.library.records import normalised_mean
+
+
+class KnowingEar(ToneEar):
+    """Hears in each query the very piece that is asked for, or (`sign` -1) all that is not like it."""
+
+    def __init__(self, folder, sign):
+        super().__init__()
+        self.folder, self.sign = folder, sign
+
+    def embed_text(self, texts):
+        (query,) = [query for query in DEMO_QUERIES if query.text == texts[0]]
+        piece = next(piece for piece in some_pieces() if query.matches(piece))
+        heard = self.embed_windows([w for _, w in windows([load_audio(self.folder / "album" / f"{piece.name}.flac")])])
+        return self.sign * normalised_mean(heard)[None]
+
+
+def some_pieces():
+    """The first right piece for each query, and two more: quicker than the whole album."""
+    pieces = album()
+    right = [next(piece for piece in pieces if query.matches(piece)) for query in DEMO_QUERIES]
+    others = [piece for piece in pieces if not any(query.matches(piece) for query in DEMO_QUERIES)]
+    return list({piece.name: piece for piece in right + others[:2]}.values())
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rendered")
+    write_album(folder, some_pieces()[2:])
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path, rendered, monkeypatch):
+    """A demo folder that an earlier run left unfinished: two pieces are missing."""
+    folder = tmp_path / "demo"
+    shutil.copytree(rendered, folder / "album")
+    monkeypatch.setattr("kobza.library.demo.write_album", lambda place: write_album(place, some_pieces()))
+    return folder
+
+
+def test_counts_what_is_right_and_runs_again(folder, monkeypatch, capsys):
+    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, 1))
+    assert main(["demo", "--folder", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "8 of 8 queries put a right piece first" in out and out.count("[right]") == 8
+    assert all(query.text in out for query in DEMO_QUERIES)
+    assert sum(line.startswith("  ") for line in out.splitlines()) == 24
+
+    monkeypatch.setattr("kobza.library.indexing.decode", lambda *_: pytest.fail("indexed again"))
+    assert main(["demo", "--folder", str(folder)]) == 0
+    assert capsys.readouterr().out == out
+
+    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, -1))
+    assert main(["demo", "--folder", str(folder)]) == 0
+    assert "0 of 8 queries put a right piece first" in capsys.readouterr().out
+
+
+def test_with_a_real_checkpoint(folder, tiny_checkpoint):
+    answers = run_demo(folder, model=tiny_checkpoint)
+    assert [answer.query for answer in answers] == DEMO_QUERIES
+    for answer in answers:
+        assert [hit.score for hit, _ in answer.best] == sorted((hit.score for hit, _ in answer.best), reverse=True)
+        assert answer.right == answer.query.matches(answer.best[0][1])
+        assert all(np.isfinite(hit.score) and piece.title == hit.track.title for hit, piece in answer.best)
+    assert len(list((folder / "album").glob("*.flac"))) == len(some_pieces())
+
+
+def test_default_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_demo_folder() == tmp_path / "kobza-demo"
