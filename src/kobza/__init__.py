@@ -1,0 +1,68 @@
+"""Kobza finds music by describing it: a sentence and a recording in one vector space.
+
+Importing it makes transformers' Auto classes and `pipeline("text-to-music-retrieval")` know Kobza checkpoints.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
+from transformers.pipelines import PIPELINE_REGISTRY
+
+from .configuration_kobza import KobzaConfig
+from .feature_extraction_kobza import KobzaFeatureExtractor
+from .modeling_kobza import KobzaModel, KobzaOutput
+from .pipeline_kobza import KobzaRetrievalPipeline
+from .processing_kobza import KobzaProcessor
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint, CheckpointError, default_checkpoint
+    from .library import MusicLibrary
+
+__version__ = "0.1.0"
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "KobzaConfig",
+    "KobzaFeatureExtractor",
+    "KobzaModel",
+    "KobzaOutput",
+    "KobzaProcessor",
+    "KobzaRetrievalPipeline",
+    "MusicLibrary",
+    "default_checkpoint",
+]
+
+_LAZY = {
+    "Checkpoint": ".checkpoint",
+    "CheckpointError": ".checkpoint",
+    "default_checkpoint": ".checkpoint",
+    "MusicLibrary": ".library",
+}
+
+
+class _KnownPipelines:
+    """A checkpoint's config.json lists its own pipeline, as code to be trusted. Where kobza is installed that pipeline
+    is registered below, so the list reads as empty here and nothing has to be trusted; saving keeps it."""
+
+    def __get__(self, config, owner=None):
+        return {}
+
+    def __set__(self, config, value):
+        config.__dict__["custom_pipelines"] = value
+
+
+KobzaConfig.custom_pipelines = _KnownPipelines()
+AutoConfig.register("kobza", KobzaConfig, exist_ok=True)
+AutoModel.register(KobzaConfig, KobzaModel, exist_ok=True)
+AutoProcessor.register(KobzaConfig, KobzaProcessor, exist_ok=True)
+AutoFeatureExtractor.register(KobzaConfig, KobzaFeatureExtractor, exist_ok=True)
+PIPELINE_REGISTRY.register_pipeline(
+    "text-to-music-retrieval", pipeline_class=KobzaRetrievalPipeline, pt_model=AutoModel, type="multimodal"
+)
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,42 @@
+"""A tiny checkpoint, made on the spot and offline, for every test that needs one."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import pytest
+from tiny import make_model, make_tokenizer
+
+
+@pytest.fixture(scope="session")
+def tiny_processor(tmp_path_factory):
+    from kobza import KobzaFeatureExtractor, KobzaProcessor
+
+    return KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(tmp_path_factory.mktemp("tokenizer")))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory, tiny_processor) -> str:
+    """The folder of a whole checkpoint: random weights (128-d vectors, 16 kHz, 10 s windows), all files."""
+    from kobza import Checkpoint
+
+    folder = tmp_path_factory.mktemp("tiny") / "kobza-tiny"
+    Checkpoint(make_model(text_pooling="mean"), tiny_processor).save(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def sounds() -> list[np.ndarray]:
+    """Four waveforms at 16 kHz: 10 s of tone, 3.3 s of noise, 24 s of a rising tone, and 0.5 s of a click train."""
+    rate, noise = 16000, np.random.default_rng(0)
+    t = np.arange(24 * rate) / rate
+    click = np.zeros(rate // 2)
+    click[::800] = 0.8
+    waves = [
+        0.4 * np.sin(2 * np.pi * 440 * t[: 10 * rate]),
+        0.1 * noise.standard_normal(int(3.3 * rate)),
+        0.3 * np.sin(2 * np.pi * (100 + 40 * t) * t),
+        click,
+    ]
+    return [wave.astype(np.float32) for wave in waves]
