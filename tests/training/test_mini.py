@@ -1,0 +1,106 @@
+"""The whole build, as its command runs it, on a handful of windows and with towers of a few thousand weights."""
+
+import os
+import shutil
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from tiny import make_model, make_tokenizer
+from transformers import ASTConfig
+
+from kobza.checkpoint import Checkpoint
+from kobza.data.synthetic import album, write_album
+from kobza.training import bridge, corpus, distillation, mini
+
+TOWER = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "patch_size": 32,
+    "frequency_stride": 32,
+    "time_stride": 32,
+}
+
+
+def names_of_tracks():
+    """File names of which the first is a held-out track, the others not (see `Lessons`)."""
+    held_out, lessons = [], []
+    for number in range(200):
+        name = f"t{number}.flac"
+        stem = f"t{number}-{zlib.crc32(os.fsencode(name)):08x}"
+        (lessons if sum(stem.encode()) % 30 else held_out).append(name)
+    return [held_out[0], *lessons[:2]]
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch, teacher):
+    """Stand-ins for all that the build reads, and the arguments that name them."""
+    text_tower = tmp_path / "text-tower"
+    text_tower.mkdir()
+    make_model().text_model.save_pretrained(text_tower)
+    make_tokenizer(text_tower).save_pretrained(text_tower)
+    torch.save(teacher.state_dict(), tmp_path / "teacher.pt")
+    classes = "".join(f"{i},/m/{i},Class {i}\n" for i in range(527))
+    (tmp_path / "classes.csv").write_text("index,mid,display_name\n" + classes)
+    rows = "".join(f"y{i},0,10,/m/{i},\"['slow piano']\",A slow song\n" for i in range(20))
+    header = "ytid,start_s,end_s,audioset_positive_labels,aspect_list,caption\n"
+    (tmp_path / "musiccaps.csv").write_text(header + rows)
+    (tmp_path / "left-out.txt").write_text("y0\ny1\n")
+    write_album(tmp_path / "album", album()[:3])
+    written = sorted((tmp_path / "album").glob("*.flac"))
+    tracks = [shutil.copy(track, tmp_path / name) for track, name in zip(written, names_of_tracks(), strict=True)]
+    monkeypatch.setattr(mini, "text_tower", lambda: text_tower)
+    monkeypatch.setattr(corpus, "fetch_music", lambda index, folder: tracks)
+    monkeypatch.setattr(distillation, "audio_config", lambda: ASTConfig(**TOWER))
+    paths = {
+        "--work": "work",
+        "--out": "checkpoint",
+        "--teacher": "teacher.pt",
+        "--classes": "classes.csv",
+        "--musiccaps": "musiccaps.csv",
+        "--leave-out": "left-out.txt",
+        "--debian-index": "none.csv",
+        "--midi": "none.tar.gz",
+        "--soundfont": "none.sf2",
+    }
+    named = [str(part) for flag, name in paths.items() for part in (flag, tmp_path / name)]
+    return [*named, "--voices", "0", "--songs", "0", "--pieces", "0", "--steps", "2"]
+
+
+def test_from_nothing_to_a_checkpoint_that_embeds(arguments, tmp_path):
+    mini.main(["all", *arguments])
+    checkpoint = Checkpoint.load(str(tmp_path / "checkpoint"))
+    text = checkpoint.embed_text(["a slow song"])
+    sound = checkpoint.embed_windows([np.random.default_rng(0).normal(0, 0.1, 160_000).astype(np.float32)])
+    assert text.shape == sound.shape == (1, 128)
+
+    # The text side is the bridge itself: the pooled sentence through the ridge regression, to unit length.
+    fitted = mini.fit_bridge(mini.parser().parse_args(["all", *arguments]))
+    pooled = mini.pooled_sentences(["a slow song"], mini.text_tower())
+    wanted = torch.nn.functional.normalize(pooled @ fitted.weight.T + fitted.bias, dim=-1)
+    np.testing.assert_allclose(text, wanted.numpy(), atol=2e-3)  # the file holds half precision
+
+
+def test_a_finished_stage_is_not_done_again(arguments, tmp_path, monkeypatch):
+    mini.main(["all", *arguments])
+    first = Checkpoint.load(str(tmp_path / "checkpoint")).fingerprint
+    monkeypatch.setattr(corpus.Labeller, "label", None)
+    monkeypatch.setattr(bridge, "fit", None)
+    monkeypatch.setattr(distillation, "distillation_losses", None)
+    mini.main(["all", *arguments])
+    assert Checkpoint.load(str(tmp_path / "checkpoint")).fingerprint == first
+
+
+def test_pooled_sentences_do_not_depend_on_their_order(arguments):
+    sentences = ["a slow song", "drums", "the happy guitar and the sad piano with strings"]
+    forward, backward = (mini.pooled_sentences(s, mini.text_tower()) for s in (sentences, sentences[::-1]))
+    torch.testing.assert_close(forward, backward.flip(0), atol=1e-5, rtol=1e-5)
+
+
+def test_without_the_text_towers_wheel_one_sentence(monkeypatch):
+    monkeypatch.setattr(mini, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"kobza\[build\]"):
+        mini.text_tower()
