@@ -1,0 +1,1 @@
+"""Captioned music: data sets and made pieces."""

@@ -1,0 +1,136 @@
+"""Rhythm as text, one character a step, and its readers: for the pieces Kobza composes and for songs it re-orchestrates.
+
+A *rhythm* is a bar written as a string, however many steps it has (16 characters over 4 beats are sixteenths, 12 over 4
+are triplets). For pitched parts a digit is a degree of the chord of the moment (1 root, 3 third, 5 fifth, 6 sixth,
+7 seventh, 8 octave, 9 the third above it), `x` the whole chord, `X` the same accented, `p` a power chord (root, fifth,
+octave), `s` a strum (five strings, one after the other), `-` holds what sounds, `.` rests. For drums `x` is a stroke,
+`X` an accent, `o` a ghost note.
+"""
+
+# ruff: noqa: E501  (tables read best with one row a line)
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+DEGREES = {"1": 0, "5": 7, "6": 9, "7": 10, "8": 12}  # semitones above the root; the third depends on the chord
+
+DRUM_KEYS = {
+    "kick": 36, "snare": 38, "esnare": 40, "rim": 37, "clap": 39, "hat": 42, "pedal": 44, "open": 46, "ride": 51, "bell": 53,
+    "crash": 49, "floor": 41, "low": 45, "mid": 47, "high": 50, "tambourine": 54, "cowbell": 56, "bongo_hi": 60,
+    "bongo_lo": 61, "conga_mute": 62, "conga": 63, "conga_lo": 64, "timbale": 65, "agogo": 67, "cabasa": 69, "maracas": 70,
+    "guiro": 73, "claves": 75, "block": 76, "triangle": 81, "shaker": 82, "sleigh": 83,
+}  # fmt: skip
+
+# name -> voice -> one bar. A bar has the beats of the style that uses it.
+DRUM_PATTERNS: dict[str, dict[str, str]] = {
+    "rock": {"kick": "X.......x.x.....", "snare": "....X.......X...", "hat": "x.x.x.x.x.x.x.x."},
+    "rock_ride": {"kick": "X..x..x.x.......", "snare": "....X.......X..o", "ride": "x.x.x.x.x.x.x.x."},
+    "pop": {"kick": "X.....x.x.......", "snare": "....x.......x...", "hat": "xoxoxoxoxoxoxoxo"},
+    "double_kick": {"kick": "XxxxXxxxXxxxXxxx", "snare": "....X.......X...", "crash": "X.......x.......", "ride": "x...x...x...x..."},
+    "blast": {"kick": "X.x.X.x.X.x.X.x.", "snare": ".x.x.x.x.x.x.x.x", "hat": "x.x.x.x.x.x.x.x."},
+    "train": {"kick": "x...x...x...x...", "snare": "oxXoooXoooXoooXo", "hat": "..x...x...x...x."},
+    "two_step": {"kick": "X.......x.......", "rim": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."},
+    "one_drop": {"kick": "........X.......", "rim": "........X.......", "hat": "x.x.x.x.x.x.x.xo"},
+    "steppers": {"kick": "X...x...X...x...", "snare": "........X.......", "hat": "x.xxx.x.x.xxx.x."},
+    "ska": {"kick": "X.......x.......", "snare": "....X.......X...", "hat": "..x...x...x...x."},
+    "disco": {"kick": "X...X...X...X...", "snare": "....x.......x...", "open": "..x...x...x...x.", "hat": "x.o.x.o.x.o.x.o."},
+    "disco_clap": {"kick": "X...X...X...X...", "clap": "....X.......X...", "open": "..X...X...X...X.", "tambourine": "xoxoxoxoxoxoxoxo"},
+    "boom_bap": {"kick": "X..x......x..x..", "snare": "....X.......X...", "hat": "x.x.x.x.x.x.x.x."},
+    "boom_bap2": {"kick": "X.....xx..x.....", "snare": "....X..o.o..X...", "hat": "x.x.x.xxx.x.x.x."},
+    "trap": {"kick": "X.....x...........X.......x.....", "clap": "................X...............", "hat": "x.x.x.x.x.xxx.x.x.x.x.x.xxxxxxxx"},
+    "trap2": {"kick": "X...........x.......X...........", "esnare": "................X...............", "hat": "x...x...x.x.x.xxx...x.xxxxxx.x.x"},
+    "house": {"kick": "X...X...X...X...", "clap": "....x.......x...", "open": "..x...x...x...x.", "shaker": "oxoxoxoxoxoxoxox"},
+    "techno": {"kick": "X...X...X...X...", "hat": "..X...X...X...X.", "rim": "...x..x....x..x.", "pedal": "xxxxxxxxxxxxxxxx"},
+    "jungle": {"kick": "X.x.......xx....", "snare": "....X..o.o..X..o", "hat": "x.x.x.x.x.x.x.x.", "ride": "x...x...x...x..."},
+    "two_step_dnb": {"kick": "X.........X.....", "snare": "....X.......X...", "hat": "xoxoxoxoxoxoxoxo"},
+    "funk": {"kick": "X.x....x..x..x..", "snare": "....X..o.o.oX..o", "hat": "xoxoxoxoxoxoxoXo"},
+    "shuffle": {"kick": "X.....x.....", "snare": "...X.....X..", "hat": "x.xx.xx.xx.x"},
+    "swing": {"ride": "x..x.xx..x.x", "pedal": "...x.....x..", "kick": "o..o..o..o..", "snare": ".....o.....o"},
+    "brushes": {"snare": "o..xooo..xoo", "ride": "x..x.xx..x.x", "pedal": "...x.....x.."},
+    "bossa": {"rim": "x..x..x...x..x..", "kick": "x..xx..xx..xx..x", "hat": "xxxxxxxxxxxxxxxx", "shaker": "xoxoxoxoxoxoxoxo"},
+    "salsa": {"claves": "x..x..x...x.x...", "conga_mute": "x.x...x.x.x...x.", "conga": "......xx......xx", "cowbell": "x.x.x.x.x.x.x.x.",
+              "timbale": "....x...x..x..x.", "guiro": "x..xx..xx..xx..x"},
+    "latin": {"conga": "..x...xx..x...xx", "conga_lo": "x...............", "bongo_hi": "xoxoxoxoxoxoxoxo", "maracas": "xxxxxxxxxxxxxxxx", "kick": "x.....x.x.....x."},
+    "samba": {"kick": "x..xX..xx..xX..x", "tambourine": "XxxXXxxXXxxXXxxX", "agogo": "x.x..x.x.xx.x.x.", "shaker": "XxxxXxxxXxxxXxxx"},
+    "waltz": {"kick": "x...........", "snare": "....o...o...", "hat": "....x...x..."},
+    "march": {"kick": "X.......X.......", "snare": "x.xxx.x.x.xxxxxx", "crash": "X.......o......."},
+    "tabla": {"conga": "x..xx..xx..x..xx", "bongo_hi": "..x..xx...x.xx..", "conga_lo": "X.......x.....x."},
+    "bodhran": {"floor": "X.oxooX.oxoo", "low": "...o.o...o.o"},
+    "synthwave": {"kick": "X...X...X...X...", "esnare": "....X.......X...", "hat": "xxxxxxxxxxxxxxxx"},
+    "sleigh": {"sleigh": "x.x.x.x.x.x.x.x.", "triangle": "x...............", "kick": "o.......o......."},
+    "toms": {"kick": "X...x...X...x...", "floor": "x.xx..x.x.xx..xx", "low": ".x..x.x..x..x...", "high": "......x.......x.", "crash": "X..............."},
+    "linear": {"kick": "X..x...x.x...x..", "snare": ".o..X.o.o...X.ox", "hat": "x.x...x...x.x...", "mid": "..........xx....", "high": ".............x.x"},
+    "hands": {"conga": "x.x...xxx.x...xx", "conga_lo": "...x.......x....", "bongo_hi": "xoxxoxoxxoxxoxox", "bongo_lo": "....x.......x...", "cabasa": "xxxxxxxxxxxxxxxx"},
+    "rolls": {"snare": "XooxooXoXooxxxxx", "kick": "X.......X......."},
+}  # fmt: skip
+
+
+class Note(NamedTuple):
+    start: float  # beats
+    length: float  # beats
+    pitch: int  # MIDI note number
+    velocity: int  # 1-127
+
+
+class Chord(NamedTuple):
+    root: int  # pitch class, 0 = C
+    third: int  # 3 minor, 4 major
+
+
+def rhythm_notes(rhythm: str, chords: list[Chord], bar: int, register: tuple[int, int], step: int = 2) -> list[Note]:
+    """Plays a rhythm (the notation above) of `bar` beats over `chords`, one for every `step` beats."""
+    notes: list[Note] = []
+    low, high = register
+    unit = bar / len(rhythm)
+    for index in range(int(len(chords) * step / unit + 1e-6)):
+        sign = rhythm[index % len(rhythm)]
+        if sign in ".-":
+            continue
+        held = 1
+        while index + held < len(chords) * step / unit and rhythm[(index + held) % len(rhythm)] == "-":
+            held += 1
+        chord = chords[int(index * unit / step)]
+        velocity = 112 if sign == "X" else 96
+        if sign in "xX":  # every chord within one octave: its notes then move little from one chord to the next
+            floor = (low + high) // 2 - 6
+            pitches = [floor + (chord.root + d - floor) % 12 for d in (0, chord.third, 7)]
+        else:
+            degrees = {**DEGREES, "3": chord.third, "9": 12 + chord.third}
+            root = low + (chord.root - low) % 12
+            wide = {"p": (0, 7, 12), "s": (0, 7, 12, 12 + chord.third, 19)}
+            spread = wide.get(sign) or (degrees[sign],)
+            pitches = [p if (p := root + d) <= high or sign in "ps" else p - 12 for d in spread]
+        late = 0.03 if sign == "s" else 0.0  # beats from string to string
+        for n, p in enumerate(sorted(pitches)):
+            notes.append(Note(index * unit + n * late, held * unit * 0.95, p, velocity))
+    return notes
+
+
+def drum_notes(pattern: dict[str, str], beats: float, bar: int, rng: np.random.Generator | None = None) -> list[Note]:
+    """Repeats a drum pattern for `beats` beats; with `rng` every fourth bar may end in a fill on snare and toms."""
+    notes = []
+    bars = int(np.ceil(beats / bar))
+    fills = {b for b in range(3, bars, 4) if rng is not None and "snare" in pattern and rng.random() < 0.4}
+    for index in range(bars):
+        for voice, steps in pattern.items():
+            for place, sign in enumerate(steps):
+                at = index * bar + place * bar / len(steps)
+                if sign != "." and at < beats and not (index in fills and at >= (index + 1) * bar - 1):
+                    notes.append(Note(at, 0.2, DRUM_KEYS[voice], {"X": 118, "x": 92, "o": 48}[sign]))
+        if index in fills:
+            tom = [DRUM_KEYS[v] for v in ("snare", "high", "mid", "floor")]
+            notes += [Note((index + 1) * bar - 1 + k / 4, 0.2, tom[k], 100) for k in range(4)]
+            notes.append(Note((index + 1) * bar, 0.5, DRUM_KEYS["crash"], 100))
+    return sorted(n for n in notes if n.start < beats)
+
+
+def humanise(notes: list[Note], swing: float, bpm: float, rng: np.random.Generator) -> list[Note]:
+    """Delays off-beats by `swing` beats, and moves starts by some 6 ms and loudness by some 7 steps."""
+    late = [swing if round(n.start * 4) % 4 == 2 else 0.0 for n in notes]
+    moves, accents = rng.normal(0, 0.006 * bpm / 60, len(notes)), rng.normal(0, 7, len(notes))
+    return [
+        n._replace(start=max(n.start + d + m, 0.0), velocity=int(np.clip(n.velocity + a, 20, 127)))
+        for n, d, m, a in zip(notes, late, moves, accents, strict=True)
+    ]
