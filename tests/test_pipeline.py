@@ -54,7 +54,6 @@ def test_several_queries_embed_each_candidate_once(pipe, sounds, monkeypatch):
 
 
 def test_paths_bytes_arrays_and_dicts_are_the_same_music(pipe, sounds, files):
-    pytest.importorskip("kobza.audio")
     with open(files[1], "rb") as file:
         content = file.read()
     stereo = np.stack([sounds[1], sounds[1]])
@@ -84,7 +83,6 @@ def hide(monkeypatch, *absent: str) -> None:
 
 
 def test_without_kobza_soundfile_decodes(files, sounds, monkeypatch):
-    pytest.importorskip("soundfile")
     hide(monkeypatch, "kobza.audio")
     with open(files[0], "rb") as file:
         for source in (files[0], file.read()):

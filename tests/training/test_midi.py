@@ -114,7 +114,8 @@ def test_arranging_is_repeatable():
 
 def midi_file(late: int = 0) -> bytes:
     """The song above as a POP909-like file, everything `late` ticks behind the grid."""
-    mido = pytest.importorskip("mido")
+    import mido
+
     midi = mido.MidiFile(ticks_per_beat=480)
     midi.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=600_000)]))
     for name, part in (("MELODY", "melody"), ("BRIDGE", "bridge"), ("PIANO", "written")):
@@ -176,7 +177,7 @@ def sine_soundfont() -> bytes:
 
 @pytest.fixture
 def soundfont(tmp_path):
-    pytest.importorskip("tinysoundfont")
+    pytest.importorskip("tinysoundfont", reason="pip install --no-deps tinysoundfont")
     path = tmp_path / "sine.sf2"
     path.write_bytes(sine_soundfont())
     return path

@@ -2,7 +2,7 @@
 
 Per batch, a run of time columns is cut out of each spectrogram: short crops cost less and are new lessons each time.
 The teacher's map of those columns goes through the teacher's own head again, so that the targets are the crop's.
-Learning rate: warm-up, constant, then a linear fall to zero over the last fifth, with whole windows in place of crops.
+Learning rate: warm-up, constant, then a linear fall to zero over the last fifth; the last tenth sees whole windows.
 """
 
 import json
@@ -24,7 +24,7 @@ from .teacher import Teacher
 
 @dataclass
 class Settings:
-    """`steps` of `batch` windows; `columns` of 32 are kept until the learning rate falls."""
+    """`steps` of `batch` windows; `columns` of 32 are kept but in the last half of the `fall`."""
 
     steps: int = 4000
     batch: int = 64
@@ -117,9 +117,9 @@ def train(
             for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = settings.learning_rate * share
             rng = torch.Generator().manual_seed(settings.seed * 7_368_787 + step)
-            falling = step >= (1 - settings.fall) * settings.steps
+            whole = step >= (1 - settings.fall / 2) * settings.steps
             total = batch["cells"].shape[-1]
-            mel, cells, columns = crop(batch, total if falling else settings.columns, rng)
+            mel, cells, columns = crop(batch, total if whole else settings.columns, rng)
             mel, cells, columns = mel.to(device), cells.to(device), columns.to(device)
             with torch.autocast(device, torch.bfloat16):
                 pooled, tokens = student.encode(mel, columns)
