@@ -2,7 +2,7 @@
 
 Per batch, a run of time columns is cut out of each spectrogram: short crops cost less and are new lessons each time.
 The teacher's map of those columns goes through the teacher's own head again, so that the targets are the crop's.
-Learning rate: warm-up, constant, then a linear fall to zero over the last fifth; the last tenth sees whole windows.
+Learning rate: warm-up, constant, then a linear fall to zero. The last steps see whole windows.
 """
 
 import json
@@ -24,14 +24,15 @@ from .teacher import Teacher
 
 @dataclass
 class Settings:
-    """`steps` of `batch` windows; `columns` of 32 are kept but in the last half of the `fall`."""
+    """`steps` of `batch` windows, cut to `columns` of 32 but for the last part, `whole`; the rate falls over `fall`."""
 
     steps: int = 4000
     batch: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: int = 100
-    fall: float = 0.2
+    fall: float = 0.35
+    whole: float = 0.1
     columns: int = 16
     seed: int = 0
     save_every: int = 200
@@ -117,7 +118,7 @@ def train(
             for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = settings.learning_rate * share
             rng = torch.Generator().manual_seed(settings.seed * 7_368_787 + step)
-            whole = step >= (1 - settings.fall / 2) * settings.steps
+            whole = step >= (1 - settings.whole) * settings.steps
             total = batch["cells"].shape[-1]
             mel, cells, columns = crop(batch, total if whole else settings.columns, rng)
             mel, cells, columns = mel.to(device), cells.to(device), columns.to(device)

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 COLUMN = 32  # frames in a cell of the teacher's map, and in a patch of the student
+NATS = 9.138  # one unit of the extractor's scale, twice AudioSet's standard deviation, in the natural log of energy
 
 
 class Lessons:
@@ -60,16 +61,31 @@ def crop(batch: dict[str, Tensor], keep: int, rng: torch.Generator) -> tuple[Ten
     total = batch["cells"].shape[-1]
     start = int(torch.randint(total - keep + 1, (), generator=rng))
     frames = slice(start * COLUMN, (start + keep) * COLUMN)
-    mel = batch["input_values"][:, frames]
-    mel = mel + timbre(len(mel), mel.shape[2], rng)
+    mel = disguise(batch["input_values"][:, frames], rng)
     return mel, batch["cells"][..., start : start + keep], torch.arange(start, start + keep)
 
 
-def timbre(n: int, bins: int, rng: torch.Generator) -> Tensor:
-    """Another loudness and a smooth equaliser curve for each window, (n, 1, bins), to be added to a log-mel.
+def disguise(mel: Tensor, rng: torch.Generator) -> Tensor:
+    """The same music as another recording of it, (n, frames, bins) -> same: what the student must learn to hear past.
 
-    Recordings of one piece differ in these, and the teacher hears the same in them. In the scale of the extractor 0.1
-    is 4 dB.
+    Another loudness and a smooth equaliser curve; in half of the windows a floor of noise; and in half a band or a
+    moment that is missing (SpecAugment, arXiv 1904.08779). In the scale of the extractor 0.1 is 4 dB.
     """
-    curve = F.interpolate(torch.randn(n, 1, 8, generator=rng), bins, mode="linear", align_corners=True)
-    return 0.1 * (curve + torch.randn(n, 1, 1, generator=rng))
+    n, frames, bins = mel.shape
+
+    def curve() -> Tensor:
+        return F.interpolate(torch.randn(n, 1, 8, generator=rng), bins, mode="linear", align_corners=True)
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(n, 1, 1, generator=rng)
+
+    def span(length: int, longest: int) -> Tensor:  # in half of the windows, (n, length)
+        start, size = uniform(0, length)[..., 0], uniform(-longest, longest)[..., 0]
+        place = torch.arange(length)
+        return (place >= start) & (place < start + size)
+
+    mel = mel + 0.1 * (curve() + torch.randn(n, 1, 1, generator=rng))
+    floor = torch.where(uniform(-1, 1) > 0, uniform(-1.0, -0.2), -9.0) + 0.1 * curve()
+    mel = torch.logaddexp(NATS * mel, NATS * floor) / NATS  # energies add, not their logarithms
+    hidden = span(frames, 64)[:, :, None] | span(bins, 24)[:, None, :]
+    return mel.masked_fill(hidden, 0.0)
