@@ -1,6 +1,7 @@
 """The whole build, as its command runs it, on a handful of windows and with towers of a few thousand weights."""
 
 import os
+import re
 import shutil
 import zlib
 
@@ -92,6 +93,13 @@ def test_a_finished_stage_is_not_done_again(arguments, tmp_path, monkeypatch):
     monkeypatch.setattr(distillation, "distillation_losses", None)
     mini.main(["all", *arguments])
     assert Checkpoint.load(str(tmp_path / "checkpoint")).fingerprint == first
+
+
+def test_the_ceiling_is_measured_with_the_teachers_own_ears(arguments, tmp_path, capsys):
+    mini.main(["all", *arguments])
+    capsys.readouterr()
+    mini.main(["ceiling", *arguments, "--pairs", str(tmp_path / "album")])
+    assert re.fullmatch(r"R@1 \S+ R@5 1\.000 R@10 1\.000 MeanR .*\n", capsys.readouterr().out)  # of three pieces
 
 
 def test_pooled_sentences_do_not_depend_on_their_order(arguments):

@@ -11,16 +11,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import ASTConfig, AutoModel, AutoTokenizer
 
+from ..audio import load_audio
 from ..checkpoint import Checkpoint
 from ..configuration_kobza import KobzaConfig
+from ..evaluation.metrics import retrieval_metrics
+from ..evaluation.retrieval import read_pairs
 from ..feature_extraction_kobza import KobzaFeatureExtractor
 from ..modeling_kobza import KobzaModel, pool_tokens
 from ..processing_kobza import KobzaProcessor
 from . import bridge, corpus, distillation
-from .teacher import Teacher
+from .teacher import TEACHER_RATE, Teacher
 
 HERE = Path(__file__).parent
 TEMPERATURE = 3.0  # logits are 20 times the cosine: a label that fits stands out after softmax, a tie stays a tie
@@ -76,6 +80,17 @@ def fit_bridge(args: argparse.Namespace) -> bridge.Bridge:
     return bridge.Bridge(**load_file(path))
 
 
+@torch.inference_mode()
+def ceiling(args: argparse.Namespace, teacher: Teacher, fitted: bridge.Bridge) -> dict[str, float]:
+    """What retrieval over `--pairs` would be if the student heard as well as its teacher: the teacher's own logits."""
+    pairs = read_pairs(args.pairs)
+    statistics = load_file(args.work / "student" / "statistics.safetensors")
+    logits = torch.cat([teacher(torch.from_numpy(load_audio(path, TEACHER_RATE))[None]).logits for path, _ in pairs])
+    sound = (logits - statistics["logits_mean"]) / statistics["logits_std"] @ fitted.axes
+    text = pooled_sentences([caption for _, caption in pairs], text_tower()) @ fitted.weight.T + fitted.bias
+    return retrieval_metrics((F.normalize(text, dim=-1) @ F.normalize(sound, dim=-1).T).numpy())
+
+
 def export(args: argparse.Namespace, fitted: bridge.Bridge) -> None:
     """Joins the text tower, the bridge and the student into one checkpoint."""
     tower = AutoModel.from_pretrained(text_tower())
@@ -102,7 +117,7 @@ def export(args: argparse.Namespace, fitted: bridge.Bridge) -> None:
 
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="python -m kobza.training.mini", description=__doc__.split("\n")[0])
-    parse.add_argument("stage", choices=("all", "label", "train", "export"))
+    parse.add_argument("stage", choices=("all", "label", "train", "export", "ceiling"))
     parse.add_argument("--work", type=Path, required=True, help="folder for music, lessons and the training state")
     parse.add_argument("--out", type=Path, default=Path("hub/kobza-mini"), help="folder of the finished checkpoint")
     parse.add_argument("--teacher", type=Path, required=True, help="mn04_as_mAP_432.pt, a release file of EfficientAT")
@@ -121,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--pieces", type=int, default=1920, help="windows of made pieces")
     parse.add_argument("--versions", type=int, default=1, help="changed versions of every recording")
     parse.add_argument("--steps", type=int, default=distillation.Settings.steps)
+    parse.add_argument("--pairs", type=Path, help="for ceiling: an audiofolder of captioned recordings")
     parse.add_argument("--part", type=int, default=0, help="with --parts n, label every n-th track: one process a core")
     parse.add_argument("--parts", type=int, default=1)
     parse.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -139,6 +155,8 @@ def main(argv: list[str] | None = None) -> None:
         distillation.train(shards, args.work / "student", teacher, fitted.axes, settings, args.device)
     if args.stage in ("all", "export"):
         export(args, fitted)
+    if args.stage == "ceiling":
+        print(*(f"{name} {value:.3f}" for name, value in ceiling(args, teacher, fitted).items()))
 
 
 if __name__ == "__main__":
