@@ -32,7 +32,7 @@ class Settings:
     weight_decay: float = 0.05
     warmup: int = 100
     fall: float = 0.35
-    whole: float = 0.1
+    whole: float = 0.06
     columns: int = 16
     seed: int = 0
     save_every: int = 200
