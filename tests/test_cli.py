@@ -181,7 +181,7 @@ with patch("kobza.checkpoint.Checkpoint.load", lambda *_: Slow()):
     finally:
         child.kill()
     assert child.returncode == 130
-    assert "Stopped. What was indexed is stored" in err and "Traceback" not in err
+    assert "Stopped. What was finished is stored" in err and "Traceback" not in err
 
 
 def test_the_real_checkpoint_on_the_command_line(tiny_checkpoint, music, tmp_path, capsys):

@@ -42,6 +42,7 @@ BOOKKEEPING = {
 }
 LOSS_ONLY = {"loss_type", "temperature", "temperature_form", "temperature_learned"}
 NOT_IN_VECTORS = {*BOOKKEEPING, *LOSS_ONLY, "dtype", "id2label", "label2id"}
+TOKENIZER = ("tokenizer.json", "vocab.txt")
 SENTENCES_AT_ONCE = 64
 WINDOWS_AT_ONCE = 16
 
@@ -63,7 +64,7 @@ def fingerprint(folder: str | Path) -> str:
     for name in ("config.json", "processor_config.json"):
         settings = json.dumps(_vector_settings(_read_json(folder / name)), sort_keys=True)
         digest.update(f"{name}\0{settings}\0".encode())
-    for path in [*sorted(folder.glob("*.safetensors")), *(folder / name for name in ("tokenizer.json", "vocab.txt"))]:
+    for path in [*sorted(folder.glob("*.safetensors")), *(folder / name for name in TOKENIZER)]:
         if path.is_file():
             digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
             with path.open("rb") as file:
@@ -143,6 +144,8 @@ class Checkpoint:
             raise CheckpointError(f"{name} is not a Kobza checkpoint: its config.json says model_type {model_type!r}.")
         if not list(folder.glob("*.safetensors")):
             raise CheckpointError(f"{name} is not a whole checkpoint: it has no model.safetensors.")
+        if not any((folder / name).is_file() for name in TOKENIZER):  # transformers would make up an empty one
+            raise CheckpointError(f"{name} is not a whole checkpoint: it has no tokenizer.json.")
         identity = fingerprint(folder)
         bars = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()

@@ -153,6 +153,30 @@ def demo(args: argparse.Namespace) -> int:
     return 0
 
 
+def doctor(args: argparse.Namespace) -> int:
+    from kobza.evaluation.doctor import as_table, examine
+
+    name, findings = examine(args.checkpoint)
+    wrong = sum(not finding.ok for finding in findings)
+    _print_table(as_table(findings))
+    print(f"{name}: {f'{wrong} of {len(findings)} checks went wrong' if wrong else 'all is well'}")
+    return 1 if wrong else 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    from kobza.evaluation.commands import run
+
+    return run(args, _progress_bar("testing the model"))
+
+
+def reproduce(args: argparse.Namespace) -> int:
+    from kobza.evaluation.reproduce import reproduce
+
+    outcome = reproduce(Path(args.checkpoints), Path(args.data), Path(args.out), _say)
+    print(f"{outcome.receipts} measured, {len(outcome.failures)} failed: {outcome.report}")
+    return 1 if outcome.failures else 0
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count; give 1 or more")
@@ -171,8 +195,9 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="print a list of objects, for programs")
     form.add_argument("--m3u", action="store_true", help="print a playlist, for players")
 
-    def command(function: Callable, text: str, *parents) -> argparse.ArgumentParser:
-        sub = commands.add_parser(function.__name__, help=text, description=text, parents=[*parents, common])
+    def command(function: Callable, text: str, *parents, library: bool = True) -> argparse.ArgumentParser:
+        parents = [*parents, common] if library else parents
+        sub = commands.add_parser(function.__name__, help=text, description=text, parents=parents)
         sub.set_defaults(function=function)
         return sub
 
@@ -189,6 +214,30 @@ def _parser() -> argparse.ArgumentParser:
     command(demo, "Make a small album, index it and ask it eight questions.").add_argument(
         "--folder", metavar="DIR", help="where the album goes (default: kobza-demo in your cache folder)"
     )
+
+    command(doctor, "Look for the faults that checkpoints are known to have.", library=False).add_argument(
+        "checkpoint", nargs="?", metavar="CHECKPOINT", help="as for evaluate (default: kobza-mini)"
+    )
+
+    measured = command(evaluate, "Measure a checkpoint on a data set and write a receipt.", library=False)
+    measured.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder or a Hub id; CLAP's too, or LAION's .pt")
+    measured.add_argument(
+        "--on",
+        required=True,
+        metavar="SET:DIR[@PART]",
+        help="a data set, its folder, which part of it: musiccaps (@test, @eval, @train, @validation), gtzan (@LIST of "
+        "files), magnatagatune (@50, @188), pairs, classes",
+    )
+    measured.add_argument("--prompt", action="append", metavar="TEXT", help='such as "The {} song"; may be repeated')
+    measured.add_argument("--ensemble", action="store_true", help="also take the mean of the prompts' embeddings")
+    measured.add_argument("--receipt", metavar="FILE", help="the figures, as JSON (default: CHECKPOINT-SET-PART.json)")
+
+    again = command(reproduce, "Measure all checkpoints on all data sets; one report beside the thesis.", library=False)
+    again.add_argument("--checkpoints", required=True, metavar="DIR", help="folders of checkpoints, LAION's .pt files")
+    again.add_argument("--data", required=True, metavar="DIR", help="musiccaps, gtzan, magnatagatune, pairs*, classes*")
+    again.add_argument(
+        "--out", default="kobza-reproduced", metavar="DIR", help="report.md, plots, receipts (default: %(default)s)"
+    )
     return parser
 
 
@@ -201,7 +250,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return args.function(args)
     except KeyboardInterrupt:
-        _say("Stopped. What was indexed is stored; the same command goes on from there.")
+        _say("Stopped. What was finished is stored; the same command goes on from there.")
         return 130
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,96 @@
+import csv
+
+import pytest
+from made_sets import musiccaps, write_rows
+from recordings import tone, write
+
+from kobza.data.musiccaps import load_musiccaps, split_of
+from kobza.data.pairs import load_pairs
+from kobza.data.recordings import DataSetError
+
+IDS = [f"{i:05d}abcDEF" for i in range(5294)]
+
+
+def test_the_thesis_split_has_its_proportions_and_never_changes():
+    drawn = [split_of(ytid) for ytid in IDS]
+    for name, size in {"train": 3794, "validation": 500, "test": 1000}.items():
+        assert abs(drawn.count(name) - size) < 4 * (size * (1 - size / 5294)) ** 0.5  # four standard deviations
+    # SHA-256 of the last begins with dc of ff: its place is 0.86, and train and validation end at 0.81
+    assert [split_of(ytid) for ytid in ("-0Gj8-vB1q4", "-0SdAVK79lg", "-0xzrMun0Rs")] == ["train", "test", "test"]
+
+
+def test_the_leak_free_test_is_audiosets_evaluation_clips():
+    assert {split_of(ytid, is_eval=True) for ytid in IDS} == {"test"}
+    drawn = [split_of(ytid, is_eval=False) for ytid in IDS]
+    assert drawn.count("test") == 0
+    assert abs(drawn.count("validation") / len(IDS) - 500 / 4294) < 0.02
+
+
+def test_splits_part_the_folder(tmp_path):
+    folder = musiccaps(tmp_path, 40)
+    parts = [load_musiccaps(folder, split) for split in ("train", "validation", "test")]
+    ids = [r.id for part in parts for r in part.recordings]
+    assert len(ids) == len(set(ids)) == 40
+    assert load_musiccaps(folder).recordings == parts[2].recordings and parts[2].split == "test"
+    evaluation = load_musiccaps(folder, "eval").recordings
+    assert [r.id for r in evaluation] == [f"-{i:02d}SdAVK79lg.wav" for i in range(0, 40, 2)]
+    assert evaluation[1].caption == "the song is a tone 350"
+
+
+def test_wrong_columns_and_splits_are_one_sentence(tmp_path):
+    with pytest.raises(DataSetError, match="has no split 'dev'"):
+        load_musiccaps(tmp_path, "dev")
+    write_rows(tmp_path, [{"file_name": "a.wav", "caption": "x"}])
+    with pytest.raises(DataSetError, match=r"Line 1 of .*metadata\.jsonl has no column 'ytid'"):
+        load_musiccaps(tmp_path)
+    write_rows(tmp_path, [{"file_name": "a.wav", "caption": "x", "ytid": "a"}])
+    with pytest.raises(DataSetError, match="no column 'is_audioset_eval'"):
+        load_musiccaps(tmp_path, "eval")
+
+
+def test_pairs_in_the_tables_order_with_what_is_left_out(tmp_path):
+    for name in ("b.wav", "a.wav", "sub/c.flac", "extra.wav"):
+        write(tmp_path / name, tone(300, 0.2))
+    (tmp_path / "README.md").write_text("about")
+    captions = {"b.wav": "née\u2028b", "sub/c.flac": "c", "gone.wav": "g", "a.wav": "  "}
+    write_rows(tmp_path, [{"file_name": name, "caption": caption} for name, caption in captions.items()])
+    data = load_pairs(tmp_path)
+    assert [(r.id, r.caption) for r in data.recordings] == [("b.wav", "née\u2028b"), ("sub/c.flac", "c")]
+    assert data.recordings[1].path == tmp_path / "sub" / "c.flac"
+    assert [file for file, _ in data.skipped] == ["gone.wav", "a.wav", "extra.wav"] and data.of == 5
+
+
+def test_pairs_from_csv_and_from_song_describers_folder(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one / "a.wav", two / "audio" / "07" / "1009607.2min.mp3", two / "audio" / "08" / "8.mp3"):
+        write(path, tone(300, 0.2))
+    (one / "metadata.csv").write_text('file_name,caption\na.wav,"slow, sad\npiano"\n')
+    assert [r.caption for r in load_pairs(one).recordings] == ["slow, sad\npiano"]
+    with open(two / "song_describer.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["caption_id", "track_id", "caption", "path"])
+        table.writerow([1, 1009607, "first", "07/1009607.mp3"])
+        table.writerow([2, 1009607, "second", "07/1009607.mp3"])
+        table.writerow([3, 8, "third", "08/8.mp3"])
+    data = load_pairs(two)
+    assert [r.caption for r in data.recordings] == ["first", "second", "third"] and data.skipped == ()
+    assert data.recordings[0].path == data.recordings[1].path != data.recordings[2].path
+
+
+def test_bad_tables_are_one_sentence(tmp_path):
+    with pytest.raises(DataSetError, match=r"has no metadata\.jsonl"):
+        load_pairs(tmp_path)
+    table = tmp_path / "metadata.jsonl"
+    for text, sentence in (
+        ('{"file_name": "a.wav", "caption": "x"}\n{"file_name"', "Line 2 of .* is not JSON"),
+        ("[1]\n", "is not a JSON object"),
+        ('{"file": "a.wav", "caption": "x"}\n', "no column 'file_name' .it has 'file', 'caption'."),
+        ('{"file_name": "a.wav", "caption": "x"}\n', "None of the 1 rows"),
+        ("", "None of the 0 rows"),
+    ):
+        table.write_text(text)
+        with pytest.raises(DataSetError, match=sentence):
+            load_pairs(tmp_path)
+    table.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataSetError, match="cannot be read"):
+        load_pairs(tmp_path)

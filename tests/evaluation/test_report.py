@@ -1,0 +1,111 @@
+import pytest
+from made_receipts import genre_receipt, receipt, retrieval_receipt, tag_receipt
+
+from kobza.evaluation.published import published_tables
+from kobza.evaluation.report import DASH, report
+
+
+def section(text, title):
+    """The cells of the first table under the heading that starts with `title`, without its head."""
+    (found,) = [part for part in text.split("\n#") if part.lstrip("# ").startswith(title)]
+    lines = [line for line in found.splitlines() if line.startswith("| ")][2:]
+    return [[cell.strip() for cell in line.replace("\\|", "¦").strip("|").split("|")] for line in lines]
+
+
+def whole(*receipts, **more):
+    return report(published_tables(), receipts, **more)
+
+
+def test_nothing_measured_is_the_thesis_with_dashes():
+    text = whole()
+    rows = section(text, "Table 2.2")
+    assert [row[0] for row in rows[::2]] == [f"Model {i}" for i in range(1, 6)]
+    assert rows[0][2:] == ["published", "1,000", DASH, "0.137", "0.434", "0.591", "31.875", "6", "0.259"]
+    assert rows[1] == ["", "", "measured", *[DASH] * 8]
+    assert all(row[4] != DASH and row[5] == DASH for row in section(text, "Table 3.5"))
+    assert [len(section(text, f"Table {n}")) for n in ("2.4", "3.2", "3.3", "3.4", "3.6", "3.7")] == [10, 4, 3, 4, 6, 2]
+    assert "Receipts" not in text and "Plots" not in text
+
+
+def test_a_measured_system_stands_below_its_published_row():
+    text = whole(retrieval_receipt(model="model_2", galleries=(62, 900)))
+    rows = section(text, "Table 2.2")
+    assert rows[2][0] == "Model 2" and rows[2][5] == "0.159"
+    # the gallery next to the thesis's 1,000, text -> music, with its interval; ranks with one digit
+    assert rows[3][2:6] == ["measured", "900", "3 of 4", "1.000 [0.750, 1.250]"]
+    assert rows[3][8] == "1.3 [1.0, 1.6]"
+    assert rows[1][2:] == rows[5][2:] == ["measured", *[DASH] * 8]
+    assert len(rows) == 10 and len(section(text, "Table 2.4")) == 10 and len(section(text, "Table 3.4")) == 4
+
+
+def test_a_model_that_is_none_of_the_published_is_an_extra_row():
+    text = whole(retrieval_receipt(), genre_receipt(), tag_receipt())
+    assert section(text, "Table 2.2")[-1][:5] == ["kobza-mini", DASH, "measured", "3", "3 of 4"]
+    assert section(text, "Table 3.4")[-1][0] == "kobza-mini"
+    assert section(text, "Table 3.2")[-4:] == [
+        ["kobza-mini", "`The {} song`", "2", "3 of 4", DASH, "0.100 [0.075, 0.125]"],
+        ["kobza-mini", "`this is a music of {}`", "2", "3 of 4", DASH, "0.200 [0.150, 0.250]"],
+        ["kobza-mini", "`this is a sound of {}`", "2", "3 of 4", DASH, "0.300 [0.225, 0.375]"],
+        ["kobza-mini", "`{}`", "2", "3 of 4", DASH, "0.400 [0.300, 0.500]"],
+    ]
+    assert [row[5][:5] for row in section(text, "Table 3.7")[2:]] == ["0.600", "0.700", "0.800"]
+
+
+@pytest.mark.parametrize("name", ["clap_music", "CLAP Music", "music_audioset_epoch_15_esc_90.14.pt", "me/clap-music"])
+def test_a_system_is_known_by_its_name_or_its_weights_file(name):
+    text = whole(genre_receipt(model=name))
+    rows = section(text, "Table 3.5")
+    assert rows[0] == ["CLAP Music", "`The {genre} song`", "2", "3 of 4", "0.659", "0.100 [0.075, 0.125]"]
+    assert rows[3][4:] == ["0.520", "0.400 [0.300, 0.500]"]
+    assert rows[4] == ["CLAP Default", "`The {genre} song`", DASH, DASH, "0.460", DASH] and len(rows) == 8
+
+
+def test_mulan_is_published_only_beside_our_own_recipes():
+    rows = section(whole(tag_receipt(model="mulan_m_ast")), "Table 3.7")
+    assert "not public" in rows[0][0] and rows[0][4:] == ["0.778", DASH]
+    assert [row[0] for row in rows[1:4]] == ["Kobza's mulan_m_ast"] * 3
+    assert [row[1] for row in rows[1:4]] == ["`{}`", "`song with this feature: {}`", "`The {} song`"]
+    assert "not public" in rows[4][0] and len(rows) == 5
+
+
+def test_another_split_is_not_the_thesis_test():
+    text = whole(retrieval_receipt(model="model_1", split="eval"))
+    assert section(text, "Table 2.2")[1] == ["", "", "measured", *[DASH] * 8]
+    assert section(text, "MusicCaps, eval")[0][:4] == ["model_1", "text -> music", "2", "3 of 4"]
+
+
+def test_all_galleries_directions_and_receipts_are_listed():
+    text = whole(retrieval_receipt("pairs", folder="pairs-folk"), tag_receipt())
+    rows = section(text, "pairs-folk (pairs)")
+    assert [row[1:3] for row in rows] == [[d, g] for d in ("text -> music", "music -> text") for g in ("2", "3")]
+    assert "jazz.00054.wav: it is damaged" in text and text.count("jazz.00054.wav") == 2  # once a data set
+    listed = section(text, "Receipts")
+    assert [row[2:4] for row in listed] == [
+        ["MagnaTagATune, 50", "magnatagatune"],
+        ["pairs-folk (pairs)", "pairs-folk"],
+    ]
+    assert listed[0][0] == f"`{tag_receipt()['fingerprint']}`" and "torch 2.11.0" in listed[0][8]
+
+
+def test_many_skipped_files_are_counted():
+    skipped = [{"file": f"{i}.wav", "reason": "gone"} for i in range(25)]
+    text = whole(genre_receipt(skipped=skipped))
+    assert "- 9.wav: gone" in text and "10.wav" not in text and "and 15 more" in text
+
+
+def test_failures_and_plots_are_named():
+    text = whole(failures=[("model_4", "It lacks weights.")], plots=[("R@K", "plots/a b(1).png")])
+    assert "- model_4: It lacks weights." in text
+    assert "![R@K](plots/a%20b%281%29.png)" in text
+
+
+def test_strange_text_stays_in_its_cell():
+    odd = receipt("classes", "a|b\nc", genre_receipt()["figures"], folder="x|y")
+    rows = section(whole(odd), "Receipts")
+    assert rows[0][1] == "a¦b c" and rows[0][3] == "x¦y" and len(rows[0]) == 9
+
+
+def test_a_figure_that_is_unknown_is_a_dash():
+    made = genre_receipt()
+    made["figures"][0].update(value=None, low=None, high=None)
+    assert section(whole(made), "Table 3.2")[4][5] == DASH
