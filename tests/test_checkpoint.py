@@ -61,6 +61,14 @@ def test_weights_are_stored_in_half_and_loaded_unchanged_in_full(checkpoint, tin
     assert fingerprint(tmp_path) == checkpoint.fingerprint
 
 
+def test_nothing_says_where_the_towers_lay(checkpoint, tmp_path):
+    checkpoint.model.text_model.save_pretrained(tmp_path / "tower")
+    model = KobzaModel.from_towers(str(tmp_path / "tower"), checkpoint.model.audio_model)
+    Checkpoint(model, checkpoint.processor).save(tmp_path / "saved")
+    for path in (tmp_path / "saved").glob("*.json"):
+        assert str(tmp_path) not in path.read_text(encoding="utf-8"), path.name
+
+
 def test_sentences_embed_alone_as_in_a_batch(checkpoint):
     sentences = ["slow sad piano", "bells", "", "a happy song with guitar and drums and bass and flute"] * 20
     together = checkpoint.embed_text(sentences)
@@ -151,6 +159,9 @@ def test_what_is_no_checkpoint_gives_a_sentence(copied, tmp_path):
     refuses(tmp_path / "empty", "is not a Kobza checkpoint: it has no config.json")
     refuses(copied / "config.json", "is a file: give the checkpoint's folder")
 
+    (copied / "tokenizer.json").rename(copied / "kept")
+    refuses(copied, r"has no tokenizer\.json")
+    (copied / "kept").rename(copied / "tokenizer.json")
     (copied / "model.safetensors").write_bytes((copied / "model.safetensors").read_bytes()[:1000])
     refuses(copied, "cannot be loaded .*: fetch or save the checkpoint again")
     (copied / "model.safetensors").unlink()

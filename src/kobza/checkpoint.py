@@ -206,4 +206,6 @@ class Checkpoint:
         config = _read_json(folder / "config.json")
         # "float32": stored in half, computed in full, because on a CPU half precision is slow as well as coarse
         config.update(custom_pipelines=PIPELINES, dtype="float32")
+        for tower in ("text_config", "audio_config"):
+            config[tower].pop("_name_or_path", None)  # where it lay on the machine that built it is nobody's business
         (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -8,13 +8,10 @@ import contextlib
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-
-def _say(text: str) -> None:
-    """A sentence for the person at the terminal; standard output is for answers."""
-    print(text, file=sys.stderr)
+from kobza.terminal import print_table, progress_bar, say
 
 
 def _open(args: argparse.Namespace, read_only: bool = False):
@@ -23,40 +20,14 @@ def _open(args: argparse.Namespace, read_only: bool = False):
     return MusicLibrary.open(args.library, args.model, read_only=read_only)
 
 
-@contextlib.contextmanager
-def _progress_bar(first: str = "looking for changes") -> Iterator[Callable]:
-    """A bar with the time that is left, drawn on standard error; gives the function to call with each `Progress`."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    from kobza.audio import printable
-
-    columns = (
-        TextColumn("{task.fields[count]}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[name]}", markup=False),
-    )
-    console = Console(stderr=True, emoji=False)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None, count=first, name="")
-
-        def update(now) -> None:
-            name = printable(os.path.basename(now.path))
-            bar.update(task, total=1.0, completed=now.fraction, count=f"{now.done}/{now.total}", name=name)
-
-        yield update
-
-
 def _print_report(report) -> int:
     """The counts, and each failure with its reason. 1 if nothing went well."""
     for failure in report.failed:
-        _say(f"failed: {failure.reason}")
+        say(f"failed: {failure.reason}")
     print(report)
     went_well = report.added + report.changed + report.unchanged + report.moved + report.removed
     if not went_well and not report.failed:
-        _say("No recordings there; name a folder with music in it.")
+        say("No recordings there; name a folder with music in it.")
     return 0 if went_well else 1
 
 
@@ -64,7 +35,7 @@ def _print_hits(library, hits, args: argparse.Namespace) -> int:
     from kobza.library import formats
 
     if not hits and not (args.json or args.m3u):
-        _say(
+        say(
             "The library is empty; fill it with: kobza index FOLDER"
             if not len(library)
             else "There is no other track in the library yet; add more with: kobza index FOLDER"
@@ -77,29 +48,20 @@ def _print_hits(library, hits, args: argparse.Namespace) -> int:
         sys.stdout.buffer.write(formats.as_m3u(hits))
         sys.stdout.buffer.flush()
     else:
-        _print_table(formats.as_table(hits))
+        print_table(formats.as_table(hits))
     return 0
 
 
-def _print_table(table) -> None:
-    from rich.console import Console
-
-    console = Console(emoji=False, highlight=False)
-    if not console.is_terminal:  # in a pipe nothing is folded: one line a track
-        console = Console(emoji=False, highlight=False, width=10_000)
-    console.print(table)
-
-
 def index(args: argparse.Namespace) -> int:
-    with _open(args) as library, _progress_bar() as progress:
+    with _open(args) as library, progress_bar() as progress:
         report = library.add(args.paths, progress)
     return _print_report(report)
 
 
 def sync(args: argparse.Namespace) -> int:
-    with _open(args) as library, _progress_bar() as progress:
+    with _open(args) as library, progress_bar() as progress:
         if not library.folders:
-            _say("The library knows no folder yet; add one with: kobza index FOLDER")
+            say("The library knows no folder yet; add one with: kobza index FOLDER")
             return 1
         report = library.sync(progress)
     return _print_report(report)
@@ -120,7 +82,7 @@ def remove(args: argparse.Namespace) -> int:
         report = library.remove(args.paths)
     print(f"{report.removed} removed")
     if not report.removed:
-        _say("No track of the library is there; `kobza search` prints the paths it knows.")
+        say("No track of the library is there; `kobza search` prints the paths it knows.")
     return 0 if report.removed else 1
 
 
@@ -142,8 +104,8 @@ def demo(args: argparse.Namespace) -> int:
     from kobza.library.demo import default_demo_folder, run_demo
 
     folder = Path(args.folder) if args.folder else default_demo_folder()
-    _say(f"Composing, indexing and searching an album of its own in {folder}")
-    with _progress_bar("composing") as progress:
+    say(f"Composing, indexing and searching an album of its own in {folder}")
+    with progress_bar("composing") as progress:
         answers = run_demo(folder, args.library, args.model, progress)
     for answer in answers:
         print(f"\n{answer.query.text}  [{'right' if answer.right else 'wrong'}]")
@@ -158,7 +120,7 @@ def doctor(args: argparse.Namespace) -> int:
 
     name, findings = examine(args.checkpoint)
     wrong = sum(not finding.ok for finding in findings)
-    _print_table(as_table(findings))
+    print_table(as_table(findings))
     print(f"{name}: {f'{wrong} of {len(findings)} checks went wrong' if wrong else 'all is well'}")
     return 1 if wrong else 0
 
@@ -166,13 +128,13 @@ def doctor(args: argparse.Namespace) -> int:
 def evaluate(args: argparse.Namespace) -> int:
     from kobza.evaluation.commands import run
 
-    return run(args, _progress_bar("testing the model"))
+    return run(args, progress_bar("testing the model"))
 
 
 def reproduce(args: argparse.Namespace) -> int:
     from kobza.evaluation.reproduce import reproduce
 
-    outcome = reproduce(Path(args.checkpoints), Path(args.data), Path(args.out), _say)
+    outcome = reproduce(Path(args.checkpoints), Path(args.data), Path(args.out), say)
     print(f"{outcome.receipts} measured, {len(outcome.failures)} failed: {outcome.report}")
     return 1 if outcome.failures else 0
 
@@ -231,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     measured.add_argument("--prompt", action="append", metavar="TEXT", help='such as "The {} song"; may be repeated')
     measured.add_argument("--ensemble", action="store_true", help="also take the mean of the prompts' embeddings")
     measured.add_argument("--receipt", metavar="FILE", help="the figures, as JSON (default: CHECKPOINT-SET-PART.json)")
+    measured.add_argument("--card", metavar="FILE", help="a model card's README.md, to write the figures into its head")
 
     again = command(reproduce, "Measure all checkpoints on all data sets; one report beside the thesis.", library=False)
     again.add_argument("--checkpoints", required=True, metavar="DIR", help="folders of checkpoints, LAION's .pt files")
@@ -250,17 +213,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return args.function(args)
     except KeyboardInterrupt:
-        _say("Stopped. What was finished is stored; the same command goes on from there.")
+        say("Stopped. What was finished is stored; the same command goes on from there.")
         return 130
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         what = f"{Path(error.filename)}: {error.strerror}" if error.filename and error.strerror else str(error)
-        _say(f"kobza: {what}")
+        say(f"kobza: {what}")
         return 1
     except (ValueError, sqlite3.Error) as error:
-        _say(f"kobza: {error}")
+        say(f"kobza: {error}")
         return 1
 
 

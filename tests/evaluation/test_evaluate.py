@@ -52,6 +52,13 @@ def test_the_command_prints_figures_and_writes_a_receipt(sound, data, tiny_check
     assert f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" in printed
     assert receipt["fingerprint"] in printed and len(receipt["fingerprint"]) == 16
 
+    (tmp_path / "README.md").write_text("---\nlicense: apache-2.0\n---\n\n# A card\n")
+    assert main(["evaluate", tiny_checkpoint, "--on", f"classes:{data / 'classes'}", "--card", "README.md"]) == 0
+    card = (tmp_path / "README.md").read_text()
+    assert "model-index:" in card and "type: accuracy" in card and card.endswith("# A card\n")
+    assert main(["evaluate", tiny_checkpoint, "--on", f"classes:{data / 'classes'}", "--card", "none.md"]) == 1
+    assert "There is no model card none.md: write the README.md first" in capsys.readouterr().err
+
     prompts = ["--prompt", "The {} song", "--prompt", "{}", "--ensemble", "--receipt", "here.json"]
     assert main(["evaluate", tiny_checkpoint, "--on", f"classes:{data / 'classes'}", *prompts]) == 0
     out, err = capsys.readouterr()

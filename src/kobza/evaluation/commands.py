@@ -1,17 +1,17 @@
 """What `kobza evaluate` does: measure, print the figures as tables, write the receipt."""
 
 import argparse
-import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 
-from rich.console import Console
 from rich.table import Table
 
 from ..audio import printable
+from ..terminal import print_table, say
 from .baselines import load_embedder
 from .evaluate import evaluate, write_receipt
+from .model_index import write_model_index
 
 NAMED = 5  # skipped recordings, on the screen; the receipt has them all
 
@@ -21,6 +21,8 @@ def run(args: argparse.Namespace, progress_bar: AbstractContextManager) -> int:
     target = Path(args.receipt) if args.receipt else None
     if target and not target.absolute().parent.is_dir():
         raise ValueError(f"There is no folder {printable(target.parent)} to write the receipt into: make it first.")
+    if args.card and not Path(args.card).is_file():
+        raise ValueError(f"There is no model card {printable(args.card)}: write the README.md first.")
     embedder = load_embedder(args.checkpoint)
     try:
         with progress_bar as update:
@@ -34,13 +36,11 @@ def run(args: argparse.Namespace, progress_bar: AbstractContextManager) -> int:
         return 130
     target = target or Path(default_name(receipt))
     write_receipt(receipt, target)
+    if args.card:
+        write_model_index(Path(args.card), receipt["model"], [receipt])
     show(receipt)
     print(f"Receipt: {printable(target)}")
     return 0
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def default_name(receipt: dict) -> str:
@@ -61,11 +61,8 @@ def show(receipt: dict) -> None:
     split = f", {receipt['split']}" if receipt["split"] else ""
     print(f"{receipt['model']} ({receipt['fingerprint']}) on {receipt['dataset']}{split}:", end=" ")
     print(f"{receipt['used']} of {receipt['of']} recordings used. In brackets: 95 % intervals.")
-    console = Console(emoji=False, highlight=False, markup=False)
-    if not console.is_terminal:  # in a pipe nothing is folded
-        console = Console(emoji=False, highlight=False, markup=False, width=10_000)
     for table in tables(receipt["figures"]):
-        console.print(table)
+        print_table(table)
 
 
 def tables(figures: list[dict]) -> list[Table]:

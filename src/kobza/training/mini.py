@@ -18,8 +18,8 @@ from transformers import ASTConfig, AutoModel, AutoTokenizer
 from ..audio import load_audio
 from ..checkpoint import Checkpoint
 from ..configuration_kobza import KobzaConfig
+from ..data.pairs import load_pairs
 from ..evaluation.metrics import retrieval_metrics
-from ..evaluation.retrieval import read_pairs
 from ..feature_extraction_kobza import KobzaFeatureExtractor
 from ..modeling_kobza import KobzaModel, pool_tokens
 from ..processing_kobza import KobzaProcessor
@@ -83,11 +83,11 @@ def fit_bridge(args: argparse.Namespace) -> bridge.Bridge:
 @torch.inference_mode()
 def ceiling(args: argparse.Namespace, teacher: Teacher, fitted: bridge.Bridge) -> dict[str, float]:
     """What retrieval over `--pairs` would be if the student heard as well as its teacher: the teacher's own logits."""
-    pairs = read_pairs(args.pairs)
+    pairs = load_pairs(args.pairs).recordings
     statistics = load_file(args.work / "student" / "statistics.safetensors")
-    logits = torch.cat([teacher(torch.from_numpy(load_audio(path, TEACHER_RATE))[None]).logits for path, _ in pairs])
+    logits = torch.cat([teacher(torch.from_numpy(load_audio(pair.path, TEACHER_RATE))[None]).logits for pair in pairs])
     sound = (logits - statistics["logits_mean"]) / statistics["logits_std"] @ fitted.axes
-    text = pooled_sentences([caption for _, caption in pairs], text_tower()) @ fitted.weight.T + fitted.bias
+    text = pooled_sentences([pair.caption for pair in pairs], text_tower()) @ fitted.weight.T + fitted.bias
     return retrieval_metrics((F.normalize(text, dim=-1) @ F.normalize(sound, dim=-1).T).numpy())
 
 
