@@ -1,5 +1,6 @@
 """Makes `hub/search.svg`, the README's picture, from what `kobza` really prints: `python hub/picture.py`."""
 
+import io
 import os
 import re
 import subprocess
@@ -21,10 +22,10 @@ def main() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     subprocess.run(COMMANDS[0], check=True, capture_output=True)
     library = next((cache / "kobza-demo").glob("library-*"))
-    console = Console(record=True, width=96, file=open(os.devnull, "w"), emoji=False, highlight=False)
+    console = Console(record=True, width=96, file=io.StringIO(), emoji=False, highlight=False)
     for command in COMMANDS[1:]:
         shown = " ".join(f'"{word}"' if " " in word else word for word in command)
-        console.print(f"[bold green]$[/] {shown}")
+        console.print(f"[bold green]$[/]\N{NO-BREAK SPACE}{shown}")
         run = subprocess.run([*command, "--library", library], check=True, capture_output=True, text=True)
         home = f"{cache / 'kobza-demo'}{os.sep}"
         console.print(run.stdout.replace(home, "~/Music/"), markup=False)

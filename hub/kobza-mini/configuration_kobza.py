@@ -1,0 +1,99 @@
+"""The configuration of a Kobza model: two towers, and how their outputs become one space."""
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+AST = "audio-spectrogram-transformer"
+RESNET = "resnet"
+
+CHOICES = {
+    "projection": ("linear", "mlp", "residual"),
+    "text_pooling": ("cls", "mean", "max"),
+    "loss_type": ("clip", "mulan", "siglip"),
+    "temperature_form": ("exp", "inverse"),
+}
+
+
+@strict
+class KobzaConfig(PreTrainedConfig):
+    """Configuration of `KobzaModel`.
+
+    Args:
+        text_config (`dict` or `PreTrainedConfig`, *optional*): the text tower, any BERT; by default bert-base.
+        audio_config (`dict` or `PreTrainedConfig`, *optional*): the audio tower, by default an Audio Spectrogram
+            Transformer (AST, arXiv 2104.01778); with `{"model_type": "resnet", "num_channels": 1}` a ResNet, MuLan's
+            second audio tower (arXiv 2208.12415).
+        projection_dim (`int`): length of the embeddings.
+        projection (`str`): from a tower's pooled output to the space: "linear" (one layer), "mlp" (a hidden layer of
+            the tower's own width) or "residual" (a linear layer, and a second with a skip connection around it).
+        text_pooling (`str`): a sentence's vector is that of its first token ("cls"), or the "mean" or "max" over
+            tokens.
+        text_extra_layers, audio_extra_layers (`int`): new attention layers, of the tower's own kind, over the whole
+            output sequence of the tower and before pooling. Not for a ResNet, which has no sequence.
+        loss_type (`str`): "clip", "mulan" or "siglip" (see `loss_kobza`).
+        temperature (`float`): tau, in the form that `temperature_form` says; the start value if it is learned.
+        temperature_form (`str`): "exp", cosines times e^tau; "inverse", cosines divided by tau.
+        temperature_learned (`bool`): whether training moves the temperature.
+
+    Raises:
+        ValueError: a value is not one of the above; the sentence names the field and the choices.
+    """
+
+    model_type = "kobza"
+    sub_configs_defaults = {  # noqa: RUF012 (transformers reads the plain class attribute)
+        "text_config": SubConfigSpec(AutoConfig, model_type="bert"),
+        "audio_config": SubConfigSpec(AutoConfig, model_type=AST),
+    }
+
+    text_config: dict | PreTrainedConfig | None = None
+    audio_config: dict | PreTrainedConfig | None = None
+    projection_dim: int = 128
+    projection: str = "linear"
+    text_pooling: str = "cls"
+    text_extra_layers: int = 0
+    audio_extra_layers: int = 0
+    loss_type: str = "clip"
+    temperature: float | int = 1.0
+    temperature_form: str = "exp"
+    temperature_learned: bool = False
+
+    def __post_init__(self, **kwargs):
+        super().__post_init__(**kwargs)
+        self.check()
+
+    def check(self) -> None:
+        """Raise a ValueError, in one sentence, for the first field that no Kobza model can have."""
+        for field, choices in CHOICES.items():
+            value = getattr(self, field)
+            if value not in choices:
+                raise ValueError(f"KobzaConfig: {field} is {value!r}, but must be one of {', '.join(choices)}.")
+        if self.projection_dim < 1:
+            raise ValueError(f"KobzaConfig: projection_dim is {self.projection_dim}, but must be 1 or more.")
+        for field in ("text_extra_layers", "audio_extra_layers"):
+            if getattr(self, field) < 0:
+                raise ValueError(f"KobzaConfig: {field} is {getattr(self, field)}, but must be 0 or more.")
+        if self.temperature_form == "inverse" and self.temperature <= 0:
+            raise ValueError(
+                f"KobzaConfig: temperature is {self.temperature}, but 'inverse' divides by it: give one above 0."
+            )
+        text, audio = self.text_config.model_type, self.audio_config.model_type
+        if text != "bert":
+            raise ValueError(f"KobzaConfig: text_config is of the type {text!r}, but the text tower must be a 'bert'.")
+        if audio not in (AST, RESNET):
+            raise ValueError(
+                f"KobzaConfig: audio_config is of the type {audio!r}, but the tower must be {AST!r} or {RESNET!r}."
+            )
+        if audio == RESNET and self.audio_config.num_channels != 1:
+            raise ValueError(
+                f"KobzaConfig: audio_config.num_channels is {self.audio_config.num_channels}, but a spectrogram has 1: "
+                "set it to 1."
+            )
+        if audio == RESNET and self.audio_extra_layers:
+            raise ValueError(
+                f"KobzaConfig: audio_extra_layers is {self.audio_extra_layers}, but a ResNet has no attention layers "
+                "to add: set it to 0, or use an AST."
+            )
+
+
+KobzaConfig.register_for_auto_class()

@@ -1,0 +1,291 @@
+"""Kobza: two towers, a BERT and an Audio Spectrogram Transformer, that put a sentence and a recording into one space.
+
+    tokens -> text tower -> (extra layers) -> pool -> projection -> unit length \\
+                                                                                 cosine * scale -> logits
+    windows -> audio tower -> (extra layers) -> pool -> projection -> unit length, mean over a recording's windows /
+
+The towers are transformers' own classes. Names and outputs are those of transformers' CLAP.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import AutoModel, PreTrainedModel
+from transformers import initialization as init
+from transformers.masking_utils import create_bidirectional_mask
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.audio_spectrogram_transformer.modeling_audio_spectrogram_transformer import ASTLayer
+from transformers.models.bert.modeling_bert import BertLayer
+from transformers.utils import ModelOutput
+from transformers.utils.generic import can_return_tuple
+
+from .configuration_kobza import RESNET, KobzaConfig
+from .loss_kobza import LOSSES, logit_scale
+
+MAX_LOG_SCALE = 4.6052  # log 100: CLIP keeps a learned scale from growing beyond it
+START_BIAS = -10.0  # SigLIP's, so that the many negatives start out nearly right
+
+
+@dataclass
+class KobzaOutput(ModelOutput):
+    """What `KobzaModel.forward` returns; of a tower without input, and of a loss not asked for, None."""
+
+    loss: torch.Tensor | None = None  # scalar
+    logits_per_audio: torch.Tensor | None = None  # (recordings, sentences), cosines times the scale
+    logits_per_text: torch.Tensor | None = None  # its transpose
+    text_embeds: torch.Tensor | None = None  # (sentences, projection_dim), unit length, float32
+    audio_embeds: torch.Tensor | None = None  # (recordings, projection_dim), likewise
+    text_model_output: BaseModelOutputWithPooling | None = None  # of get_text_features
+    audio_model_output: BaseModelOutputWithPooling | None = None  # of get_audio_features
+
+
+def tower_output(outputs: ModelOutput, sequence: torch.Tensor, embeds: torch.Tensor) -> BaseModelOutputWithPooling:
+    return BaseModelOutputWithPooling(sequence, embeds, outputs.get("hidden_states"), outputs.get("attentions"))
+
+
+class ResidualProjection(nn.Module):
+    """A linear layer, then a second one with a skip connection around it."""
+
+    def __init__(self, width: int, dim: int):
+        super().__init__()
+        self.linear1 = nn.Linear(width, dim)
+        self.linear2 = nn.Linear(dim, dim)
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        hidden = self.linear1(pooled)
+        return hidden + self.linear2(F.gelu(hidden))
+
+
+def build_projection(kind: str, width: int, dim: int) -> nn.Module:
+    """From a tower's pooled output (n, width) to the space (n, dim)."""
+    if kind == "mlp":
+        return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, dim))
+    return ResidualProjection(width, dim) if kind == "residual" else nn.Linear(width, dim)
+
+
+def pool_tokens(tokens: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
+    """(n, length, width) and the mask (n, length), 1 where a token is -> (n, width)."""
+    if how == "cls":
+        return tokens[:, 0]
+    mask = mask[:, :, None].to(torch.bool)
+    if how == "max":
+        return tokens.masked_fill(~mask, torch.finfo(tokens.dtype).min).amax(dim=1)
+    return tokens.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+
+
+def mean_over_windows(embeds: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """(windows, dim) of unit length -> (recordings, dim) of unit length; counts (recordings,) says whose windows are
+    whose."""
+    if not torch.compiler.is_compiling() and int(counts.sum()) != embeds.shape[0]:
+        raise ValueError(
+            f"window_counts adds up to {int(counts.sum())}, but input_values has {embeds.shape[0]} rows: pass both as "
+            "the feature extractor returned them."
+        )
+    owners = torch.arange(counts.shape[0], device=counts.device)
+    owners = owners.repeat_interleave(counts, output_size=embeds.shape[0])
+    return F.normalize(embeds.new_zeros(counts.shape[0], embeds.shape[1]).index_add(0, owners, embeds), dim=-1)
+
+
+class KobzaModel(PreTrainedModel):
+    """Two towers and one space (the file's docstring draws it).
+
+    `logit_scale` holds the logarithm of the scale, as CLIP's does, whatever form the temperature is given in.
+    """
+
+    config_class = KobzaConfig
+    base_model_prefix = "kobza"
+    main_input_name = "input_ids"
+    input_modalities = ("audio", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _keep_in_fp32_modules_strict = frozenset({"logit_scale", "logit_bias"})
+
+    def __init__(self, config: KobzaConfig):
+        config.check()
+        super().__init__(config)
+        text_config, audio_config = config.text_config, config.audio_config
+        self.is_resnet = audio_config.model_type == RESNET
+        if self.is_resnet:
+            audio_config._attn_implementation = "eager"  # it has no attention, and refuses any other name of one
+        self.text_model = AutoModel.from_config(text_config, add_pooling_layer=False)
+        self.audio_model = AutoModel.from_config(audio_config)
+        self.text_extra_layers = nn.ModuleList(BertLayer(text_config) for _ in range(config.text_extra_layers))
+        self.audio_extra_layers = nn.ModuleList(ASTLayer(audio_config) for _ in range(config.audio_extra_layers))
+        audio_width = audio_config.hidden_sizes[-1] if self.is_resnet else audio_config.hidden_size
+        self.text_projection = build_projection(config.projection, text_config.hidden_size, config.projection_dim)
+        self.audio_projection = build_projection(config.projection, audio_width, config.projection_dim)
+        self.logit_scale = nn.Parameter(torch.tensor(self.start_log_scale()), requires_grad=config.temperature_learned)
+        self.logit_bias = nn.Parameter(torch.tensor(START_BIAS)) if config.loss_type == "siglip" else None
+        self.post_init()
+
+    def start_log_scale(self) -> float:
+        return math.log(logit_scale(self.config.temperature, self.config.temperature_form))
+
+    @torch.no_grad()
+    def _init_weights(self, module):
+        super()._init_weights(module)
+        if module is self:
+            init.constant_(self.logit_scale, self.start_log_scale())
+            if self.logit_bias is not None:
+                init.constant_(self.logit_bias, START_BIAS)
+
+    @classmethod
+    def from_pretrained(cls, *args, **kwargs):
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        if not model.config.temperature_learned:  # a fixed temperature is what the configuration says, not the file
+            model.logit_scale.data.fill_(model.start_log_scale())
+        return loaded
+
+    @classmethod
+    def from_towers(
+        cls,
+        text: str | PreTrainedModel = "bert-base-uncased",
+        audio: str | PreTrainedModel = "MIT/ast-finetuned-audioset-10-10-0.4593",
+        **fields,
+    ) -> "KobzaModel":
+        """Join two pretrained towers; extra layers, projections and temperature start fresh.
+
+        Args:
+            text, audio: names on the Hub, folders, or models (copied); a model with a head gives its encoder. A ResNet
+                made for pictures gets one input channel, whose filters are the sum of the three.
+            fields: the other fields of `KobzaConfig`.
+        """
+
+        def load(tower):
+            return tower.base_model if isinstance(tower, PreTrainedModel) else AutoModel.from_pretrained(tower)
+
+        towers = load(text), load(audio)
+        text_config, audio_config = (copy.deepcopy(tower.config) for tower in towers)
+        text_state, audio_state = (dict(tower.state_dict()) for tower in towers)
+        stem = "embedder.embedder.convolution.weight"
+        if audio_config.model_type == RESNET and audio_config.num_channels != 1:
+            audio_config.num_channels = 1
+            audio_state[stem] = audio_state[stem].sum(dim=1, keepdim=True)
+        model = cls(KobzaConfig(text_config=text_config, audio_config=audio_config, **fields))
+        model.text_model.load_state_dict({k: v for k, v in text_state.items() if not k.startswith("pooler.")})
+        model.audio_model.load_state_dict(audio_state)
+        return model
+
+    def save_pretrained(self, save_directory, save_original_format: bool = False, **kwargs):
+        # The original format gives an AST's weights old names, and Trainer, which loads strict=False, would lose them
+        super().save_pretrained(save_directory, save_original_format=save_original_format, **kwargs)
+
+    def freeze_towers(self, text_trainable_layers: int = 0, audio_trainable_layers: int = 0) -> None:
+        """Of each tower train the last n encoder layers only (of a ResNet, stages). Extra layers, projections and a
+        learned temperature always train. Frozen layers stay in eval mode, also after `model.train()`."""
+        audio_layers = self.audio_model.encoder.stages if self.is_resnet else self.audio_model.layers
+        for tower, layers, n, name in (
+            (self.text_model, self.text_model.encoder.layer, text_trainable_layers, "text_trainable_layers"),
+            (self.audio_model, audio_layers, audio_trainable_layers, "audio_trainable_layers"),
+        ):
+            if not 0 <= n <= len(layers):
+                raise ValueError(f"{name} is {n}, but the tower has {len(layers)} layers: give 0 to {len(layers)}.")
+            tower.requires_grad_(False)
+            layers[len(layers) - n :].requires_grad_(True)
+        self.train(self.training)
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        for tower in (self.text_model, self.audio_model):
+            for module in tower.modules():
+                parameters = list(module.parameters())
+                if parameters and not any(parameter.requires_grad for parameter in parameters):
+                    module.eval()  # no dropout, and no new BatchNorm statistics, where nothing can learn from them
+        return self
+
+    @can_return_tuple
+    def get_text_features(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
+    ) -> BaseModelOutputWithPooling:
+        """Embed sentences: input_ids and attention_mask (1 for a token, 0 for padding), both (sentences, length).
+
+        Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (sentences, projection_dim), of
+        unit length and in float32.
+        """
+        outputs = self.text_model(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
+        tokens = outputs.last_hidden_state  # (sentences, length, width)
+        if len(self.text_extra_layers):
+            mask = create_bidirectional_mask(self.config.text_config, tokens, attention_mask)
+            for layer in self.text_extra_layers:
+                tokens = layer(tokens, mask)
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        pooled = pool_tokens(tokens, mask, self.config.text_pooling)  # (sentences, width)
+        return tower_output(outputs, tokens, F.normalize(self.text_projection(pooled).float(), dim=-1))
+
+    @can_return_tuple
+    def get_audio_features(
+        self, input_values: torch.Tensor, window_counts: torch.Tensor | None = None, **kwargs
+    ) -> BaseModelOutputWithPooling:
+        """Embed recordings: input_values (windows, max_length, num_mel_bins), and window_counts (recordings,), how many
+        rows each has; a recording is the mean of its windows' embeddings, normalised. Without it a row is a recording.
+
+        Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (recordings, projection_dim), of
+        unit length and in float32; its other fields are per window.
+        """
+        input_values = input_values.to(self.audio_model.dtype)
+        if self.is_resnet:
+            outputs = self.audio_model(input_values[:, None], **kwargs)  # one channel: (windows, 1, max_length, bins)
+            patches, pooled = outputs.last_hidden_state, outputs.pooler_output.flatten(1)  # pooled: (windows, width)
+        else:
+            outputs = self.audio_model(input_values, **kwargs)
+            patches = outputs.last_hidden_state  # (windows, 2 + patches, width)
+            for layer in self.audio_extra_layers:
+                patches = layer(patches)
+            pooled = (patches[:, 0] + patches[:, 1]) / 2  # AST's own: the class token and the distillation token
+        embeds = F.normalize(self.audio_projection(pooled).float(), dim=-1)  # (windows, projection_dim)
+        embeds = embeds if window_counts is None else mean_over_windows(embeds, window_counts)
+        return tower_output(outputs, patches, embeds)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        input_values: torch.Tensor | None = None,
+        window_counts: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        return_loss: bool | None = None,
+        **kwargs,
+    ) -> KobzaOutput:
+        """Embed sentences, recordings, or both, and then compare each with each; the arguments are those of
+        `get_text_features` and `get_audio_features`, and with return_loss sentence i belongs to recording i."""
+        if input_ids is None and input_values is None:
+            raise ValueError("KobzaModel got neither input_ids nor input_values: pass sentences, recordings, or both.")
+        text = audio = loss = logits_per_text = None
+        if input_ids is not None:
+            kwargs_text = {"token_type_ids": token_type_ids, "return_dict": True, **kwargs}
+            text = self.get_text_features(input_ids, attention_mask, **kwargs_text)
+        if input_values is not None:
+            audio = self.get_audio_features(input_values, window_counts, return_dict=True, **kwargs)
+        if text is not None and audio is not None:
+            logits_per_text = self.similarity(text.pooler_output, audio.pooler_output)
+        if return_loss:
+            if logits_per_text is None or logits_per_text.shape[0] != logits_per_text.shape[1]:
+                raise ValueError("return_loss needs pairs: pass as many sentences as recordings, of both at least one.")
+            loss = LOSSES[self.config.loss_type](logits_per_text)
+        return KobzaOutput(
+            loss=loss,
+            logits_per_audio=None if logits_per_text is None else logits_per_text.t(),
+            logits_per_text=logits_per_text,
+            text_embeds=None if text is None else text.pooler_output,
+            audio_embeds=None if audio is None else audio.pooler_output,
+            text_model_output=text,
+            audio_model_output=audio,
+        )
+
+    def similarity(self, text_embeds: torch.Tensor, audio_embeds: torch.Tensor) -> torch.Tensor:
+        """Logits (sentences, recordings) in float32: cosines times the scale, plus SigLIP's bias where there is one."""
+        log_scale = self.logit_scale.float()
+        log_scale = log_scale.clamp(max=MAX_LOG_SCALE) if self.config.temperature_learned else log_scale
+        with torch.autocast(text_embeds.device.type, enabled=False):  # bf16 cosines would be too coarse to rank by
+            logits = (text_embeds @ audio_embeds.t()) * log_scale.exp()
+        return logits if self.logit_bias is None else logits + self.logit_bias.float()
+
+
+KobzaModel.register_for_auto_class("AutoModel")
