@@ -170,9 +170,23 @@ def label_voices(shards: range, out: Path, labeller: Labeller, voices: list[Path
         if path.exists():
             continue
         rng = torch.Generator().manual_seed(number)
-        chosen = [tracks[int(torch.randint(len(tracks), (), generator=rng))] for _ in range(64)]
-        total += labeller.write(path, batched((spoken_over(track, voices, rng) for track in chosen), 16))
+        total += labeller.write(path, batched(_spoken(64, tracks, voices, rng), 16))
     return total
+
+
+def _spoken(count: int, tracks: list[Path], voices: list[Path], rng: torch.Generator) -> Iterator[np.ndarray]:
+    """Windows of speech over tracks drawn at random; a track that cannot be decoded is named and drawn no more."""
+    usable, made = list(tracks), 0
+    while made < count and usable:
+        track = usable[int(torch.randint(len(usable), (), generator=rng))]
+        try:
+            window = spoken_over(track, voices, rng)
+        except AudioError as error:
+            print(error)
+            usable.remove(track)
+            continue
+        made += 1
+        yield window
 
 
 def label_pieces(shards: range, out: Path, labeller: Labeller) -> int:

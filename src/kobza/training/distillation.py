@@ -26,7 +26,7 @@ from .teacher import Teacher
 class Settings:
     """`steps` of `batch` windows, cut to `columns` of 32 but for the last part, `whole`; the rate falls over `fall`."""
 
-    steps: int = 4000
+    steps: int = 3300
     batch: int = 64
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
