@@ -5,6 +5,7 @@ is what lies on the Hub: weights in fp16 safetensors, the tokenizer, the setting
 that transformers alone can load it with trust_remote_code=True.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -108,6 +109,18 @@ def _find(name_or_dir: str) -> Path:
         ) from error
 
 
+@contextlib.contextmanager
+def without_bars():
+    """transformers' progress bars off: loading a small model takes less time than reading about it."""
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+
+
 class Checkpoint:
     """A model in float32 and in eval mode, with its processor.
 
@@ -147,18 +160,14 @@ class Checkpoint:
         if not any((folder / name).is_file() for name in TOKENIZER):  # transformers would make up an empty one
             raise CheckpointError(f"{name} is not a whole checkpoint: it has no tokenizer.json.")
         identity = fingerprint(folder)
-        bars = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
         try:
-            model, report = KobzaModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
-            extractor = KobzaFeatureExtractor.from_pretrained(folder)
-            processor = KobzaProcessor(extractor, AutoTokenizer.from_pretrained(folder))
+            with without_bars():
+                model, report = KobzaModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+                extractor = KobzaFeatureExtractor.from_pretrained(folder)
+                processor = KobzaProcessor(extractor, AutoTokenizer.from_pretrained(folder))
         except Exception as error:  # whatever is wrong with the files, their user needs the folder and the reason
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{name} cannot be loaded ({reason}): fetch or save the checkpoint again.") from error
-        finally:
-            if bars:
-                logging.enable_progress_bar()
         absent = sorted(report["missing_keys"]) + sorted(str(key[0]) for key in report["mismatched_keys"])
         if absent:
             raise CheckpointError(

@@ -3,21 +3,14 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny import TINY_AUDIO
 from transformers import ASTConfig
 
 from kobza.training import distillation, lessons
 from kobza.training.lessons import Lessons
 from kobza.training.student import Student, Targets
 
-TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "patch_size": 32,
-    "frequency_stride": 32,
-    "time_stride": 32,
-}
+TINY = {name: value for name, value in TINY_AUDIO.items() if name != "model_type"}
 HELD_OUT = "aaj"  # see conftest
 
 

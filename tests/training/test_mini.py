@@ -8,22 +8,14 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from tiny import make_model, make_tokenizer
+from tiny import TINY_AUDIO, make_model, make_tokenizer
 from transformers import ASTConfig
 
 from kobza.checkpoint import Checkpoint
 from kobza.data.synthetic import album, write_album
 from kobza.training import bridge, corpus, distillation, mini
 
-TOWER = {
-    "hidden_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "patch_size": 32,
-    "frequency_stride": 32,
-    "time_stride": 32,
-}
+TOWER = {name: value for name, value in TINY_AUDIO.items() if name != "model_type"}
 
 
 def names_of_tracks():
@@ -106,6 +98,16 @@ def test_pooled_sentences_do_not_depend_on_their_order(arguments):
     sentences = ["a slow song", "drums", "the happy guitar and the sad piano with strings"]
     forward, backward = (mini.pooled_sentences(s, mini.text_tower()) for s in (sentences, sentences[::-1]))
     torch.testing.assert_close(forward, backward.flip(0), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("stage", "sentence"),
+    [("ceiling", "say which with --pairs"), ("train", "The teacher's weights are not at"), ("export", "not at")],
+)
+def test_what_is_missing_is_one_sentence(arguments, tmp_path, stage, sentence):
+    (tmp_path / "teacher.pt").unlink()
+    with pytest.raises(SystemExit, match=sentence):
+        mini.main([stage, *arguments])
 
 
 def test_without_the_text_towers_wheel_one_sentence(monkeypatch):

@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HFValidationError
 from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaTokenizer
-from transformers.utils import logging
 
-from ..checkpoint import Checkpoint, CheckpointError, default_checkpoint
+from ..checkpoint import Checkpoint, CheckpointError, default_checkpoint, without_bars
 from .laion import load_laion
 
 MAX_TOKENS = 77  # LAION's text length, in training and in use
@@ -150,17 +149,14 @@ def _model_type(path: Path, name: str) -> str | None:
 
 
 def _load_clap(source: str, name: str, device: str | None) -> ClapBaseline:
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        model, report = ClapModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
-        processor = ClapProcessor(ClapFeatureExtractor.from_pretrained(source), AutoTokenizer.from_pretrained(source))
+        with without_bars():
+            model, report = ClapModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+            extractor, tokenizer = ClapFeatureExtractor.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+        processor = ClapProcessor(extractor, tokenizer)
     except Exception as error:  # whatever is wrong with the files, their user needs the name and the reason
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{name} cannot be loaded ({reason}): fetch or save it again.") from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
     absent = sorted(report["missing_keys"] & dict(model.named_parameters()).keys())
     absent += sorted(str(key[0]) for key in report["mismatched_keys"])
     if absent:

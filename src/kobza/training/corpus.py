@@ -10,7 +10,7 @@ import os
 import subprocess
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -161,17 +161,21 @@ def spoken_over(music: Path, voices: list[Path], rng: torch.Generator) -> np.nda
     return np.clip(speech + loudness * behind, -1, 1)
 
 
+def _label_numbered(shards: range, out: Path, labeller: Labeller, make: Callable[[int], Iterable[np.ndarray]]) -> int:
+    """A shard for each number that has none yet, of the windows that `make` gives for it. Returns new windows."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = {number: out / f"{number:05d}.safetensors" for number in shards}
+    missing = [number for number in shards if not paths[number].exists()]
+    return sum(labeller.write(paths[number], batched(make(number), 16)) for number in missing)
+
+
 def label_voices(shards: range, out: Path, labeller: Labeller, voices: list[Path], tracks: list[Path]) -> int:
     """Shards of 64 windows each, of speech over music, which the music alone would not teach."""
-    out.mkdir(parents=True, exist_ok=True)
-    total = 0
-    for number in shards:
-        path = out / f"{number:05d}.safetensors"
-        if path.exists():
-            continue
-        rng = torch.Generator().manual_seed(number)
-        total += labeller.write(path, batched(_spoken(64, tracks, voices, rng), 16))
-    return total
+
+    def speak(number: int) -> Iterator[np.ndarray]:
+        return _spoken(64, tracks, voices, torch.Generator().manual_seed(number))
+
+    return _label_numbered(shards, out, labeller, speak)
 
 
 def _spoken(count: int, tracks: list[Path], voices: list[Path], rng: torch.Generator) -> Iterator[np.ndarray]:
@@ -191,26 +195,20 @@ def _spoken(count: int, tracks: list[Path], voices: list[Path], rng: torch.Gener
 
 def label_pieces(shards: range, out: Path, labeller: Labeller) -> int:
     """Shards of 64 windows each, of pieces that Kobza makes itself, of other seeds than its album."""
-    out.mkdir(parents=True, exist_ok=True)
-    size, total = int(WINDOW_SECONDS * TEACHER_RATE), 0
-    for number in shards:
-        path = out / f"{number:05d}.safetensors"
-        if path.exists():
-            continue
-        pieces = random_pieces(64, seed=PIECES_SEED + number)
-        total += labeller.write(path, batched((render(p, TEACHER_RATE).mean(0)[:size] for p in pieces), 16))
-    return total
+    size = int(WINDOW_SECONDS * TEACHER_RATE)
+
+    def play(number: int) -> Iterator[np.ndarray]:
+        return (render(p, TEACHER_RATE).mean(0)[:size] for p in random_pieces(64, seed=PIECES_SEED + number))
+
+    return _label_numbered(shards, out, labeller, play)
 
 
 def label_arrangements(shards: range, out: Path, labeller: Labeller, midi_archive: Path, soundfonts: list[Path]) -> int:
     """Shards of 64 windows each, of songs re-orchestrated and played (`midi.py`); the number of a shard is its seed."""
-    out.mkdir(parents=True, exist_ok=True)
-    total = 0
-    for number in shards:
-        path = out / f"{number:05d}.safetensors"
-        if path.exists():
-            continue
+
+    def play(number: int) -> Iterator[np.ndarray]:
         soundfont = soundfonts[number % len(soundfonts)]
         played = render_arrangements(64, number, midi_archive, soundfont, WINDOW_SECONDS, TEACHER_RATE)
-        total += labeller.write(path, batched((audio for _, audio in played), 16))
-    return total
+        return (audio for _, audio in played)
+
+    return _label_numbered(shards, out, labeller, play)

@@ -1,6 +1,6 @@
 """Builds the checkpoint `hub/kobza-mini` from nothing: `python -m kobza.training.mini --help`.
 
-    collect -> label -> train -> export
+    label (collects the sound, too) -> train -> export;    ceiling, to measure the teacher
 
 Every stage goes on where it stopped, so the same command resumes a stopped build. Needs the extra `kobza[build]`
 and, for the music, Debian's apt-get.
@@ -145,6 +145,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> None:
     args = parser().parse_args(argv)
+    if args.stage == "ceiling" and args.pairs is None:
+        raise SystemExit("ceiling measures captioned recordings: say which with --pairs FOLDER.")
+    try:
+        build(args)
+    except (OSError, ValueError) as error:  # a missing file, no lessons, no pairs: each says what it is
+        raise SystemExit(str(error)) from error
+
+
+def build(args: argparse.Namespace) -> None:
+    """The stages that the arguments ask for."""
     args.work.mkdir(parents=True, exist_ok=True)
     teacher, shards = Teacher.load(args.teacher), args.work / "shards"
     if args.stage in ("all", "label"):
