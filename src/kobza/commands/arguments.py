@@ -1,0 +1,28 @@
+"""What sub-commands share: how one is declared, and arguments that several of them take."""
+
+import argparse
+from collections.abc import Callable
+
+
+def command(
+    commands, function: Callable, text: str, *parents: argparse.ArgumentParser, name: str | None = None
+) -> argparse.ArgumentParser:
+    """Declare a sub-command that calls `function(args)`, whose result is the exit code; it has the function's name."""
+    sub = commands.add_parser(name or function.__name__, help=text, description=text, parents=parents)
+    sub.set_defaults(function=function)
+    return sub
+
+
+def which_library() -> argparse.ArgumentParser:
+    """--library and --model."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--library", metavar="DIR", help="the library's folder (default: $KOBZA_LIBRARY, or your own)")
+    common.add_argument("--model", metavar="MODEL", help="a checkpoint: a folder or a Hub id (default: kobza-mini)")
+    return common
+
+
+def count(text: str) -> int:
+    """The type of an argument that is 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count; give 1 or more")
+    return int(text)

@@ -1,0 +1,59 @@
+"""Measuring: doctor, evaluate, reproduce."""
+
+import argparse
+from pathlib import Path
+
+from ..terminal import print_table, progress_bar, say
+from .arguments import command
+
+
+def add(commands) -> None:
+    """Declare this file's sub-commands."""
+    command(commands, doctor, "Look for the faults that checkpoints are known to have.").add_argument(
+        "checkpoint", nargs="?", metavar="CHECKPOINT", help="as for evaluate (default: kobza-mini)"
+    )
+
+    measured = command(commands, evaluate, "Measure a checkpoint on a data set and write a receipt.")
+    measured.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder or a Hub id; CLAP's too, or LAION's .pt")
+    measured.add_argument(
+        "--on",
+        required=True,
+        metavar="SET:DIR[@PART]",
+        help="a data set, its folder, which part of it: musiccaps (@test, @eval, @train, @validation), gtzan (@LIST of "
+        "files), magnatagatune (@50, @188), pairs, classes",
+    )
+    measured.add_argument("--prompt", action="append", metavar="TEXT", help='such as "The {} song"; may be repeated')
+    measured.add_argument("--ensemble", action="store_true", help="also take the mean of the prompts' embeddings")
+    measured.add_argument("--receipt", metavar="FILE", help="the figures, as JSON (default: CHECKPOINT-SET-PART.json)")
+    measured.add_argument("--card", metavar="FILE", help="a model card's README.md, to write the figures into its head")
+
+    again = command(commands, reproduce, "Measure all checkpoints on all data sets; one report beside the thesis.")
+    again.add_argument("--checkpoints", required=True, metavar="DIR", help="folders of checkpoints, LAION's .pt files")
+    again.add_argument("--data", required=True, metavar="DIR", help="musiccaps, gtzan, magnatagatune, pairs*, classes*")
+    again.add_argument(
+        "--out", default="kobza-reproduced", metavar="DIR", help="report.md, plots, receipts (default: %(default)s)"
+    )
+
+
+def doctor(args: argparse.Namespace) -> int:
+    from ..evaluation.doctor import as_table, examine
+
+    name, findings = examine(args.checkpoint)
+    wrong = sum(not finding.ok for finding in findings)
+    print_table(as_table(findings))
+    print(f"{name}: {f'{wrong} of {len(findings)} checks went wrong' if wrong else 'all is well'}")
+    return 1 if wrong else 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    from ..evaluation.commands import run
+
+    return run(args, progress_bar("testing the model"))
+
+
+def reproduce(args: argparse.Namespace) -> int:
+    from ..evaluation.reproduce import reproduce
+
+    outcome = reproduce(Path(args.checkpoints), Path(args.data), Path(args.out), say)
+    print(f"{outcome.receipts} measured, {len(outcome.failures)} failed: {outcome.report}")
+    return 1 if outcome.failures else 0

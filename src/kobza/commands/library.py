@@ -1,0 +1,136 @@
+"""Your music: index, search, similar, sync, remove, info, demo."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..terminal import print_table, progress_bar, say
+from .arguments import command, count, which_library
+
+
+def add(commands) -> None:
+    """Declare this file's sub-commands."""
+    which = which_library()
+    answers = argparse.ArgumentParser(add_help=False)
+    answers.add_argument("-k", type=count, default=10, help="how many tracks (default: 10)")
+    form = answers.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print a list of objects, for programs")
+    form.add_argument("--m3u", action="store_true", help="print a playlist, for players")
+
+    paths = argparse.ArgumentParser(add_help=False)
+    paths.add_argument("paths", nargs="+", metavar="PATH")
+
+    command(commands, index, "Add folders or files of music; known ones are looked at again.", paths, which)
+    command(commands, search, "Find music by a description.", answers, which).add_argument(
+        "text", nargs="+", metavar="TEXT"
+    )
+    command(commands, similar, "Find music that sounds like a track.", answers, which).add_argument(
+        "track", metavar="TRACK"
+    )
+    command(commands, sync, "Look again into all folders that were added.", which)
+    command(commands, remove, "Forget tracks, or all tracks of a folder. The files stay.", paths, which)
+    command(commands, info, "Say what the library holds and which model made it.", which)
+    command(commands, demo, "Make a small album, index it and ask it eight questions.", which).add_argument(
+        "--folder", metavar="DIR", help="where the album goes (default: kobza-demo in your cache folder)"
+    )
+
+
+def _open(args: argparse.Namespace, read_only: bool = False):
+    from ..library import MusicLibrary
+
+    return MusicLibrary.open(args.library, args.model, read_only=read_only)
+
+
+def _print_report(report) -> int:
+    """The counts, and each failure with its reason. 1 if nothing went well."""
+    for failure in report.failed:
+        say(f"failed: {failure.reason}")
+    print(report)
+    went_well = report.added + report.changed + report.unchanged + report.moved + report.removed
+    if not went_well and not report.failed:
+        say("No recordings there; name a folder with music in it.")
+    return 0 if went_well else 1
+
+
+def _print_hits(library, hits, args: argparse.Namespace) -> int:
+    from ..library import formats
+
+    if not hits and not (args.json or args.m3u):
+        say(
+            "The library is empty; fill it with: kobza index FOLDER"
+            if not len(library)
+            else "There is no other track in the library yet; add more with: kobza index FOLDER"
+        )
+        return 1
+    if args.json:
+        print(formats.as_json(hits))
+    elif args.m3u:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(formats.as_m3u(hits))
+        sys.stdout.buffer.flush()
+    else:
+        print_table(formats.as_table(hits))
+    return 0
+
+
+def index(args: argparse.Namespace) -> int:
+    with _open(args) as library, progress_bar() as progress:
+        report = library.add(args.paths, progress)
+    return _print_report(report)
+
+
+def sync(args: argparse.Namespace) -> int:
+    with _open(args) as library, progress_bar() as progress:
+        if not library.folders:
+            say("The library knows no folder yet; add one with: kobza index FOLDER")
+            return 1
+        report = library.sync(progress)
+    return _print_report(report)
+
+
+def search(args: argparse.Namespace) -> int:
+    with _open(args, read_only=True) as library:
+        return _print_hits(library, library.search(" ".join(args.text), args.k), args)
+
+
+def similar(args: argparse.Namespace) -> int:
+    with _open(args, read_only=True) as library:
+        return _print_hits(library, library.similar(args.track, args.k), args)
+
+
+def remove(args: argparse.Namespace) -> int:
+    with _open(args) as library:
+        report = library.remove(args.paths)
+    print(f"{report.removed} removed")
+    if not report.removed:
+        say("No track of the library is there; `kobza search` prints the paths it knows.")
+    return 0 if report.removed else 1
+
+
+def info(args: argparse.Namespace) -> int:
+    from ..audio import printable
+
+    with _open(args, read_only=True) as library:
+        meta, totals = library.store.meta, library.store.count()
+        print(f"library      {printable(library.path.absolute())}")
+        print(f"tracks       {totals.tracks} ({totals.seconds / 3600:.1f} hours, {totals.windows} windows)")
+        print(f"model        {meta.get('model', 'none yet')}")
+        print(f"fingerprint  {meta.get('fingerprint', 'none yet')}")
+        for folder in library.folders:
+            print(f"folder       {printable(folder)}")
+    return 0
+
+
+def demo(args: argparse.Namespace) -> int:
+    from ..library.demo import default_demo_folder, run_demo
+
+    folder = Path(args.folder) if args.folder else default_demo_folder()
+    say(f"Composing, indexing and searching an album of its own in {folder}")
+    with progress_bar("composing") as progress:
+        answers = run_demo(folder, args.library, args.model, progress)
+    for answer in answers:
+        print(f"\n{answer.query.text}  [{'right' if answer.right else 'wrong'}]")
+        for hit, piece in answer.best:
+            print(f"  {hit.score:.3f}  {piece.title}: {piece.caption}")
+    print(f"\n{sum(a.right for a in answers)} of {len(answers)} queries put a right piece first")
+    return 0
