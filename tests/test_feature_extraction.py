@@ -49,7 +49,7 @@ def test_alone_and_in_a_batch_are_the_same(extractor, sounds):
 
 def test_more_windows_than_are_computed_at_once_are_the_same(extractor, sounds):
     windows = [
-        sounds[2][i * 8000 : i * 8000 + 4000 + 100 * i] for i in range(feature_extraction_kobza.ROWS_AT_ONCE + 3)
+        sounds[2][i * 8000 : i * 8000 + 4000 + 100 * i] for i in range(feature_extraction_kobza.ROWS_AT_ONCE["cpu"] + 3)
     ]
     together = extractor.log_mel(windows)
     assert together.shape == (len(windows), 1024, 128)
