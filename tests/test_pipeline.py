@@ -141,7 +141,9 @@ def test_saved_by_transformers_it_keeps_its_code_and_its_ranking(pipe, sounds, t
     entry = json.loads((tmp_path / "config.json").read_text())["custom_pipelines"][TASK]
     assert (entry["impl"], entry["pt"]) == ("pipeline_kobza.KobzaRetrievalPipeline", ["AutoModel"])
     again = pipeline(TASK, model=str(tmp_path), device="cpu")
-    assert again("choir", candidates=sounds) == pipe("choir", candidates=sounds)
+    # not to the last bit: weights mapped from a file lie differently in memory, and matrix products round accordingly
+    for one, other in zip(again("choir", candidates=sounds), pipe("choir", candidates=sounds), strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
 
 
 def test_a_model_in_half_precision_ranks_too(tiny_processor, sounds):
