@@ -15,7 +15,8 @@ from transformers import AutoFeatureExtractor, AutoModel, AutoProcessor
 
 import kobza
 from kobza import Checkpoint, CheckpointError, KobzaFeatureExtractor, KobzaModel, KobzaProcessor
-from kobza.checkpoint import HUB_ID, PUBLISHED, default_checkpoint, fingerprint
+from kobza.checkpoint import PUBLISHED
+from kobza.checkpoint_folder import HUB_ID, default_checkpoint, fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_what_a_checkpoint_says_of_itself(checkpoint, tiny_checkpoint):
 
 def test_the_default_is_the_checkouts_or_the_hubs(tmp_path, monkeypatch):
     package = tmp_path / "src" / "kobza"
-    monkeypatch.setattr(kobza.checkpoint, "__file__", str(package / "checkpoint.py"))
+    monkeypatch.setattr(kobza.checkpoint_folder, "__file__", str(package / "checkpoint_folder.py"))
     assert default_checkpoint() == HUB_ID == "kobza/kobza-mini"
     mini = tmp_path / "hub" / "kobza-mini"
     mini.mkdir(parents=True)

@@ -10,9 +10,10 @@ from safetensors import safe_open
 from transformers import AutoModel, AutoProcessor, pipeline
 
 import kobza
-from kobza import Checkpoint
+from kobza import Checkpoint, KobzaModel
 from kobza.audio import load_audio
-from kobza.checkpoint import PUBLISHED, default_checkpoint
+from kobza.checkpoint import PUBLISHED
+from kobza.checkpoint_folder import default_checkpoint
 from kobza.data.synthetic import album, random_pieces, render, write_album
 
 FOLDER = Path(__file__).resolve().parents[1] / "hub" / "kobza-mini"
@@ -86,7 +87,7 @@ def test_words_it_never_saw_together_find_their_kind(mini):
 
 def test_upper_case_is_the_same_query_and_an_empty_sentence_is_no_error(mini):
     loud, soft = mini.embed_text(["SLOW SAD PIANO", "slow sad piano"])
-    assert np.array_equal(loud, soft)
+    np.testing.assert_allclose(loud, soft, atol=1e-6)  # two rows of a batch may round differently
     assert np.isfinite(mini.embed_text(["", "🎻", "x" * 10_000])).all()
 
 
@@ -104,6 +105,7 @@ def test_transformers_gives_the_same_vectors_from_the_file(mini, tmp_path):
     model, processor = AutoModel.from_pretrained(FOLDER), AutoProcessor.from_pretrained(FOLDER)
     windows = processor.feature_extractor.split(wave)
     inputs = processor(text=["church organ"], audio=[wave], sampling_rate=mini.sampling_rate)
+    assert type(model) is KobzaModel
     outputs = model(**inputs)
     mean = mini.embed_windows(windows).mean(axis=0)
     assert np.abs(outputs.audio_embeds[0].detach().numpy() - mean / np.linalg.norm(mean)).max() < 1e-5

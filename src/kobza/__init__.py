@@ -1,25 +1,37 @@
 """Kobza finds music by describing it: a sentence and a recording in one vector space.
 
-Importing it makes transformers' Auto classes and `pipeline("text-to-music-retrieval")` know Kobza checkpoints.
+What is named here is imported when first used, because torch and transformers take seconds. The first use of a class of
+the model (`from kobza import KobzaModel`) makes transformers' Auto classes know Kobza checkpoints.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
-from transformers.pipelines import PIPELINE_REGISTRY
-
-from .configuration_kobza import KobzaConfig
-from .feature_extraction_kobza import KobzaFeatureExtractor
-from .modeling_kobza import KobzaModel, KobzaOutput
-from .pipeline_kobza import KobzaRetrievalPipeline
-from .processing_kobza import KobzaProcessor
-
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint, CheckpointError, default_checkpoint
+    from .checkpoint import Checkpoint
+    from .checkpoint_folder import CheckpointError, default_checkpoint
+    from .configuration_kobza import KobzaConfig
+    from .feature_extraction_kobza import KobzaFeatureExtractor
     from .library import MusicLibrary
+    from .modeling_kobza import KobzaModel, KobzaOutput
+    from .pipeline_kobza import KobzaRetrievalPipeline
+    from .processing_kobza import KobzaProcessor
 
 __version__ = "0.1.0"
+_PUBLISHED = {
+    "KobzaConfig": ".configuration_kobza",
+    "KobzaFeatureExtractor": ".feature_extraction_kobza",
+    "KobzaModel": ".modeling_kobza",
+    "KobzaOutput": ".modeling_kobza",
+    "KobzaProcessor": ".processing_kobza",
+    "KobzaRetrievalPipeline": ".pipeline_kobza",
+}
+_OTHERS = {
+    "Checkpoint": ".checkpoint",
+    "CheckpointError": ".checkpoint_folder",
+    "MusicLibrary": ".library",
+    "default_checkpoint": ".checkpoint_folder",
+}
 __all__ = [
     "Checkpoint",
     "CheckpointError",
@@ -33,36 +45,10 @@ __all__ = [
     "default_checkpoint",
 ]
 
-_LAZY = {
-    "Checkpoint": ".checkpoint",
-    "CheckpointError": ".checkpoint",
-    "default_checkpoint": ".checkpoint",
-    "MusicLibrary": ".library",
-}
-
-
-class _KnownPipelines:
-    """A checkpoint's config.json lists its own pipeline, as code to be trusted. Where kobza is installed that pipeline
-    is registered below, so the list reads as empty here and nothing has to be trusted; saving keeps it."""
-
-    def __get__(self, config, owner=None):
-        return {}
-
-    def __set__(self, config, value):
-        config.__dict__["custom_pipelines"] = value
-
-
-KobzaConfig.custom_pipelines = _KnownPipelines()
-AutoConfig.register("kobza", KobzaConfig, exist_ok=True)
-AutoModel.register(KobzaConfig, KobzaModel, exist_ok=True)
-AutoProcessor.register(KobzaConfig, KobzaProcessor, exist_ok=True)
-AutoFeatureExtractor.register(KobzaConfig, KobzaFeatureExtractor, exist_ok=True)
-PIPELINE_REGISTRY.register_pipeline(
-    "text-to-music-retrieval", pipeline_class=KobzaRetrievalPipeline, pt_model=AutoModel, type="multimodal"
-)
-
 
 def __getattr__(name: str):
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _PUBLISHED:
+        import_module(".registration", __name__)
+    elif name not in _OTHERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module((_PUBLISHED | _OTHERS)[name], __name__), name)

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_clap import make_clap_folder
 
-from kobza.checkpoint import Checkpoint, CheckpointError
+from kobza import Checkpoint, CheckpointError
 from kobza.evaluation.baselines import ClapBaseline, load_embedder
 
 SENTENCES = ["slow sad piano", "drums", "a happy song with flute and strings and choir"]

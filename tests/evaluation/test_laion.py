@@ -10,7 +10,7 @@ import torch
 from tiny_clap import make_clap_model, make_roberta_tokenizer
 from transformers import ClapConfig, ClapModel, RobertaTokenizer
 
-from kobza.checkpoint import CheckpointError
+from kobza.checkpoint_folder import CheckpointError
 from kobza.evaluation.baselines import load_embedder
 from kobza.evaluation.laion import load_laion, read_config, read_weights, to_transformers
 

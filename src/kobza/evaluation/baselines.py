@@ -16,7 +16,8 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HFValidationError
 from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaTokenizer
 
-from ..checkpoint import Checkpoint, CheckpointError, default_checkpoint, without_bars
+from ..checkpoint import Checkpoint, without_bars
+from ..checkpoint_folder import CheckpointError, default_checkpoint
 from .laion import load_laion
 
 MAX_TOKENS = 77  # LAION's text length, in training and in use

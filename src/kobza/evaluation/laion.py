@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
-from ..checkpoint import CheckpointError
+from ..checkpoint_folder import CheckpointError
 
 AUDIO, TEXT = "audio_branch.", "text_branch."
 HEAD_SIZE = 64  # of every RoBERTa

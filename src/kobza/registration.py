@@ -1,0 +1,31 @@
+"""Make transformers' Auto classes and `pipeline("text-to-music-retrieval")` know Kobza checkpoints."""
+
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
+from transformers.pipelines import PIPELINE_REGISTRY
+
+from .configuration_kobza import KobzaConfig
+from .feature_extraction_kobza import KobzaFeatureExtractor
+from .modeling_kobza import KobzaModel
+from .pipeline_kobza import KobzaRetrievalPipeline
+from .processing_kobza import KobzaProcessor
+
+
+class _KnownPipelines:
+    """A checkpoint's config.json lists its own pipeline, as code to be trusted. Where kobza is installed that pipeline
+    is registered below, so the list reads as empty here and nothing has to be trusted; saving keeps it."""
+
+    def __get__(self, config, owner=None):
+        return {}
+
+    def __set__(self, config, value):
+        config.__dict__["custom_pipelines"] = value
+
+
+KobzaConfig.custom_pipelines = _KnownPipelines()
+AutoConfig.register("kobza", KobzaConfig, exist_ok=True)
+AutoModel.register(KobzaConfig, KobzaModel, exist_ok=True)
+AutoProcessor.register(KobzaConfig, KobzaProcessor, exist_ok=True)
+AutoFeatureExtractor.register(KobzaConfig, KobzaFeatureExtractor, exist_ok=True)
+PIPELINE_REGISTRY.register_pipeline(
+    "text-to-music-retrieval", pipeline_class=KobzaRetrievalPipeline, pt_model=AutoModel, type="multimodal"
+)
