@@ -1,19 +1,22 @@
 """Decode any recording to mono samples at one rate, as a stream, and cut it into windows.
 
-    file --PyAV--> frames --mean of channels--> mono --swresample--> chunks of about 1 s --> windows of 10 s
+    file --PyAV--> frames --FFmpeg's filters: mean of channels, resample--> chunks of 1 s --> windows of 10 s
 
 Nothing here holds a whole recording except `load_audio`: a file of three hours takes the memory of a short one.
 """
 
+import contextlib
 import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 import av
 import numpy as np
+from av.filter import Graph
 
 Source = str | Path | bytes | BinaryIO
 
@@ -30,6 +33,7 @@ AUDIO_EXTENSIONS = frozenset(
 DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,webm,caf,au"
 # These headers say how long the recording is (others make FFmpeg guess), so a cut file can be told from a short one.
 HEADER_KNOWS_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
+TICK = Fraction(1, 1_000_000)  # a filter wants a unit of time, which nothing here uses
 MAX_BAD_READS = 100  # a container that fails this often in reading has nothing more to give
 
 
@@ -67,21 +71,6 @@ def _open(source: Source) -> tuple[BinaryIO, str, str, bool]:
         raise AudioError(f"{name} cannot be opened ({error.strerror}); check the path and its permissions.") from error
 
 
-def _mono(frame: av.AudioFrame) -> np.ndarray:
-    """(samples,) float32 in [-1, 1): the mean of the frame's channels.
-
-    The mean is taken here because FFmpeg's own stereo-to-mono is (L + R) / sqrt(2) in floats: 3 dB too loud, clipping.
-    """
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, len(frame.layout.channels)).T
-    if samples.dtype.kind == "u":  # 8-bit: the silent level is 128
-        samples = samples.astype(np.float32) / 128.0 - 1.0
-    elif samples.dtype.kind == "i":
-        samples = samples * np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
-    return samples.mean(axis=0).astype(np.float32)
-
-
 def _packets(container, stream) -> Iterator["av.Packet | None"]:
     """The stream's packets; None for each place where the container could not be read."""
     bad = 0
@@ -94,8 +83,8 @@ def _packets(container, stream) -> Iterator["av.Packet | None"]:
             yield None
 
 
-def _blocks(container, name: str) -> Iterator[tuple[int, np.ndarray]]:
-    """(sampling rate, mono samples) per decoded frame; damaged packets are skipped, if they are the lesser part."""
+def _frames(container, name: str) -> Iterator[av.AudioFrame]:
+    """The decoded frames; damaged packets are skipped, if they are the lesser part."""
     stream = container.streams.best("audio")
     if stream is None:
         raise AudioError(f"{name} has no audio stream; give a recording.")
@@ -113,7 +102,7 @@ def _blocks(container, name: str) -> Iterator[tuple[int, np.ndarray]]:
         for frame in frames:
             if frame.samples:
                 seconds += frame.samples / frame.sample_rate
-                yield frame.sample_rate, _mono(frame)
+                yield frame
     if seconds == 0:
         raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
     if bad > good:
@@ -125,37 +114,49 @@ def _blocks(container, name: str) -> Iterator[tuple[int, np.ndarray]]:
         )
 
 
-def _seconds_of(blocks: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    """Frames (some 25 ms each) gathered to about a second: a hundred times fewer steps through the resampler."""
-    held, length, held_rate = [], 0, None
-    for rate, samples in blocks:
-        if held and (rate != held_rate or length >= held_rate):
-            yield held_rate, np.concatenate(held)
-            held, length = [], 0
-        held.append(samples)
-        length += len(samples)
-        held_rate = rate
-    if held:
-        yield held_rate, np.concatenate(held)
+class _Mono:
+    """FFmpeg's filters from frames of one kind to mono chunks of a second; all in C, so decoding threads run side by
+    side, and one running resampler, so that no seam is heard."""
+
+    def __init__(self, frame: av.AudioFrame, sampling_rate: int):
+        channels = len(frame.layout.channels)
+        # The mean is spelt out because FFmpeg's own stereo-to-mono is (L + R) / sqrt(2): 3 dB too loud, clipping.
+        mean = "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))
+        self.graph = Graph()
+        steps = [
+            self.graph.add_abuffer(
+                sample_rate=frame.sample_rate, format=frame.format.name, layout=frame.layout.name, time_base=TICK
+            ),
+            self.graph.add("aformat", "sample_fmts=fltp"),
+            self.graph.add("pan", f"mono|c0={mean}"),
+            self.graph.add("aresample", str(sampling_rate)),
+            self.graph.add("asetnsamples", f"n={sampling_rate}:p=0"),
+            self.graph.add("abuffersink"),
+        ]
+        self.graph.link_nodes(*steps).configure()
+
+    def push(self, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
+        """What is ready after this frame; after None, all that is left."""
+        if frame is not None:
+            frame.pts = None  # times in a damaged file jump about; samples follow each other
+        self.graph.push(frame)
+        with contextlib.suppress(av.BlockingIOError, av.EOFError):
+            while True:
+                yield self.graph.pull().to_ndarray()[0]
 
 
-def _resample(blocks: Iterable[tuple[int, np.ndarray]], sampling_rate: int) -> Iterator[np.ndarray]:
-    """One running resampler for the whole recording, so that no seam is heard between blocks."""
-    resampler, resampler_rate = None, None
-    for rate, samples in blocks:
-        if resampler is not None and rate != resampler_rate:  # one mp3 after another in a file: each has its rate
-            yield from (frame.to_ndarray()[0] for frame in resampler.resample(None))
-            resampler = None
-        if rate == sampling_rate:
-            yield samples
-            continue
-        if resampler is None:
-            resampler, resampler_rate = av.AudioResampler("fltp", "mono", sampling_rate), rate
-        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
-        frame.rate = rate
-        yield from (out.to_ndarray()[0] for out in resampler.resample(frame))
-    if resampler is not None:
-        yield from (frame.to_ndarray()[0] for frame in resampler.resample(None))
+def _mono(frames: Iterable[av.AudioFrame], sampling_rate: int) -> Iterator[np.ndarray]:
+    """Frames to mono chunks. One mp3 after another in a file: each may have its own rate and channels."""
+    filters, kind = None, None
+    for frame in frames:
+        now = frame.sample_rate, frame.format.name, frame.layout.name
+        if now != kind:
+            if filters is not None:
+                yield from filters.push(None)
+            filters, kind = _Mono(frame, sampling_rate), now
+        yield from filters.push(frame)
+    if filters is not None:
+        yield from filters.push(None)
 
 
 def decode(source: Source, sampling_rate: int = 16000) -> Iterator[np.ndarray]:
@@ -181,7 +182,7 @@ def decode(source: Source, sampling_rate: int = 16000) -> Iterator[np.ndarray]:
         options = {"format_whitelist": DEMUXERS}
         empty = True
         with av.open(hint, metadata_errors="ignore", options=options, buffer_size=1 << 17) as container:
-            for chunk in _resample(_seconds_of(_blocks(container, name)), sampling_rate):
+            for chunk in _mono(_frames(container, name), sampling_rate):
                 if not np.isfinite(chunk).all():
                     raise AudioError(f"{name} has samples that are not finite numbers; export the recording again.")
                 empty = empty and not len(chunk)
