@@ -1,0 +1,302 @@
+"""The lines of `kobza bench`: what is measured, on what, against what. Each function gives one or more `Line`s.
+
+All sound is made on the spot (`data/synthetic.py`), weights of other people's models are random: neither changes how
+long anything takes.
+"""
+
+import functools
+import multiprocessing
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ..audio import load_audio
+from ..data.synthetic import random_pieces, render
+from .speed import Line, side_by_side
+
+RATE = 44_100
+SECONDS = 180  # of a made track
+KINDS = {"mp3": ("libmp3lame", "mp3"), "ogg": ("vorbis", "ogg"), "flac": ("flac", "flac")}  # encoder, container
+
+
+@functools.cache
+def made_music(seconds: int = SECONDS) -> Path:
+    """A folder with two recordings of each kind, stereo, 44.1 kHz; it goes with the process."""
+    folder = tempfile.TemporaryDirectory(prefix="kobza-bench-")
+    _folders.append(folder)
+    for piece, kind in zip(random_pieces(2 * len(KINDS), seed=1), 2 * list(KINDS), strict=True):
+        sound = np.resize(render(piece, RATE), (2, RATE * seconds)).astype(np.float32)
+        _encode(Path(folder.name) / f"{piece.name}.{kind}", sound, *KINDS[kind])
+    return Path(folder.name)
+
+
+_folders: list[tempfile.TemporaryDirectory] = []  # deleted at the end of the process
+
+
+def _encode(path: Path, sound: np.ndarray, encoder: str, container: str) -> None:
+    with av.open(str(path), "w", format=container) as file:
+        stream = file.add_stream(encoder, rate=RATE, layout="stereo", options={"strict": "experimental"})
+        resampler = av.AudioResampler(stream.format.name, "stereo", RATE, frame_size=stream.frame_size or RATE)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="fltp", layout="stereo")
+        frame.rate = RATE
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            file.mux(stream.encode(part))
+        file.mux(stream.encode(None))
+
+
+def log_mel() -> list[Line]:
+    """16 windows of 10 s: our feature extractor against transformers' (which uses torchaudio)."""
+    import torch
+    from transformers import ASTFeatureExtractor
+
+    from ..feature_extraction_kobza import KobzaFeatureExtractor
+
+    ours, theirs = KobzaFeatureExtractor(), ASTFeatureExtractor()
+    waves = [wave for path in sorted(made_music().iterdir()) for wave in ours.split(load_audio(path))][:16]
+    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    lines = []
+    for device in devices:
+        there = [torch.from_numpy(wave).to(device) for wave in waves]
+
+        def mine(there=there):
+            return ours.log_mel(there).cpu()
+
+        def others():
+            return theirs(waves, sampling_rate=16_000, return_tensors="pt").input_values
+
+        found = side_by_side(mine, others)
+        off = float((mine() - others()).abs().max())
+        each = 1000 * found.a / len(waves), 1000 * found.b / len(waves)
+        note = f"{each[0]:.2f} and {each[1]:.2f} ms for 10 s; furthest apart {off:.1e}"
+        wanted = 3 if device == "cpu" else 50
+        lines.append(
+            Line(
+                "log-mel",
+                f"log-mel of 16 x 10 s ({device})",
+                "ASTFeatureExtractor",
+                found.ratio,
+                "x",
+                wanted,
+                note=note,
+            )
+        )
+    return lines
+
+
+def decoding() -> list[Line]:
+    """A folder of mp3, ogg and flac to 16 kHz mono, on as many threads as indexing uses, against librosa one by one."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import librosa
+
+    from ..library.indexing import DECODERS
+
+    paths = sorted(made_music().iterdir())
+
+    def ours():
+        with ThreadPoolExecutor(DECODERS) as pool:
+            return list(pool.map(load_audio, paths))
+
+    def theirs():
+        return [librosa.load(path, sr=16_000)[0] for path in paths]
+
+    both, alone = side_by_side(ours, theirs, 3), side_by_side(lambda: list(map(load_audio, paths)), theirs, 3)
+    note = f"{len(paths) * SECONDS / both.a:.0f} x real time; on one thread {alone.ratio:.2f} x"
+    return [Line("decoding", "decode and resample a folder", "librosa.load(sr=16000)", both.ratio, "x", 2, note=note)]
+
+
+def file_to_vector() -> list[Line]:
+    """One recording of 3 minutes from the file to its vector: kobza-mini against CLAP (HTSAT-tiny, random weights)."""
+    import librosa
+    import torch
+    from transformers import ClapFeatureExtractor, ClapModel
+    from transformers.models.clap.configuration_clap import ClapConfig
+
+    from ..checkpoint import Checkpoint
+
+    path = sorted(made_music().iterdir())[0]
+    ours = Checkpoint.load()
+    clap, extractor = ClapModel(ClapConfig()).eval(), ClapFeatureExtractor(truncation="rand_trunc")
+
+    def mine():
+        return ours.embed_windows(ours.processor.feature_extractor.split(load_audio(path))).mean(axis=0)
+
+    @torch.inference_mode()
+    def theirs():
+        wave = librosa.load(path, sr=48_000)[0]
+        windows = [wave[i : i + 480_000] for i in range(0, len(wave), 480_000)]
+        inputs = extractor(windows, sampling_rate=48_000, return_tensors="pt")
+        return clap.get_audio_features(**inputs).pooler_output.mean(dim=0)
+
+    found = side_by_side(mine, theirs, 3)
+    note = f"{SECONDS / found.a:.0f} and {SECONDS / found.b:.0f} x real time"
+    return [
+        Line("file-to-vector", "file -> vector, kobza-mini", "ClapModel (HTSAT-tiny)", found.ratio, "x", 5, note=note)
+    ]
+
+
+def tower() -> list[Line]:
+    """AST-base with random weights on one window: each faster form against float32, the best of those that agree."""
+    import torch
+    from transformers import ASTConfig, ASTModel
+
+    torch.manual_seed(0)
+    plain = ASTModel(ASTConfig()).eval()
+    window = torch.randn(1, 1024, 128) * 0.5
+    lines, notes = [], []
+    with torch.inference_mode():
+        expected = plain(window).pooler_output
+        for name, model, dtype in _faster_forms(plain):
+            given = window.to(dtype)
+            found = side_by_side(lambda m=model, x=given: m(x), lambda: plain(window), 3)
+            cosine = float(torch.cosine_similarity(model(given).pooler_output.float(), expected).min())
+            notes.append(f"{name} {found.ratio:.2f} x, cosine {cosine:.5f}")
+            if cosine >= 0.999:
+                lines.append(Line("tower", f"AST-base in {name}", "in float32", found.ratio, "x", 2.5))
+    best = max(lines, key=lambda line: line.value)
+    return [Line(**{**best.__dict__, "note": "; ".join(notes)})]
+
+
+def _faster_forms(plain):
+    """(name, model, type of its input)"""
+    import copy
+
+    import torch
+
+    half = copy.deepcopy(plain).bfloat16()
+    yield "bfloat16", half, torch.bfloat16
+    yield "bfloat16, compiled", torch.compile(half), torch.bfloat16
+    yield "int8", torch.ao.quantization.quantize_dynamic(copy.deepcopy(plain), {torch.nn.Linear}), torch.float32
+
+
+def search() -> list[Line]:
+    """A query vector to ranked tracks with 1 M windows stored, by track and by moment, with and without a filter."""
+    from ..library.bench import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        opening, searches = run(1_000_000, Path(folder))
+    note = "; ".join(
+        f"by {s.by}, filter {s.where}: p50 {s.p50:.1f}, p95 {s.p95:.1f}, recall {s.recall:.4f}" for s in searches
+    )
+    slowest = max(s.p95 for s in searches if s.by == "track")
+    recall = min(s.recall for s in searches)
+    what = "search over 1 M windows, slowest p95 by track"
+    return [
+        Line("search", what, "exact numpy", slowest, "ms", 25, less=True, note=note),
+        Line("search", "lowest recall@10 of the same", "exact numpy", recall, "", 0.999),
+    ]
+
+
+def training() -> list[Line]:
+    """An epoch of model_1 at full size with the frozen-tower cache against one without."""
+    from ..data.pairs import load_pairs
+    from ..data.synthetic import write_album
+    from ..training.cache_speed import epoch_with_and_without_cache
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_album(Path(folder), random_pieces(16, seed=0))
+        cached, whole = epoch_with_and_without_cache(load_pairs(folder).recordings)
+    note = f"{cached.clock:.1f} and {whole.clock:.1f} s, 16 clips"
+    ratio = whole.clock / cached.clock
+    return [Line("training", "an epoch of model_1 with its frozen tower cached", "without", ratio, "x", 30, note=note)]
+
+
+def cold_search() -> list[Line]:
+    """`kobza search` as a new process, over a library of six tracks."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "kobza.cli"]
+        library = ["--library", f"{folder}/library"]
+        subprocess.run([*command, "index", str(made_music()), *library], check=True, capture_output=True)
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            subprocess.run([*command, "search", "slow sad piano", *library], check=True, capture_output=True)
+            times.append(time.perf_counter() - start)
+    return [Line("cold-search", "kobza search, a new process", "", sorted(times[1:])[2], "s", 3, less=True)]
+
+
+def indexing() -> list[Line]:
+    """`kobza index` of 100 tracks of 3 minutes: how busy the cores are, how fast it is, its memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        music = _copies(Path(folder) / "music", 100)
+        wall, busy, peak = _apart(_index, music, Path(folder) / "library")
+    cores = len(os.sched_getaffinity(0))
+    rate = 100 * SECONDS / 3600 / (wall / 60)
+    note = f"{rate:.1f} hours of music a minute, peak memory {peak:.0f} MiB"
+    return [Line("indexing", "kobza index, 100 tracks: cores busy", "", 100 * busy / cores / wall, "%", 90, note=note)]
+
+
+def memory() -> list[Line]:
+    """Peak memory of indexing 1,000 tracks, and one recording of three hours."""
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        for what, make in (("1,000 tracks", _thousand), ("one file of three hours", _three_hours)):
+            music = make(Path(folder) / what)
+            _, _, peak = _apart(_index, music, Path(folder) / f"library of {what}")
+            lines.append(Line("memory", f"peak while indexing {what}", "", peak, "MiB", 1536, less=True))
+            shutil.rmtree(music)
+    return lines
+
+
+def _copies(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    paths = sorted(made_music().iterdir())
+    for i in range(count):
+        shutil.copyfile(paths[i % len(paths)], folder / f"{i}{paths[i % len(paths)].suffix}")
+    return folder
+
+
+def _thousand(folder: Path) -> Path:
+    """Short pieces of the made tracks: memory does not depend on how long they are, time does."""
+    folder.mkdir()
+    sound = np.stack([load_audio(sorted(made_music().iterdir())[0], RATE)] * 2)
+    for i in range(1000):
+        _encode(folder / f"{i}.flac", sound[:, i * RATE // 10 :][:, : 20 * RATE], *KINDS["flac"])
+    return folder
+
+
+def _three_hours(folder: Path) -> Path:
+    folder.mkdir()
+    sound = np.stack([load_audio(sorted(made_music().iterdir())[0], RATE)] * 2)
+    _encode(folder / "long.mp3", np.tile(sound, (1, 3 * 3600 // SECONDS)), *KINDS["mp3"])
+    return folder
+
+
+def _index(music: Path, library: Path) -> tuple[float, float, float]:
+    """(seconds, processor seconds, peak MiB of the process)"""
+    from ..library import MusicLibrary
+
+    with MusicLibrary.open(library) as opened:
+        opened.model.embed_windows([np.zeros(16_000, np.float32)])  # loading the model is not indexing
+        start, before = time.perf_counter(), time.process_time()
+        opened.add(music)
+        wall, busy = time.perf_counter() - start, time.process_time() - before
+    return wall, busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _apart(function: Callable, *args):
+    """The function's result, run in a process of its own, whose memory is nobody else's."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, args)
+
+
+LINES = {
+    "log-mel": log_mel,
+    "decoding": decoding,
+    "file-to-vector": file_to_vector,
+    "tower": tower,
+    "indexing": indexing,
+    "search": search,
+    "cold-search": cold_search,
+    "training": training,
+    "memory": memory,
+}
