@@ -60,8 +60,8 @@ def _on_the_hub(name: str) -> list[str]:
 class PairStream(Pairs, IterableDataset):
     """The pairs of a WebDataset, without duplicates over processes and workers.
 
-    For training (`train=True`) it has no end: one epoch follows another, each in an order of its own. No process runs dry
-    before the others then, and `max_steps` ends the training. What cannot be read or decoded is named in the log and
+    For training (`train=True`) it has no end: one epoch follows another, each in an order of its own. No process runs
+    dry before the others then; `max_steps` ends the training. What cannot be read or decoded is named in the log and
     passed over. For validation it is read once, in its own order, and a shard that breaks off is an error.
 
     It shares the data out itself: give its loader to no one who would do it again (`accelerator.prepare` would).
