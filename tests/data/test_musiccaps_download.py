@@ -15,6 +15,7 @@ from video_server import VIDEO_SECONDS, Videos, video
 
 from kobza.audio import load_audio
 from kobza.cli import main
+from kobza.data import musiccaps_download
 from kobza.data.fetching import Fetcher, reason_of
 from kobza.data.musiccaps import load_musiccaps
 from kobza.data.musiccaps_download import download, read_clips
@@ -117,6 +118,15 @@ def test_a_busy_server_is_left_alone_by_all(tmp_path, server):
         assert fetcher._quiet_until == before
         pauses.append(round(before - time.monotonic()))
     assert pauses == [2, 4, 30, 600]
+
+
+def test_a_network_that_is_gone_ends_the_run(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(musiccaps_download, "GIVE_UP_AFTER", 3)
+    ids = [f"503a{k:07d}" for k in range(2)] + ["aaaaaaaaaaa"] + [f"503b{k:07d}" for k in range(9)]
+    table, out = musiccaps_table(tmp_path / "table.csv", ids), tmp_path / "out"
+    with pytest.raises(DataSetError, match=r"The last 3 clips could not be fetched \(.*503.*\): check the network"):
+        download(out, table, workers=1, url=server.url, pause=0.001)
+    assert set(missing_of(out)) == {*ids[:2], *ids[3:6]} and [row["ytid"] for row in rows_of(out)] == ["aaaaaaaaaaa"]
 
 
 def test_what_youtube_says():

@@ -21,16 +21,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..audio import printable
-from .fetching import FINAL, YOUTUBE, Clip, Fetcher, Missing
+from .fetching import FINAL, PASSING, YOUTUBE, Clip, Fetcher, Missing
 from .musiccaps import is_true
 from .pairs import aspects_of
 from .recordings import DataSetError, read_table
 
 HUB, HUB_TABLE = "google/MusicCaps", "musiccaps-public.csv"
 SCRATCH = ".fetching"
+GIVE_UP_AFTER = 24  # clips in a row that the network or a busy server kept back
 TABLES_EVERY = 50  # clips: a killed run's metadata.jsonl is at most so many behind, until the next run
 
 
@@ -110,17 +112,18 @@ def download(
     """
     if "{ytid}" not in url:
         raise DataSetError(f"The address {url!r} has no {{ytid}} in it: say where the video's id belongs.")
+    if find_spec("yt_dlp") is None:
+        raise DataSetError("Videos are fetched with yt-dlp; install it with: pip install 'kobza[data]'")
     clips, out = read_clips(table), Path(out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out) as scratch:
         fetcher = Fetcher(out, scratch, url, **patience)
-        missing = _read_missing(out, clips)
         there = {clip.ytid for clip in clips if fetcher.path(clip).is_file()}
         before = len(there)
-        wanted = [
-            c for c in clips if c.ytid not in there and (c.ytid not in missing or missing[c.ytid].reason not in FINAL)
-        ]
-        pool = ThreadPoolExecutor(workers)
+        missing = _read_missing(out, {clip.ytid for clip in clips} - there)
+        lost = {ytid for ytid, said in missing.items() if said.reason in FINAL}
+        wanted = [clip for clip in clips if clip.ytid not in there | lost]
+        pool, in_vain = ThreadPoolExecutor(workers), 0
         try:
             _write_tables(out, clips, there, missing)
             jobs = {pool.submit(fetcher.fetch, clip): clip for clip in wanted}
@@ -131,6 +134,12 @@ def download(
                     there.add(clip.ytid)
                 else:
                     missing[clip.ytid] = wrong
+                in_vain = in_vain + 1 if wrong is not None and wrong.reason in PASSING else 0
+                if in_vain == GIVE_UP_AFTER:
+                    raise DataSetError(
+                        f"The last {in_vain} clips could not be fetched ({wrong.message}): check the network, or come "
+                        "back later; the same command goes on from here."
+                    )
                 if done % TABLES_EVERY == 0:
                     _write_tables(out, clips, there, missing)
                 shown = f"{len(there) - before} fetched, {done - len(there) + before} missing"
@@ -163,11 +172,10 @@ def _alone(out: Path) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _read_missing(out: Path, clips: list[Clip]) -> dict[str, Missing]:
+def _read_missing(out: Path, asked: set[str]) -> dict[str, Missing]:
     path = out / "missing.csv"
     rows = read_table(path, ("ytid", "reason", "message")) if path.is_file() else []
-    known = {clip.ytid for clip in clips}
-    return {row["ytid"]: Missing(row["reason"], row["message"]) for row in rows if row["ytid"] in known}
+    return {row["ytid"]: Missing(row["reason"], row["message"]) for row in rows if row["ytid"] in asked}
 
 
 def _write_tables(out: Path, clips: list[Clip], there: set[str], missing: dict[str, Missing]) -> None:
@@ -177,7 +185,7 @@ def _write_tables(out: Path, clips: list[Clip], there: set[str], missing: dict[s
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("ytid", "reason", "message"))
     for clip in clips:
-        if clip.ytid in missing and clip.ytid not in there:
+        if clip.ytid in missing:
             table.writerow((clip.ytid, missing[clip.ytid].reason, missing[clip.ytid].message))
     _write(out / "missing.csv", text.getvalue())
 
