@@ -132,8 +132,9 @@ def _blocks(container, name: str, start: float) -> Iterator[tuple[int, np.ndarra
         for frame in frames:
             if frame.samples:
                 seconds += frame.samples / frame.sample_rate
-                yield frame.sample_rate, _from(frame, stream, start)
-    if seconds == 0:
+                if len(samples := _from(frame, stream, start)):
+                    yield frame.sample_rate, samples
+    if seconds == 0 and not start:  # the recording may end before
         raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
     if bad > good:
         raise AudioError(f"{name} is damaged: {bad} of its {bad + good} packets cannot be decoded; replace the file.")

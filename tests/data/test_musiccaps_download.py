@@ -136,7 +136,7 @@ def test_what_youtube_says():
         "[youtube] x: Private video. Sign in if you've been granted access to this video": "private",
         "[youtube] x: Join this channel to get access to members-only content": "private",
         "[youtube] x: Sign in to confirm your age. This video may be inappropriate for some users.": "age",
-        "[youtube] x: Sign in to confirm you’re not a bot. Use --cookies": "blocked",
+        "[youtube] x: Sign in to confirm you’re not a bot. Use --cookies": "robot",
         "[youtube] x: The uploader has not made this video available in your country": "blocked",
         "[youtube] x: Video unavailable. It is not available in your country": "blocked",
         "[youtube] x: The current session has been rate-limited by YouTube for up to an hour.": "busy",

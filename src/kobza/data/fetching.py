@@ -30,7 +30,8 @@ REASONS = {
     "busy": r"HTTP Error 429|too many requests|rate-limited",
     "age": r"confirm your age|age.restricted|inappropriate for some users",
     "private": r"private video|video is private|members.only|join this channel|HTTP Error 401",
-    "blocked": r"your country|your location|geo.?restrict|not a bot|blocked|HTTP Error (403|451)",
+    "robot": r"not a bot",  # YouTube's answer to an address that it distrusts, whatever the video
+    "blocked": r"your country|your location|geo.?restrict|blocked|HTTP Error (403|451)",
     "removed": r"video (is )?unavailable|been removed|terminated|no longer available|does not exist|"
     r"video is not available|HTTP Error (404|410)",
     "no sound": r"unsupported url|no video formats|format is not available|no audio|cannot be read as|empty|damaged",
@@ -38,6 +39,7 @@ REASONS = {
     "network": r"",
 }
 PASSING = ("busy", "network")  # worth another try in a moment
+IN_VAIN = (*PASSING, "robot")  # of many clips in a row: nothing more is to be had now
 FINAL = ("removed", "private", "age")  # not worth another try in the next run
 
 

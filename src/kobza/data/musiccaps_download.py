@@ -25,14 +25,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..audio import printable
-from .fetching import FINAL, PASSING, YOUTUBE, Clip, Fetcher, Missing
+from .fetching import FINAL, IN_VAIN, YOUTUBE, Clip, Fetcher, Missing
 from .musiccaps import is_true
 from .pairs import aspects_of
 from .recordings import DataSetError, read_table
 
 HUB, HUB_TABLE = "google/MusicCaps", "musiccaps-public.csv"
 SCRATCH = ".fetching"
-GIVE_UP_AFTER = 24  # clips in a row that the network or a busy server kept back
+GIVE_UP_AFTER = 24  # clips in a row that the network or the server kept back
 TABLES_EVERY = 50  # clips: a killed run's metadata.jsonl is at most so many behind, until the next run
 
 
@@ -134,7 +134,7 @@ def download(
                     there.add(clip.ytid)
                 else:
                     missing[clip.ytid] = wrong
-                in_vain = in_vain + 1 if wrong is not None and wrong.reason in PASSING else 0
+                in_vain = in_vain + 1 if wrong is not None and wrong.reason in IN_VAIN else 0
                 if in_vain == GIVE_UP_AFTER:
                     raise DataSetError(
                         f"The last {in_vain} clips could not be fetched ({wrong.message}): check the network, or come "
