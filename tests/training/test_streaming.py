@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import logging
+import re
 import tarfile
 import threading
 
@@ -120,6 +121,7 @@ def test_what_is_broken_is_named_and_passed_over(tmp_path, shards, caplog):
         for name, data in (
             ("1.flac", b"no sound"), ("1.txt", b"text"), ("2.txt", b"text"), ("3.flac", sound), ("4.flac", sound),
             ("4.json", b"{"), ("5.flac", sound), ("5.json", b"[1]"), ("6.flac", sound), ("6.txt", b"good 6"),
+            ("7.flac", sound), ("7.json", b'{"caption": 7}'),
         ):  # fmt: skip
             add(tar, name, data)
     with caplog.at_level(logging.WARNING):
@@ -131,7 +133,7 @@ def test_what_is_broken_is_named_and_passed_over(tmp_path, shards, caplog):
         "4 of",
         "5 of .*no.*ect",
     ):
-        assert any(__import__("re").search(sentence, record.getMessage()) for record in caplog.records), sentence
+        assert any(re.search(sentence, record.getMessage()) for record in caplog.records), sentence
 
     cut = tmp_path / "cut.tar"
     with open(shards[0], "rb") as whole:

@@ -158,7 +158,7 @@ def _alone(out: Path) -> Iterator[Path]:
     """An empty folder for what is unfinished, held by one run at a time: SQLite's lock goes when its process does."""
     scratch = out / SCRATCH
     scratch.mkdir(exist_ok=True)
-    with closing(sqlite3.connect(scratch / "lock", timeout=0, isolation_level=None)) as lock:
+    with closing(sqlite3.connect(scratch / ".lock", timeout=0, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:

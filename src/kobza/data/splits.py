@@ -46,7 +46,7 @@ def split_pairs(folder: str | Path, seed: int = 0) -> dict[str, DataSet]:
 
 def write_split(path: str | Path, splits: Mapping[str, DataSet], rule: str, seed: int = 0) -> None:
     """Writes which recordings were in which part, and why: {"rule", "seed", "splits": {name: [id, ...]}}."""
-    ids = {name: [recording.id for recording in data.recordings] for name, data in splits.items()}
+    ids = {name: list(dict.fromkeys(r.id for r in data.recordings)) for name, data in splits.items()}
     text = json.dumps({"rule": rule, "seed": seed, "splits": ids}, indent=1, ensure_ascii=False) + "\n"
     part = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")

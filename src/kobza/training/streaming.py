@@ -136,7 +136,7 @@ class PairStream(Pairs, IterableDataset):
             raise ValueError("it has no sound" if not sounds else "its json is not an object")
         caption = row.get("caption") or row.get("text") or sample.get("txt", b"").decode().strip() or None
         key = f"{PurePosixPath(sample['__url__']).name}/{sample['__key__']}"
-        recording = Recording(None, key, caption=caption, aspects=aspects_of(row))
+        recording = Recording(None, key, caption=caption if isinstance(caption, str) else None, aspects=aspects_of(row))
         if not recording.caption and not recording.aspects:
             raise ValueError("it has no caption")
         rng = np.random.default_rng((self.seed, epoch, crc32(key.encode()))) if self.train else None
