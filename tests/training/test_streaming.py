@@ -127,13 +127,14 @@ def test_what_is_broken_is_named_and_passed_over(tmp_path, shards, caplog):
     with caplog.at_level(logging.WARNING):
         assert numbers(PairStream([str(bad)])) == [6]
     for sentence in (
-        "1 of .*cannot be read as a rec",
-        "2 of .*no sound",
-        "3 of .*no caption",
-        "4 of",
-        "5 of .*no.*ect",
+        "1 of .*cannot be read as",
+        "2 .*no sound",
+        "3 .*no caption",
+        "4 ",
+        "5 .*not an object",
+        "7 .*no cap",
     ):
-        assert any(re.search(sentence, record.getMessage()) for record in caplog.records), sentence
+        assert any(re.match(sentence, record.getMessage()) for record in caplog.records), sentence
 
     cut = tmp_path / "cut.tar"
     with open(shards[0], "rb") as whole:
