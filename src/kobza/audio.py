@@ -5,6 +5,7 @@
 Nothing here holds a whole recording except `load_audio`: a file of three hours takes the memory of a short one.
 """
 
+import contextlib
 import io
 import os
 import stat
@@ -30,6 +31,7 @@ AUDIO_EXTENSIONS = frozenset(
 DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,webm,caf,au"
 # These headers say how long the recording is (others make FFmpeg guess), so a cut file can be told from a short one.
 HEADER_KNOWS_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
+SETTLING_SECONDS = 1.0
 MAX_BAD_READS = 100  # a container that fails this often in reading has nothing more to give
 
 
@@ -94,11 +96,28 @@ def _packets(container, stream) -> Iterator["av.Packet | None"]:
             yield None
 
 
-def _blocks(container, name: str) -> Iterator[tuple[int, np.ndarray]]:
+def _seek(container, stream, start: float) -> None:
+    """Go to just before `start`: decoders need a moment to settle. Where that fails, all before it gets decoded."""
+    with contextlib.suppress(av.FFmpegError):
+        begins = float((stream.start_time or 0) * stream.time_base)
+        container.seek(max(0, round((begins + start - SETTLING_SECONDS) * av.time_base)))
+
+
+def _from(frame: av.AudioFrame, stream, start: float) -> np.ndarray:
+    """The frame's mono samples from `start` on; all of them where a frame does not say when it is."""
+    if not start or frame.pts is None:
+        return _mono(frame)
+    before = start - float(frame.pts * frame.time_base - (stream.start_time or 0) * stream.time_base)
+    return _mono(frame)[max(0, round(before * frame.sample_rate)) :]
+
+
+def _blocks(container, name: str, start: float) -> Iterator[tuple[int, np.ndarray]]:
     """(sampling rate, mono samples) per decoded frame; damaged packets are skipped, if they are the lesser part."""
     stream = container.streams.best("audio")
     if stream is None:
         raise AudioError(f"{name} has no audio stream; give a recording.")
+    if start:
+        _seek(container, stream, start)
     good = bad = 0
     seconds = 0.0
     for packet in _packets(container, stream):
@@ -113,13 +132,14 @@ def _blocks(container, name: str) -> Iterator[tuple[int, np.ndarray]]:
         for frame in frames:
             if frame.samples:
                 seconds += frame.samples / frame.sample_rate
-                yield frame.sample_rate, _mono(frame)
-    if seconds == 0:
+                if len(samples := _from(frame, stream, start)):
+                    yield frame.sample_rate, samples
+    if seconds == 0 and not start:  # the recording may end before
         raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
     if bad > good:
         raise AudioError(f"{name} is damaged: {bad} of its {bad + good} packets cannot be decoded; replace the file.")
     declared = (container.duration or 0) / av.time_base
-    if container.format.name in HEADER_KNOWS_LENGTH and seconds < declared / 2:
+    if container.format.name in HEADER_KNOWS_LENGTH and start + seconds < declared / 2:
         raise AudioError(
             f"{name} is cut off: {seconds:.1f} s of its {declared:.1f} s can be decoded; replace the file."
         )
@@ -158,12 +178,33 @@ def _resample(blocks: Iterable[tuple[int, np.ndarray]], sampling_rate: int) -> I
         yield from (frame.to_ndarray()[0] for frame in resampler.resample(None))
 
 
-def decode(source: Source, sampling_rate: int = 16000) -> Iterator[np.ndarray]:
+@contextlib.contextmanager
+def _container(source: Source) -> Iterator[tuple["av.container.InputContainer", str]]:
+    """The opened recording and what to call it; what FFmpeg says against it becomes a sentence."""
+    stream, name, extension, ours = _open(source)
+    try:
+        if stream.seek(0, os.SEEK_END) == 0:
+            raise AudioError(f"{name} is empty; replace the file.")
+        stream.seek(0)
+        hint = _Named(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""))
+        options = {"format_whitelist": DEMUXERS}
+        with av.open(hint, metadata_errors="ignore", options=options, buffer_size=1 << 17) as container:
+            yield container, name
+    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
+    finally:
+        if ours:
+            stream.close()
+
+
+def decode(source: Source, sampling_rate: int = 16000, start: float = 0.0) -> Iterator[np.ndarray]:
     """Decode a recording as a stream of mono chunks.
 
     Args:
         source: a path, the bytes of a file, or a binary stream that can seek (left open).
         sampling_rate: of the samples given back, in Hz.
+        start: in seconds; what comes before is left out and, where the container can seek, not decoded.
 
     Yields:
         (samples,) float32 of about one second each; joined they are the recording, the same every time.
@@ -172,28 +213,15 @@ def decode(source: Source, sampling_rate: int = 16000) -> Iterator[np.ndarray]:
         AudioError: no audio in it, cut off, mostly damaged, or samples that are no numbers. Some of it may have been
             yielded before: the end of a file shows only at its end.
     """
-    stream, name, extension, ours = _open(source)
-    try:
-        if stream.seek(0, os.SEEK_END) == 0:
-            raise AudioError(f"{name} is empty; replace the file.")
-        stream.seek(0)
-        hint = _Named(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""))
-        options = {"format_whitelist": DEMUXERS}
+    with _container(source) as (container, name):
         empty = True
-        with av.open(hint, metadata_errors="ignore", options=options, buffer_size=1 << 17) as container:
-            for chunk in _resample(_seconds_of(_blocks(container, name)), sampling_rate):
-                if not np.isfinite(chunk).all():
-                    raise AudioError(f"{name} has samples that are not finite numbers; export the recording again.")
-                empty = empty and not len(chunk)
-                yield chunk
-        if empty:
+        for chunk in _resample(_seconds_of(_blocks(container, name, start)), sampling_rate):
+            if not np.isfinite(chunk).all():
+                raise AudioError(f"{name} has samples that are not finite numbers; export the recording again.")
+            empty = empty and not len(chunk)
+            yield chunk
+        if empty and not start:
             raise AudioError(f"{name} is shorter than one sample at {sampling_rate} Hz; give a longer recording.")
-    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
-    finally:
-        if ours:
-            stream.close()
 
 
 def windows(
@@ -228,3 +256,21 @@ def windows(
 def load_audio(source: Source, sampling_rate: int = 16000) -> np.ndarray:
     """The whole recording at once: (samples,) float32, mono. Arguments and errors are those of `decode`."""
     return np.concatenate(list(decode(source, sampling_rate)))
+
+
+def excerpt(source: Source, start: float, seconds: float, sampling_rate: int = 16000) -> np.ndarray:
+    """At most `seconds` from `start` on: (samples,) float32, mono. The rest is not decoded. Errors as for `decode`."""
+    size = round(seconds * sampling_rate)
+    held, length = [np.zeros(0, np.float32)], 0
+    for chunk in decode(source, sampling_rate, start):
+        held.append(chunk)
+        length += len(chunk)
+        if length >= size:
+            break
+    return np.concatenate(held)[:size]
+
+
+def declared_seconds(source: Source) -> float | None:
+    """How long a recording is by its header, which may err; None if it does not say. Errors as for `decode`."""
+    with _container(source) as (container, _):
+        return container.duration / av.time_base if container.duration else None
