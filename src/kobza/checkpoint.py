@@ -209,7 +209,8 @@ class Checkpoint:
             key: value.half() if value.is_floating_point() and not key.startswith("logit_") else value
             for key, value in self.model.state_dict().items()
         }
-        self.model.save_pretrained(folder, state_dict=weights)
+        with without_bars():
+            self.model.save_pretrained(folder, state_dict=weights)
         self.processor.save_pretrained(folder)
         for stem in PUBLISHED:
             shutil.copyfile(Path(__file__).with_name(f"{stem}_kobza.py"), folder / f"{stem}_kobza.py")
