@@ -108,7 +108,18 @@ answer["labels"] = tag(wave, candidate_labels=["choir", "bells"])
     "sentences": """
 from sentence_transformers import SentenceTransformer
 model = SentenceTransformer(NAME, **trusted)
-answer["text"], answer["audio"] = model.encode(sentence).tolist(), model.encode(path).tolist()
+text = model.encode([sentence, "happy drums"])
+audio = model.encode([path, wave, {"array": wave, "sampling_rate": 16000}])
+answer["text"], answer["audio"], answer["alone"] = text[0].tolist(), audio.tolist(), model.encode(path).tolist()
+answer["prompt"] = model.encode(["sad piano", "missing.flac"], prompt="slow ")[0].tolist()
+answer["similarity"] = model.similarity(text, audio)[0].tolist()
+answer["about"] = [model.get_embedding_dimension(), *model.modalities]
+model.save("saved")
+answer["again"] = SentenceTransformer("saved", **trusted).encode([sentence])[0].tolist()
+try:
+    model.encode([b"no music"])
+except ValueError as error:
+    answer["refusal"] = str(error)
 """,
     "metric": """
 import evaluate
@@ -135,11 +146,15 @@ def test_strangers_load_it_by_its_name(hub, pushed, tiny_checkpoint, sounds, tmp
 
     checkpoint = Checkpoint.load(tiny_checkpoint, "cpu")
     text, audio = checkpoint.embed_text(["slow sad piano"])[0], checkpoint.embed_windows([sounds[1]])[0]
-    expected = {"text": text, "audio": audio, "score": float(text @ audio)}
+    expected = {"text": text, "prompt": text, "again": text, "audio": audio, "alone": audio}
+    expected |= {"score": float(text @ audio), "similarity": float(text @ audio)}
     for name in answer.keys() & expected.keys():
         assert np.abs(np.array(answer[name]) - expected[name]).max() < 1e-3, name  # the file has 16 bits
     if stranger == "pipelines":
         assert sum(label["score"] for label in answer["labels"]) == pytest.approx(1.0)
+    if stranger == "sentences":
+        assert answer["about"] == [128, "text", "audio"] and "Recording 0 cannot be read" in answer["refusal"]
+        assert len(answer["audio"]) == 3
     if stranger == "metric":
         assert answer["figures"]["MedR"] == 3.0
 
@@ -258,7 +273,6 @@ def test_a_new_repository_is_private_unless_told(here, folder):
     assert not here.repositories["models", "me/seen"]["private"]
     upload(folder, "me/seen", public=False)  # nothing is hidden, or shown, behind its owner's back
     assert not here.repositories["models", "me/seen"]["private"]
-    assert here.repositories["models", MODEL]["private"] if ("models", MODEL) in here.repositories else True
 
 
 def test_a_full_disk_is_a_sentence(tiny_checkpoint, tmp_path, monkeypatch):
@@ -276,7 +290,8 @@ def test_a_full_disk_is_a_sentence(tiny_checkpoint, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_dry_run_lists_and_asks_nobody(here, tiny_checkpoint, capsys):
+def test_a_dry_run_lists_and_asks_nobody(here, tiny_checkpoint, capsys, monkeypatch):
+    monkeypatch.setattr("kobza.hub.push.check", lambda folder: None)  # the test above has gone through it
     asked = len(here.asked)
     assert main(["push", "me/dry", "--model", tiny_checkpoint, "--dry-run"]) == 0
     out = capsys.readouterr().out

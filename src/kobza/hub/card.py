@@ -51,7 +51,7 @@ def model_card(
         language="en",
         library_name="transformers",
         pipeline_tag="zero-shot-audio-classification",
-        tags=["music", "text-to-music-retrieval", "kobza"],
+        tags=["music", "text-to-music-retrieval", "sentence-transformers", "kobza"],
         model_name=name if receipts else None,
         eval_results=eval_results(receipts) or None,
     )
@@ -78,8 +78,8 @@ def describe(checkpoint: Checkpoint) -> str:
     )
     return (
         f"A sentence and a recording of music in one space of {checkpoint.dim} dimensions, to search music by "
-        f"describing it: two towers of {text + audio:.1f} million weights, for text a {config.text_config.model_type} "
-        f"({text:.1f} M), for sound a {config.audio_config.model_type} ({audio:.1f} M), which hears windows of "
+        f"describing it: two towers of {text + audio:.1f} million weights, text ({config.text_config.model_type}) "
+        f"{text:.1f} M and sound ({config.audio_config.model_type}) {audio:.1f} M. It hears windows of "
         f"{checkpoint.window_seconds:g} s at {checkpoint.sampling_rate:,} Hz. Made with Kobza."
     )
 
