@@ -2,8 +2,8 @@
 ranked by how well they fit it; "music-feature-extraction", a vector for each recording.
 
 A recording is a path, the bytes of a file, an array at the model's sampling rate (16 kHz), or a dict {"array" or "raw":
-..., "sampling_rate": ...}. It is read as a stream and embedded a few windows at a time, so an hour of music takes the
-memory of a minute.
+..., "sampling_rate": ...}. It is read as a stream and embedded a few windows at a time, so that a long one needs hardly
+more memory than a short one.
 """
 
 import importlib
