@@ -1,6 +1,6 @@
 """Kobza finds music by describing it: a sentence and a recording in one vector space.
 
-Importing it makes transformers' Auto classes and `pipeline("text-to-music-retrieval")` know Kobza checkpoints.
+Importing it makes transformers' Auto classes know Kobza checkpoints, and `pipeline` its own two tasks.
 """
 
 from importlib import import_module
@@ -12,7 +12,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from .configuration_kobza import KobzaConfig
 from .feature_extraction_kobza import KobzaFeatureExtractor
 from .modeling_kobza import KobzaModel, KobzaOutput
-from .pipeline_kobza import KobzaRetrievalPipeline
+from .pipeline_kobza import KobzaEmbeddingPipeline, KobzaRetrievalPipeline
 from .processing_kobza import KobzaProcessor
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "KobzaConfig",
+    "KobzaEmbeddingPipeline",
     "KobzaFeatureExtractor",
     "KobzaModel",
     "KobzaOutput",
@@ -42,8 +43,8 @@ _LAZY = {
 
 
 class _KnownPipelines:
-    """A checkpoint's config.json lists its own pipeline, as code to be trusted. Where kobza is installed that pipeline
-    is registered below, so the list reads as empty here and nothing has to be trusted; saving keeps it."""
+    """A checkpoint's config.json lists its own pipelines, as code to be trusted. Where kobza is installed these
+    are registered below, so the list reads as empty here and nothing has to be trusted; saving keeps it."""
 
     def __get__(self, config, owner=None):
         return {}
@@ -59,6 +60,9 @@ AutoProcessor.register(KobzaConfig, KobzaProcessor, exist_ok=True)
 AutoFeatureExtractor.register(KobzaConfig, KobzaFeatureExtractor, exist_ok=True)
 PIPELINE_REGISTRY.register_pipeline(
     "text-to-music-retrieval", pipeline_class=KobzaRetrievalPipeline, pt_model=AutoModel, type="multimodal"
+)
+PIPELINE_REGISTRY.register_pipeline(
+    "music-feature-extraction", pipeline_class=KobzaEmbeddingPipeline, pt_model=AutoModel, type="audio"
 )
 
 
