@@ -2,11 +2,13 @@ import io
 import os
 import sys
 
+import av
 import numpy as np
 import pytest
 from recordings import FORMATS, memory_taken, tone, write
 
-from kobza.audio import AudioError, decode, load_audio, printable, windows
+from kobza import audio
+from kobza.audio import AudioError, declared_seconds, decode, excerpt, load_audio, printable, windows
 
 
 def pitch(samples: np.ndarray, rate: int = 16000) -> float:
@@ -238,3 +240,40 @@ def test_decode_is_lazy(tmp_path):
     chunks = decode(write(tmp_path / "a.flac", tone(300, 30)))
     assert len(next(chunks)) < 3 * 16000
     chunks.close()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_excerpt_is_that_part_of_the_whole_and_little_else_is_decoded(tmp_path, kind, monkeypatch):
+    t = np.arange(40 * 16000) / 16000
+    path = write(tmp_path / f"rise.{kind}", (0.5 * np.sin(2 * np.pi * (100 + 20 * t) * t)).astype(np.float32))
+    whole, late = load_audio(path), 1024 if kind == "wma" else 0  # FFmpeg's decoder swallows WMA's first frame
+    assert declared_seconds(path) == pytest.approx(40, abs=0.05)
+    decoded = []
+    early = audio._early
+
+    def counted(frame, *rest):
+        decoded.append(frame.samples / frame.sample_rate)
+        return early(frame, *rest)
+
+    monkeypatch.setattr(audio, "_early", counted)
+    for start in (0.0, 0.37, 25.3, 38.0):
+        decoded.clear()
+        part, first = excerpt(path, start, 4.0), max(0, round(start * 16000) - (late if start else 0))
+        assert np.abs(part[800:] - whole[first : first + len(part)][800:]).max() < 0.01
+        assert len(part) == 64_000 or (start == 38 and len(part) == pytest.approx(32_000, abs=1100))
+        assert sum(decoded) < 8
+    assert len(excerpt(path, 45.0, 4.0)) <= late
+    with open(path, "rb") as stream:
+        assert np.array_equal(excerpt(stream.read(), 25.3, 4.0), excerpt(path, 25.3, 4.0))
+
+
+def test_an_excerpt_of_what_cannot_seek_or_says_no_length(tmp_path):
+    samples = np.random.default_rng(0).standard_normal(16000 * 20).astype(np.float32) * 0.1
+    with av.open(str(tmp_path / "raw.aac"), "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.rate = 16000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    assert len(excerpt(tmp_path / "raw.aac", 5.0, 4.0)) == 64_000
+    with pytest.raises(AudioError, match="cannot be opened"):
+        declared_seconds(tmp_path / "none.mp3")

@@ -1,6 +1,7 @@
 """The shipped checkpoint: what a user meets first, as it lies in `hub/kobza-mini`."""
 
 import filecmp
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import kobza
 from kobza import Checkpoint, KobzaModel
 from kobza.audio import load_audio
 from kobza.checkpoint import PUBLISHED
-from kobza.checkpoint_folder import default_checkpoint
+from kobza.checkpoint_folder import default_checkpoint, fingerprint
 from kobza.data.synthetic import album, random_pieces, render, write_album
 
 FOLDER = Path(__file__).resolve().parents[1] / "hub" / "kobza-mini"
@@ -54,6 +55,15 @@ def test_its_code_is_the_packages():
     for stem in PUBLISHED:
         name = f"{stem}_kobza.py"
         assert filecmp.cmp(FOLDER / name, Path(kobza.__file__).with_name(name), shallow=False), name
+
+
+def test_its_settings_are_those_that_a_checkpoint_is_saved_with(tiny_checkpoint):
+    """For the pipelines and for sentence-transformers; none of it decides vectors, so the fingerprint stays."""
+    saved = Path(tiny_checkpoint)
+    assert (FOLDER / "modules.json").read_bytes() == (saved / "modules.json").read_bytes()
+    mine, theirs = (json.loads((folder / "config.json").read_text()) for folder in (FOLDER, saved))
+    assert mine["custom_pipelines"] == theirs["custom_pipelines"] and mine["auto_map"] == theirs["auto_map"]
+    assert fingerprint(FOLDER) == "aec5045c86568a10"
 
 
 def test_its_card_has_figures_and_nothing_left_to_fill_in():

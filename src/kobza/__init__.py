@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from .feature_extraction_kobza import KobzaFeatureExtractor
     from .library import MusicLibrary
     from .modeling_kobza import KobzaModel, KobzaOutput
-    from .pipeline_kobza import KobzaRetrievalPipeline
+    from .pipeline_kobza import KobzaEmbeddingPipeline, KobzaRetrievalPipeline
     from .processing_kobza import KobzaProcessor
 
 __version__ = "0.1.0"
 _PUBLISHED = {
     "KobzaConfig": ".configuration_kobza",
+    "KobzaEmbeddingPipeline": ".pipeline_kobza",
     "KobzaFeatureExtractor": ".feature_extraction_kobza",
     "KobzaModel": ".modeling_kobza",
     "KobzaOutput": ".modeling_kobza",
@@ -36,6 +37,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "KobzaConfig",
+    "KobzaEmbeddingPipeline",
     "KobzaFeatureExtractor",
     "KobzaModel",
     "KobzaOutput",

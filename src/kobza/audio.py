@@ -34,6 +34,7 @@ DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,we
 # These headers say how long the recording is (others make FFmpeg guess), so a cut file can be told from a short one.
 HEADER_KNOWS_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
 TICK = Fraction(1, 1_000_000)  # a filter wants a unit of time, which nothing here uses
+SETTLING_SECONDS = 1.0
 MAX_BAD_READS = 100  # a container that fails this often in reading has nothing more to give
 
 
@@ -83,11 +84,29 @@ def _packets(container, stream) -> Iterator["av.Packet | None"]:
             yield None
 
 
-def _frames(container, name: str) -> Iterator[av.AudioFrame]:
-    """The decoded frames; damaged packets are skipped, if they are the lesser part."""
+def _seek(container, stream, start: float) -> None:
+    """Go to just before `start`: decoders need a moment to settle. Where that fails, all before it gets decoded."""
+    with contextlib.suppress(av.FFmpegError):
+        begins = float((stream.start_time or 0) * stream.time_base)
+        container.seek(max(0, round((begins + start - SETTLING_SECONDS) * av.time_base)))
+
+
+def _early(frame: av.AudioFrame, stream, start: float) -> int:
+    """How many samples, from the frame's first on, lie before `start`; 0 where a frame does not say when it is."""
+    if not start or frame.pts is None:
+        return 0
+    before = start - float(frame.pts * frame.time_base - (stream.start_time or 0) * stream.time_base)
+    return max(0, round(before * frame.sample_rate))
+
+
+def _frames(container, name: str, start: float) -> Iterator[tuple[av.AudioFrame, int]]:
+    """The decoded frames from `start` on, each with the number of its samples that are to be left out; damaged packets
+    are skipped, if they are the lesser part."""
     stream = container.streams.best("audio")
     if stream is None:
         raise AudioError(f"{name} has no audio stream; give a recording.")
+    if start:
+        _seek(container, stream, start)
     good = bad = 0
     seconds = 0.0
     for packet in _packets(container, stream):
@@ -102,13 +121,14 @@ def _frames(container, name: str) -> Iterator[av.AudioFrame]:
         for frame in frames:
             if frame.samples:
                 seconds += frame.samples / frame.sample_rate
-                yield frame
-    if seconds == 0:
+                if (early := _early(frame, stream, start)) < frame.samples:
+                    yield frame, early
+    if seconds == 0 and not start:  # the recording may end before
         raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
     if bad > good:
         raise AudioError(f"{name} is damaged: {bad} of its {bad + good} packets cannot be decoded; replace the file.")
     declared = (container.duration or 0) / av.time_base
-    if container.format.name in HEADER_KNOWS_LENGTH and seconds < declared / 2:
+    if container.format.name in HEADER_KNOWS_LENGTH and start + seconds < declared / 2:
         raise AudioError(
             f"{name} is cut off: {seconds:.1f} s of its {declared:.1f} s can be decoded; replace the file."
         )
@@ -118,7 +138,7 @@ class _Mono:
     """FFmpeg's filters from frames of one kind to mono chunks of a second; all in C, so decoding threads run side by
     side, and one running resampler, so that no seam is heard."""
 
-    def __init__(self, frame: av.AudioFrame, sampling_rate: int):
+    def __init__(self, frame: av.AudioFrame, early: int, sampling_rate: int):
         channels = len(frame.layout.channels)
         # The mean is spelt out because FFmpeg's own stereo-to-mono is (L + R) / sqrt(2): 3 dB too loud, clipping.
         mean = "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))
@@ -127,6 +147,7 @@ class _Mono:
             self.graph.add_abuffer(
                 sample_rate=frame.sample_rate, format=frame.format.name, layout=frame.layout.name, time_base=TICK
             ),
+            self.graph.add("atrim", f"start_sample={early}"),
             self.graph.add("aformat", "sample_fmts=fltp"),
             self.graph.add("pan", f"mono|c0={mean}"),
             self.graph.add("aresample", str(sampling_rate)),
@@ -145,26 +166,47 @@ class _Mono:
                 yield self.graph.pull().to_ndarray()[0]
 
 
-def _mono(frames: Iterable[av.AudioFrame], sampling_rate: int) -> Iterator[np.ndarray]:
+def _mono(frames: Iterable[tuple[av.AudioFrame, int]], sampling_rate: int) -> Iterator[np.ndarray]:
     """Frames to mono chunks. One mp3 after another in a file: each may have its own rate and channels."""
     filters, kind = None, None
-    for frame in frames:
+    for frame, early in frames:
         now = frame.sample_rate, frame.format.name, frame.layout.name
         if now != kind:
             if filters is not None:
                 yield from filters.push(None)
-            filters, kind = _Mono(frame, sampling_rate), now
+            filters, kind = _Mono(frame, early, sampling_rate), now
         yield from filters.push(frame)
     if filters is not None:
         yield from filters.push(None)
 
 
-def decode(source: Source, sampling_rate: int = 16000) -> Iterator[np.ndarray]:
+@contextlib.contextmanager
+def _container(source: Source) -> Iterator[tuple["av.container.InputContainer", str]]:
+    """The opened recording and what to call it; what FFmpeg says against it becomes a sentence."""
+    stream, name, extension, ours = _open(source)
+    try:
+        if stream.seek(0, os.SEEK_END) == 0:
+            raise AudioError(f"{name} is empty; replace the file.")
+        stream.seek(0)
+        hint = _Named(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""))
+        options = {"format_whitelist": DEMUXERS}
+        with av.open(hint, metadata_errors="ignore", options=options, buffer_size=1 << 17) as container:
+            yield container, name
+    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
+    finally:
+        if ours:
+            stream.close()
+
+
+def decode(source: Source, sampling_rate: int = 16000, start: float = 0.0) -> Iterator[np.ndarray]:
     """Decode a recording as a stream of mono chunks.
 
     Args:
         source: a path, the bytes of a file, or a binary stream that can seek (left open).
         sampling_rate: of the samples given back, in Hz.
+        start: in seconds; what comes before is left out and, where the container can seek, not decoded.
 
     Yields:
         (samples,) float32 of about one second each; joined they are the recording, the same every time.
@@ -173,28 +215,15 @@ def decode(source: Source, sampling_rate: int = 16000) -> Iterator[np.ndarray]:
         AudioError: no audio in it, cut off, mostly damaged, or samples that are no numbers. Some of it may have been
             yielded before: the end of a file shows only at its end.
     """
-    stream, name, extension, ours = _open(source)
-    try:
-        if stream.seek(0, os.SEEK_END) == 0:
-            raise AudioError(f"{name} is empty; replace the file.")
-        stream.seek(0)
-        hint = _Named(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""))
-        options = {"format_whitelist": DEMUXERS}
+    with _container(source) as (container, name):
         empty = True
-        with av.open(hint, metadata_errors="ignore", options=options, buffer_size=1 << 17) as container:
-            for chunk in _mono(_frames(container, name), sampling_rate):
-                if not np.isfinite(chunk).all():
-                    raise AudioError(f"{name} has samples that are not finite numbers; export the recording again.")
-                empty = empty and not len(chunk)
-                yield chunk
-        if empty:
+        for chunk in _mono(_frames(container, name, start), sampling_rate):
+            if not np.isfinite(chunk).all():
+                raise AudioError(f"{name} has samples that are not finite numbers; export the recording again.")
+            empty = empty and not len(chunk)
+            yield chunk
+        if empty and not start:
             raise AudioError(f"{name} is shorter than one sample at {sampling_rate} Hz; give a longer recording.")
-    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
-    finally:
-        if ours:
-            stream.close()
 
 
 def windows(
@@ -229,3 +258,21 @@ def windows(
 def load_audio(source: Source, sampling_rate: int = 16000) -> np.ndarray:
     """The whole recording at once: (samples,) float32, mono. Arguments and errors are those of `decode`."""
     return np.concatenate(list(decode(source, sampling_rate)))
+
+
+def excerpt(source: Source, start: float, seconds: float, sampling_rate: int = 16000) -> np.ndarray:
+    """At most `seconds` from `start` on: (samples,) float32, mono. The rest is not decoded. Errors as for `decode`."""
+    size = round(seconds * sampling_rate)
+    held, length = [np.zeros(0, np.float32)], 0
+    for chunk in decode(source, sampling_rate, start):
+        held.append(chunk)
+        length += len(chunk)
+        if length >= size:
+            break
+    return np.concatenate(held)[:size]
+
+
+def declared_seconds(source: Source) -> float | None:
+    """How long a recording is by its header, which may err; None if it does not say. Errors as for `decode`."""
+    with _container(source) as (container, _):
+        return container.duration / av.time_base if container.duration else None

@@ -21,14 +21,15 @@ from .feature_extraction_kobza import KobzaFeatureExtractor
 from .modeling_kobza import KobzaModel
 from .processing_kobza import KobzaProcessor
 
-PUBLISHED = ("configuration", "feature_extraction", "processing", "modeling", "loss", "pipeline")
+PUBLISHED = ("configuration", "feature_extraction", "processing", "modeling", "loss", "pipeline", "sentence")
 PIPELINES = {
-    "text-to-music-retrieval": {
-        "impl": "pipeline_kobza.KobzaRetrievalPipeline",
-        "pt": ["AutoModel"],
-        "type": "multimodal",
-    }
+    task: {"impl": f"pipeline_kobza.{name}", "pt": ["AutoModel"], "type": kind}
+    for task, name, kind in (
+        ("music-feature-extraction", "KobzaEmbeddingPipeline", "audio"),
+        ("text-to-music-retrieval", "KobzaRetrievalPipeline", "multimodal"),
+    )
 }
+SENTENCE_TRANSFORMERS = [{"idx": 0, "name": "0", "path": "", "type": "sentence_kobza.SentenceKobza"}]
 SENTENCES_AT_ONCE = 64
 WINDOWS_AT_ONCE = 16
 
@@ -127,7 +128,8 @@ class Checkpoint:
             key: value.half() if value.is_floating_point() and not key.startswith("logit_") else value
             for key, value in self.model.state_dict().items()
         }
-        self.model.save_pretrained(folder, state_dict=weights)
+        with without_bars():
+            self.model.save_pretrained(folder, state_dict=weights)
         self.processor.save_pretrained(folder)
         for stem in PUBLISHED:
             shutil.copyfile(Path(__file__).with_name(f"{stem}_kobza.py"), folder / f"{stem}_kobza.py")
@@ -136,4 +138,5 @@ class Checkpoint:
         config.update(custom_pipelines=PIPELINES, dtype="float32")
         for tower in ("text_config", "audio_config"):
             config[tower].pop("_name_or_path", None)  # where it lay on the machine that built it is nobody's business
-        (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for name, content in (("config.json", config), ("modules.json", SENTENCE_TRANSFORMERS)):
+            (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

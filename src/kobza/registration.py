@@ -1,4 +1,4 @@
-"""Make transformers' Auto classes and `pipeline("text-to-music-retrieval")` know Kobza checkpoints."""
+"""Make transformers' Auto classes know Kobza checkpoints, and `pipeline` its own two tasks."""
 
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
 from transformers.pipelines import PIPELINE_REGISTRY
@@ -6,13 +6,13 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from .configuration_kobza import KobzaConfig
 from .feature_extraction_kobza import KobzaFeatureExtractor
 from .modeling_kobza import KobzaModel
-from .pipeline_kobza import KobzaRetrievalPipeline
+from .pipeline_kobza import KobzaEmbeddingPipeline, KobzaRetrievalPipeline
 from .processing_kobza import KobzaProcessor
 
 
 class _KnownPipelines:
-    """A checkpoint's config.json lists its own pipeline, as code to be trusted. Where kobza is installed that pipeline
-    is registered below, so the list reads as empty here and nothing has to be trusted; saving keeps it."""
+    """A checkpoint's config.json lists its own pipelines, as code to be trusted. Where kobza is installed these
+    are registered below, so the list reads as empty here and nothing has to be trusted; saving keeps it."""
 
     def __get__(self, config, owner=None):
         return {}
@@ -28,4 +28,7 @@ AutoProcessor.register(KobzaConfig, KobzaProcessor, exist_ok=True)
 AutoFeatureExtractor.register(KobzaConfig, KobzaFeatureExtractor, exist_ok=True)
 PIPELINE_REGISTRY.register_pipeline(
     "text-to-music-retrieval", pipeline_class=KobzaRetrievalPipeline, pt_model=AutoModel, type="multimodal"
+)
+PIPELINE_REGISTRY.register_pipeline(
+    "music-feature-extraction", pipeline_class=KobzaEmbeddingPipeline, pt_model=AutoModel, type="audio"
 )

@@ -1,11 +1,13 @@
 """Captioned recordings of any origin: a Hugging Face audiofolder, or Song Describer's folder.
 
     metadata.jsonl or metadata.csv     file_name (inside the folder), caption
+    aspect_list or tags, for training  a list, or a list as text
     song_describer.csv                 path, caption; recordings in audio/, as 07/1009607.2min.mp3 for 07/1009607.mp3
 
 A recording may have several captions, a row each.
 """
 
+import ast
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +16,7 @@ from .recordings import DataSet, DataSetError, Recording, Skipped, files_under, 
 
 # table: its column of files. The first that is there counts.
 TABLES = {"metadata.jsonl": "file_name", "metadata.csv": "file_name", "song_describer.csv": "path"}
+ASPECTS = ("aspect_list", "tags")
 
 
 def load_pairs(
@@ -55,7 +58,7 @@ def load_pairs(
         elif not isinstance(caption, str) or not caption.strip():
             skipped.append((inner, "it has no caption"))
         else:
-            recordings.append(Recording(there[inner], inner, caption=caption.strip()))
+            recordings.append(Recording(there[inner], inner, caption=caption.strip(), aspects=aspects_of(row)))
     skipped += [(inner, f"{table} does not name it") for inner in there if inner not in named]
     if not recordings:
         part = f" of the split {split!r}" if split else ""
@@ -71,3 +74,16 @@ def _places(file: str) -> list[str]:
     path = PurePosixPath(file)
     places = (path, "audio" / path, "audio" / path.with_suffix(".2min" + path.suffix) if path.name else path)
     return [place.as_posix() for place in places]
+
+
+def aspects_of(row: dict) -> tuple[str, ...] | None:
+    """The row's aspect_list (or tags): a list, or one as text, as MusicCaps' table has it: "['sad', 'slow']"."""
+    listed = next((row[column] for column in ASPECTS if row.get(column)), None)
+    if isinstance(listed, str):
+        try:
+            listed = ast.literal_eval(listed)
+        except (ValueError, SyntaxError):
+            listed = listed.split(",")
+    if not isinstance(listed, (list, tuple)):
+        return None
+    return tuple(aspect for item in listed if (aspect := str(item).strip())) or None

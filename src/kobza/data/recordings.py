@@ -25,6 +25,7 @@ class Recording:
     caption: str | None = None
     label: str | None = None
     tags: tuple[str, ...] | None = None
+    aspects: tuple[str, ...] | None = None  # what a caption's author listed besides the caption; training only
 
 
 @dataclass(frozen=True)

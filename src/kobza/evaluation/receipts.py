@@ -1,6 +1,10 @@
 """How receipts (see `evaluate.py`) are read: what they are about, and their figures line by line."""
 
+import json
+from pathlib import Path
 from typing import NamedTuple
+
+from ..audio import printable
 
 DATASETS = {"musiccaps": "MusicCaps", "gtzan": "GTZAN", "magnatagatune": "MagnaTagATune"}
 
@@ -15,6 +19,21 @@ class Run(NamedTuple):
     gallery: int | None
     classes: int | None
     figures: dict[str, dict]
+
+
+def read_receipt(path: Path) -> dict:
+    """A file that `kobza evaluate` wrote.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+        if not receipt["figures"] or not receipt["fingerprint"]:
+            raise KeyError
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{printable(path)} is not a receipt: give a file that kobza evaluate wrote.") from None
+    return receipt
 
 
 def runs(receipt: dict) -> list[Run]:
