@@ -1,1 +1,1 @@
-"""The Space, a library in the browser: `collection` asks the library, `markup` and `atlas` write HTML, `app` serves it."""
+"""A library in the browser: `collection` asks the library, `markup` and `atlas` write HTML, `app` serves it."""

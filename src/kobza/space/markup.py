@@ -67,7 +67,7 @@ def row(track: Track, moment: float, link: str, rank: str = "", score: str = "")
 <button class="kz-play" type="button" aria-label="Play {title} from {at}">{PLAY}</button>
 <div class="kz-name"><span class="kz-title">{title}</span>{artist}{tags(track)}</div>
 <div class="kz-player">
-<div class="kz-line" aria-hidden="true"><i class="kz-played"></i><i class="kz-notch" style="left:{share:.1f}%"></i></div>
+<div class="kz-line"><i class="kz-played"></i><i class="kz-notch" style="left:{share:.1f}%"></i></div>
 <span class="kz-time">{at}</span><span class="kz-of">{clock(track.duration)}</span></div>
 <div class="kz-score">{score}</div>
 <button class="kz-more" type="button" data-more="{link}">More like this</button>
