@@ -17,6 +17,7 @@ if CHROMIUM is None:
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),  # a microphone that hears beeps
 ]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 WAIT = 60_000  # ms, for a condition: a shared machine may be slow
@@ -85,11 +86,15 @@ def test_search_ranks_and_plays_from_the_moment(visit):
 
     halves = page.locator(".kz-row", has_text="alert(1)")  # its second ten seconds are the drums
     assert halves.locator(".kz-time").inner_text() == "0:10"
+    page.evaluate("""() => { window.times = new Set(); new MutationObserver(() => document.querySelectorAll(
+        ".kz-current .kz-time").forEach(time => times.add(time.textContent))).observe(document, {subtree: true,
+        childList: true, attributes: true}); }""")
     with page.expect_response(lambda response: "/track/" in response.url) as served:
         halves.locator(".kz-play").click()
     assert served.value.status in (200, 206)
     assert served.value.headers["content-type"] == "audio/flac"
     page.wait_for_function("document.querySelector('.kz-playing .kz-time')?.textContent === '0:11'")
+    assert page.evaluate("[...times].sort()") == ["0:10", "0:11"]  # never at the beginning
     assert page.locator(".kz-playing").count() == 1 and page.locator(".kz-trouble").all_inner_texts() == [""] * 5
 
     halves.locator(".kz-line").click(position={"x": 5, "y": 12})  # back to the beginning
@@ -126,6 +131,19 @@ def test_a_clip_finds_its_like_and_a_way_on(visit, music):
     best.locator(".kz-more").click()
     page.wait_for_selector("text=Sounds like Swallows")
     assert "Swallows" not in page.locator(".kz-row:visible .kz-title").all_inner_texts()
+
+
+@pytest.mark.parametrize(
+    "tab, place, answer", [("Listen like this", "clip-listen", ".kz-row"), ("Tag", "clip-tag", "li")]
+)
+def test_a_clip_is_recorded(visit, tab, place, answer):
+    page = visit()
+    open_tab(page, tab)
+    page.locator(f"#{place}").get_by_role("button", name="Record audio").click()
+    page.locator(f"#{place}").get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(2500)
+    page.locator(f"#{place}").get_by_role("button", name="Stop").click()
+    page.wait_for_selector(f".kz {answer}:visible")
 
 
 def test_a_clip_is_tagged(visit, music):

@@ -30,6 +30,7 @@ UPLOAD = 60 * 1024 * 1024  # bytes
 LETTERS = 400  # of a query
 LABELS = "piano, guitar, violin, flute, trumpet, organ, drums, synthesizer, choir, classical, jazz, rock, techno, folk"
 TYPES = {".m4a": "audio/mp4", ".m4b": "audio/mp4", ".opus": "audio/ogg", ".oga": "audio/ogg", ".flac": "audio/flac"}
+CLIP_HINT = markup.clip_hint(LISTENED // 60)
 # An event of its own element that names the track whose button was pressed.
 PRESSED = """element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-more], .kz-point");
@@ -127,14 +128,14 @@ def _listen_tab(collection: Collection) -> gr.HTML:
     @_sentence
     def listen(path: str | None) -> str:
         if path is None:  # the clip was taken away again
-            return markup.clip_hint(LISTENED // 60)
+            return CLIP_HINT
         clip = collection.hear(path)
         hits = collection.like(clip)
         above = _cut_note(clip.cut) + markup.heading("Nearest to your clip")
         return markup.hits(hits, collection.link, above) if hits else markup.empty_library()
 
     clip = _clip_input("clip-listen")
-    alike = _html(PRESSED, markup.clip_hint(LISTENED // 60))
+    alike = _html(PRESSED, CLIP_HINT)
     clip.change(listen, clip, alike, **QUIET)
     return alike
 
@@ -148,13 +149,13 @@ def _tag_tab(collection: Collection) -> None:
     with gr.Row():
         with gr.Column(min_width=300):
             clip = _clip_input("clip-tag")
-            labels = gr.Textbox(
-                LABELS, label="Labels, with commas between them", lines=3, max_length=2000, elem_id="labels"
-            )
+            about = "Labels, with commas between them"
+            labels = gr.Textbox(LABELS, label=about, lines=3, max_length=2000, elem_id="labels")
             button = gr.Button("Tag", variant="primary")
         with gr.Column(min_width=300):
-            chart = _html(value=markup.clip_hint(LISTENED // 60))
-    gr.on([button.click, clip.upload, clip.stop_recording], tag, [clip, labels], chart, **QUIET)
+            chart = _html(value=CLIP_HINT)
+    button.click(tag, [clip, labels], chart, **QUIET)
+    clip.change(lambda path, labels: tag(path, labels) if path else CLIP_HINT, [clip, labels], chart, **QUIET)
 
 
 def _map_events(collection: Collection, tab: gr.Tab, drawn: gr.HTML, chosen: gr.HTML) -> None:
