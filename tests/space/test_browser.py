@@ -181,6 +181,10 @@ def test_nothing_is_a_dead_end(visit, tmp_path):
     page = visit(may_complain=True)  # Gradio's own waveform says on the console that a text is no sound
     ask(page, "   ")
     page.wait_for_selector("text=The description is empty")
+    page.route("**/track/**", lambda route: route.fulfill(status=404))
+    page.get_by_role("button", name="church organ").click()
+    page.locator(".kz-play").first.click()
+    page.wait_for_selector("text=This cannot be played here")
     open_tab(page, "Listen like this")
     (tmp_path / "notes.mp3").write_text("These are my notes.\n" * 99)
     upload(page, "clip-listen", tmp_path / "notes.mp3")

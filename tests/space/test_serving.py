@@ -196,7 +196,9 @@ def test_bad_arguments_get_a_sentence(tmp_path, tiny_checkpoint, capsys, monkeyp
         taken.listen()
         port = str(taken.getsockname()[1])
         assert main(["serve", "--library", str(tmp_path / "library"), "--model", tiny_checkpoint, "--port", port]) == 1
-    assert "choose one with --port" in capsys.readouterr().err
+    assert "choose with --host and --port" in capsys.readouterr().err
+    assert main(["serve", "--library", str(tmp_path / "library"), "--model", tiny_checkpoint, "--port", "99999"]) == 1
+    assert "port 99999" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "kobza.space.app", None)
     monkeypatch.delattr("kobza.space.app", raising=False)
     assert main(["serve", "--library", str(tmp_path / "library")]) == 1

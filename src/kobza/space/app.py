@@ -30,6 +30,13 @@ UPLOAD = 60 * 1024 * 1024  # bytes
 LETTERS = 400  # of a query
 LABELS = "piano, guitar, violin, flute, trumpet, organ, drums, synthesizer, choir, classical, jazz, rock, techno, folk"
 TYPES = {".m4a": "audio/mp4", ".m4b": "audio/mp4", ".opus": "audio/ogg", ".oga": "audio/ogg", ".flac": "audio/flac"}
+# For every event: four at once go to the one model, the others wait; no part of a public API.
+EVENT = {
+    "api_visibility": "private",
+    "show_progress": "minimal",
+    "concurrency_id": "model",
+    "concurrency_limit": 4,
+}
 CLIP_HINT = markup.clip_hint(LISTENED // 60)
 # An event of its own element that names the track whose button was pressed.
 PRESSED = """element.addEventListener("click", (event) => {
@@ -40,8 +47,8 @@ PRESSED = """element.addEventListener("click", (event) => {
 
 def build(collection: Collection) -> gr.Blocks:
     """The page. What each function returns is HTML from `markup`, a sentence if it cannot do what is asked."""
-    # Uploads are looked through every ten minutes, and deleted after an hour.
-    with gr.Blocks(title="Kobza", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    # Every ten minutes what was uploaded more than fifty minutes ago is deleted: an hour at most.
+    with gr.Blocks(title="Kobza", analytics_enabled=False, delete_cache=(600, 3000)) as page:
         _html(value=markup.header(collection.totals, collection.made))
         with gr.Tabs() as tabs:
             with gr.Tab("Search", id="search"):
@@ -54,11 +61,8 @@ def build(collection: Collection) -> gr.Blocks:
                 drawn, chosen = _html(PRESSED), _html(PRESSED)
         _map_events(collection, map_tab, drawn, chosen)
         _more_events(collection, (found, alike, chosen), alike, tabs)
-    page.queue(default_concurrency_limit=4, max_size=200)
+    page.queue(max_size=200)
     return page
-
-
-QUIET = {"api_visibility": "private", "show_progress": "minimal"}
 
 
 def _html(js: str | None = None, value: str = "") -> gr.HTML:
@@ -102,9 +106,9 @@ def _search_tab(collection: Collection) -> gr.HTML:
     with gr.Row(elem_classes="kz-examples"):
         examples = [gr.Button(query.text, size="sm", min_width=0, scale=0) for query in DEMO_QUERIES]
     found = _html(PRESSED, first())
-    gr.on([text.submit, button.click], search, text, found, **QUIET)
+    gr.on([text.submit, button.click], search, text, found, **EVENT)
     for example in examples:
-        example.click(lambda text=example.value: (text, search(text)), outputs=[text, found], **QUIET)
+        example.click(lambda text=example.value: (text, search(text)), outputs=[text, found], **EVENT)
     return found
 
 
@@ -136,7 +140,7 @@ def _listen_tab(collection: Collection) -> gr.HTML:
 
     clip = _clip_input("clip-listen")
     alike = _html(PRESSED, CLIP_HINT)
-    clip.change(listen, clip, alike, **QUIET)
+    clip.change(listen, clip, alike, **EVENT)
     return alike
 
 
@@ -154,8 +158,8 @@ def _tag_tab(collection: Collection) -> None:
             button = gr.Button("Tag", variant="primary")
         with gr.Column(min_width=300):
             chart = _html(value=CLIP_HINT)
-    button.click(tag, [clip, labels], chart, **QUIET)
-    clip.change(lambda path, labels: tag(path, labels) if path else CLIP_HINT, [clip, labels], chart, **QUIET)
+    button.click(tag, [clip, labels], chart, **EVENT)
+    clip.change(lambda path, labels: tag(path, labels) if path else CLIP_HINT, [clip, labels], chart, **EVENT)
 
 
 def _map_events(collection: Collection, tab: gr.Tab, drawn: gr.HTML, chosen: gr.HTML) -> None:
@@ -170,8 +174,8 @@ def _map_events(collection: Collection, tab: gr.Tab, drawn: gr.HTML, chosen: gr.
             return markup.notice(str(error))
         return markup.chosen(point.track, point.moment, collection.link)
 
-    tab.select(draw, outputs=drawn, **QUIET)
-    drawn.select(choose, outputs=chosen, **QUIET)
+    tab.select(draw, outputs=drawn, **EVENT)
+    drawn.select(choose, outputs=chosen, **EVENT)
 
 
 def _more_events(collection: Collection, lists: Sequence[gr.HTML], alike: gr.HTML, tabs: gr.Tabs) -> None:
@@ -187,7 +191,7 @@ def _more_events(collection: Collection, lists: Sequence[gr.HTML], alike: gr.HTM
         return rows, gr.Tabs(selected="listen")
 
     for rows in lists:
-        rows.select(more, outputs=[alike, tabs], **QUIET)
+        rows.select(more, outputs=[alike, tabs], **EVENT)
 
 
 def _track_route(collection: Collection) -> Route:
@@ -212,7 +216,7 @@ def launch(collection: Collection, host: str | None = None, port: int | None = N
             and the first free port from 7860.
 
     Raises:
-        ValueError: the port is taken.
+        ValueError: the port is taken, or there is no such host.
     """
     page = build(collection)
     routes = [_track_route(collection), Mount("/kobza", StaticFiles(directory=STATIC))]
@@ -234,8 +238,11 @@ def launch(collection: Collection, host: str | None = None, port: int | None = N
             head='<link rel="stylesheet" href="kobza/style.css"><script defer src="kobza/player.js"></script>',
             app_kwargs={"routes": routes},
         )
-    except OSError as error:
-        raise ValueError(f"The page cannot be served on port {port} ({error}); choose one with --port.") from None
+    except (OSError, OverflowError):  # Gradio's sentence speaks of arguments that nobody here can give
+        place = f"{host or '127.0.0.1'}, port {port or '7860 and the next hundred'}"
+        raise ValueError(
+            f"The page cannot be served at {place}: it is taken or not there; choose with --host and --port."
+        ) from None
     return page
 
 
