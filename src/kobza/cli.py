@@ -10,10 +10,10 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from kobza.commands import data, evaluation, hub, library
+from kobza.commands import data, evaluation, hub, library, space
 from kobza.terminal import say
 
-ROOMS = (library, data, evaluation, hub)  # in the order of `kobza --help`
+ROOMS = (library, space, data, evaluation, hub)  # in the order of `kobza --help`
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,8 +27,8 @@ def default_demo_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kobza-demo"
 
 
-def run_demo(folder=None, library=None, model=None, progress: Callable | None = None) -> list[Answer]:
-    """Make the album in `folder` as far as it is not there, index it, and answer `DEMO_QUERIES`.
+def open_album(folder=None, library=None, model=None, progress: Callable | None = None) -> tuple[MusicLibrary, list]:
+    """Make the album in `folder` as far as it is not there, and index it: an open library and its `Piece`s.
 
     Args:
         folder: where the album goes (default: `default_demo_folder()`).
@@ -44,14 +44,25 @@ def run_demo(folder=None, library=None, model=None, progress: Callable | None = 
     folder = Path(folder) if folder is not None else default_demo_folder()
     checkpoint = Checkpoint.load(model)
     place = folder / "album"
-    by_name = {piece.name: piece for piece in write_album(place)}
-    with MusicLibrary.open(library or folder / f"library-{checkpoint.fingerprint}", checkpoint) as music:
+    pieces = write_album(place)
+    music = MusicLibrary.open(library or folder / f"library-{checkpoint.fingerprint}", checkpoint)
+    try:
         report = music.add(place, progress)
         if report.failed:
             raise LibraryError(
                 f"The demo's album is damaged ({report.failed[0].reason}); delete {place} and try again."
             )
-        answers = []
+    except BaseException:
+        music.close()
+        raise
+    return music, pieces
+
+
+def run_demo(folder=None, library=None, model=None, progress: Callable | None = None) -> list[Answer]:
+    """Answer `DEMO_QUERIES` from the album; arguments and errors are those of `open_album`."""
+    music, pieces = open_album(folder, library, model, progress)
+    by_name, answers = {piece.name: piece for piece in pieces}, []
+    with music:
         for query in DEMO_QUERIES:
             named = ((hit, by_name.get(Path(hit.track.path).stem)) for hit in music.search(query.text, len(music)))
             answers.append(Answer(query, [(hit, piece) for hit, piece in named if piece is not None][:3]))

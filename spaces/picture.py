@@ -1,0 +1,37 @@
+"""Makes `spaces/space.png`, the README's picture of the Space, by chromium: `python spaces/picture.py`."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from kobza.library.demo import open_album
+from kobza.space.app import launch
+from kobza.space.collection import Collection
+
+OUT = Path(__file__).with_name("space.png")
+QUERY = "slow sad piano"
+
+
+def main() -> None:
+    page = launch(Collection(open_album()[0], made=True), "127.0.0.1")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        shown = browser.new_page(viewport={"width": 1120, "height": 690}, device_scale_factor=1.5)
+        shown.goto(page.local_url)
+        shown.wait_for_selector(".kz-row")
+        shown.fill("#query textarea, #query input", QUERY)
+        shown.keyboard.press("Enter")
+        shown.wait_for_function("!document.querySelector('.kz-heading')")
+        shown.locator(".kz-play").first.click()
+        shown.wait_for_function("/:1[2-4]$/.test(document.querySelector('.kz-playing .kz-time')?.textContent)")
+        shown.mouse.move(0, 0)
+        shown.evaluate("document.activeElement.blur()")
+        shown.screenshot(path=OUT)
+        browser.close()
+    page.close(verbose=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
