@@ -1,4 +1,4 @@
-"""Measuring: doctor, evaluate, reproduce."""
+"""Measuring: doctor, evaluate, reproduce, bench."""
 
 import argparse
 from pathlib import Path
@@ -34,6 +34,10 @@ def add(commands) -> None:
         "--out", default="kobza-reproduced", metavar="DIR", help="report.md, plots, receipts (default: %(default)s)"
     )
 
+    timed = command(commands, bench, "Measure how fast Kobza is, beside what people would use otherwise.")
+    timed.add_argument("lines", nargs="*", metavar="LINE", help="which lines of the table (default: all)")
+    timed.add_argument("--json", metavar="FILE", help="write the figures there, too")
+
 
 def doctor(args: argparse.Namespace) -> int:
     from ..evaluation.doctor import as_table, examine
@@ -57,3 +61,20 @@ def reproduce(args: argparse.Namespace) -> int:
     outcome = reproduce(Path(args.checkpoints), Path(args.data), Path(args.out), say)
     print(f"{outcome.receipts} measured, {len(outcome.failures)} failed: {outcome.report}")
     return 1 if outcome.failures else 0
+
+
+def bench(args: argparse.Namespace) -> int:
+    from ..evaluation.speed import as_json, as_markdown, machine
+    from ..evaluation.speed_lines import LINES
+
+    unknown = [name for name in args.lines if name not in LINES]
+    if unknown:
+        raise ValueError(f"There is no line {unknown[0]!r} to measure: choose from {', '.join(LINES)}.")
+    found = []
+    for name in args.lines or LINES:
+        say(f"measuring: {name}")
+        found += LINES[name]()
+    print(f"{machine()}\n\n{as_markdown(found)}", end="")
+    if args.json:
+        Path(args.json).write_text(as_json(found), encoding="utf-8")
+    return 0

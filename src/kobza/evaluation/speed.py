@@ -1,7 +1,7 @@
 """How fast Kobza is, against what people would use otherwise: `kobza bench`.
 
-Each line of the table is a function of `speed_lines.py`. What is compared runs side by side in one process, A B A B ...,
-after a warm-up; the figure is the median of the ratios, so that a machine whose speed drifts disturbs both alike.
+Each line of the table is a function of `speed_lines.py`. What is compared runs side by side in one process, A B A B
+..., after a warm-up; the figure is the median of the ratios, so that a machine whose speed drifts disturbs both alike.
 """
 
 import json

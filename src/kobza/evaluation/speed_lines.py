@@ -183,7 +183,7 @@ def search() -> list[Line]:
     from ..library.bench import run
 
     with tempfile.TemporaryDirectory() as folder:
-        opening, searches = run(1_000_000, Path(folder))
+        _, searches = run(1_000_000, Path(folder))
     note = "; ".join(
         f"by {s.by}, filter {s.where}: p50 {s.p50:.1f}, p95 {s.p95:.1f}, recall {s.recall:.4f}" for s in searches
     )
