@@ -136,12 +136,7 @@ class SQLiteStore:
         """The k tracks nearest to `vector` (dim,) of those that pass: see `Store.search`."""
         query = np.ascontiguousarray(vector, np.float32)
         with self._transaction("DEFERRED"):  # all at one moment, whatever is being written
-            index, allowed = self._searchable(by), None
-            if where is not None:
-                condition, values = to_sql(where)
-                allowed = self._rows(f"SELECT id FROM tracks WHERE {condition}", values)
-                allowed = np.fromiter(itertools.chain.from_iterable(allowed), np.int64, len(allowed))
-            best = index.nearest_tracks(query, k, allowed)
+            best = self._searchable(by).nearest_tracks(query, k, self._passing(where) if where is not None else None)
             ids = json.dumps([track_id for _, track_id, _ in best])
             rows = self._rows(
                 f"SELECT {COLUMNS}, id, starts, windows FROM tracks JOIN vectors ON track_id = id "
@@ -158,6 +153,15 @@ class SQLiteStore:
     def _version(self) -> tuple:
         """Another one after any write, by this process or another."""
         return self._rows("PRAGMA data_version"), self._db.total_changes
+
+    def _passing(self, where: Filter) -> np.ndarray:
+        """The ids of the tracks that pass. Kept: people change the description more often than the filter."""
+        if self._versions.get("filter") != (version := (self._version(), where)):
+            condition, values = to_sql(where)
+            ids = self._rows(f"SELECT id FROM tracks WHERE {condition}", values)
+            self._filtered = np.fromiter(itertools.chain.from_iterable(ids), np.int64, len(ids))
+            self._versions["filter"] = version
+        return self._filtered
 
     def _searchable(self, by: str):
         """The index of the tracks' or the windows' vectors, as the database is now."""
