@@ -78,7 +78,7 @@ def kill_and_look(folder, music, rng, longest) -> tuple[set[str], bool]:
     while statements.value < moment and child.is_alive():
         time.sleep(0.0005)
     time.sleep(rng.uniform(0, 0.005))
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     child.join()
     with open(heard, "rb") as pipe:
         stored = {os.fsdecode(line) for line in pipe.read().split(b"\n")[:-1]}
@@ -197,7 +197,7 @@ def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
         while steps.value < moment and child.is_alive():
             time.sleep(0.0005)
         time.sleep(rng.uniform(0, 0.005))
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()
         child.join()
         kills += child.exitcode == -signal.SIGKILL
         reader = open_store(folder, read_only=True)
