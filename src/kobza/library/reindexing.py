@@ -7,6 +7,7 @@ from pathlib import Path
 from kobza.library.indexing import Progress
 from kobza.library.library import MusicLibrary
 from kobza.library.records import LibraryError, Report
+from kobza.library.scan import survey
 from kobza.library.schema import DATABASE, FOLDED, address, explained, transaction
 from kobza.library.sqlite_store import COLUMNS, SQLiteStore
 
@@ -23,17 +24,21 @@ def reindex(folder: Path, model=None, progress: Callable[[Progress], None] | Non
     """
     beside = folder / BESIDE
     with MusicLibrary.open(folder, model) as old, old.store.writing():
+        _refuse_unreachable(old)
         _discard_another_checkpoints(beside, old.model)
         with MusicLibrary.open(beside, old.model) as new:
             report = new.add(old.folders, progress)
-            for failure in report.failed:
-                if failure.path in old.folders:
-                    raise LibraryError(f"{failure.reason} Until then the library stays as it was.")
+            _refuse_unreachable(old)
             new.store.optimize()  # folds its log into the file that is read now
             _take_over(old.store, new.path)
         old.store.optimize()
         shutil.rmtree(beside)
     return report
+
+
+def _refuse_unreachable(library: MusicLibrary) -> None:
+    for failure in survey(library.folders, library.store.revs())[2]:
+        raise LibraryError(f"{failure.reason.removesuffix('.')}. Until then the library stays as it was.")
 
 
 def _discard_another_checkpoints(beside: Path, model) -> None:

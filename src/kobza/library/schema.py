@@ -5,6 +5,7 @@ or of the new one, whatever happens to the process.
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import shutil
@@ -171,14 +172,18 @@ def new_database(file: Path) -> sqlite3.Connection:
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
     """The database in `folder`, made if absent, of the present schema. LibraryError: it cannot be."""
+    file = folder / DATABASE
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder, file):
+            if path.exists() and not os.access(path, os.W_OK):  # SQLite would find out at the first write only
+                raise PermissionError(errno.EACCES, "it may only be read")
     except OSError as error:
         raise LibraryError(
             f"The library {printable(folder)} cannot be opened ({error.strerror}); name another folder with --library."
         ) from error
     with explained(folder):
-        db = _connect(address(folder / DATABASE, "rwc"))
+        db = _connect(address(file, "rwc"))
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         _bring_up_to_date(db, folder)

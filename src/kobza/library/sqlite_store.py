@@ -57,14 +57,20 @@ class SQLiteStore:
 
     @contextlib.contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        if kind == "IMMEDIATE":
+            self._refuse_read_only()
         with self._lock, explained(self.folder), transaction(self._db, kind):
             yield
+
+    def _refuse_read_only(self) -> None:
+        if self.read_only:
+            name = printable(self.folder)
+            raise LibraryError(f"The library {name} was opened read-only; open it without read_only to write.")
 
     @contextlib.contextmanager
     def writing(self, part: str = "") -> Iterator[None]:
         """Held by the one process that writes, whatever part of the library."""
-        if self.read_only:
-            raise LibraryError(f"The library {self.folder} was opened read-only; open it without read_only to write.")
+        self._refuse_read_only()
         with writer_lock(self.folder / "writer.lock", self.folder):
             yield
 
