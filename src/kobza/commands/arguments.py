@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 
 def command(
@@ -19,6 +20,16 @@ def which_library() -> argparse.ArgumentParser:
     common.add_argument("--library", metavar="DIR", help="the library's folder (default: $KOBZA_LIBRARY, or your own)")
     common.add_argument("--model", metavar="MODEL", help="a checkpoint: a folder or a Hub id (default: kobza-mini)")
     return common
+
+
+def library_folder(args: argparse.Namespace) -> Path:
+    """For commands that need the library's files. LibraryError: it is in no folder."""
+    from ..library import LibraryError, default_library_path
+    from ..library.store import is_address
+
+    if args.library and is_address(args.library):
+        raise LibraryError(f"{args.library} looks after itself; this command is for a library in a folder.")
+    return Path(args.library) if args.library else default_library_path()
 
 
 def count(text: str) -> int:

@@ -1,9 +1,14 @@
 """The records that a library is made of, the same in every store."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+
+from kobza.audio import printable
+
+UNIT = 5e-3  # how far from 1 a vector's length may be; half precision takes up to 1e-3
 
 
 class LibraryError(ValueError):
@@ -26,7 +31,11 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True)
 class Track:
-    """A recording of the library; an unknown tag is "" (year: None), duration in seconds."""
+    """A recording of the library; an unknown tag is "" (year: None), duration in seconds.
+
+    `added`: when it first came into the library, in seconds since 1970. A store keeps it when a track is replaced or
+    moved, and takes the present for a new one that says nothing. It is no part of what makes two tracks equal.
+    """
 
     path: str
     title: str = ""
@@ -35,6 +44,11 @@ class Track:
     genre: str = ""
     year: int | None = None
     duration: float = 0.0
+    added: float | None = field(default=None, compare=False)
+
+
+# A track with all that a store holds of it: its windows' starts in seconds, their vectors (n, dim) float32.
+Whole = tuple[Track, Rev, list[float], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,33 @@ class Report:
     def __str__(self) -> str:
         counts = ("added", "changed", "unchanged", "moved", "removed")
         return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
+
+
+def unfit(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | None:
+    """Why these are not a track's windows in order, each with a vector of unit length; None if they are.
+
+    `dim`: of the library's other vectors; None for none.
+    """
+    n, width = vectors.shape
+    if not n:
+        return "has no windows"
+    if n != len(starts):
+        return f"has {n} vectors for {len(starts)} windows"
+    if dim not in (None, width):
+        return f"has vectors of {width} numbers where the library's have {dim}"
+    if not all(b > a for a, b in pairwise([-1.0, *starts])):
+        return "has windows that are not in order"
+    if not np.isfinite(vectors).all():
+        return "has a vector that is not finite"
+    if (abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1) > UNIT).any():
+        return "has a vector that is not of unit length"
+    return None
+
+
+def refuse_unfit(path: str, starts: list[float], vectors: np.ndarray, dim: int | None) -> None:
+    """Every store's gate. LibraryError: `unfit`."""
+    if wrong := unfit(starts, vectors, dim):
+        raise LibraryError(f"{printable(path)} cannot be stored: it {wrong}. Index it again.")
 
 
 def normalised_mean(vectors: np.ndarray) -> np.ndarray:
