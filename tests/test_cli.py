@@ -70,7 +70,7 @@ def test_json(kobza, music):
     rows = json.loads(out)
     assert code == 0 and len(rows) == 2
     assert rows[0]["path"] == str(music / "low.mp3") and rows[0]["title"] == "Low [red]" and rows[0]["moment"] == 0
-    assert set(rows[0]) == {"score", "moment", "path", "title", "artist", "album", "genre", "year", "duration"}
+    assert set(rows[0]) == {"score", "moment", "path", "title", "artist", "album", "genre", "year", "duration", "added"}
     assert rows[0]["score"] > rows[1]["score"]
 
 

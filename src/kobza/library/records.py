@@ -26,7 +26,11 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True)
 class Track:
-    """A recording of the library; an unknown tag is "" (year: None), duration in seconds."""
+    """A recording of the library; an unknown tag is "" (year: None), duration in seconds.
+
+    `added`: when it first came into the library, in seconds since 1970. A store keeps it when a track is replaced or
+    moved, and takes the present for a new one that says nothing. It is no part of what makes two tracks equal.
+    """
 
     path: str
     title: str = ""
@@ -35,6 +39,7 @@ class Track:
     genre: str = ""
     year: int | None = None
     duration: float = 0.0
+    added: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from kobza.library.filters import Filter, fold, to_sql
 from kobza.library.records import LibraryError, Rev, Totals, Track, normalised_mean
 
 SCHEMA = 1
@@ -42,7 +44,7 @@ CREATE TABLE IF NOT EXISTS windows (
 """
 
 
-COLUMNS = "path, title, artist, album, genre, year, duration"
+COLUMNS = "path, title, artist, album, genre, year, duration, added"
 
 
 def _track(row: tuple) -> Track:
@@ -57,10 +59,11 @@ class SQLiteStore:
     def __init__(self, folder: Path, read_only: bool = False):
         self.folder, self.file, self.read_only = folder, folder / DATABASE, read_only
         self._lock = threading.RLock()  # one connection, maybe several threads (a web page's)
-        self._index, self._index_version = None, None
+        self._indexes, self._version = {}, None
         try:
             self._db = self._connect(read_only)
             self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.create_function("fold", 1, fold, deterministic=True)
             if not read_only:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = NORMAL")
@@ -131,13 +134,15 @@ class SQLiteStore:
     def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
         """Write a track and all of its windows, in place of what its path held before."""
         halves = vectors.astype(np.float16)
-        path, *tags = astuple(track)
-        row = (os.fsencode(path), *tags, *rev, time.time(), normalised_mean(halves).astype(np.float16).tobytes())
+        path, *tags, added = astuple(track)
+        key, mean = os.fsencode(path), normalised_mean(halves).astype(np.float16).tobytes()
         with self._transaction():
-            self._db.execute("DELETE FROM tracks WHERE path = ?", row[:1])
+            before = self._db.execute("SELECT added FROM tracks WHERE path = ?", (key,)).fetchone() or (time.time(),)
+            added = before[0] if added is None else added
+            self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
             track_id = self._db.execute(
-                f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, added, vector) VALUES ({','.join('?' * 12)})",
-                row,
+                f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, vector) VALUES ({','.join('?' * 12)})",
+                (key, *tags, added, *rev, mean),
             ).lastrowid
             self._db.executemany(
                 "INSERT INTO windows (track_id, start, vector) VALUES (?, ?, ?)",
@@ -178,36 +183,49 @@ class SQLiteStore:
         starts, blobs = zip(*rows.fetchall(), strict=True)
         return list(starts), _vectors(blobs)
 
-    def _searchable(self):
-        """The FAISS index of the tracks' vectors under their ids; None for no tracks."""
+    def _searchable(self, by: str):
+        """(the FAISS index of the tracks' or the windows' vectors, the track that each belongs to)."""
         version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes)
-        if self._index_version != version:
+        if self._version != version:
+            self._indexes, self._version = {}, version
+        if by not in self._indexes:
             import faiss  # here: only a search needs it
 
             faiss.omp_set_num_threads(1)  # its threads cost more than they give below millions of vectors
-            rows = self._db.execute("SELECT id, vector FROM tracks ORDER BY id").fetchall()
-            self._index, self._index_version = None, version
-            if rows:
-                vectors = _vectors([blob for _, blob in rows])
-                kind = faiss.ScalarQuantizer.QT_fp16
-                flat = faiss.IndexScalarQuantizer(vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-                self._index = faiss.IndexIDMap2(flat)
-                self._index.add_with_ids(vectors, np.array([track_id for track_id, _ in rows], np.int64))
-        return self._index
+            table = {"track": "id, vector FROM tracks", "moment": "track_id, vector FROM windows"}[by]
+            rows = self._db.execute(f"SELECT {table} ORDER BY id").fetchall()
+            owners, vectors = np.array([owner for owner, _ in rows], np.int64), _vectors([blob for _, blob in rows])
+            kind = faiss.ScalarQuantizer.QT_fp16
+            index = faiss.IndexScalarQuantizer(vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+            index.add(vectors)
+            self._indexes[by] = index, owners
+        return self._indexes[by]
 
-    def search(self, vector: np.ndarray, k: int) -> list[tuple[float, Track, float]]:
-        """The k tracks whose vectors are nearest to `vector` (dim,), best first: (cosine, track, best moment in s)."""
+    def search(
+        self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
+    ) -> list[tuple[float, Track, float]]:
+        """The k tracks nearest to `vector` (dim,) of those that pass: see `Store.search`."""
+        import faiss
+
+        condition, values = to_sql(where) if where is not None else ("1", [])
         with self._lock:
-            index = self._searchable()
-            if index is None:
+            allowed = np.array(self._db.execute(f"SELECT id FROM tracks WHERE {condition}", values).fetchall(), int)
+            if not len(allowed):
                 return []
+            index, owners = self._searchable(by)
             query = np.ascontiguousarray(vector, np.float32)
-            scores, ids = index.search(query[None], min(k, index.ntotal))
+            among = np.flatnonzero(np.isin(owners, allowed))
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
+            wanted, best = k, {}
+            while len(best) < min(k, len(allowed)):
+                wanted = min(4 * wanted, len(among))  # a track may hold many of the nearest windows
+                scores, places = index.search(query[None], wanted, params=parameters)
+                best = {}
+                for score, place in zip(scores[0].tolist(), places[0].tolist(), strict=True):
+                    best.setdefault(int(owners[place]), score)
             hits = []
-            for score, track_id in zip(scores[0].tolist(), ids[0].tolist(), strict=True):
+            for track_id, score in list(best.items())[:k]:
                 row = self._db.execute(f"SELECT {COLUMNS} FROM tracks WHERE id = ?", (track_id,)).fetchone()
-                if row is None:
-                    continue  # deleted by another process a moment ago
                 starts, vectors = self._windows(track_id)
                 hits.append((score, _track(row), starts[int(np.argmax(vectors @ query))]))
         return sorted(hits, key=lambda hit: (-hit[0], hit[1].path))  # equal scores in a lasting order

@@ -3,16 +3,22 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
+from kobza.library.filters import Filter
 from kobza.library.records import Rev, Totals, Track
 from kobza.library.sqlite_store import SQLiteStore
 
 
 class Store(Protocol):
-    """What a library asks of the place where its vectors are. Vectors are (n, dim) float32 of unit length."""
+    """What a library asks of the place where its vectors are. Vectors are (n, dim) float32 of unit length.
+
+    `search` gives at most k tracks, each once, best first: (cosine, track, start in seconds of its best window). The
+    cosine is that of the track's vector, or with by="moment" that of its best window. It is exact, with and without a
+    filter. A track's `added` comes out as it went in; see `Track`.
+    """
 
     meta: dict[str, str]
 
@@ -21,7 +27,9 @@ class Store(Protocol):
     def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None: ...
     def move(self, path: str, new_path: str, mtime_ns: int) -> None: ...
     def delete(self, paths: Iterable[str]) -> int: ...
-    def search(self, vector: np.ndarray, k: int) -> list[tuple[float, Track, float]]: ...
+    def search(
+        self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
+    ) -> list[tuple[float, Track, float]]: ...
     def revs(self) -> dict[str, Rev]: ...
     def scan(self, path: str | None = None) -> Iterator[tuple[Track, Rev, list[float], np.ndarray]]: ...
     def count(self) -> Totals: ...

@@ -1,0 +1,189 @@
+"""Filters: what people write, what it means, and that SQL means the same."""
+
+import datetime
+import itertools
+import os
+import random
+import sqlite3
+
+import pytest
+
+from kobza.library import Track
+from kobza.library.filters import And, Compare, In, Not, Or, fold, matches, to_sql
+from kobza.library.parsing import DEEPEST, FilterError, parse_filter
+
+
+def moment(*parts: int) -> float:
+    return datetime.datetime(*parts).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("year >= 1980", Compare("year", "ge", 1980)),
+        ("YEAR<1980", Compare("year", "lt", 1980)),
+        ("genre in (jazz, 'hip hop')", In("genre", ("jazz", "hip hop"))),
+        ("genre not in (jazz)", Not(In("genre", ("jazz",)))),
+        (r"""title = "say \"hi\"" """, Compare("title", "eq", 'say "hi"')),
+        ("artist = O'Brien!", Compare("artist", "eq", "O'Brien!")),
+        ("artist = !!!", Compare("artist", "eq", "!!!")),
+        ("album=''", Compare("album", "eq", "")),
+        ("title = 'and'", Compare("title", "eq", "and")),
+        ("duration > 90.5", Compare("duration", "gt", 90.5)),
+        ("path under /music//x/", Compare("path", "under", "/music/x")),
+        ("path under ~/x", Compare("path", "under", os.path.expanduser("~/x"))),
+        ("added >= 2024-02-29", Compare("added", "ge", moment(2024, 2, 29))),
+        ("added <= 2024-02-29", Compare("added", "lt", moment(2024, 3, 1))),
+        (
+            "year = 1 or year = 2 and not year = 3",
+            Or((Compare("year", "eq", 1), And((Compare("year", "eq", 2), Not(Compare("year", "eq", 3)))))),
+        ),
+        (
+            "(year = 1 or year = 2) and year != 3",
+            And((Or((Compare("year", "eq", 1), Compare("year", "eq", 2))), Compare("year", "ne", 3))),
+        ),
+    ],
+)
+def test_what_is_written_is_what_is_meant(text, tree):
+    assert parse_filter(text) == tree
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "why"),
+    [
+        ("", "", "The filter is empty"),
+        ("year", "at its end", "year is followed by one of: = != < <= > >= in"),
+        ("year >=", "at its end", "a value for year is missing"),
+        ("year >= soon", '"soon" (character 9)', "a year, like 1980"),
+        ("year >= 1980.5", '"1980.5" (character 9)', "a year, like 1980"),
+        ("year == 1980", '"==" (character 6)', "one of: = != <"),
+        ("mood = sad", '"mood" (character 1)', "one of genre, artist, album, title, year, duration, added, path"),
+        ("genre = hip hop", '"hop" (character 13)', "stands in quotes"),
+        ("genre < jazz", '"<" (character 7)', "one of: = != in"),
+        ("genre under jazz", '"under" (character 7)', "one of: = != in"),
+        ("year not > 1980", '">" (character 10)', "followed by"),
+        ("genre in jazz", '"jazz" (character 10)', "list in brackets"),
+        ("genre in ()", '")" (character 11)', "a value for genre is missing"),
+        ("genre in (jazz, blues", "at its end", "closing bracket"),
+        ("(year = 1980", "at its end", "closing bracket"),
+        ("year = 1980)", '")" (character 12)', '"and" or "or"'),
+        ("year = 1980 and", "at its end", "a condition begins with"),
+        ('artist = "Ann', '""Ann" (character 10)', "quotation mark is not closed"),
+        ("added > 2024-02-30", '"2024-02-30" (character 9)', "a date, like 2024-05-01"),
+        ("duration > nan", '"nan"', "seconds, like 180"),
+        ("title = in", '"in" (character 9)', "in quotes it may be anything"),
+        ("(" * 9999, f"(character {DEEPEST + 1})", "levels of brackets"),
+        ("not " * 9999, "", "levels of brackets"),
+        ("year in (" + "1," * 20000 + "1)", "", "more than 10000 values"),
+    ],
+)
+def test_what_cannot_be_understood_is_shown(text, where, why):
+    with pytest.raises(FilterError) as error:
+        parse_filter(text)
+    assert where in str(error.value) and why in str(error.value) and str(error.value).endswith(".")
+
+
+TRACKS = [
+    Track(path, title, artist, "", genre, year, duration, added)
+    for path, title, artist, genre, year, duration, added in [
+        ("/m/a.mp3", "ПІСНЯ", "Ann", "Jazz", 1980, 100.0, moment(2024, 5, 1)),
+        ("/m/ab/c.mp3", "Straße", "Ann", "", None, 200.5, moment(2024, 5, 1, 23, 59, 59)),
+        ("/m/ab.mp3", "Cafe\N{COMBINING ACUTE ACCENT}", "O'Brien; DROP TABLE tracks", "hip hop", 1999, 0.0, 0.0),
+        (os.fsdecode(b"/m/\xff/x%_.mp3"), "", "%", "blues", 0, 3600.0, moment(2030, 1, 1)),
+        ("/M/a.mp3", "?", "ann", "JAZZ", 2030, 1.0, moment(2024, 4, 30, 23, 59)),
+    ]
+]
+CONDITIONS = [
+    "genre = jazz", "genre != jazz", "genre = ''", "genre in (BLUES, 'Hip Hop')", "artist = ANN", "artist = '%'",
+    "artist = \"o'brien; drop table tracks\"", "title = пісня", "title = STRASSE", "title = CAFÉ", "title = ''",
+    "title = \udcff", "album = ''", "year = 1980", "year != 1980", "year in (1980, 0)", "year < 1999", "year >= 1999", "not year > 0",
+    "duration <= 100", "duration > 200.5", "path under /m", "path under /m/ab", "path under /m/a", "path = /M/a.mp3",
+    "path != /m/a.mp3", "path in (/m/a.mp3, /m/ab.mp3)", "path under /", "added >= 2024-05-01", "added = 2024-05-01",
+    "added != 2024-05-01", "added < 2024-05-01", "added > 2024-05-01", "added in (2024-05-01, 2024-04-30)",
+]  # fmt: skip
+
+
+@pytest.fixture
+def select(tmp_path):
+    """Which of `TRACKS` a tree finds in a library, by their place."""
+    import numpy as np
+
+    from kobza.library import Rev, open_store
+
+    store = open_store(tmp_path / "library")
+    vector = np.eye(1, 8, dtype=np.float32)
+    for track in TRACKS:
+        store.upsert(track, Rev(1, 1, b""), [0.0], vector)
+
+    def select(tree) -> set[str]:
+        return {track.path for _, track, _ in store.search(vector[0], 99, tree)}
+
+    yield select
+    store.close()
+
+
+def passing(tree) -> set[str]:
+    return {track.path for track in TRACKS if matches(tree, track)}
+
+
+def test_meaning():
+    def found(text: str) -> str:
+        return "".join(str(i) for i, track in enumerate(TRACKS) if matches(parse_filter(text), track))
+
+    assert found("genre = jazz") == "04" and found("title = strasse") == "1" and found("title = café") == "2"
+    assert found("year != 1980") == "1234" and found("not year = 1980") == "1234" and found("not year > 0") == "13"
+    assert found("year < 1999") == "03" and found("not year < 1999") == "124"
+    assert found("path under /m/ab") == "1" and found("path under /m") == "0123" and found("path under /m/a") == ""
+    assert found("added = 2024-05-01") == "01" and found("added > 2024-05-01") == "3"
+    assert found("artist = ann and (genre = '' or year = 2030)") == "14"
+
+
+def test_sql_means_the_same(select):
+    trees = [parse_filter(text) for text in CONDITIONS]
+    for text, tree in zip(CONDITIONS, trees, strict=True):
+        assert select(tree) == passing(tree), text
+        assert select(Not(tree)) == set(t.path for t in TRACKS) - passing(tree), text
+    rng = random.Random(0)
+
+    def grown(depth: int):
+        kind = rng.choice(["and", "or", "not", "leaf"]) if depth else "leaf"
+        if kind == "leaf":
+            return rng.choice(trees)
+        if kind == "not":
+            return Not(grown(depth - 1))
+        return (And if kind == "and" else Or)(tuple(grown(depth - 1) for _ in range(rng.randint(1, 4))))
+
+    for _ in range(200):
+        tree = grown(4)
+        assert select(tree) == passing(tree), tree
+
+
+def test_values_are_never_text_of_the_statement():
+    tree = Or(tuple(Compare(field, "eq", "x' OR 1=1 --") for field in ("genre", "title", "path")))
+    sql, values = to_sql(tree)
+    assert "1=1" not in sql and sql.count("?") == len(values) == 3
+
+
+def test_long_filters(select):
+    long = Or(tuple(Compare("year", "eq", i % 1000 + 1980) for i in range(5000)))
+    assert select(long) == passing(long)
+    listed = In("genre", (*map(str, range(9000)), "JAZZ"))
+    assert select(listed) == passing(listed)
+    deep = parse_filter("(" * (DEEPEST - 1) + "genre = jazz" + ")" * (DEEPEST - 1))
+    assert select(deep) == passing(deep)
+
+
+def test_fold_is_caseless_in_every_alphabet():
+    for one, other in [("Ä", "a\N{COMBINING DIAERESIS}"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ẞ", "ss"), ("Ї", "ї"), ("ﬁ", "FI")]:
+        assert fold(one) == fold(other)
+    assert fold("е") != fold("e")  # Cyrillic and Latin
+    sqlite3.connect(":memory:").execute("SELECT ?", (fold("\udcff"),))  # what is no text is still storable
+
+
+def test_grammar_in_the_wild():
+    for left, word, right in itertools.product(CONDITIONS, ("and", "OR"), CONDITIONS):
+        tree = parse_filter(f"{left} {word} ({right})")
+        one, two = parse_filter(left), parse_filter(right)
+        for track in TRACKS:
+            both = matches(one, track), matches(two, track)
+            assert matches(tree, track) == (all(both) if word == "and" else any(both))
