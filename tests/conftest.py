@@ -9,6 +9,13 @@ import pytest
 from tiny import make_model, make_tokenizer
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_users(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_processor(tmp_path_factory):
     from kobza import KobzaFeatureExtractor, KobzaProcessor

@@ -10,10 +10,10 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from kobza.commands import evaluation, library, store
+from kobza.commands import answers, evaluation, library, store
 from kobza.terminal import say
 
-ROOMS = (library, store, evaluation)  # in the order of `kobza --help`
+ROOMS = (library, answers, store, evaluation)  # in the order of `kobza --help`
 
 
 def _parser() -> argparse.ArgumentParser:
