@@ -13,25 +13,6 @@ from kobza.library import Track
 
 
 @pytest.fixture
-def kobza(tmp_path, monkeypatch, capsys):
-    """Runs a command on a library of its own with an ear for tones: (exit code, output, errors)."""
-    monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "library"))
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-
-    def run(*argv):
-        capsys.readouterr()
-        try:
-            code = main([str(word) for word in argv])
-        except SystemExit as leaving:  # argparse, at wrong usage
-            code = leaving.code
-        out = capsys.readouterr()
-        assert "Traceback" not in out.err
-        return code, out.out, out.err
-
-    return run
-
-
-@pytest.fixture
 def music(tmp_path):
     write(tmp_path / "music" / "low.mp3", tone(200, 4), title="Low [red]", artist="Ann")
     write(tmp_path / "music" / "sub" / "high.flac", tone(3000, 75), title="High", artist="Bob")

@@ -69,7 +69,7 @@ def sparkline(trace: Trace, width: int = 72) -> str:
     low, high = min(best), max(best)
     levels = [int((score - low) / (high - low or 1) * (len(BARS) - 1) + 0.5) for score in best]
     first, last = clock(trace.moments[0].start), clock(trace.moments[-1].end)
-    return "".join(BARS[level] for level in levels) + f"\n{first} {last:>{width - len(first) - 1}}"
+    return "".join(BARS[level] for level in levels) + f"\n{first} {last.rjust(width - len(first) - 1)}"
 
 
 def moments_table(moments: Sequence[Moment]):

@@ -7,7 +7,7 @@ import numpy as np
 from kobza.library.records import Hit, Track
 from kobza.library.wishes import unit
 
-NEAR = 0.5  # how much the track before counts beside the way; 0 jumps from side to side, large values stray
+NEAR = 1.0  # how much the track before counts beside the way: with less, neighbours may lie on both sides of it
 
 
 def on_the_way(first: np.ndarray, last: np.ndarray, share: float) -> np.ndarray:

@@ -52,9 +52,7 @@ def parse_wishes(text: str) -> list[Wish]:
         if not what:
             raise LibraryError(f'There is nothing in "{term.group()}"; write what is wanted or not, like -drums.')
         if not 0 < weight <= 100:
-            raise LibraryError(
-                f'The weight in "{term.group()}" is not above 0 and at most 100; write piano^2 or -drums.'
-            )
+            raise LibraryError(f'The weight in "{term.group()}" must lie above 0, and be 100 at most, as in piano^2.')
         marked.append(Wish(what, -weight if term["minus"] else weight))
         return " "
 
