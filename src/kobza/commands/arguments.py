@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 
 def command(
@@ -27,6 +28,16 @@ def open_library(args: argparse.Namespace, read_only: bool = False):
     from ..library import MusicLibrary
 
     return MusicLibrary.open(args.library, args.model, read_only=read_only)
+
+
+def library_folder(args: argparse.Namespace) -> Path:
+    """For commands that need the library's files. LibraryError: it is in no folder."""
+    from ..library import LibraryError, default_library_path
+    from ..library.store import is_address
+
+    if args.library and is_address(args.library):
+        raise LibraryError(f"{args.library} looks after itself; this command is for a library in a folder.")
+    return Path(args.library) if args.library else default_library_path()
 
 
 def count(text: str) -> int:

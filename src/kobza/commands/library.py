@@ -1,10 +1,10 @@
-"""Your music: index, sync, remove, info, demo."""
+"""Your music: index, sync, reindex, remove, info, demo."""
 
 import argparse
 from pathlib import Path
 
 from ..terminal import progress_bar, say
-from .arguments import command, open_library, which_library
+from .arguments import command, library_folder, open_library, which_library
 
 
 def add(commands) -> None:
@@ -15,6 +15,7 @@ def add(commands) -> None:
 
     command(commands, index, "Add folders or files of music; known ones are looked at again.", paths, which)
     command(commands, sync, "Look again into all folders that were added.", which)
+    command(commands, reindex, "Make the library anew, with another checkpoint if --model names one.", which)
     command(commands, remove, "Forget tracks, or all tracks of a folder. The files stay.", paths, which)
     command(commands, info, "Say what the library holds and which model made it.", which)
     command(commands, demo, "Make a small album, index it and ask it eight questions.", which).add_argument(
@@ -45,6 +46,14 @@ def sync(args: argparse.Namespace) -> int:
             say("The library knows no folder yet; add one with: kobza index FOLDER")
             return 1
         report = library.sync(progress)
+    return _print_report(report)
+
+
+def reindex(args: argparse.Namespace) -> int:
+    from ..library.reindexing import reindex
+
+    with progress_bar() as progress:
+        report = reindex(library_folder(args), args.model, progress)
     return _print_report(report)
 
 

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -23,8 +22,9 @@ import numpy as np
 
 from kobza.audio import printable
 from kobza.library.filters import TEXT, Filter, fold, to_sql
-from kobza.library.records import LibraryError, Rev, Totals, Track, normalised_mean, refuse_unfit
+from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, normalised_mean, refuse_unfit
 from kobza.library.schema import FOLDED, explained, open_for_reading, open_for_writing, transaction
+from kobza.library.writer_lock import writer_lock
 
 COLUMNS = "path, title, artist, album, genre, year, duration, added"
 SCANNED_AT_ONCE = 50  # tracks
@@ -57,18 +57,21 @@ class SQLiteStore:
 
     @contextlib.contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        if kind == "IMMEDIATE":
+            self._refuse_read_only()
         with self._lock, explained(self.folder), transaction(self._db, kind):
             yield
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Held by the one process that indexes: an SQLite lock of its own, which ends with its process, however."""
+    def _refuse_read_only(self) -> None:
         if self.read_only:
-            raise LibraryError(f"The library {self.folder} was opened read-only; open it without read_only to write.")
-        lock = sqlite3.connect(self.folder / "writer.lock", isolation_level=None, timeout=0)
-        with contextlib.closing(lock):
-            with explained(self.folder):
-                lock.execute("BEGIN EXCLUSIVE")
+            name = printable(self.folder)
+            raise LibraryError(f"The library {name} was opened read-only; open it without read_only to write.")
+
+    @contextlib.contextmanager
+    def writing(self, part: str = "") -> Iterator[None]:
+        """Held by the one process that writes, whatever part of the library."""
+        self._refuse_read_only()
+        with writer_lock(self.folder / "writer.lock", self.folder):
             yield
 
     @property
@@ -81,22 +84,30 @@ class SQLiteStore:
 
     def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
         """Write a track and all of its windows, in place of what its path held before."""
+        self.upsert_many([(track, rev, starts, vectors)])
+
+    def upsert_many(self, tracks: Iterable[Whole]) -> None:
+        """`upsert` for all of them, or if one is refused for none."""
+        with self._transaction():
+            for one in tracks:
+                self._put(*one)
+
+    def _put(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
         halves = vectors.astype(np.float16)
         path, *tags, added = astuple(track)
         key = os.fsencode(path)
-        with self._transaction():
-            dim = self._db.execute("SELECT length(vector) / 2 FROM vectors LIMIT 1").fetchone() or (None,)
-            refuse_unfit(path, starts, halves, *dim)
-            before = self._db.execute("SELECT added FROM tracks WHERE path = ?", (key,)).fetchone() or (time.time(),)
-            self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
-            folded = [fold(getattr(track, name)) for name in TEXT]
-            row = (key, *tags, before[0] if added is None else added, *rev, *folded)
-            track_id = self._db.execute(
-                f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, {FOLDED}) VALUES ({','.join('?' * 15)})", row
-            ).lastrowid
-            mean = normalised_mean(halves).astype(np.float16)
-            blobs = (mean.tobytes(), np.array(starts, np.float64).tobytes(), halves.tobytes())
-            self._db.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", (track_id, *blobs))
+        dim = self._db.execute("SELECT length(vector) / 2 FROM vectors LIMIT 1").fetchone() or (None,)
+        refuse_unfit(path, starts, halves, *dim)
+        before = self._db.execute("SELECT added FROM tracks WHERE path = ?", (key,)).fetchone() or (time.time(),)
+        self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
+        folded = [fold(getattr(track, name)) for name in TEXT]
+        row = (key, *tags, before[0] if added is None else added, *rev, *folded)
+        track_id = self._db.execute(
+            f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, {FOLDED}) VALUES ({','.join('?' * 15)})", row
+        ).lastrowid
+        mean = normalised_mean(halves).astype(np.float16)
+        blobs = (mean.tobytes(), np.array(starts, np.float64).tobytes(), halves.tobytes())
+        self._db.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", (track_id, *blobs))
 
     def move(self, path: str, new_path: str, mtime_ns: int) -> None:
         """The same recording under another path (or the same one), last changed at another time."""
@@ -116,7 +127,7 @@ class SQLiteStore:
         rows = self._rows("SELECT path, size, mtime_ns, hash FROM tracks")
         return {os.fsdecode(path): Rev(*rev) for path, *rev in rows}
 
-    def scan(self, path: str | None = None) -> Iterator[tuple[Track, Rev, list[float], np.ndarray]]:
+    def scan(self, path: str | None = None) -> Iterator[Whole]:
         """Every track (or the one at `path`) with all it has, in the order of paths."""
         columns = f"SELECT {COLUMNS}, size, mtime_ns, hash, starts, windows FROM tracks JOIN vectors ON track_id = id"
         if path is not None:
@@ -172,11 +183,15 @@ class SQLiteStore:
             self._versions[by] = version
         return self._indexes[by]
 
+    def search_files(self) -> dict[str, str]:
+        """The names of the present ones."""
+        return dict(self._rows("SELECT kind, name FROM search_files"))
+
     def _opened(self, by: str):
         """What the search file holds; an empty index if there is none, or none that can be used."""
         from kobza.library import search_file, vector_index  # here: only a search needs FAISS
 
-        for (name,) in self._rows("SELECT name FROM search_files WHERE kind = ?", (by,)):
+        if name := self.search_files().get(by):
             try:
                 return vector_index.VectorIndex(by, *search_file.read(self.folder / name))
             except (search_file.DamagedFile, OSError) as error:
@@ -211,6 +226,9 @@ class SQLiteStore:
             if old.name != name:
                 old.unlink(missing_ok=True)  # who has it open goes on reading it
         self._indexes.pop(by), self._versions.pop(by)
+
+    def __len__(self) -> int:
+        return self.count().tracks
 
     def count(self) -> Totals:
         with self._transaction("DEFERRED"):

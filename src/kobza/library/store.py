@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from kobza.library.filters import Filter
-from kobza.library.records import Rev, Totals, Track
+from kobza.library.records import LibraryError, Rev, Totals, Track, Whole
 from kobza.library.sqlite_store import SQLiteStore
 
 
@@ -17,26 +17,45 @@ class Store(Protocol):
 
     `search` gives at most k tracks, each once, best first: (cosine, track, start in seconds of its best window). The
     cosine is that of the track's vector, or with by="moment" that of its best window. It is exact, with and without a
-    filter. A track's `added` comes out as it went in; see `Track`.
+    filter. A track's `added` comes out as it went in; see `Track`. `writing` is held by one process for each part.
     """
 
     meta: dict[str, str]
 
     def set_meta(self, **values: str) -> None: ...
-    def writing(self) -> contextlib.AbstractContextManager: ...
+    def writing(self, part: str = "") -> contextlib.AbstractContextManager: ...
     def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None: ...
+    def upsert_many(self, tracks: Iterable[Whole]) -> None: ...
     def move(self, path: str, new_path: str, mtime_ns: int) -> None: ...
     def delete(self, paths: Iterable[str]) -> int: ...
     def search(
         self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
     ) -> list[tuple[float, Track, float]]: ...
     def revs(self) -> dict[str, Rev]: ...
-    def scan(self, path: str | None = None) -> Iterator[tuple[Track, Rev, list[float], np.ndarray]]: ...
+    def scan(self, path: str | None = None) -> Iterator[Whole]: ...
+    def __len__(self) -> int: ...
     def count(self) -> Totals: ...
     def optimize(self) -> None: ...
     def close(self) -> None: ...
 
 
+def is_address(path: str | Path) -> bool:
+    """Whether it names a database elsewhere, not a folder."""
+    return isinstance(path, str) and "://" in path
+
+
 def open_store(path: str | Path, read_only: bool = False) -> Store:
-    """The store in the folder `path`, made if absent (not if `read_only`). LibraryError: it cannot be opened."""
+    """The store in the folder `path`, or at milvus://HOST:PORT/NAME; made if absent (not if `read_only`).
+
+    Raises:
+        LibraryError: it cannot be opened.
+    """
+    if is_address(path):
+        try:
+            from kobza.library.milvus_store import MilvusStore  # here: most libraries need no such thing
+        except ImportError as error:
+            raise LibraryError(
+                "A library in Milvus needs its client; get it with: pip install 'kobza[milvus]'"
+            ) from error
+        return MilvusStore(str(path), read_only)
     return SQLiteStore(Path(path), read_only)
