@@ -145,12 +145,13 @@ class Answering:
         """The vector of a recording, of the library or not."""
         for _, _, _, vectors in self.store.scan(path):
             return normalised_mean(vectors)
+        self._refuse_others()
         return normalised_mean(np.stack([vector for _, _, vector in self._windows_at(path, 0.0, np.inf)]))
 
     def _windows_at(self, path: str, start: float, end: float, progress: Callable | None = None) -> list[tuple]:
         """(start, end, vector) of each window of a recording that touches the part: from the store or from the disc."""
-        self._refuse_others()
         for track, _, starts, vectors in self.store.scan(path):
+            self._refuse_others()
             ends = [min(at + self.model.window_seconds, max(track.duration, at)) for at in starts]
             rows = zip(starts, ends, vectors, strict=True)
             return [row for row in rows if row[0] < end and row[1] > start]
