@@ -69,6 +69,15 @@ def test_locate(kobza, music):
     assert "Nothing there fits well" in err and out
 
 
+def test_locating_needs_no_library(kobza, tmp_path):
+    path = write(tmp_path / "a.flac", np.concatenate([tone(300, 20), tone(4000, 10)]))
+    code, out, _ = kobza("locate", path, "tone 4000", "--json")
+    assert code == 0 and json.loads(out)["moments"][2]["match"] == "strong"
+    assert not (tmp_path / "library").exists()
+    code, _, err = kobza("locate", path, "tone 4000", "--library", tmp_path / "absent")
+    assert code == 1 and "There is no library at" in err
+
+
 def test_locate_draws(kobza, music, tmp_path):
     code, _, err = kobza("locate", music / "mix.flac", "tone 4000 $x$", "--png", tmp_path / "plots" / "a.png")
     assert code == 0, err

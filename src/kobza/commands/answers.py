@@ -1,7 +1,9 @@
 """Questions to your music: search, similar, locate, playlist."""
 
 import argparse
+import contextlib
 import sys
+import tempfile
 from pathlib import Path
 
 from ..terminal import print_table, progress_bar, say
@@ -87,6 +89,19 @@ def playlist(args: argparse.Namespace) -> int:
         return _print_hits(library, library.playlist(args.first, args.last, args.k, args.where), args)
 
 
+@contextlib.contextmanager
+def _library_if_any(args: argparse.Namespace):
+    """For a question about any recording: an empty library if none was named and there is none."""
+    from ..library import MusicLibrary, default_library_path
+
+    if args.library or default_library_path().exists():
+        with open_library(args, read_only=True) as library:
+            yield library
+    else:
+        with tempfile.TemporaryDirectory() as folder, MusicLibrary.open(folder, args.model) as library:
+            yield library
+
+
 def locate(args: argparse.Namespace) -> int:
     from ..library import formats
 
@@ -97,7 +112,7 @@ def locate(args: argparse.Namespace) -> int:
         except ImportError:
             say("To draw, Matplotlib is needed; install it with: pip install 'kobza[plot]'")
             return 1
-    with open_library(args, read_only=True) as library, progress_bar("listening") as progress:
+    with _library_if_any(args) as library, progress_bar("listening") as progress:
         trace = library.locate(args.track, text, args.start, args.end, progress)
     best = trace.best(args.k)
     if args.png:

@@ -106,13 +106,13 @@ class Answering:
         wishes, path, until = parse_wishes(text), _path(track), np.inf if end is None else end
         if not 0 <= start < until:
             raise LibraryError(f"From {start:g} s to {until:g} s there is nothing; let the part end after its start.")
+        vectors = self.model.embed_text([wish.text for wish in wishes])
+        query = compose(wishes, vectors, self.spread)
         parts = self._windows_at(path, start, until, progress)
         if not parts:
             raise LibraryError(f"{printable(path)} ends before {start:g} s; let the part start earlier.")
-        vectors = self.model.embed_text([wish.text for wish in wishes])
         heard = np.stack([vector for _, _, vector in parts])
-        scores = heard @ compose(wishes, vectors, self.spread)
-        strengths = self.spread.strength(wanted(wishes, vectors), heard)
+        scores, strengths = heard @ query, self.spread.strength(wanted(wishes, vectors), heard)
         rows = zip(parts, scores.tolist(), strengths.tolist(), strict=True)
         return Trace(path, tuple(Moment(at, to, score, strength) for (at, to, _), score, strength in rows))
 

@@ -6,8 +6,8 @@ A case of composition is a word that is wanted and one that is not, such that th
 "piano", one at least has drums, though K or more pieces have piano and no drums. "piano -drums" succeeds if fewer of
 its K best have drums, and no fewer have piano.
 
-The constants of `wishes.py` were chosen on pieces of the seeds 101, 103 and 104, the limits of `strength.py` on these and
-on 61 recordings of MusicCaps, with other foreign sentences than those below.
+The constants of `wishes.py` were chosen on pieces of the seeds 101, 103 and 104, the limits of `strength.py` on these
+and on 61 recordings of MusicCaps, with other foreign sentences than those below.
 """
 
 import argparse
@@ -136,9 +136,11 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[202, 205, 206], help="one library of made pieces for each")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[202, 205, 206], help="a library of made pieces for each"
+    )
     parser.add_argument("--pieces", type=int, default=300, help="in each library")
-    parser.add_argument("--pairs", metavar="FOLDER", help="captioned recordings: how many captions are called fitting")
+    parser.add_argument("--pairs", metavar="FOLDER", help="captioned recordings to measure strengths on")
     args = parser.parse_args()
     model = Checkpoint.load(args.checkpoint)
     spread = spread_of(model)
