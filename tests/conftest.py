@@ -1,4 +1,4 @@
-"""A tiny checkpoint, made on the spot and offline, for every test that needs one."""
+"""What many tests need: a tiny checkpoint, made on the spot and offline; the command line with an ear for tones."""
 
 import os
 
@@ -6,7 +6,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import pytest
+from recordings import ToneEar
 from tiny import make_model, make_tokenizer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_users(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +48,24 @@ def sounds() -> list[np.ndarray]:
         click,
     ]
     return [wave.astype(np.float32) for wave in waves]
+
+
+@pytest.fixture
+def kobza(tmp_path, monkeypatch, capsys):
+    """Runs a command on a library of its own with an ear for tones: (exit code, output, errors)."""
+    from kobza.cli import main
+
+    monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "library"))
+    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+
+    def run(*argv):
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in argv])
+        except SystemExit as leaving:  # argparse, at wrong usage
+            code = leaving.code
+        out = capsys.readouterr()
+        assert "Traceback" not in out.err
+        return code, out.out, out.err
+
+    return run

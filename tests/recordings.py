@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -80,7 +81,8 @@ def memory_taken(function: Callable[[], object]) -> float:
 
 
 class ToneEar:
-    """Stands in for a checkpoint: hears how energy is spread over pitch; the text "tone 440" sounds like that tone."""
+    """Stands in for a checkpoint: hears how energy is spread over pitch; the text "tone 440" sounds like that tone, and
+    any other text like some tone or other."""
 
     name, sampling_rate, window_seconds, min_window_seconds = "tone-ear", 16000, 10.0, 1.0
 
@@ -102,7 +104,12 @@ class ToneEar:
         return (vector / np.linalg.norm(vector)).astype(np.float32)
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        return np.stack([self._hear(tone(float(text.split()[-1]), 2.0)) for text in texts])
+        return np.stack([self._hear(tone(self._pitch(text), 2.0)) for text in texts])
+
+    @staticmethod
+    def _pitch(text: str) -> float:
+        last = text.split()[-1]
+        return float(last) if last.isdecimal() else 60 * 2 ** (zlib.crc32(text.encode()) / 2**32 * 7)
 
 
 def counts(report) -> tuple:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -8,25 +9,7 @@ import pytest
 from recordings import ToneEar, tone, write
 
 from kobza.cli import main
-
-
-@pytest.fixture
-def kobza(tmp_path, monkeypatch, capsys):
-    """Runs a command on a library of its own with an ear for tones: (exit code, output, errors)."""
-    monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "library"))
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-
-    def run(*argv):
-        capsys.readouterr()
-        try:
-            code = main([str(word) for word in argv])
-        except SystemExit as leaving:  # argparse, at wrong usage
-            code = leaving.code
-        out = capsys.readouterr()
-        assert "Traceback" not in out.err
-        return code, out.out, out.err
-
-    return run
+from kobza.library import Track
 
 
 @pytest.fixture
@@ -40,7 +23,7 @@ def test_from_folder_to_answer(kobza, music, tmp_path):
     assert kobza("index", music)[:2] == (0, "2 added, 0 changed, 0 unchanged, 0 moved, 0 removed, 0 failed\n")
     code, out, _ = kobza("search", "tone", "3000", "-k", 2)
     head, first, second = out.splitlines()
-    assert code == 0 and head.split() == ["score", "title", "artist", "moment", "path"]
+    assert code == 0 and head.split() == ["score", "match", "title", "artist", "moment", "path"]
     assert "High" in first and "Bob" in first and str(music / "sub" / "high.flac") in first
     assert "Low [red]" in second and " 0:00 " in second
     assert len(kobza("search", "tone 3000", "-k", 1)[1].splitlines()) == 2
@@ -70,7 +53,9 @@ def test_json(kobza, music):
     rows = json.loads(out)
     assert code == 0 and len(rows) == 2
     assert rows[0]["path"] == str(music / "low.mp3") and rows[0]["title"] == "Low [red]" and rows[0]["moment"] == 0
-    assert set(rows[0]) == {"score", "moment", "path", "title", "artist", "album", "genre", "year", "duration", "added"}
+    assert set(rows[0]) == {"score", "moment", "strength", "match"} | {
+        field.name for field in dataclasses.fields(Track)
+    }
     assert rows[0]["score"] > rows[1]["score"]
 
 

@@ -10,10 +10,10 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from kobza.commands import data, evaluation, hub, library, space, store
+from kobza.commands import answers, data, evaluation, hub, library, space, store
 from kobza.terminal import say
 
-ROOMS = (library, store, space, data, evaluation, hub)  # in the order of `kobza --help`
+ROOMS = (library, answers, store, space, data, evaluation, hub)  # in the order of `kobza --help`
 
 
 def _parser() -> argparse.ArgumentParser:

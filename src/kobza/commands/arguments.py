@@ -1,6 +1,7 @@
 """What sub-commands share: how one is declared, and arguments that several of them take."""
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def which_library() -> argparse.ArgumentParser:
     return common
 
 
+def open_library(args: argparse.Namespace, read_only: bool = False):
+    """The `MusicLibrary` that --library and --model name."""
+    from ..library import MusicLibrary
+
+    return MusicLibrary.open(args.library, args.model, read_only=read_only)
+
+
 def library_folder(args: argparse.Namespace) -> Path:
     """For commands that need the library's files. LibraryError: it is in no folder."""
     from ..library import LibraryError, default_library_path
@@ -37,3 +45,23 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count; give 1 or more")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """The type of a point in time: 90, 1:30 or 1:02:30."""
+    if not re.fullmatch(r"(\d+:)?(\d+:)?\d+(\.\d+)?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds, 1:30 or 1:02:30")
+    return sum(float(part) * 60**power for power, part in enumerate(reversed(text.split(":"))))
+
+
+def takes_wishes(parser: argparse.ArgumentParser) -> None:
+    """Let "-drums" be a wish and no option: whatever has one dash and is longer than an option (and no -k20).
+
+    argparse takes no argument that begins with a space for an option, and whoever reads wishes strips it.
+    """
+    parse = parser.parse_known_args
+
+    def parse_known_args(words, namespace=None):
+        return parse([f" {word}" if re.match(r"-(?!-)(?!k\d+$)..", word) else word for word in words], namespace)
+
+    parser.parse_known_args = parse_known_args

@@ -1,32 +1,19 @@
-"""Your music: index, search, similar, sync, reindex, remove, info, demo."""
+"""Your music: index, sync, reindex, remove, info, demo."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from ..terminal import print_table, progress_bar, say
-from .arguments import command, count, library_folder, which_library
+from ..terminal import progress_bar, say
+from .arguments import command, library_folder, open_library, which_library
 
 
 def add(commands) -> None:
     """Declare this file's sub-commands."""
     which = which_library()
-    answers = argparse.ArgumentParser(add_help=False)
-    answers.add_argument("-k", type=count, default=10, help="how many tracks (default: 10)")
-    form = answers.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print a list of objects, for programs")
-    form.add_argument("--m3u", action="store_true", help="print a playlist, for players")
-
     paths = argparse.ArgumentParser(add_help=False)
     paths.add_argument("paths", nargs="+", metavar="PATH")
 
     command(commands, index, "Add folders or files of music; known ones are looked at again.", paths, which)
-    command(commands, search, "Find music by a description.", answers, which).add_argument(
-        "text", nargs="+", metavar="TEXT"
-    )
-    command(commands, similar, "Find music that sounds like a track.", answers, which).add_argument(
-        "track", metavar="TRACK"
-    )
     command(commands, sync, "Look again into all folders that were added.", which)
     command(commands, reindex, "Make the library anew, with another checkpoint if --model names one.", which)
     command(commands, remove, "Forget tracks, or all tracks of a folder. The files stay.", paths, which)
@@ -34,12 +21,6 @@ def add(commands) -> None:
     command(commands, demo, "Make a small album, index it and ask it eight questions.", which).add_argument(
         "--folder", metavar="DIR", help="where the album goes (default: kobza-demo in your cache folder)"
     )
-
-
-def _open(args: argparse.Namespace, read_only: bool = False):
-    from ..library import MusicLibrary
-
-    return MusicLibrary.open(args.library, args.model, read_only=read_only)
 
 
 def _print_report(report) -> int:
@@ -53,35 +34,14 @@ def _print_report(report) -> int:
     return 0 if went_well else 1
 
 
-def _print_hits(library, hits, args: argparse.Namespace) -> int:
-    from ..library import formats
-
-    if not hits and not (args.json or args.m3u):
-        say(
-            "The library is empty; fill it with: kobza index FOLDER"
-            if not len(library)
-            else "There is no other track in the library yet; add more with: kobza index FOLDER"
-        )
-        return 1
-    if args.json:
-        print(formats.as_json(hits))
-    elif args.m3u:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(formats.as_m3u(hits))
-        sys.stdout.buffer.flush()
-    else:
-        print_table(formats.as_table(hits))
-    return 0
-
-
 def index(args: argparse.Namespace) -> int:
-    with _open(args) as library, progress_bar() as progress:
+    with open_library(args) as library, progress_bar() as progress:
         report = library.add(args.paths, progress)
     return _print_report(report)
 
 
 def sync(args: argparse.Namespace) -> int:
-    with _open(args) as library, progress_bar() as progress:
+    with open_library(args) as library, progress_bar() as progress:
         if not library.folders:
             say("The library knows no folder yet; add one with: kobza index FOLDER")
             return 1
@@ -97,18 +57,8 @@ def reindex(args: argparse.Namespace) -> int:
     return _print_report(report)
 
 
-def search(args: argparse.Namespace) -> int:
-    with _open(args, read_only=True) as library:
-        return _print_hits(library, library.search(" ".join(args.text), args.k), args)
-
-
-def similar(args: argparse.Namespace) -> int:
-    with _open(args, read_only=True) as library:
-        return _print_hits(library, library.similar(args.track, args.k), args)
-
-
 def remove(args: argparse.Namespace) -> int:
-    with _open(args) as library:
+    with open_library(args) as library:
         report = library.remove(args.paths)
     print(f"{report.removed} removed")
     if not report.removed:
@@ -119,7 +69,7 @@ def remove(args: argparse.Namespace) -> int:
 def info(args: argparse.Namespace) -> int:
     from ..audio import printable
 
-    with _open(args, read_only=True) as library:
+    with open_library(args, read_only=True) as library:
         meta, totals = library.store.meta, library.store.count()
         print(f"library      {printable(library.path.absolute())}")
         print(f"tracks       {totals.tracks} ({totals.seconds / 3600:.1f} hours, {totals.windows} windows)")

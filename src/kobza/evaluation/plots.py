@@ -131,6 +131,15 @@ def tag_auc(tags: Sequence[str], auc: Sequence[float | None], title: str, path: 
     return _save(figure, path)
 
 
+def score_over_time(moments: Sequence, title: str, path: Path) -> Path:
+    """What a description scores in each window of a recording (`library.locate.Moment`s), over minutes."""
+    figure, (ax,) = _axes(9, 2.8)
+    edges = [moments[0].start / 60, *(moment.end / 60 for moment in moments)]
+    ax.stairs([moment.score for moment in moments], edges, baseline=None, color=PALETTE[0], linewidth=1.2)
+    ax.set(xlabel="minutes", ylabel="score", title=_plain(title), xlim=(edges[0], edges[-1]))
+    return _save(figure, path)
+
+
 def draw(receipts: Mapping[str, dict], out: Path) -> list[tuple[str, str]]:
     """Every plot of named receipts, into out/plots: (title, file below `out`) of each.
 

@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
-
 from kobza.audio import printable
+from kobza.library.answering import Answering
 from kobza.library.indexing import Embedded, Progress, embed_recordings
-from kobza.library.records import Failure, Hit, LibraryError, Report, Track, normalised_mean
-from kobza.library.scan import Job, Plan, find_recordings, make_plan, survey, under
+from kobza.library.records import Failure, LibraryError, Report
+from kobza.library.scan import Plan, make_plan, survey, under
 from kobza.library.store import Store, open_store
 
 PathLike = str | os.PathLike
@@ -24,7 +23,7 @@ def default_library_path() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kobza" / "library"
 
 
-class MusicLibrary:
+class MusicLibrary(Answering):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
     The music itself is only read. Vectors are those of one checkpoint, whose fingerprint the library keeps: another
@@ -158,48 +157,6 @@ class MusicLibrary:
             removed = self.store.delete(gone)
             self._set_folders(f for f in self.folders if not any(under(f, target) for target in targets))
         return Report(removed=removed)
-
-    def search(self, text: str, k: int = 10) -> list[Hit]:
-        """The k tracks that a description fits best, best first.
-
-        Raises:
-            LibraryError: an empty description, k below 1, or a library of another checkpoint.
-        """
-        if not text.strip():
-            raise LibraryError('The description is empty; say what you look for, like "slow sad piano".')
-        self._check_k(k)
-        if not len(self):
-            return []
-        self._refuse_others()
-        return self._nearest(self.model.embed_text([text])[0], k)
-
-    def similar(self, track: Track | PathLike, k: int = 10) -> list[Hit]:
-        """The k tracks that sound most like `track`: one of the library's, or any recording on the disc. Never itself.
-
-        Raises:
-            LibraryError: there is neither, or the recording cannot be used.
-        """
-        self._check_k(k)
-        path = track.path if isinstance(track, Track) else os.path.abspath(os.fspath(track))
-        for _, _, _, vectors in self.store.scan(path):
-            hits = self._nearest(normalised_mean(vectors), k + 1)
-            return [hit for hit in hits if hit.track.path != path][:k]
-        self._refuse_others()
-        found, failed = find_recordings(path)
-        if failed or path not in found:
-            raise LibraryError(failed[0].reason if failed else f"{printable(path)} is a folder; name a recording.")
-        job = Job(path, found[path].st_size, found[path].st_mtime_ns, known=False)
-        outcome = next(iter(embed_recordings([job], self.model)))
-        if isinstance(outcome, Failure):
-            raise LibraryError(outcome.reason)
-        return self._nearest(normalised_mean(outcome.vectors), k)
-
-    def _check_k(self, k: int) -> None:
-        if k < 1:
-            raise LibraryError(f"k is {k}; ask for 1 track or more.")
-
-    def _nearest(self, vector: np.ndarray, k: int) -> list[Hit]:
-        return [Hit(score, track, moment) for score, track, moment in self.store.search(vector, k)]
 
     def __len__(self) -> int:
         return self.store.count().tracks

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kobza.audio import printable
+from kobza.library.strength import match_word
 
 UNIT = 5e-3  # how far from 1 a vector's length may be; half precision takes up to 1e-3
 
@@ -53,11 +54,18 @@ Whole = tuple[Track, Rev, list[float], np.ndarray]
 
 @dataclass(frozen=True)
 class Hit:
-    """A track found: cosine with the query in [-1, 1]; `moment`, the start in seconds of its best window."""
+    """A track found: cosine with the query in [-1, 1]; `moment`, the start in seconds of its best window; `strength`
+    of the match (`strength.py`), None where there is no description to compare with others."""
 
     score: float
     track: Track
     moment: float
+    strength: float | None = None
+
+    @property
+    def match(self) -> str | None:
+        """strong, fair, weak or none"""
+        return None if self.strength is None else match_word(self.strength)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""What the commands search, similar, locate and playlist print, and the sentences for what they cannot do."""
+
+import json
+
+import numpy as np
+import pytest
+from recordings import tone, write
+
+
+@pytest.fixture
+def music(kobza, tmp_path):
+    """Three tracks and a mix of 70 s with a high tone from 0:20 to 0:40, all indexed."""
+    for hertz, genre in ((300, "low"), (1200, "middle"), (4000, "high")):
+        write(tmp_path / "m" / f"{hertz}.flac", tone(hertz, 4), title=f"Tone {hertz}", genre=genre, date=str(hertz))
+    write(tmp_path / "m" / "mix.flac", np.concatenate([tone(300, 20), tone(4000, 20), tone(300, 30)]))
+    assert kobza("index", tmp_path / "m")[0] == 0
+    return tmp_path / "m"
+
+
+def paths(out: str) -> list[str]:
+    return [row["path"].rsplit("/", 1)[1] for row in json.loads(out)]
+
+
+def test_a_leading_minus_is_a_wish_and_no_option(kobza, music):
+    for words in (["tone 300", "-tone-4000"], ["-tone-4000 tone 300"], ["-harp", "tone 300"], ["-50s", "tone 300"]):
+        code, out, err = kobza("search", *words, "-k2", "--json")
+        assert code == 0, err
+        assert len(json.loads(out)) == 2
+    code, out, _ = kobza("similar", music / "300.flac", "--but", "-harp", "-k", "1", "--json")
+    assert code == 0 and len(json.loads(out)) == 1
+    code, _, err = kobza("search", "-drums")
+    assert code == 1 and "Nothing is wanted" in err
+    assert kobza("search", "x", "--nonsense")[0] == 2 and kobza("search", "-h")[0] == 0
+
+
+def test_where_and_by(kobza, music):
+    assert set(paths(kobza("search", "tone 300", "--json", "--where", "year >= 1000")[1])) == {"1200.flac", "4000.flac"}
+    assert paths(kobza("search", "tone 4000", "--json", "--by", "moment")[1])[:2] == ["4000.flac", "mix.flac"]
+    assert paths(kobza("similar", music / "300.flac", "--where", "genre = high", "--json")[1]) == ["4000.flac"]
+    code, _, err = kobza("search", "tone 300", "--where", "genre = none")
+    assert code == 1 and "No track passes the filter" in err
+    code, _, err = kobza("search", "tone 300", "--where", "colour = blue")
+    assert code == 1 and "a condition begins with" in err
+    assert kobza("search", "tone 300", "--by", "album")[0] == 2
+
+
+def test_strength_is_shown_and_what_nothing_fits_is_said(kobza, music):
+    _, out, err = kobza("search", "tone 300")
+    assert out.splitlines()[0].split()[:2] == ["score", "match"] and " strong " in out and "Nothing" not in err
+    row = json.loads(kobza("search", "tone 300", "--json")[1])[0]
+    assert row["match"] == "strong" and row["strength"] >= 3.25
+    _, out, err = kobza("search", "tone 300", "--where", "genre = high")
+    assert "Nothing here fits well; the nearest are:" in err and "4000.flac" in out
+    assert "match" not in kobza("similar", music / "300.flac")[1].splitlines()[0]
+    assert json.loads(kobza("similar", music / "300.flac", "--json")[1])[0]["match"] is None
+
+
+def test_locate(kobza, music):
+    code, out, err = kobza("locate", music / "mix.flac", "tone", "4000")
+    bars, times, head, first, *_ = out.splitlines()
+    assert code == 0 and not err
+    assert bars == "▁▁██▁▁▁" and times.split() == ["0:00", "1:10"]
+    assert head.split() == ["moment", "score", "match"] and first.split()[::2] == ["0:20", "strong"]
+    rows = json.loads(kobza("locate", music / "mix.flac", "tone 4000", "--from", "0:25", "--to", "50", "--json")[1])
+    assert rows["path"] == str(music / "mix.flac")
+    assert [row["start"] for row in rows["moments"]] == [20, 30, 40]
+    assert set(rows["moments"][0]) == {"start", "end", "score", "strength", "match"}
+    _, out, err = kobza("locate", music / "mix.flac", "tone 4000", "--from", "0:50")
+    assert "Nothing there fits well" in err and out
+
+
+def test_locating_needs_no_library(kobza, tmp_path):
+    path = write(tmp_path / "a.flac", np.concatenate([tone(300, 20), tone(4000, 10)]))
+    code, out, _ = kobza("locate", path, "tone 4000", "--json")
+    assert code == 0 and json.loads(out)["moments"][2]["match"] == "strong"
+    assert not (tmp_path / "library").exists()
+    code, _, err = kobza("locate", path, "tone 4000", "--library", tmp_path / "absent")
+    assert code == 1 and "There is no library at" in err
+
+
+def test_locate_draws(kobza, music, tmp_path):
+    code, _, err = kobza("locate", music / "mix.flac", "tone 4000 $x$", "--png", tmp_path / "plots" / "a.png")
+    assert code == 0, err
+    assert (tmp_path / "plots" / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_drawing_without_matplotlib_is_a_sentence(kobza, music, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "kobza.evaluation.plots", None)
+    code, _, err = kobza("locate", music / "mix.flac", "tone 4000", "--png", "a.png")
+    assert code == 1 and "pip install 'kobza[plot]'" in err
+
+
+def test_playlist(kobza, music):
+    ends = ["--from", music / "300.flac", "--to", music / "4000.flac"]
+    assert paths(kobza("playlist", *ends, "--json")[1])[::3] == ["300.flac", "4000.flac"]
+    code, out, _ = kobza("playlist", *ends, "-k", 2, "--m3u")
+    assert code == 0 and out.splitlines()[2::2] == [str(music / "300.flac"), str(music / "4000.flac")]
+    assert paths(kobza("playlist", *ends, "--where", "genre = middle", "--json")[1])[1:-1] == ["1200.flac"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "sentence"),
+    [
+        (["locate", "{m}/mix.flac", "tone 300", "--from", "2:00"], 1, "ends before 120 s"),
+        (["locate", "{m}/mix.flac", "tone 300", "--from", "30", "--to", "20"], 1, "From 30 s to 20 s there is nothing"),
+        (["locate", "{m}/mix.flac", "tone 300", "--from", "soon"], 2, "'soon' is no time"),
+        (["locate", "{m}/mix.flac", " "], 1, "description is empty"),
+        (["locate", "{m}/absent.flac", "tone 300"], 1, "cannot be read"),
+        (["playlist", "--from", "{m}/300.flac", "--to", "{m}/absent.flac"], 1, "is not in the library"),
+        (["playlist", "--from", "{m}/300.flac", "--to", "{m}/300.flac"], 1, "both the first and the last"),
+        (["playlist", "--from", "{m}/300.flac", "--to", "{m}/mix.flac", "-k", "1"], 1, "k is 1"),
+        (["playlist", "--from", "{m}/300.flac"], 2, "--to"),
+        (["search", "piano^0"], 1, "must lie above 0"),
+        (["similar", "{m}/300.flac", "--but", " "], 1, "description is empty"),
+    ],
+)
+def test_what_cannot_be_answered_is_a_sentence(kobza, music, argv, code, sentence):
+    got, _, err = kobza(*[word.format(m=music) for word in argv])
+    assert got == code and sentence in err
