@@ -1,0 +1,52 @@
+"""One process of several, or the only one: trains a few steps and writes what came of it. See test_gathering.py."""
+
+import sys
+
+import torch
+from pairs import make_trainer, still_model
+from transformers import TrainerCallback
+
+STEPS, BATCH = 3, 8
+
+
+class KeepGradients(TrainerCallback):
+    def __init__(self, model):
+        self.model, self.kept = model, {}
+
+    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+        if not self.kept:
+            named = self.model.named_parameters()
+            self.kept = {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
+
+
+def train(out: str, loss: str, processes: int) -> dict:
+    """Three steps of SGD over the same 8 pairs a step, however many processes share them."""
+    model = still_model(loss_type=loss, temperature_learned=True)
+    keep = KeepGradients(model)
+    trainer = make_trainer(
+        out,
+        model,
+        train=2 * BATCH,
+        validation=7,  # which 2 processes cannot share evenly
+        callbacks=[keep],
+        per_device_train_batch_size=BATCH // processes,
+        per_device_eval_batch_size=2,
+        max_steps=STEPS,
+        max_grad_norm=0.0,
+        optim="sgd",
+        learning_rate=0.05,
+        logging_strategy="steps",
+        logging_steps=1,
+        eval_strategy="no",
+    )
+    trainer.train()
+    figures = trainer.evaluate()
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    figures = {name: value for name, value in figures.items() if "@" in name or "loss" in name or "Me" in name}
+    return {"gradients": keep.kept, "weights": model.state_dict(), "losses": losses, "figures": figures}
+
+
+if __name__ == "__main__":
+    found = {loss: train(sys.argv[1], loss, processes=2) for loss in ("clip", "mulan", "siglip")}
+    if torch.distributed.get_rank() == 0:
+        torch.save(found, f"{sys.argv[1]}/found.pt")
