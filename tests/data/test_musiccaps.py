@@ -4,8 +4,8 @@ import pytest
 from made_sets import musiccaps, write_rows
 from recordings import tone, write
 
-from kobza.data.musiccaps import load_musiccaps, split_of
-from kobza.data.pairs import load_pairs
+from kobza.data.musiccaps import load_musiccaps, split_musiccaps, split_of
+from kobza.data.pairs import aspects_of, load_pairs
 from kobza.data.recordings import DataSetError
 
 IDS = [f"{i:05d}abcDEF" for i in range(5294)]
@@ -19,11 +19,37 @@ def test_the_thesis_split_has_its_proportions_and_never_changes():
     assert [split_of(ytid) for ytid in ("-0Gj8-vB1q4", "-0SdAVK79lg", "-0xzrMun0Rs")] == ["train", "test", "test"]
 
 
+def test_the_zero_shot_split_only_adds_the_test_to_the_training():
+    adds = {"train": "train", "validation": "validation", "test": "train"}
+    assert all(split_of(ytid, "zero-shot") == adds[split_of(ytid)] for ytid in IDS)
+
+
 def test_the_leak_free_test_is_audiosets_evaluation_clips():
-    assert {split_of(ytid, is_eval=True) for ytid in IDS} == {"test"}
-    drawn = [split_of(ytid, is_eval=False) for ytid in IDS]
+    assert {split_of(ytid, "leak-free", is_eval=True) for ytid in IDS} == {"test"}
+    drawn = [split_of(ytid, "leak-free", is_eval=False) for ytid in IDS]
     assert drawn.count("test") == 0
     assert abs(drawn.count("validation") / len(IDS) - 500 / 4294) < 0.02
+
+
+@pytest.mark.parametrize("rule,parts", [("thesis", 3), ("zero-shot", 2), ("leak-free", 3)])
+def test_a_rules_parts_hold_each_clip_once_and_a_vanished_clip_moves_no_other(tmp_path, rule, parts):
+    folder = musiccaps(tmp_path, 60)
+    before = {name: [r.id for r in data.recordings] for name, data in split_musiccaps(folder, rule).items()}
+    ids = [id for part in before.values() for id in part]
+    assert len(before) == parts and len(ids) == len(set(ids)) == 60
+    gone = set(ids[::3])
+    for name in gone:
+        (folder / name).unlink()
+    after = {name: [r.id for r in data.recordings] for name, data in split_musiccaps(folder, rule).items()}
+    assert after == {name: [i for i in part if i not in gone] for name, part in before.items()}
+
+
+def test_the_aspects_come_along(tmp_path):
+    assert load_musiccaps(musiccaps(tmp_path, 40)).recordings[0].aspects == ("low quality", "sustained strings")
+    written = {"['it\\'s', \"x, y\"]": ("it's", "x, y"), "sad, slow": ("sad", "slow"), "[]": None, "": None}
+    assert {text: aspects_of({"aspect_list": text}) for text in written} == written
+    assert aspects_of({"aspect_list": ["a", " b ", ""]}) == ("a", "b") and aspects_of({"aspect_list": 3}) is None
+    assert aspects_of({"tags": ["t"]}) == ("t",) and aspects_of({}) is None
 
 
 def test_splits_part_the_folder(tmp_path):
@@ -46,6 +72,8 @@ def test_wrong_columns_and_splits_are_one_sentence(tmp_path):
     write_rows(tmp_path, [{"file_name": "a.wav", "caption": "x", "ytid": "a"}])
     with pytest.raises(DataSetError, match="no column 'is_audioset_eval'"):
         load_musiccaps(tmp_path, "eval")
+    with pytest.raises(DataSetError, match="no split rule 'paper': choose one of thesis, zero-shot, leak-free"):
+        split_musiccaps(tmp_path, "paper")
 
 
 def test_pairs_in_the_tables_order_with_what_is_left_out(tmp_path):

@@ -4,35 +4,47 @@ The folder is an audiofolder: recordings, and `metadata.jsonl` with file_name, y
 columns. Videos vanish, so every copy is another part of the whole; a split is therefore a function of the video alone.
 """
 
-from hashlib import sha256
 from pathlib import Path
 
 from .pairs import load_pairs
 from .recordings import DataSet, DataSetError
+from .splits import place_of
 
-THESIS = {"train": 3794, "validation": 500, "test": 1000}  # proportions: which clips they were is not published
+THESIS = {"train": 3794, "validation": 500, "test": 1000}  # shares: which clips they were is not published
+RULES = ("thesis", "zero-shot", "leak-free")
 SPLITS = ("test", "eval", "validation", "train")
 
 
-def split_of(ytid: str, is_eval: bool | None = None) -> str:
-    """train, validation or test: the split of a clip, whichever other clips are there.
+def split_of(ytid: str, rule: str = "thesis", is_eval: bool = False) -> str:
+    """train, validation or test: the part of a clip, whichever other clips are there.
 
     Args:
-        ytid: the video's id.
-        is_eval: None for the thesis's split, where a hash of the id draws all three in the proportions of `THESIS`.
-            The value of `is_audioset_eval` for the leak-free one: AudioSet's evaluation clips, which no tower that was
-            pretrained on AudioSet has heard, are the test (about half of MusicCaps); the hash draws the other two.
-
-    The hash: the first 8 bytes of SHA-256, as a big-endian integer, mapped to [0, 1).
+        ytid: the video's id, whose hash (`place_of`) draws the part.
+        rule: "thesis", all three in its proportions; "zero-shot", for models that are tested on other data sets: the
+            thesis's test trains too (4,794 / 500); "leak-free": AudioSet's evaluation clips, which no tower that was
+            pretrained on AudioSet has heard, are the test (half of MusicCaps), and the hash draws the other two.
+        is_eval: the clip's `is_audioset_eval`; only the leak-free rule asks.
     """
-    if is_eval:
+    if rule == "leak-free" and is_eval:
         return "test"
-    place = int.from_bytes(sha256(ytid.encode()).digest()[:8], "big") / 2**64
-    sizes = THESIS if is_eval is None else {name: THESIS[name] for name in ("train", "validation")}
-    place *= sum(sizes.values())
-    if place < sizes["train"]:
+    place = place_of(ytid) * (THESIS["train"] + THESIS["validation"] + (THESIS["test"] if rule != "leak-free" else 0))
+    if place < THESIS["train"]:
         return "train"
-    return "validation" if place < sizes["train"] + sizes["validation"] else "test"
+    if place < THESIS["train"] + THESIS["validation"]:
+        return "validation"
+    return "train" if rule == "zero-shot" else "test"
+
+
+def split_musiccaps(folder: str | Path, rule: str = "thesis") -> dict[str, DataSet]:
+    """Every part that the rule has: {"train": ..., "validation": ..., "test": ...}.
+
+    Raises:
+        DataSetError: no such rule; else as `load_pairs`.
+    """
+    if rule not in RULES:
+        raise DataSetError(f"MusicCaps has no split rule {rule!r}: choose one of {', '.join(RULES)}.")
+    parts = ("train", "validation") if rule == "zero-shot" else ("train", "validation", "test")
+    return {part: _load(folder, part, rule) for part in parts}
 
 
 def load_musiccaps(folder: str | Path, split: str | None = None) -> DataSet:
@@ -44,10 +56,17 @@ def load_musiccaps(folder: str | Path, split: str | None = None) -> DataSet:
     split = split or "test"
     if split not in SPLITS:
         raise DataSetError(f"MusicCaps has no split {split!r}: choose one of {', '.join(SPLITS)}.")
-    if split == "eval":
-        columns = ("ytid", "is_audioset_eval")
-        return load_pairs(folder, "musiccaps", split, columns, lambda row: _is_true(row["is_audioset_eval"]))
-    return load_pairs(folder, "musiccaps", split, ("ytid",), lambda row: split_of(str(row["ytid"])) == split)
+    return _load(folder, split, "thesis") if split != "eval" else _load(folder, "eval", "leak-free")
+
+
+def _load(folder: str | Path, split: str, rule: str) -> DataSet:
+    part = "test" if split == "eval" else split
+
+    def wanted(row: dict) -> bool:
+        return split_of(str(row["ytid"]), rule, _is_true(row.get("is_audioset_eval"))) == part
+
+    columns = ("ytid", "is_audioset_eval") if rule == "leak-free" else ("ytid",)
+    return load_pairs(folder, "musiccaps", split, columns, wanted)
 
 
 def _is_true(value: object) -> bool:

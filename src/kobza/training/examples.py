@@ -15,7 +15,8 @@ import torch
 from torch.utils.data import Dataset
 from torchaudio.functional import mask_along_axis
 
-from ..audio import Source, declared_seconds, excerpt, load_audio
+from ..audio import AudioError, Source, declared_seconds, excerpt, load_audio
+from ..data.checking import SHORTEST_SECONDS
 from ..data.recordings import Recording
 
 TEXTS = ("caption", "aspects", "mix")
@@ -56,59 +57,74 @@ def random_window(source: Source, sampling_rate: int, seconds: float, rng: np.ra
     return whole[start : start + size]
 
 
-class PairDataset(Dataset):
-    """Recordings with captions as pairs, for training (`train=True`: anything may be drawn anew in each epoch) or for
-    validation (the first window and the caption, always the same).
+class Pairs:
+    """What the two kinds of data sets share: how a recording becomes an item.
 
     Args:
-        recordings: that can be decoded; `check_recordings` leaves out the others.
-        text: see `write_text`. mixup: the part of the pairs that get a second recording mixed in, and its text joined.
+        text: see `write_text`.
+        train: anything may be drawn anew in each epoch; False: the first window and the caption, always the same.
 
     Items: {"text": str, "audio": (samples,) float32, at most `window_seconds`, "key": the recording's id}, and for
     training "draw": a number for what is drawn later, by the collator.
-
-    `set_epoch(n)` must be called before each epoch; it reaches workers that are running already.
     """
 
     def __init__(
         self,
-        recordings: Sequence[Recording],
         sampling_rate: int = 16000,
         window_seconds: float = 10.0,
         text: str = "caption",
         train: bool = False,
         seed: int = 0,
-        mixup: float = 0.0,
     ):
         if text not in TEXTS:
             raise ValueError(f"There is no text {text!r} to train on: choose one of {', '.join(TEXTS)}.")
-        self.recordings, self.sampling_rate, self.window_seconds = list(recordings), sampling_rate, window_seconds
-        self.text, self.train, self.seed, self.mixup = text, train, seed, mixup
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self.sampling_rate, self.window_seconds = sampling_rate, window_seconds
+        self.text, self.train, self.seed = text, train, seed
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # running workers see it change
 
     def set_epoch(self, epoch: int) -> None:
+        """To be called before each epoch."""
         self._epoch.fill_(epoch)
+
+    def pair(self, recording: Recording, source: Source, rng: np.random.Generator | None) -> dict:
+        """The item of a recording whose sound is in `source`; rng: None for validation."""
+        if rng is None:
+            audio = excerpt(source, 0.0, self.window_seconds, self.sampling_rate)
+        else:
+            audio = random_window(source, self.sampling_rate, self.window_seconds, rng)
+        if len(audio) < SHORTEST_SECONDS * self.sampling_rate:
+            raise AudioError(f"{recording.id} is shorter than {SHORTEST_SECONDS} s: leave it out.")
+        item = {"text": write_text(recording, self.text, rng), "audio": audio, "key": recording.id}
+        return item if rng is None else {**item, "draw": int(rng.integers(2**31))}
+
+
+class PairDataset(Pairs, Dataset):
+    """Recordings with captions as pairs.
+
+    Args:
+        recordings: that can be decoded; `check_recordings` leaves out the others.
+        mixup: the part of the training pairs that get another recording mixed in, and its text joined to theirs.
+        **options: see `Pairs`.
+    """
+
+    def __init__(self, recordings: Sequence[Recording], *args, mixup: float = 0.0, **options):
+        super().__init__(*args, **options)
+        self.recordings, self.mixup = list(recordings), mixup
 
     def __len__(self) -> int:
         return len(self.recordings)
 
     def __getitem__(self, index: int) -> dict:
-        if not self.train:
-            return self._pair(self.recordings[index], None)
-        rng = np.random.default_rng((self.seed, int(self._epoch), index))
-        item = self._pair(self.recordings[index], rng)
-        if self.mixup and rng.random() < self.mixup:
-            other = self._pair(self.recordings[int(rng.integers(len(self)))], rng)
-            item["audio"] = mix(item["audio"], other["audio"], float(rng.uniform(0.3, 0.7)))
+        rng = np.random.default_rng((self.seed, int(self._epoch), index)) if self.train else None
+        item = self._take(index, rng)
+        if rng is not None and rng.random() < self.mixup:
+            other = self._take((index + int(rng.integers(1, max(2, len(self))))) % len(self), rng)
+            item["audio"] = mix(item["audio"], other["audio"], rng.uniform(0.3, 0.7))
             item["text"] = f"{item['text'].rstrip('.')}, and {other['text']}"
-        return {**item, "draw": int(rng.integers(2**31))}
+        return item
 
-    def _pair(self, recording: Recording, rng: np.random.Generator | None) -> dict:
-        if rng is None:
-            audio = excerpt(recording.path, 0.0, self.window_seconds, self.sampling_rate)
-        else:
-            audio = random_window(recording.path, self.sampling_rate, self.window_seconds, rng)
-        return {"text": write_text(recording, self.text, rng), "audio": audio, "key": recording.id}
+    def _take(self, index: int, rng: np.random.Generator | None) -> dict:
+        return self.pair(self.recordings[index], self.recordings[index].path, rng)
 
 
 def mix(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
