@@ -19,7 +19,7 @@ class KeepGradients(TrainerCallback):
             self.kept = {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
 
 
-def train(out: str, loss: str, processes: int) -> dict:
+def train(out: str, loss: str, processes: int, **more) -> dict:
     """Three steps of SGD over the same 8 pairs a step, however many processes share them."""
     model = still_model(loss_type=loss, temperature_learned=True)
     keep = KeepGradients(model)
@@ -38,6 +38,7 @@ def train(out: str, loss: str, processes: int) -> dict:
         logging_strategy="steps",
         logging_steps=1,
         eval_strategy="no",
+        **more,
     )
     trainer.train()
     figures = trainer.evaluate()
@@ -48,5 +49,6 @@ def train(out: str, loss: str, processes: int) -> dict:
 
 if __name__ == "__main__":
     found = {loss: train(sys.argv[1], loss, processes=2) for loss in ("clip", "mulan", "siglip")}
+    found["chunks"] = train(sys.argv[1], "clip", processes=2, gradient_cache_chunk=1)
     if torch.distributed.get_rank() == 0:
         torch.save(found, f"{sys.argv[1]}/found.pt")

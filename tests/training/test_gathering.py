@@ -27,7 +27,17 @@ def two_processes(tmp_path_factory):
 
 @pytest.mark.parametrize("loss", ["clip", "mulan", "siglip"])
 def test_two_times_four_is_one_times_eight(loss, two_processes, tmp_path):
-    one, two = train(str(tmp_path), loss, processes=1), two_processes[loss]
+    check(two_processes[loss], train(str(tmp_path), loss, processes=1))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_chunks_of_a_batch_are_the_batch(processes, two_processes, tmp_path):
+    whole = train(str(tmp_path), "clip", processes=1)
+    chunks = train(str(tmp_path), "clip", processes=1, gradient_cache_chunk=3)
+    check(chunks if processes == 1 else two_processes["chunks"], whole)
+
+
+def check(two: dict, one: dict) -> None:
     assert two["losses"] == pytest.approx(one["losses"], abs=1e-5) and len(one["losses"]) == STEPS
     assert two["gradients"].keys() == one["gradients"].keys() and "logit_scale" in one["gradients"]
     for name, gradient in one["gradients"].items():

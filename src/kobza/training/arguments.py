@@ -80,6 +80,9 @@ class KobzaTrainingArguments(TrainingArguments):
     dataloader_drop_last: bool = _says("leave out an epoch's last, smaller batch: fewer negatives, another loss", True)
     remove_unused_columns: bool = _says("drop what forward() does not name", False)
     ddp_find_unused_parameters: bool | None = _says("every trainable weight is used in every step", False)
+    gradient_cache_chunk: int = _says(
+        "pairs whose activations are in memory at a time, for batches beyond it (GradCache); 0: the whole batch", 0
+    )
     hub_strategy: str = _says("when --push_to_hub uploads", "end")
 
     def __post_init__(self):

@@ -15,6 +15,7 @@ from ..modeling_kobza import KobzaModel
 from ..processing_kobza import KobzaProcessor
 from .arguments import KobzaTrainingArguments
 from .gathering import gather
+from .gradient_cache import check_chunks, in_chunks
 
 WHOLE = "whole"  # an empty file that a checkpoint folder gets last
 STEP_FOLDER = "checkpoint-"
@@ -72,6 +73,9 @@ class KobzaTrainer(Trainer):
             callbacks=callbacks,
         )
         del model.config.use_cache  # Trainer's mark for models that generate text
+        if args.gradient_cache_chunk:
+            check_chunks(model, args.gradient_cache_chunk)
+            model.forward = in_chunks(model.forward, args.gradient_cache_chunk)  # inside DistributedDataParallel's
         self.loss_is_scaled_for_ga = False  # a mean over the batch: Trainer divides it by the steps accumulated
 
     # The loss
