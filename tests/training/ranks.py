@@ -1,10 +1,15 @@
 """One process of several, or the only one: trains a few steps and writes what came of it. See test_gathering.py."""
 
 import sys
+from pathlib import Path
 
 import torch
 from pairs import make_trainer, still_model
+from recorded import losses, make_recordings, recorded_trainer
+from tiny import make_tokenizer
 from transformers import TrainerCallback
+
+from kobza import KobzaFeatureExtractor, KobzaProcessor
 
 STEPS, BATCH = 3, 8
 
@@ -47,8 +52,22 @@ def train(out: str, loss: str, processes: int, **more) -> dict:
     return {"gradients": keep.kept, "weights": model.state_dict(), "losses": losses, "figures": figures}
 
 
+def train_known(out: str, processes: int, **cache) -> list[float]:
+    """The losses of a model of which three layers are frozen, on recordings that lie in `out`."""
+    own = Path(out, f"process-{torch.distributed.get_rank() if processes > 1 else 'only'}")
+    own.mkdir(exist_ok=True)
+    model = still_model(audio_extra_layers=1)
+    model.freeze_towers(1, 0)
+    processor = KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(own))
+    recordings = make_recordings(Path(out), 11)
+    return losses(
+        recorded_trainer(out, model, processor, recordings, per_device_train_batch_size=4 // processes, **cache)
+    )
+
+
 if __name__ == "__main__":
     found = {loss: train(sys.argv[1], loss, processes=2) for loss in ("clip", "mulan", "siglip")}
     found["chunks"] = train(sys.argv[1], "clip", processes=2, gradient_cache_chunk=1)
+    found["known"] = train_known(sys.argv[1], 2, frozen_cache=f"{sys.argv[1]}/cache")
     if torch.distributed.get_rank() == 0:
         torch.save(found, f"{sys.argv[1]}/found.pt")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranks import STEPS, train
+from ranks import STEPS, train, train_known
+from recorded import make_recordings
 
 HERE = Path(__file__).parent
 
@@ -15,6 +16,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory):
     out = tmp_path_factory.mktemp("ranks")
+    make_recordings(out, 11)
     path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -35,6 +37,10 @@ def test_chunks_of_a_batch_are_the_batch(processes, two_processes, tmp_path):
     whole = train(str(tmp_path), "clip", processes=1)
     chunks = train(str(tmp_path), "clip", processes=1, gradient_cache_chunk=3)
     check(chunks if processes == 1 else two_processes["chunks"], whole)
+
+
+def test_two_processes_fill_and_read_one_cache(two_processes, tmp_path):
+    assert two_processes["known"] == pytest.approx(train_known(str(tmp_path), 1), abs=1e-5)
 
 
 def check(two: dict, one: dict) -> None:

@@ -80,6 +80,11 @@ class KobzaTrainingArguments(TrainingArguments):
     dataloader_drop_last: bool = _says("leave out an epoch's last, smaller batch: fewer negatives, another loss", True)
     remove_unused_columns: bool = _says("drop what forward() does not name", False)
     ddp_find_unused_parameters: bool | None = _says("every trainable weight is used in every step", False)
+    frozen_cache: str | None = _says(
+        "folder in which to keep what frozen layers put out, so that it is computed once and not in every epoch; each "
+        "epoch then has the same captions, and of each recording the first 10 s",
+        None,
+    )
     gradient_cache_chunk: int = _says(
         "pairs whose activations are in memory at a time, for batches beyond it (GradCache); 0: the whole batch", 0
     )

@@ -9,7 +9,6 @@ sequence of hidden states, where layers follow that read all of it; where none d
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
@@ -124,7 +123,9 @@ def from_border(model: KobzaModel) -> Callable[..., KobzaOutput]:
             return forward(**inputs)
         mask, ids, values = (inputs.get(name) for name in ("attention_mask", "input_ids", "input_values"))
         return KobzaOutput(
-            text_embeds=model.get_text_features(ids, mask).pooler_output if tokens is None else text.above(tokens, mask),
+            text_embeds=model.get_text_features(ids, mask).pooler_output
+            if tokens is None
+            else text.above(tokens, mask),
             audio_embeds=model.get_audio_features(values).pooler_output if patches is None else audio.above(patches),
         )
 

@@ -31,7 +31,10 @@ def in_chunks(forward: Callable[..., KobzaOutput], pairs: int) -> Callable[..., 
     def forward_in_chunks(**inputs) -> KobzaOutput:
         if not torch.is_grad_enabled():
             return forward(**inputs)
-        split = [dict(zip(inputs, rows, strict=True)) for rows in zip(*(v.split(pairs) for v in inputs.values()), strict=True)]
+        split = [
+            dict(zip(inputs, rows, strict=True))
+            for rows in zip(*(v.split(pairs) for v in inputs.values()), strict=True)
+        ]
         text, audio = zip(*(checkpoint(embed, chunk, use_reentrant=False) for chunk in split), strict=True)
         return KobzaOutput(text_embeds=torch.cat(text), audio_embeds=torch.cat(audio))
 

@@ -65,6 +65,11 @@ def run(
     """
     if model_args.towers is None:
         model_args.towers = "tiny" if data_args.synthetic else "pretrained"
+    if args.frozen_cache and (data_args.text != "caption" or data_args.spec_augment or data_args.mixup):
+        raise RecipeError(
+            "--frozen_cache keeps what is computed once, so every epoch must hold the same pairs: leave out --text, "
+            "--spec_augment and --mixup, or the cache."
+        )
     out = Path(args.output_dir)
     settings = all_settings(recipe, model_args, data_args, args)
     check_settings(out, settings)
@@ -85,7 +90,7 @@ def run(
         model,
         args,
         processor,
-        train_dataset=pairs("train", train=True, text=data_args.text, mixup=data_args.mixup),
+        train_dataset=pairs("train", train=not args.frozen_cache, text=data_args.text, mixup=data_args.mixup),
         eval_dataset=pairs("validation"),
         data_collator=PairCollator(processor, data_args.spec_augment),
     )
@@ -141,7 +146,7 @@ def all_settings(
         "recipe": recipe,
         "model": _named(dataclasses.asdict(model_args)),
         "data": _named(dataclasses.asdict(data_args)),
-        "training": given,
+        "training": _named(given),
     }
 
 

@@ -14,8 +14,10 @@ from ..loss_kobza import LOSSES
 from ..modeling_kobza import KobzaModel
 from ..processing_kobza import KobzaProcessor
 from .arguments import KobzaTrainingArguments
+from .border import from_border
 from .gathering import gather
 from .gradient_cache import check_chunks, in_chunks
+from .known_pairs import FrozenCache, KnownCollator
 
 WHOLE = "whole"  # an empty file that a checkpoint folder gets last
 STEP_FOLDER = "checkpoint-"
@@ -73,10 +75,20 @@ class KobzaTrainer(Trainer):
             callbacks=callbacks,
         )
         del model.config.use_cache  # Trainer's mark for models that generate text
+        if args.frozen_cache:
+            self._keep_frozen(model, processor)
         if args.gradient_cache_chunk:
             check_chunks(model, args.gradient_cache_chunk)
             model.forward = in_chunks(model.forward, args.gradient_cache_chunk)  # inside DistributedDataParallel's
         self.loss_is_scaled_for_ga = False  # a mean over the batch: Trainer divides it by the steps accumulated
+
+    def _keep_frozen(self, model: KobzaModel, processor: KobzaProcessor) -> None:
+        args = self.args
+        at_once, workers = args.per_device_eval_batch_size, args.dataloader_num_workers
+        cache = FrozenCache(args.frozen_cache, model, processor, at_once, workers, quiet=args.disable_tqdm)
+        self.train_dataset = self.train_dataset and cache.keep(self.train_dataset)
+        self.eval_dataset = self.eval_dataset and cache.keep(self.eval_dataset)
+        self.data_collator, model.forward = KnownCollator(processor), from_border(model)
 
     # The loss
 
