@@ -59,6 +59,18 @@ def musiccaps(folder, count, frequencies=None):
     return folder
 
 
+def musiccaps_table(path, ids, start=5):
+    """MusicCaps' table of those videos, each with ten seconds from `start` on."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        about = ("audioset_positive_labels", "aspect_list", "caption", "author_id")
+        table.writerow(["ytid", "start_s", "end_s", *about, "is_balanced_subset", "is_audioset_eval"])
+        for ytid in ids:
+            aspects = """['slow', "it's sad"]"""
+            table.writerow([ytid, start, start + 10, "/m/04rlf", aspects, f"The song of {ytid}.", 4, "False", "True"])
+    return path
+
+
 def write_rows(folder, rows):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metadata.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")

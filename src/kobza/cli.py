@@ -10,10 +10,10 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from kobza.commands import evaluation, library
+from kobza.commands import data, evaluation, library
 from kobza.terminal import say
 
-ROOMS = (library, evaluation)  # in the order of `kobza --help`
+ROOMS = (library, data, evaluation)  # in the order of `kobza --help`
 
 
 def _parser() -> argparse.ArgumentParser:

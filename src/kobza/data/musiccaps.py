@@ -63,12 +63,12 @@ def _load(folder: str | Path, split: str, rule: str) -> DataSet:
     part = "test" if split == "eval" else split
 
     def wanted(row: dict) -> bool:
-        return split_of(str(row["ytid"]), rule, _is_true(row.get("is_audioset_eval"))) == part
+        return split_of(str(row["ytid"]), rule, is_true(row.get("is_audioset_eval"))) == part
 
     columns = ("ytid", "is_audioset_eval") if rule == "leak-free" else ("ytid",)
     return load_pairs(folder, "musiccaps", split, columns, wanted)
 
 
-def _is_true(value: object) -> bool:
+def is_true(value: object) -> bool:
     """JSON's true, or what a CSV table makes of it."""
     return str(value).strip().lower() in ("true", "1")

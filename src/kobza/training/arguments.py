@@ -47,7 +47,13 @@ class ModelArguments:
 class DataArguments:
     """What the model learns from."""
 
-    data: str | None = _says("folder of captioned recordings (with --synthetic: where the pieces go)", None)
+    data: str | None = _says(
+        "folder of captioned recordings; or a WebDataset: shards as DIR/{000..063}.tar, or hub:user/name; with "
+        "--synthetic: where the pieces go, by default runs/pieces",
+        None,
+    )
+    validation_data: str | None = _says("with a WebDataset: a folder of captioned recordings", None)
+    split: str = _says("of MusicCaps: thesis, zero-shot or leak-free; of other folders a tenth validates", "thesis")
     text: str = _says("caption, aspects, or mix: half captions, half some of the aspects in any order", "caption")
     spec_augment: bool = _says("hide a band and a stretch of each spectrogram (SpecAugment)", False)
     mixup: float = _says("part of the pairs that get a second one mixed in", 0.0)

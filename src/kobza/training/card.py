@@ -17,7 +17,7 @@ TEMPLATE = """---
 # {name}
 
 Finds music by describing it: two towers, `{text_tower}` and `{audio_tower}` ({towers}), put a sentence and a recording
-into one space. Trained with Kobza by the recipe `{recipe}` on {pairs} pairs{origin}.
+into one space. Trained with Kobza by the recipe `{recipe}` on {pairs}.
 
 ```python
 from transformers import AutoModel, AutoProcessor
@@ -57,6 +57,7 @@ def write_card(out: Path, settings: dict, sizes: dict[str, int], figures: dict[s
     """
     training_curves(state.log_history, out / "curves.png")
     model, name = settings["model"], out.resolve().name
+    pairs = f"{sizes['train']:,} pairs" if "train" in sizes else "a stream of pairs"
     metadata = ModelCardData(library_name="transformers", tags=["kobza", "music", "audio", "text-to-music-retrieval"])
     card = TEMPLATE.format(
         metadata=metadata.to_yaml(),
@@ -65,8 +66,7 @@ def write_card(out: Path, settings: dict, sizes: dict[str, int], figures: dict[s
         audio_tower=model["audio_tower"],
         towers=f"from {model['checkpoint']}" if model["checkpoint"] else model["towers"],
         recipe=settings["recipe"],
-        pairs=sizes["train"],
-        origin=" that Kobza composed itself" if settings["data"]["synthetic"] else "",
+        pairs=pairs + (" that Kobza composed itself" if settings["data"]["synthetic"] else ""),
         header=" | ".join(RETRIEVAL),
         rule="---|" * len(RETRIEVAL),
         rows=figure_rows(figures, sizes),

@@ -12,24 +12,27 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from accelerate.utils import broadcast_object_list
 from transformers import EarlyStoppingCallback, set_seed
 from transformers.trainer_callback import TrainerState
 
-from ..data.pairs import load_pairs
-from ..data.recordings import Recording
-from ..data.synthetic import random_pieces, write_album
+from ..data.splits import write_split
 from .arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 from .building import build
 from .card import write_card
 from .examples import PairCollator, PairDataset
 from .recipe import RecipeError, parse
+from .sources import is_stream, load_splits
+from .streaming import PairStream
 from .trainer import KobzaTrainer, last_state
 
-# Settings of the trainer that a resumed run may not change: its optimizer's state, or its batches, would not fit
+# Settings of the trainer that a resumed run may not change: its state would not fit, or not know of them
 FIXED = (
+    "num_train_epochs",
+    "max_steps",
+    "early_stopping_patience",
     "learning_rate",
     "lr_scheduler_type",
     "lr_decay",
@@ -41,7 +44,6 @@ FIXED = (
     "gradient_accumulation_steps",
     "seed",
 )
-Splits = Mapping[str, Sequence[Recording]]  # train, validation, test
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,8 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(
     recipe: str, model_args: ModelArguments, data_args: DataArguments, args: KobzaTrainingArguments
-) -> dict[str, float]:
-    """Train, evaluate, save, and push if asked; the figures on the test split.
+) -> dict[str, dict[str, float]]:
+    """Train, evaluate, save, and push if asked; {split: its figures, each named `split_R@1` and so on}.
 
     Raises:
         ValueError: something that was asked for cannot be; the message is one sentence.
@@ -70,43 +72,56 @@ def run(
             "--frozen_cache keeps what is computed once, so every epoch must hold the same pairs: leave out --text, "
             "--spec_augment and --mixup, or the cache."
         )
+    if is_stream(data_args) and (args.max_steps <= 0 or "epoch" in (args.eval_strategy, args.save_strategy)):
+        raise RecipeError(
+            "A stream has no end and no epochs: give --max_steps, --eval_strategy steps --eval_steps N, and "
+            "--save_strategy steps --save_steps N."
+        )
     out = Path(args.output_dir)
     settings = all_settings(recipe, model_args, data_args, args)
     check_settings(out, settings)
-    with args.main_process_first(desc="data"):
-        splits = load_splits(data_args)
+    found = [load_splits(data_args) if args.process_index == 0 else None]
+    broadcast_object_list(found)  # one process makes or checks the recordings, and all agree on them
+    splits, rule = found[0]
     set_seed(args.seed)  # random weights must be the same in every process, and again when the run is resumed
-    model, processor = build(model_args, [recording.caption for recording in splits["train"]])
+    words = splits.get("train", splits["validation"])  # of random towers; a stream is not read ahead
+    model, processor = build(model_args, [recording.caption or "" for recording in words.recordings])
     if args.should_save:
         out.mkdir(parents=True, exist_ok=True)
         _write(out / "settings.json", settings)
-        _write(out / "split.json", {name: [recording.id for recording in part] for name, part in splits.items()})
-
-    def pairs(split: str, **more) -> PairDataset:
-        extractor = processor.feature_extractor
-        return PairDataset(splits[split], extractor.sampling_rate, extractor.window_seconds, seed=args.seed, **more)
-
+        write_split(out / "split.json", splits, rule)
+    extractor = processor.feature_extractor
+    windows = {"sampling_rate": extractor.sampling_rate, "window_seconds": extractor.window_seconds}
+    sets = {name: PairDataset(data.recordings, **windows) for name, data in splits.items()}
+    how = {**windows, "text": data_args.text, "train": True, "seed": args.seed}
+    if is_stream(data_args):
+        train = PairStream(data_args.data, **how)
+    elif args.frozen_cache:
+        train = sets["train"]  # without anything drawn: the same in every epoch
+    else:
+        train = PairDataset(splits["train"].recordings, mixup=data_args.mixup, **how)
     trainer = KobzaTrainer(
         model,
         args,
         processor,
-        train_dataset=pairs("train", train=not args.frozen_cache, text=data_args.text, mixup=data_args.mixup),
-        eval_dataset=pairs("validation"),
+        train_dataset=train,
+        eval_dataset=sets["validation"],
         data_collator=PairCollator(processor, data_args.spec_augment),
     )
     go_on(trainer, last_state(out))
     trainer.remove_callback(EarlyStoppingCallback)  # it would look for its loss among the figures that follow
     figures = {}
     for name in ("validation", "test"):
-        figures[name] = trainer.evaluate(pairs(name), metric_key_prefix=name)
-        trainer.save_metrics(name, figures[name])
+        if name in sets:
+            figures[name] = trainer.evaluate(sets[name], metric_key_prefix=name)
+            trainer.save_metrics(name, figures[name])
     trainer.save_model()
     if trainer.is_world_process_zero():
         _write(out / "history.json", trainer.state.log_history)
-        write_card(out, settings, {name: len(part) for name, part in splits.items()}, figures, trainer.state)
+        write_card(out, settings, {name: len(data) for name, data in sets.items()}, figures, trainer.state)
     if args.push_to_hub:
         trainer.push_to_hub()
-    return figures["test"]
+    return figures
 
 
 def go_on(trainer: KobzaTrainer, state: Path | None) -> None:
@@ -117,18 +132,6 @@ def go_on(trainer: KobzaTrainer, state: Path | None) -> None:
             trainer.end_with(saved)
             return
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
-
-
-def load_splits(data_args: DataArguments) -> Splits:
-    """The recordings to learn from, to validate on and to test with."""
-    if not data_args.synthetic:
-        raise RecipeError("There is no --data: give a folder of captioned recordings, or --synthetic.")
-    folder, parts = Path(data_args.data or "runs/pieces"), {}
-    quarter = max(1, data_args.pieces // 4)
-    for seed, (name, n) in enumerate({"train": data_args.pieces, "validation": quarter, "test": quarter}.items()):
-        write_album(folder / name, random_pieces(n, seed))
-        parts[name] = load_pairs(folder / name, "synthetic", name).recordings
-    return parts
 
 
 def all_settings(

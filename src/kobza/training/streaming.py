@@ -11,6 +11,7 @@ import json
 import logging
 import random
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import PurePosixPath
 from zlib import crc32
 
@@ -31,8 +32,10 @@ def find_shards(where: str | Sequence[str]) -> list[str]:
     "hub:user/name", every tar file of a data set on the Hub.
 
     Raises:
-        DataSetError: nothing there.
+        DataSetError: nothing there, or the library for it is not.
     """
+    if find_spec("webdataset") is None:
+        raise DataSetError("Streams of pairs need webdataset; install it with: pip install 'kobza[data]'")
     if not isinstance(where, str):
         shards = list(where)
     elif where.startswith("hub:"):
@@ -47,21 +50,22 @@ def find_shards(where: str | Sequence[str]) -> list[str]:
 
 
 def _on_the_hub(name: str) -> list[str]:
-    from huggingface_hub import HfFileSystem
-    from huggingface_hub.errors import HfHubHTTPError
+    import httpx
+    from huggingface_hub import list_repo_files
 
     try:
-        return sorted("hf://" + path for path in HfFileSystem().glob(f"datasets/{name}/**.tar"))
-    except (OSError, HfHubHTTPError, ValueError) as error:
+        files = list_repo_files(name, repo_type="dataset")
+    except (OSError, ValueError, httpx.HTTPError) as error:
         reason = str(error).split("\n")[0]
         raise DataSetError(f"The data set {name} cannot be read on the Hub ({reason}): check its name.") from error
+    return [f"hf://datasets/{name}/{file}" for file in sorted(files) if file.endswith(".tar")]
 
 
 class PairStream(Pairs, IterableDataset):
     """The pairs of a WebDataset, without duplicates over processes and workers.
 
-    For training (`train=True`) it has no end: one epoch follows another, each in an order of its own. No process runs dry
-    before the others then, and `max_steps` ends the training. What cannot be read or decoded is named in the log and
+    For training (`train=True`) it has no end: one epoch follows another, each in an order of its own. No process runs
+    dry before the others then; `max_steps` ends the training. What cannot be read or decoded is named in the log and
     passed over. For validation it is read once, in its own order, and a shard that breaks off is an error.
 
     It shares the data out itself: give its loader to no one who would do it again (`accelerator.prepare` would).

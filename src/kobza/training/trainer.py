@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.optim.lr_scheduler import StepLR
+from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainerState
 
 from ..checkpoint import Checkpoint
@@ -18,6 +19,7 @@ from .border import from_border
 from .gathering import gather
 from .gradient_cache import check_chunks, in_chunks
 from .known_pairs import FrozenCache, KnownCollator
+from .streaming import PairStream
 
 WHOLE = "whole"  # an empty file that a checkpoint folder gets last
 STEP_FOLDER = "checkpoint-"
@@ -117,6 +119,17 @@ class KobzaTrainer(Trainer):
             self.lr_scheduler = StepLR(optimizer or self.optimizer, self.args.lr_decay_steps, self.args.lr_decay)
             self._created_lr_scheduler = True
         return super().create_scheduler(num_training_steps, optimizer)
+
+    def get_train_dataloader(self) -> DataLoader:
+        if not isinstance(self.train_dataset, PairStream):
+            return super().get_train_dataloader()
+        return DataLoader(  # not accelerate's, which would share out what the stream has shared out already
+            self.train_dataset,
+            batch_size=self.args.per_device_train_batch_size,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
 
     # The figures
 
