@@ -2,7 +2,7 @@
 
 import pytest
 
-from kobza.training.recipe import RecipeError, load_recipe, parse, recipe_names
+from kobza.training.recipe import RecipeError, parse, recipe_names
 
 # tau, trainable BERT and AST layers, extra BERT and AST layers: tables 2.2 and 2.4 of the thesis
 TABLES = {
@@ -77,6 +77,16 @@ def test_a_setting_before_the_recipe_is_one_sentence():
         parse(["--temperature", "2.0"])
 
 
-def test_every_recipe_says_where_it_is_from():
-    for name in recipe_names():
-        assert load_recipe(name)
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--temprature", "2"], "There is no setting '--temprature': did you mean 'temperature'"),
+        (["--temp", "2"], "There is no setting '--temp'"),
+        (["--lr_scheduler_type", "steep"], "steep is not a valid SchedulerType"),
+        (["--report_to", "blackboard"], "--report_to blackboard needs a package that is not installed"),
+    ],
+)
+def test_a_setting_that_is_none_is_one_sentence(arguments, sentence):
+    with pytest.raises(RecipeError, match=sentence) as caught:
+        parse(["model_1", *arguments])
+    assert "\n" not in str(caught.value)

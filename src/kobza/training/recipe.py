@@ -9,6 +9,7 @@ Recipes that come with Kobza go by their names: the files in `recipes/`.
 import argparse
 import dataclasses
 import difflib
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -105,6 +106,9 @@ def parse(argv: list[str]) -> tuple[str, ModelArguments, DataArguments, KobzaTra
         made = [kind(**{f.name: values[f.name] for f in dataclasses.fields(kind) if f.init}) for kind in KINDS]
     except (ValueError, ImportError) as error:  # TrainingArguments checks what goes together, in a sentence or two
         raise RecipeError(" ".join(str(error).split())) from error
+    for tracker in made[-1].report_to:
+        if find_spec(tracker) is None:
+            raise RecipeError(f"--report_to {tracker} needs a package that is not installed: pip install {tracker}")
     return stem, *made
 
 
