@@ -97,5 +97,6 @@ class KobzaTrainingArguments(TrainingArguments):
     hub_strategy: str = _says("when --push_to_hub uploads", "end")
 
     def __post_init__(self):
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()  # --bf16 insists on being told
         super().__post_init__()
         self.dataloader_pin_memory = self.dataloader_pin_memory and torch.accelerator.is_available()

@@ -9,6 +9,7 @@ Recipes that come with Kobza go by their names: the files in `recipes/`.
 import argparse
 import dataclasses
 import difflib
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -90,12 +91,13 @@ def parse(argv: list[str]) -> tuple[str, ModelArguments, DataArguments, KobzaTra
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("recipe", help="a recipe's name or the path of a .yaml file")
-    name = next((part for part in argv if not part.startswith("-")), None)
-    given = load_recipe(name) if name is not None and argv[0] == name else {}
-    stem = Path(name).stem if name else ""
+    first = argv[0] if argv else "--help"
+    if first.startswith("-") and first not in ("-h", "--help"):
+        raise RecipeError(f"The recipe comes before {first}: train.py RECIPE --setting value ...")
+    given, stem = ({}, "RECIPE") if first.startswith("-") else (load_recipe(first), Path(first).stem)
     # as text, so that argparse checks a file's values as it checks the command line's
     parser.set_defaults(output_dir=f"runs/{stem}", **{key: _text(value) for key, value in given.items()})
-    namespace, unknown = parser.parse_known_args(argv)
+    namespace, unknown = parser.parse_known_args(argv or ["--help"])
     if unknown:
         option = unknown[0].split("=")[0].lstrip("-").replace("-", "_")
         raise RecipeError(f"There is no setting {unknown[0]!r}: {_did_you_mean(option, FIELDS)}")
@@ -104,6 +106,9 @@ def parse(argv: list[str]) -> tuple[str, ModelArguments, DataArguments, KobzaTra
         made = [kind(**{f.name: values[f.name] for f in dataclasses.fields(kind) if f.init}) for kind in KINDS]
     except (ValueError, ImportError) as error:  # TrainingArguments checks what goes together, in a sentence or two
         raise RecipeError(" ".join(str(error).split())) from error
+    for tracker in made[-1].report_to:
+        if find_spec(tracker) is None:
+            raise RecipeError(f"--report_to {tracker} needs a package that is not installed: pip install {tracker}")
     return stem, *made
 
 

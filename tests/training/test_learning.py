@@ -1,0 +1,36 @@
+"""What takes minutes: that a trained model finds pieces it has not heard, and that a full-size one takes its steps."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from kobza.training.run import main
+
+
+@pytest.mark.slow
+def test_model_1_at_full_size_takes_ten_steps(tmp_path):
+    """bert-base and AST-base, random: real shapes, without a download."""
+    made = ["--synthetic", "--towers", "random", "--pieces", "8", "--data", str(tmp_path / "pieces")]
+    steps = ["--max_steps=10", "--per_device_train_batch_size=2", "--logging_strategy=steps", "--logging_steps=1"]
+    assert (
+        main(
+            [
+                "model_1",
+                *made,
+                *steps,
+                "--eval_strategy=no",
+                "--save_strategy=no",
+                "--no_load_best_model_at_end",
+                "--output_dir",
+                str(tmp_path / "run"),
+            ]
+        )
+        == 0
+    )
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    losses = [row["loss"] for row in history if "loss" in row]
+    assert len(losses) == 10 and np.isfinite(losses).all()
+    weights = sum(weight.numel() for weight in load_file(tmp_path / "run" / "model.safetensors").values())
+    assert 190e6 < weights < 200e6
