@@ -30,8 +30,7 @@ class Border:
     def __init__(self, tower: nn.Module, stem: nn.Module, layers: nn.ModuleList, extra: nn.ModuleList):
         self.tower, self.stem, self.layers, self.extra = tower, stem, layers, extra
         trained = [_trains(module) for module in (stem, *layers)]
-        self.depth = trained.index(True) - 1 if True in trained else len(layers)
-        self.depth = max(self.depth, 0)
+        self.depth = max(trained.index(True) - 1, 0) if True in trained else len(layers)
         self.whole = not _trains(tower)
         self.reads_all = not self.whole or len(extra) > 0
         self.frozen = nn.ModuleList([tower] if self.whole else [stem, *layers[: self.depth]])

@@ -4,6 +4,7 @@
 
 The fingerprint is of all that made the tensors but the clip: frozen weights, their configuration, the features. So one
 folder serves many models, and models with the same frozen layers share what is there. A key is the hash of a clip.
+What is kept was computed in the weights' own precision, whatever a run's --bf16 says of the layers above.
 
 Sizes in float32, for an AST-base and a clip of 10 s: 6 kB where the whole tower is frozen, 3.7 MB (1214 x 768) where
 layers follow that read the sequence: 20 GB for MusicCaps. For BERT-base and a caption of 60 tokens: 184 kB; 3 kB.
