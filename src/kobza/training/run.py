@@ -77,6 +77,10 @@ def run(
             "A stream has no end and no epochs: give --max_steps, --eval_strategy steps --eval_steps N, and "
             "--save_strategy steps --save_steps N."
         )
+    if args.n_gpu > 1:
+        raise RecipeError(
+            f"This process sees {args.n_gpu} GPUs and uses one: start one for each, with accelerate launch or torchrun."
+        )
     out = Path(args.output_dir)
     settings = all_settings(recipe, model_args, data_args, args)
     check_settings(out, settings)
