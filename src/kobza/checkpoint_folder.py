@@ -34,7 +34,7 @@ def fingerprint(folder: str | Path) -> str:
     model's shape and pooling, the feature extraction and the window policy. The same on every machine."""
     folder, digest = Path(folder), hashlib.sha256()
     for name in ("config.json", "processor_config.json"):
-        settings = json.dumps(_vector_settings(read_json(folder / name)), sort_keys=True)
+        settings = json.dumps(vector_settings(read_json(folder / name)), sort_keys=True)
         digest.update(f"{name}\0{settings}\0".encode())
     for path in [*sorted(folder.glob("*.safetensors")), *(folder / name for name in TOKENIZER)]:
         if path.is_file():
@@ -45,9 +45,9 @@ def fingerprint(folder: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _vector_settings(settings):
+def vector_settings(settings):
     if isinstance(settings, dict):
-        return {key: _vector_settings(value) for key, value in settings.items() if key not in NOT_IN_VECTORS}
+        return {key: vector_settings(value) for key, value in settings.items() if key not in NOT_IN_VECTORS}
     return settings
 
 

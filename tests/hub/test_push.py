@@ -16,7 +16,7 @@ from huggingface_hub import HfApi, constants
 from loopback_hub import TOKEN, Hub
 
 from kobza import Checkpoint
-from kobza.checkpoint import fingerprint
+from kobza.checkpoint_folder import fingerprint
 from kobza.cli import main
 from kobza.hub.push import PushError, assemble, check, push, upload
 

@@ -140,6 +140,22 @@ def score_over_time(moments: Sequence, title: str, path: Path) -> Path:
     return _save(figure, path)
 
 
+def training_curves(history: Sequence[Mapping[str, float]], path: Path) -> Path:
+    """Losses, and R@1, R@5, R@10 on the validation split, by epoch, from a trainer's history of figures."""
+    figure, (losses, recalls) = _axes(9, 3.6, 2)
+    lines = {"training": (losses, "loss"), "validation": (losses, "eval_loss")}
+    lines |= {f"R@{k}": (recalls, f"eval_R@{k}") for k in (1, 5, 10)}
+    for i, (label, (ax, key)) in enumerate(lines.items()):
+        points = [(row["epoch"], row[key]) for row in history if key in row]
+        ax.plot(*zip(*points, strict=True) if points else ((), ()), ".-", color=PALETTE[i], label=label)
+    losses.set(xlabel="epoch", ylabel="loss", title="Loss")
+    recalls.set(xlabel="epoch", ylim=(0, 1.01), title="Text -> music, validation")
+    for ax in (losses, recalls):
+        ax.grid(color="0.92")
+        ax.legend(frameon=False)
+    return _save(figure, path)
+
+
 def draw(receipts: Mapping[str, dict], out: Path) -> list[tuple[str, str]]:
     """Every plot of named receipts, into out/plots: (title, file below `out`) of each.
 

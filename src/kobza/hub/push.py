@@ -19,7 +19,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError
 
-from ..checkpoint import Checkpoint, fingerprint
+from ..checkpoint import Checkpoint
+from ..checkpoint_folder import fingerprint
 from ..evaluation.model_index import write_model_index
 from .card import describe, model_card
 

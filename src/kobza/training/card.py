@@ -1,0 +1,103 @@
+"""The model card of a run: figures, curves, settings, and how to use what came out."""
+
+from pathlib import Path
+
+from huggingface_hub import ModelCardData
+from transformers.trainer_callback import TrainerState
+
+from ..evaluation.metrics import RETRIEVAL
+from ..evaluation.plots import training_curves
+
+DIRECTIONS = {"text -> music": "", "music -> text": "music_to_text_"}
+
+TEMPLATE = """---
+{metadata}
+---
+
+# {name}
+
+Finds music by describing it: two towers, `{text_tower}` and `{audio_tower}` ({towers}), put a sentence and a recording
+into one space. Trained with Kobza by the recipe `{recipe}` on {pairs}.
+
+```python
+from transformers import AutoModel, AutoProcessor
+
+model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
+processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
+```
+
+## Figures
+
+| split | pairs | direction | {header} |
+|---|---|---|{rule}
+{rows}
+
+Ranks count from 0 and ties count against the model. These are the weights of step {best}, which had the lowest loss on
+the validation split, {loss:.4f}.
+
+![Losses, and recall on the validation split](curves.png)
+
+## Settings
+
+{epochs:.0f} epochs, {steps} steps. Every setting is in `settings.json`; `split.json` says which recordings were learned
+from, `history.json` has the figures on the way.
+
+| setting | value |
+|---|---|
+{settings}
+"""
+
+
+def write_card(out: Path, settings: dict, sizes: dict[str, int], figures: dict[str, dict], state: TrainerState) -> None:
+    """Write README.md and curves.png into a run's folder.
+
+    Args:
+        settings: of `run.all_settings`. sizes: {split: pairs}. figures: {split: its metrics, named `split_R@1` and so
+            on}. state: of the trainer, with the history of losses and figures.
+    """
+    training_curves(state.log_history, out / "curves.png")
+    model, name = settings["model"], out.resolve().name
+    pairs = f"{sizes['train']:,} pairs" if "train" in sizes else "a stream of pairs"
+    metadata = ModelCardData(library_name="transformers", tags=["kobza", "music", "audio", "text-to-music-retrieval"])
+    card = TEMPLATE.format(
+        metadata=metadata.to_yaml(),
+        name=name,
+        text_tower=model["text_tower"],
+        audio_tower=model["audio_tower"],
+        towers=f"from {model['checkpoint']}" if model["checkpoint"] else model["towers"],
+        recipe=settings["recipe"],
+        pairs=pairs + (" that Kobza composed itself" if settings["data"]["synthetic"] else ""),
+        header=" | ".join(RETRIEVAL),
+        rule="---|" * len(RETRIEVAL),
+        rows=figure_rows(figures, sizes),
+        best=state.best_global_step or state.global_step,
+        loss=figures["validation"]["validation_loss"],
+        epochs=state.epoch or 0,
+        steps=state.global_step,
+        settings="\n".join(f"| {setting} | {value} |" for setting, value in _told(settings).items()),
+    )
+    (out / "README.md").write_text(card, encoding="utf-8")
+
+
+def _told(settings: dict) -> dict:
+    """The settings that have a value, but for where the data lay on the machine that trained."""
+    every = {**settings["model"], **settings["data"], **settings["training"]}
+    return {name: value for name, value in every.items() if value is not None and name != "data"}
+
+
+def figure_rows(figures: dict[str, dict], sizes: dict[str, int]) -> str:
+    """A line for each split and direction, and what guessing would find."""
+    lines = []
+    for split, found in figures.items():
+        for direction, prefix in DIRECTIONS.items():
+            values = [f"{found[f'{split}_{prefix}{metric}']:.3f}" for metric in RETRIEVAL]
+            lines.append(f"| {split} | {sizes[split]} | {direction} | {' | '.join(values)} |")
+        lines.append(f"| {split} | {sizes[split]} | guessing | {' | '.join(chance(sizes[split]))} |")
+    return "\n".join(lines)
+
+
+def chance(n: int) -> list[str]:
+    """R@1, R@5, R@10, MeanR, MedR and mAP10 of a random order of n recordings, as text."""
+    recalls = [min(1.0, k / n) for k in (1, 5, 10)]
+    reciprocal = sum(1 / rank for rank in range(1, min(n, 10) + 1)) / n
+    return [f"{value:.3f}" for value in (*recalls, (n - 1) / 2, (n - 1) / 2, reciprocal)]

@@ -1,0 +1,57 @@
+"""Two processes of four pairs each must be one process of eight: in loss, gradient, weights and figures."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from ranks import STEPS, train, train_known
+from recorded import make_recordings
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    out = tmp_path_factory.mktemp("ranks")
+    make_recordings(out, 11)
+    path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [*command, str(HERE / "ranks.py"), str(out)], env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return torch.load(out / "found.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("loss", ["clip", "mulan", "siglip"])
+def test_two_times_four_is_one_times_eight(loss, two_processes, tmp_path):
+    check(two_processes[loss], train(str(tmp_path), loss, processes=1))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_chunks_of_a_batch_are_the_batch(processes, two_processes, tmp_path):
+    whole = train(str(tmp_path), "clip", processes=1)
+    chunks = train(str(tmp_path), "clip", processes=1, gradient_cache_chunk=3)
+    check(chunks if processes == 1 else two_processes["chunks"], whole)
+
+
+def test_two_processes_fill_and_read_one_cache(two_processes, tmp_path):
+    assert two_processes["known"] == pytest.approx(train_known(str(tmp_path), 1), abs=1e-5)
+
+
+def check(two: dict, one: dict) -> None:
+    assert two["losses"] == pytest.approx(one["losses"], abs=1e-5) and len(one["losses"]) == STEPS
+    assert two["gradients"].keys() == one["gradients"].keys() and "logit_scale" in one["gradients"]
+    for name, gradient in one["gradients"].items():
+        torch.testing.assert_close(
+            two["gradients"][name], gradient, atol=1e-6, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
+        )
+    for name, weight in one["weights"].items():
+        torch.testing.assert_close(
+            two["weights"][name], weight, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
+        )
+    assert two["figures"] == pytest.approx(one["figures"], abs=1e-4)

@@ -1,0 +1,149 @@
+"""The trainer on pairs that are tensors: its loss, its figures, what stops it, and flags that change nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from pairs import Pairs, collate, make_trainer, still_model
+from safetensors.torch import load_file
+
+from kobza.evaluation.metrics import retrieval_metrics
+from kobza.loss_kobza import LOSSES
+from kobza.training.trainer import TrainingError, last_state
+
+
+def embed(model, pairs):
+    with torch.no_grad():
+        batch = collate([pairs[i] for i in range(len(pairs))])
+        batch.pop("keys")
+        return model(**batch)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_figures_are_of_the_whole_set_whatever_the_batch(loss, tmp_path):
+    model, pairs = still_model(loss_type=loss), Pairs(7)
+    found = []
+    for batch in (2, 3, 16):  # 7 pairs leave a last batch of 1, 1 and 7
+        trainer = make_trainer(
+            tmp_path, model, validation=pairs, per_device_eval_batch_size=batch, per_device_train_batch_size=4
+        )
+        figures = trainer.evaluate()
+        found.append({name: value for name, value in figures.items() if "@" in name or name == "eval_loss"})
+    assert all(other == pytest.approx(found[0], abs=1e-5) for other in found)
+    output = embed(model.eval(), pairs)
+    expected = LOSSES[loss](model.similarity(output.text_embeds, output.audio_embeds)).item()
+    assert found[0]["eval_loss"] == pytest.approx(expected, abs=1e-5)
+    there = retrieval_metrics(output.logits_per_text.numpy())
+    back = retrieval_metrics(output.logits_per_audio.numpy())
+    assert figures["eval_MeanR"] == there["MeanR"] and figures["eval_music_to_text_MeanR"] == back["MeanR"]
+    assert figures["eval_mAP10"] == pytest.approx(there["mAP10"]) and figures["eval_R@1"] == there["R@1"]
+
+
+def test_two_captions_of_a_recording_are_both_right(tmp_path):
+    pairs = Pairs(6, keys=["a", "b", "a", "c", "b", "c"])
+    for first, second in ((0, 2), (1, 4), (3, 5)):
+        pairs.values[second] = pairs.values[first]
+    model = still_model()
+    figures = make_trainer(tmp_path, model, validation=pairs).evaluate()
+    output = embed(model.eval(), pairs)
+    similarity = (output.text_embeds @ output.audio_embeds[[0, 1, 3]].T).numpy()  # of 6 captions and 3 recordings
+    owner = [0, 1, 0, 2, 1, 2]
+    wrong_above = [(row > row[right]).sum() for row, right in zip(similarity, owner, strict=True)]
+    assert figures["eval_MeanR"] == pytest.approx(np.mean(wrong_above))
+    assert figures["eval_R@5"] == figures["eval_music_to_text_R@5"] == 1.0
+
+
+def test_a_loss_that_is_no_number_stops_before_it_does_harm(tmp_path):
+    train = Pairs(8)
+    train.values[5, 100, 7] = math.nan
+    model = still_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trainer = make_trainer(tmp_path, model, train=train, per_device_train_batch_size=8, max_steps=2)
+    with pytest.raises(TrainingError, match=r"The loss is nan at step 1: .* lower --learning_rate"):
+        trainer.train()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_the_last_smaller_batch_of_an_epoch_is_left_out(tmp_path):
+    trainer = make_trainer(tmp_path, train=7, per_device_train_batch_size=3)
+    assert [len(batch["keys"]) for batch in trainer.get_train_dataloader()] == [3, 3]
+
+
+def test_mulans_learning_rate_falls_in_steps(tmp_path):
+    trainer = make_trainer(
+        tmp_path,
+        per_device_train_batch_size=4,
+        max_steps=7,
+        learning_rate=1e-3,
+        lr_decay=0.9,
+        lr_decay_steps=3,
+        logging_strategy="steps",
+        logging_steps=1,
+        eval_strategy="no",
+    )
+    trainer.train()
+    rates = [row["learning_rate"] for row in trainer.state.log_history if "learning_rate" in row]
+    assert rates == pytest.approx([1e-3] * 3 + [0.9e-3] * 3 + [0.81e-3])
+
+
+def test_the_best_weights_come_back_every_one(tmp_path, tiny_processor):
+    """A rate so high that the first evaluation is the best; Trainer would lose an AST's weights without a word."""
+    model = still_model()
+    trainer = make_trainer(
+        tmp_path,
+        model,
+        processor=tiny_processor,
+        per_device_train_batch_size=4,
+        learning_rate=0.1,
+        num_train_epochs=6,
+        early_stopping_patience=2,
+        save_strategy="epoch",
+        load_best_model_at_end=True,
+        report_to="tensorboard",
+    )
+    trainer.train()
+    losses = [row["eval_loss"] for row in trainer.state.log_history if "eval_loss" in row]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 3 < 6  # two evaluations of patience, and no further
+    state = tmp_path / f"checkpoint-{2 * (best + 1)}"
+    assert str(state) == trainer.state.best_model_checkpoint
+    saved = load_file(state / "model.safetensors")
+    assert saved.keys() == model.state_dict().keys()
+    assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
+    assert last_state(tmp_path).name == f"checkpoint-{2 * len(losses)}"
+    assert list(tmp_path.rglob("events.out.tfevents.*"))
+
+
+def test_a_state_that_was_not_written_to_its_end_is_no_state(tmp_path):
+    for step in (2, 9, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    assert last_state(tmp_path) is None
+    for step in (2, 9):
+        (tmp_path / f"checkpoint-{step}" / "whole").touch()
+    assert last_state(tmp_path) == tmp_path / "checkpoint-9"
+
+
+@pytest.mark.parametrize(
+    ("flags", "tolerance"),
+    [
+        ({"gradient_checkpointing": True}, 1e-6),
+        ({"torch_compile": True, "torch_compile_backend": "eager"}, 1e-5),
+        ({"bf16": True}, 2e-2),
+        ({"gradient_accumulation_steps": 2, "max_steps": 2}, None),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_flags_of_trainer_work(flags, tolerance, tmp_path):
+    def losses(**more):
+        arguments = {"per_device_train_batch_size": 4, "max_steps": 3, "logging_strategy": "steps", "logging_steps": 1}
+        trainer = make_trainer(tmp_path, train=12, eval_strategy="no", **{**arguments, **more})
+        trainer.train()
+        assert all(value.isfinite().all() for value in trainer.model.state_dict().values())
+        return [row["loss"] for row in trainer.state.log_history if "loss" in row] + [trainer.evaluate()["eval_loss"]]
+
+    found = losses(**flags)
+    if tolerance is not None:
+        assert found == pytest.approx(losses(), abs=tolerance)
+    else:
+        assert len(found) == 3 and np.isfinite(found).all()
