@@ -20,6 +20,7 @@ import numpy as np
 
 from kobza.library.filters import Filter, fold, to_sql
 from kobza.library.records import LibraryError, Rev, Totals, Track, normalised_mean
+from kobza.library.writer_lock import writer_lock
 
 SCHEMA = 1
 DATABASE = "kobza.db"
@@ -106,22 +107,12 @@ class SQLiteStore:
             self._db.execute("COMMIT")
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Held by the one process that indexes: an SQLite lock of its own, which ends with its process, however."""
+    def writing(self, part: str = "") -> Iterator[None]:
+        """Held by the one process that writes, whatever part of the library."""
         if self.read_only:
             raise LibraryError(f"The library {self.folder} was opened read-only; open it without read_only to write.")
-        lock = sqlite3.connect(self.folder / "writer.lock", isolation_level=None, timeout=0)
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            lock.close()
-            if "locked" not in str(error):
-                raise
-            raise LibraryError(f"Another kobza is writing to {self.folder}; wait until it has finished.") from error
-        try:
+        with writer_lock(self.folder / "writer.lock", str(self.folder)):
             yield
-        finally:
-            lock.close()
 
     @property
     def meta(self) -> dict[str, str]:
@@ -133,21 +124,29 @@ class SQLiteStore:
 
     def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
         """Write a track and all of its windows, in place of what its path held before."""
+        self.upsert_many([(track, rev, starts, vectors)])
+
+    def upsert_many(self, tracks: Iterable[tuple[Track, Rev, list[float], np.ndarray]]) -> None:
+        """`upsert` for all of them, or if one fails for none."""
+        with self._transaction():
+            for one in tracks:
+                self._put(*one)
+
+    def _put(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
         halves = vectors.astype(np.float16)
         path, *tags, added = astuple(track)
         key, mean = os.fsencode(path), normalised_mean(halves).astype(np.float16).tobytes()
-        with self._transaction():
-            before = self._db.execute("SELECT added FROM tracks WHERE path = ?", (key,)).fetchone() or (time.time(),)
-            added = before[0] if added is None else added
-            self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
-            track_id = self._db.execute(
-                f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, vector) VALUES ({','.join('?' * 12)})",
-                (key, *tags, added, *rev, mean),
-            ).lastrowid
-            self._db.executemany(
-                "INSERT INTO windows (track_id, start, vector) VALUES (?, ?, ?)",
-                [(track_id, start, half.tobytes()) for start, half in zip(starts, halves, strict=True)],
-            )
+        before = self._db.execute("SELECT added FROM tracks WHERE path = ?", (key,)).fetchone() or (time.time(),)
+        added = before[0] if added is None else added
+        self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
+        track_id = self._db.execute(
+            f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, vector) VALUES ({','.join('?' * 12)})",
+            (key, *tags, added, *rev, mean),
+        ).lastrowid
+        self._db.executemany(
+            "INSERT INTO windows (track_id, start, vector) VALUES (?, ?, ?)",
+            [(track_id, start, half.tobytes()) for start, half in zip(starts, halves, strict=True)],
+        )
 
     def move(self, path: str, new_path: str, mtime_ns: int) -> None:
         """The same recording under another path (or the same one), last changed at another time."""
@@ -229,6 +228,9 @@ class SQLiteStore:
                 starts, vectors = self._windows(track_id)
                 hits.append((score, _track(row), starts[int(np.argmax(vectors @ query))]))
         return sorted(hits, key=lambda hit: (-hit[0], hit[1].path))  # equal scores in a lasting order
+
+    def __len__(self) -> int:
+        return self._db.execute("SELECT count(*) FROM tracks").fetchone()[0]
 
     def count(self) -> Totals:
         tracks, seconds = self._db.execute("SELECT count(*), total(duration) FROM tracks").fetchone()

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from kobza.library.filters import Filter
-from kobza.library.records import Rev, Totals, Track
+from kobza.library.records import LibraryError, Rev, Totals, Track
 from kobza.library.sqlite_store import SQLiteStore
 
 
@@ -23,8 +23,9 @@ class Store(Protocol):
     meta: dict[str, str]
 
     def set_meta(self, **values: str) -> None: ...
-    def writing(self) -> contextlib.AbstractContextManager: ...
+    def writing(self, part: str = "") -> contextlib.AbstractContextManager: ...
     def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None: ...
+    def upsert_many(self, tracks: Iterable[tuple[Track, Rev, list[float], np.ndarray]]) -> None: ...
     def move(self, path: str, new_path: str, mtime_ns: int) -> None: ...
     def delete(self, paths: Iterable[str]) -> int: ...
     def search(
@@ -32,11 +33,29 @@ class Store(Protocol):
     ) -> list[tuple[float, Track, float]]: ...
     def revs(self) -> dict[str, Rev]: ...
     def scan(self, path: str | None = None) -> Iterator[tuple[Track, Rev, list[float], np.ndarray]]: ...
+    def __len__(self) -> int: ...
     def count(self) -> Totals: ...
     def optimize(self) -> None: ...
     def close(self) -> None: ...
 
 
+def is_address(path: str | Path) -> bool:
+    """Whether it names a database elsewhere, not a folder."""
+    return isinstance(path, str) and "://" in path
+
+
 def open_store(path: str | Path, read_only: bool = False) -> Store:
-    """The store in the folder `path`, made if absent (not if `read_only`). LibraryError: it cannot be opened."""
+    """The store in the folder `path`, or at milvus://HOST:PORT/NAME; made if absent (not if `read_only`).
+
+    Raises:
+        LibraryError: it cannot be opened.
+    """
+    if is_address(path):
+        try:
+            from kobza.library.milvus_store import MilvusStore  # here: most libraries need no such thing
+        except ImportError as error:
+            raise LibraryError(
+                "A library in Milvus needs its client; get it with: pip install 'kobza[milvus]'"
+            ) from error
+        return MilvusStore(str(path), read_only)
     return SQLiteStore(Path(path), read_only)
