@@ -96,7 +96,8 @@ TRACKS = [
 CONDITIONS = [
     "genre = jazz", "genre != jazz", "genre = ''", "genre in (BLUES, 'Hip Hop')", "artist = ANN", "artist = '%'",
     "artist = \"o'brien; drop table tracks\"", "title = пісня", "title = STRASSE", "title = CAFÉ", "title = ''",
-    "title = \udcff", "album = ''", "year = 1980", "year != 1980", "year in (1980, 0)", "year < 1999", "year >= 1999", "not year > 0",
+    "title = \udcff", "album = ''", "year = 1980", "year != 1980", "year in (1980, 0)", "year < 1999",
+    "year >= 1999", "not year > 0",
     "duration <= 100", "duration > 200.5", "path under /m", "path under /m/ab", "path under /m/a", "path = /M/a.mp3",
     "path != /m/a.mp3", "path in (/m/a.mp3, /m/ab.mp3)", "path under /", "added >= 2024-05-01", "added = 2024-05-01",
     "added != 2024-05-01", "added < 2024-05-01", "added > 2024-05-01", "added in (2024-05-01, 2024-04-30)",

@@ -1,129 +1,174 @@
-import os
+"""The store on SQLite and FAISS: the contract, and what is its own."""
+
+import logging
 import sqlite3
 
 import numpy as np
 import pytest
+from store_contract import StoreContract, agree, exact, fill, put, unit
 
-from kobza.library import LibraryError, Rev, Track, open_store
-
-RNG = np.random.default_rng(0)
-
-
-def unit(n: int, dim: int = 16) -> np.ndarray:
-    vectors = RNG.normal(size=(n, dim)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def put(store, path: str, n: int = 3, **fields) -> np.ndarray:
-    vectors = unit(n)
-    track = Track(path, **{"title": "t", "duration": 10.0 * n} | fields)
-    store.upsert(track, Rev(100 + n, 5, path.encode("utf-8", "surrogateescape")), [10.0 * i for i in range(n)], vectors)
-    return vectors
+from kobza.library import LibraryError, Track, open_store, search_file, sqlite_store
+from kobza.library.parsing import parse_filter
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = open_store(tmp_path / "store")
-    yield store
-    store.close()
+def reopen(tmp_path):
+    opened = []
+
+    def reopen(read_only: bool = False):
+        opened.append(open_store(tmp_path / "store", read_only))
+        return opened[-1]
+
+    yield reopen
+    for store in opened:
+        store.close()
 
 
-def test_what_is_put_in_comes_out(store, tmp_path):
-    odd = os.fsdecode(b"/m/\xff\xfe\n.mp3")
-    vectors = put(store, odd, title="Піcня", artist="x", album="y", genre="z", year=1973)
-    put(store, "/m/b.mp3", n=1)
-    store.close()
-    again = open_store(tmp_path / "store")
-    (other, *_), (track, rev, starts, kept) = again.scan()
-    assert other.path == "/m/b.mp3"
-    assert track == Track(odd, "Піcня", "x", "y", "z", 1973, 30.0)
-    assert rev == Rev(103, 5, b"/m/\xff\xfe\n.mp3") and again.revs() == {odd: rev, "/m/b.mp3": Rev(101, 5, b"/m/b.mp3")}
-    assert starts == [0.0, 10.0, 20.0]
-    np.testing.assert_array_equal(kept, vectors.astype(np.float16))
-    assert again.count() == (2, 4, 40.0)
-    again.close()
+class TestInMemory(StoreContract):
+    pass
 
 
-def test_upsert_replaces_all_of_a_track(store):
-    put(store, "/a", n=5)
-    vectors = put(store, "/a", n=2)
-    ((_, _, starts, kept),) = store.scan()
-    assert starts == [0.0, 10.0] and store.count() == (1, 2, 20.0)
-    np.testing.assert_array_equal(kept, vectors.astype(np.float16))
+class TestWithSearchFiles(StoreContract):
+    """As in a large library: whatever is written, a search file is soon there, and soon out of date."""
+
+    @pytest.fixture(autouse=True)
+    def small_is_large(self, monkeypatch):
+        monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+
+    @pytest.fixture
+    def store(self, reopen):
+        store = reopen()
+        upsert, writes = store.upsert, []
+
+        def upsert_and_now_and_then_optimize(*args):
+            upsert(*args)
+            writes.append(args)
+            if len(writes) % 50 == 3:
+                store.optimize()
+
+        store.upsert = upsert_and_now_and_then_optimize
+        return store
 
 
-def test_delete_takes_the_windows_along(store):
-    for name in "abc":
-        put(store, f"/{name}")
-    assert store.delete(["/a", "/c", "/never"]) == 2
-    assert store.delete([]) == 0
-    assert store.count() == (1, 3, 30.0) and list(store.revs()) == ["/b"]
+class TestSearchFiles:
+    @pytest.fixture
+    def held(self, reopen, monkeypatch):
+        monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 100)
+        store = reopen()
+        held = fill(store)
+        store.optimize()
+        store.close()
+        return held
+
+    @staticmethod
+    def search(store, held) -> None:
+        for seed, by in enumerate(("track", "moment")):
+            query, tree = unit(1, 900 + seed)[0], parse_filter("genre != jazz")
+            agree(store.search(query, 20, by=by), exact(held, query, by), 20)
+            agree(store.search(query, 20, tree, by), exact(held, query, by, tree), 20)
+
+    def files(self, folder) -> list[str]:
+        return sorted(path.name.split("-")[1] for path in folder.glob("search-*"))
+
+    def test_they_are_used_kept_and_renewed(self, reopen, held, tmp_path, caplog):
+        folder = tmp_path / "store"
+        assert self.files(folder) == ["moment", "track"]
+        reader, store = reopen(read_only=True), reopen()
+        for handle in (reader, store):
+            self.search(handle, held)
+            for by in ("track", "moment"):
+                assert handle._indexes[by].mapped is not None and handle._indexes[by].tail is None
+        names = {path.name for path in folder.glob("search-*")}
+        store.optimize()
+        assert {path.name for path in folder.glob("search-*")} == names  # nothing to do
+        for i in range(60):
+            held[f"/more/{i}"] = Track(f"/more/{i}"), put(store, f"/more/{i}", n=2, seed=700 + i)
+        self.search(store, held)
+        store.optimize()
+        assert self.files(folder) == ["moment", "track"]
+        assert not names & {path.name for path in folder.glob("search-*")}
+        for handle in (reader, store, reopen()):  # the reader has the old ones mapped, and they are unlinked
+            self.search(handle, held)
+        store.delete(list(held)[:100])
+        held = dict(list(held.items())[100:])
+        for handle in (reader, store):
+            self.search(handle, held)
+        store.optimize()
+        self.search(store, held)
+        assert store._indexes["moment"].loose == 0
+        assert not caplog.records
+
+    @pytest.mark.parametrize("read_only", [False, True])
+    @pytest.mark.parametrize("how", ["lost", "empty", "cut", "flipped", "garbage", "another library's"])
+    def test_a_damaged_one_costs_a_note(self, reopen, held, tmp_path, caplog, how, read_only):
+        folder = tmp_path / "store"
+        files = {path.name: path.read_bytes() for path in folder.glob("search-*")}
+        for name, data in files.items():
+            path = folder / name
+            if how == "lost":
+                path.unlink()
+            elif how == "another library's":
+                other = open_store(tmp_path / "other")
+                fill(other, 150)
+                other.optimize()
+                other.close()
+                theirs = next((tmp_path / "other").glob(f"search-{name.split('-')[1]}-*"))
+                path.write_bytes(theirs.read_bytes())
+            else:
+                flipped = data[:3000] + bytes([data[3000] ^ 4]) + data[3001:]
+                path.write_bytes({"empty": b"", "cut": data[:-5000], "flipped": flipped, "garbage": b"x" * 9999}[how])
+        with caplog.at_level(logging.WARNING, "kobza"):
+            store = reopen(read_only)
+            self.search(store, held)
+        assert len(caplog.records) == 2 and "Nothing is lost" in caplog.text
+        if not read_only:
+            store.optimize()
+            caplog.clear()
+            self.search(reopen(True), held)
+            assert not caplog.records and self.files(folder) == ["moment", "track"]
+
+    def test_no_room_for_one(self, reopen, held, tmp_path, caplog, monkeypatch):
+        def no_room(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(search_file.os, "fsync", no_room)
+        store = reopen()
+        for i in range(200):
+            held[f"/more/{i}"] = Track(f"/more/{i}"), put(store, f"/more/{i}", seed=i)
+        store.optimize()
+        assert "was not written ([Errno 28] No space left on device)" in caplog.text
+        assert len(list((tmp_path / "store").glob("search-*"))) == 2  # the old ones; no half of a new one
+        self.search(store, held)
+        self.search(reopen(True), held)
 
 
-def test_move_keeps_everything_else(store):
-    vectors = put(store, "/a")
-    store.move("/a", "/b", 77)
-    ((track, rev, _, kept),) = store.scan()
-    assert (track.path, rev.mtime_ns, rev.size) == ("/b", 77, 103)
-    np.testing.assert_array_equal(kept, vectors.astype(np.float16))
-    assert store.search(vectors[0], 1)[0][1].path == "/b"
-
-
-def test_search_is_exact_after_every_kind_of_write(store):
-    kept = {f"/{i}": put(store, f"/{i}", n=1 + i % 4) for i in range(300)}
-
-    def check():
-        means = {path: v.astype(np.float16).astype(np.float32).mean(0) for path, v in kept.items()}
-        query = unit(1)[0]
-        expected = sorted(((float(m @ query / np.linalg.norm(m)), path) for path, m in means.items()), reverse=True)[
-            :25
-        ]
-        hits = store.search(query, 25)
-        # Stored in half precision, so neighbours closer than that may change places.
-        assert [score for score, _, _ in hits] == pytest.approx([score for score, _ in expected], abs=1e-3)
-        assert len({track.path for _, track, _ in hits} & {path for _, path in expected}) >= 24
-
-    assert len(store.search(unit(1)[0], 1000)) == 300
-    check()
-    store.delete(["/5", "/6"])
-    del kept["/5"], kept["/6"]
-    check()
-    kept["/7"] = put(store, "/7", n=2)
-    kept["/new"] = put(store, "/new")
-    check()
-    store.delete(list(kept))
-    assert store.search(unit(1)[0], 5) == []
-
-
-def test_a_reader_sees_what_a_writer_adds(store, tmp_path):
-    reader = open_store(tmp_path / "store", read_only=True)
-    assert reader.search(unit(1)[0], 5) == []
-    vectors = put(store, "/a")
-    assert reader.search(vectors[0], 5)[0][1].path == "/a"
-    store._db.execute("BEGIN IMMEDIATE")  # in the middle of a write
-    assert len(reader.search(vectors[0], 5)) == 1
-    store._db.execute("ROLLBACK")
-    with pytest.raises(LibraryError, match="read-only"), reader.writing():
-        pass
-    reader.close()
-
-
-def test_a_failed_write_leaves_the_old(store):
-    put(store, "/a", n=2)
-    with pytest.raises(sqlite3.IntegrityError):  # two windows at one place: fails after the row was replaced
-        store.upsert(Track("/a"), Rev(1, 1, b""), [0.0, 0.0], unit(2))
-    assert store.count() == (1, 2, 20.0)
-    put(store, "/b")
-    assert store.count().tracks == 2
-
-
-def test_one_writer_at_a_time(store, tmp_path):
-    second = open_store(tmp_path / "store")
-    with store.writing(), pytest.raises(LibraryError, match="Another kobza is writing"), second.writing():
+def test_one_writer_at_a_time(reopen):
+    store, second = reopen(), reopen()
+    with store.writing(), pytest.raises(LibraryError, match="being written by another kobza"), second.writing():
         pass
     with second.writing():
         pass
-    second.close()
+    with pytest.raises(LibraryError, match="read-only"), reopen(read_only=True).writing():
+        pass
+
+
+def test_a_reader_does_not_wait_for_a_writer(reopen):
+    store, reader = reopen(), reopen(read_only=True)
+    vectors = put(store, "/a")
+    store._db.execute("BEGIN IMMEDIATE")
+    store._db.execute("DELETE FROM tracks")
+    assert len(reader.search(vectors[0], 5)) == 1
+    store._db.execute("ROLLBACK")
+    assert len(store.search(vectors[0], 5)) == 1
+
+
+def test_a_failed_write_leaves_the_old(reopen):
+    store = reopen()
+    put(store, "/a", n=2)
+    store._db.execute("CREATE TRIGGER no BEFORE INSERT ON vectors BEGIN SELECT RAISE(ABORT, 'no'); END")
+    with pytest.raises(LibraryError, match="no"):  # fails after the row was replaced
+        put(store, "/a", n=3)
+    assert store.count() == (1, 2, 20.0) and len(list(store.scan())) == 1
 
 
 def test_what_is_no_library_is_a_sentence(tmp_path):
@@ -135,12 +180,34 @@ def test_what_is_no_library_is_a_sentence(tmp_path):
         open_store(tmp_path / "file")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "kobza.db").write_bytes(b"no database" * 1000)
+    (tmp_path / "else").mkdir()
+    with sqlite3.connect(tmp_path / "else" / "kobza.db") as db:
+        db.execute("CREATE TABLE x (y)")
     for read_only in (False, True):
-        with pytest.raises(LibraryError, match="cannot be opened"):
+        with pytest.raises(LibraryError, match=r"is damaged.*kobza library check.*repair"):
             open_store(tmp_path / "bad", read_only)
+        with pytest.raises(LibraryError, match="no library of Kobza"):
+            open_store(tmp_path / "else", read_only)
 
 
-def test_a_newer_library_is_a_sentence(store, tmp_path):
-    store.set_meta(schema="99")
-    with pytest.raises(LibraryError, match="newer Kobza"):
-        open_store(tmp_path / "store")
+def test_a_newer_library_is_a_sentence(reopen):
+    reopen().set_meta(schema="99")
+    for read_only in (False, True):
+        with pytest.raises(LibraryError, match="newer Kobza"):
+            reopen(read_only)
+
+
+def test_threads_may_share_one(reopen):
+    import concurrent.futures
+
+    store = reopen()
+    held = fill(store, 60)
+
+    def work(i: int) -> None:
+        query = unit(1, i)[0]
+        agree(store.search(query, 5, by="moment"), exact(held, query, "moment"), 5)
+        put(store, f"/m/{i % 3}/{i}", n=len(held[f"/m/{i % 3}/{i}"][1]), seed=i)  # what was there already
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(40)))
+    assert store.count().tracks == 60 and np.isfinite(store.count().seconds)

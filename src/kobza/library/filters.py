@@ -95,7 +95,7 @@ def to_sql(tree: Filter) -> tuple[str, list]:
     if isinstance(tree, Not):
         condition, values = to_sql(tree.part)
         return f"NOT ({condition})", values
-    column = f"fold({tree.field})" if tree.field in TEXT else tree.field
+    column = f"folded_{tree.field}" if tree.field in TEXT else tree.field
     if isinstance(tree, In):
         marks = ", ".join("?" * len(tree.values))
         return f"coalesce({column} IN ({marks}), 0)", [_stored(tree.field, value) for value in tree.values]

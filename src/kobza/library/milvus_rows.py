@@ -48,8 +48,6 @@ def track_id(path: str) -> str:
 
 def to_rows(track: Track, rev: Rev, starts: list[float], vectors: np.ndarray, run: int) -> tuple[dict, list[dict]]:
     """-> (the row of a track, those of its windows: their ids are the numbers from `run` on)."""
-    if len(set(starts)) < len(starts):
-        raise ValueError(f"{track.path} has two windows at one place.")
     columns = {field: digest(getattr(track, field)) for field in TEXT} | {
         "year": NO_YEAR if track.year is None else float(track.year),
         "duration": track.duration,

@@ -26,7 +26,7 @@ from kobza.library.filters import Filter
 from kobza.library.milvus_filter import to_expression
 from kobza.library.milvus_place import Client, Place
 from kobza.library.milvus_rows import LONGEST, TRACK, schema, to_path, to_rev, to_rows, to_track, track_id
-from kobza.library.records import LibraryError, Rev, Totals, Track
+from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, refuse_unfit
 from kobza.library.writer_lock import writer_lock
 
 SCHEMA = 1
@@ -34,6 +34,7 @@ AT_ONCE = 500  # tracks
 PAGE = 4000  # rows with vectors a request: some 4 MB, where servers take and give up to 64
 MOST = 16384  # rows that a server gives at the most
 STALE = 24 * 3600.0  # seconds after which a journal's writer is taken for dead
+ATTEMPTS = 20
 JOURNAL, JOURNAL_END = "journal ", "journal!"  # what the keys of its entries in NAME_meta lie between
 
 
@@ -56,6 +57,7 @@ class MilvusStore:
     def __init__(self, url: str, read_only: bool = False):
         self.place, self.read_only = Place.parse(url), read_only
         self._client, self._loaded, self._journal = Client(self.place), set(), JOURNAL + secrets.token_hex(8)
+        self._width: int | None = None
         if not read_only:
             self._make("meta", 2)
             if "schema" not in self.meta:
@@ -90,6 +92,13 @@ class MilvusStore:
             self._client.create_index(name, index)
         self._client.load_collection(name)
         self._loaded.add(kind)
+
+    def _dim(self) -> int | None:
+        """Of the vectors that are there."""
+        if self._width is None and self._there("tracks"):
+            fields = self._client.describe_collection(self._name("tracks"))["fields"]
+            self._width = next(field["params"]["dim"] for field in fields if field["name"] == "vector")
+        return self._width
 
     def _rows(self, kind: str, where: str = "", fields: Iterable[str] = ()) -> Iterator[dict]:
         """All rows that pass, in the order of their ids, page by page."""
@@ -165,22 +174,24 @@ class MilvusStore:
         """Write a track and all of its windows, in place of what its path held before."""
         self.upsert_many([(track, rev, starts, vectors)])
 
-    def upsert_many(self, tracks: Iterable[tuple[Track, Rev, list[float], np.ndarray]]) -> None:
+    def upsert_many(self, tracks: Iterable[Whole]) -> None:
         """`upsert` for many, which costs little more than for one."""
         for some in _parts(tracks, AT_ONCE):
             self._put({track_id(one[0].path): one for one in some})
 
-    def _put(self, tracks: dict[str, tuple[Track, Rev, list[float], np.ndarray]]) -> None:
+    def _put(self, tracks: dict[str, Whole]) -> None:
         before = {row["id"]: row for row in self._rows("tracks", _among("id", tracks), ["run", "windows", "added"])}
         rows, windows, replaced = [], [], {row["run"]: row["windows"] for row in before.values()}
+        dim = self._dim() or next(iter(tracks.values()))[3].shape[1]
         for key, (track, rev, starts, vectors) in tracks.items():
+            refuse_unfit(track.path, starts, vectors, dim)
             if track.added is None:
                 track = replace(track, added=before[key]["added"] if key in before else time.time())
             row, its_windows = to_rows(track, rev, starts, vectors, run=secrets.randbits(62))
             rows.append(row)
             windows += its_windows
         for kind in ("windows", "tracks"):
-            self._make(kind, vectors.shape[1])
+            self._make(kind, dim)
         self._note(replaced | {row["run"]: row["windows"] for row in rows})
         for some in _parts(windows, PAGE):
             self._client.insert(self._name("windows"), some)
@@ -211,7 +222,7 @@ class MilvusStore:
         rows = self._rows("tracks", fields=["path", "size", "mtime_ns", "hash"])
         return {to_path(row["path"]): to_rev(row) for row in rows}
 
-    def scan(self, path: str | None = None) -> Iterator[tuple[Track, Rev, list[float], np.ndarray]]:
+    def scan(self, path: str | None = None) -> Iterator[Whole]:
         """Every track (or the one at `path`) with all it has, in the order of paths."""
         where = _among("id", [track_id(path)]) if path is not None else ""
         paths = {os.fsencode(to_path(row["path"])): row["id"] for row in self._rows("tracks", where, ["path"])}
@@ -220,8 +231,8 @@ class MilvusStore:
             rows = {row["id"]: row for row in self._rows("tracks", _among("id", some), TRACK)}
             windows = self._windows(rows.values())
             for key in some:
-                row = rows.get(key)
-                if row and row["run"] not in windows:  # replaced by another process a moment ago
+                row, attempts = rows.get(key), ATTEMPTS
+                while row and row["run"] not in windows and (attempts := attempts - 1):  # replaced in between
                     row = next(self._rows("tracks", _among("id", [key]), TRACK), None)
                     windows |= self._windows([row] if row else [])
                 if row and row["run"] in windows:
@@ -246,8 +257,12 @@ class MilvusStore:
             return []
         query = np.ascontiguousarray(vector, np.float32)
         condition = to_expression(where) if where is not None else ""
-        best = self._best_tracks(query, k, condition) if by == "track" else self._best_moments(query, k, condition)
-        windows = self._windows(row for _, row in best)
+        find = self._best_tracks if by == "track" else self._best_moments
+        for _ in range(ATTEMPTS):  # until none of the hits was replaced by another process in between
+            best = find(query, k, condition)
+            windows = self._windows(row for _, row in best)
+            if all(row["run"] in windows for _, row in best):
+                break
         hits = []
         for score, row in best:
             if row["run"] in windows:
@@ -264,17 +279,18 @@ class MilvusStore:
 
     def _best_moments(self, query: np.ndarray, k: int, condition: str) -> list[tuple[float, dict]]:
         """The k tracks with the best windows; as one may hold many of these, or be invisible, on without it."""
-        seen, best, wanted, found = [], [], min(4 * k, MOST), MOST
+        seen, best, wanted, found = [], {}, min(4 * k, MOST), MOST
         while len(best) < k and found:
             others = " and ".join(filter(None, [condition, seen and f"(not ({_among('run', seen)}))"]))
             scores = {}
             for score, window in self._nearest("windows", query, wanted, others, ["run"]):
                 scores.setdefault(window["run"], score)
             rows = {row["run"]: row for row in self._rows("tracks", _among("run", scores), TRACK)} if scores else {}
-            best += [(score, rows[run]) for run, score in scores.items() if run in rows]
+            for run in filter(rows.get, scores):
+                best.setdefault(rows[run]["id"], (scores[run], rows[run]))
             seen += scores
             found, wanted = len(scores), min(4 * wanted, MOST)
-        return best[:k]
+        return list(best.values())[:k]
 
     def __len__(self) -> int:
         return self._client.query(self._name("tracks"), "", ["count(*)"])[0]["count(*)"] if self._there("tracks") else 0

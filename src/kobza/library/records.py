@@ -1,9 +1,14 @@
 """The records that a library is made of, the same in every store."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+
+from kobza.audio import printable
+
+UNIT = 5e-3  # how far from 1 a vector's length may be; half precision takes up to 1e-3
 
 
 class LibraryError(ValueError):
@@ -42,6 +47,10 @@ class Track:
     added: float | None = field(default=None, compare=False)
 
 
+# A track with all that a store holds of it: its windows' starts in seconds, their vectors (n, dim) float32.
+Whole = tuple[Track, Rev, list[float], np.ndarray]
+
+
 @dataclass(frozen=True)
 class Hit:
     """A track found: cosine with the query in [-1, 1]; `moment`, the start in seconds of its best window."""
@@ -73,6 +82,29 @@ class Report:
     def __str__(self) -> str:
         counts = ("added", "changed", "unchanged", "moved", "removed")
         return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
+
+
+def refuse_unfit(path: str, starts: list[float], vectors: np.ndarray, dim: int | None) -> None:
+    """Every store's gate: LibraryError if these are not a track's windows in order, each with a vector of unit length.
+
+    `dim`: of the vectors that the store has already; None for none.
+    """
+    n, width = vectors.shape
+    if not n:
+        wrong = "has no windows"
+    elif n != len(starts):
+        wrong = f"has {n} vectors for {len(starts)} windows"
+    elif dim not in (None, width):
+        wrong = f"has vectors of {width} numbers where the library's have {dim}"
+    elif not all(b > a for a, b in pairwise([-1.0, *starts])):
+        wrong = "has windows that are not in order"
+    elif not np.isfinite(vectors).all():
+        wrong = "has a vector that is not finite"
+    elif (abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1) > UNIT).any():
+        wrong = "has a vector that is not of unit length"
+    else:
+        return
+    raise LibraryError(f"{printable(path)} cannot be stored: it {wrong}. Index it again.")
 
 
 def normalised_mean(vectors: np.ndarray) -> np.ndarray:

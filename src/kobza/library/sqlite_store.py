@@ -1,16 +1,18 @@
 """A library kept in one folder of this machine.
 
 SQLite is the only truth: a track and its windows are written in one transaction, so whatever happens to the process,
-a track is there whole or not at all. FAISS stands beside it for searching: exact, in memory, filled from SQLite when
-first needed and again when anything was written since.
+a track is there whole or not at all. What is searched is derived from it: in memory, and where that would take long to
+fill, kept in search files beside the database. Losing one costs time, never data.
 """
 
 import contextlib
+import itertools
+import json
+import logging
 import os
-import sqlite3
+import secrets
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -18,105 +20,57 @@ from typing import Literal
 
 import numpy as np
 
-from kobza.library.filters import Filter, fold, to_sql
-from kobza.library.records import LibraryError, Rev, Totals, Track, normalised_mean
+from kobza.audio import printable
+from kobza.library.filters import TEXT, Filter, fold, to_sql
+from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, normalised_mean, refuse_unfit
+from kobza.library.schema import FOLDED, explained, open_for_reading, open_for_writing, transaction
 from kobza.library.writer_lock import writer_lock
 
-SCHEMA = 1
-DATABASE = "kobza.db"
-TABLES = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS tracks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    path BLOB NOT NULL UNIQUE,              -- the bytes of the file system: not every name is UTF-8
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL,
-    title TEXT NOT NULL, artist TEXT NOT NULL, album TEXT NOT NULL, genre TEXT NOT NULL, year INTEGER,
-    duration REAL NOT NULL,                 -- seconds
-    added REAL NOT NULL,                    -- seconds since 1970
-    vector BLOB NOT NULL                    -- normalised mean of its windows, dim float16
-);
-CREATE TABLE IF NOT EXISTS windows (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    track_id INTEGER NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
-    start REAL NOT NULL,                    -- seconds
-    vector BLOB NOT NULL,                   -- unit length, dim float16
-    UNIQUE (track_id, start)
-);
-"""
-
-
 COLUMNS = "path, title, artist, album, genre, year, duration, added"
+SCANNED_AT_ONCE = 50  # tracks
+WORTH_A_FILE = 200_000  # rows: fewer are read from the database in a second or two
+LOOSE = 0.25  # a search file is written anew when more than this share of it is masked or missing
+log = logging.getLogger("kobza")
 
 
 def _track(row: tuple) -> Track:
     return Track(os.fsdecode(row[0]), *row[1:])
 
 
-def _vectors(blobs: list[bytes]) -> np.ndarray:
-    return np.frombuffer(b"".join(blobs), np.float16).reshape(len(blobs), -1).astype(np.float32)
+def vectors_of(blob: bytes, starts: list[float]) -> np.ndarray:
+    """(n, dim) float32"""
+    return np.frombuffer(blob, np.float16).reshape(len(starts), -1).astype(np.float32)
 
 
 class SQLiteStore:
-    def __init__(self, folder: Path, read_only: bool = False):
-        self.folder, self.file, self.read_only = folder, folder / DATABASE, read_only
-        self._lock = threading.RLock()  # one connection, maybe several threads (a web page's)
-        self._indexes, self._version = {}, None
-        try:
-            self._db = self._connect(read_only)
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._db.create_function("fold", 1, fold, deterministic=True)
-            if not read_only:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = NORMAL")
-                with self._transaction():
-                    for statement in TABLES.split(";\n"):
-                        self._db.execute(statement)
-                    self._db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA),))
-            schema = int(self.meta["schema"])
-        except (sqlite3.Error, OSError, KeyError) as error:
-            raise LibraryError(
-                f"The library {folder} cannot be opened ({error}); name another folder with --library."
-            ) from error
-        if schema > SCHEMA:
-            raise LibraryError(
-                f"The library {folder} was written by a newer Kobza (schema {schema}, this one knows {SCHEMA}); "
-                "upgrade Kobza."
-            )
+    """See `kobza.library.store.Store`. May be shared by threads."""
 
-    def _connect(self, read_only: bool) -> sqlite3.Connection:
-        options = {"isolation_level": None, "timeout": 10.0, "check_same_thread": False}
-        if not read_only:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            return sqlite3.connect(self.file, **options)
-        if not self.file.exists():
-            raise LibraryError(f"There is no library at {self.folder} yet; make one with: kobza index FOLDER")
-        # A reader of a WAL database writes a file beside it; on a read-only disc nobody writes, so none is needed.
-        mode = "mode=ro" if os.access(self.folder, os.W_OK) else "immutable=1"
-        name = urllib.parse.quote(os.fsencode(self.file.absolute()))
-        return sqlite3.connect(f"file:{name}?{mode}", uri=True, **options)
+    def __init__(self, folder: Path, read_only: bool = False):
+        self.folder, self.read_only = folder, read_only
+        self._lock = threading.RLock()  # one connection, maybe several threads (a web page's)
+        self._indexes, self._versions = {}, {}
+        self._db = open_for_reading(folder) if read_only else open_for_writing(folder)
+
+    def _rows(self, sql: str, values: Iterable = ()) -> list[tuple]:
+        with self._lock, explained(self.folder):
+            return self._db.execute(sql, tuple(values)).fetchall()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        with self._lock, explained(self.folder), transaction(self._db, kind):
+            yield
 
     @contextlib.contextmanager
     def writing(self, part: str = "") -> Iterator[None]:
         """Held by the one process that writes, whatever part of the library."""
         if self.read_only:
             raise LibraryError(f"The library {self.folder} was opened read-only; open it without read_only to write.")
-        with writer_lock(self.folder / "writer.lock", str(self.folder)):
+        with writer_lock(self.folder / "writer.lock", self.folder):
             yield
 
     @property
     def meta(self) -> dict[str, str]:
-        return dict(self._db.execute("SELECT key, value FROM meta"))
+        return dict(self._rows("SELECT key, value FROM meta"))
 
     def set_meta(self, **values: str) -> None:
         with self._transaction():
@@ -126,8 +80,8 @@ class SQLiteStore:
         """Write a track and all of its windows, in place of what its path held before."""
         self.upsert_many([(track, rev, starts, vectors)])
 
-    def upsert_many(self, tracks: Iterable[tuple[Track, Rev, list[float], np.ndarray]]) -> None:
-        """`upsert` for all of them, or if one fails for none."""
+    def upsert_many(self, tracks: Iterable[Whole]) -> None:
+        """`upsert` for all of them, or if one is refused for none."""
         with self._transaction():
             for one in tracks:
                 self._put(*one)
@@ -135,18 +89,19 @@ class SQLiteStore:
     def _put(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
         halves = vectors.astype(np.float16)
         path, *tags, added = astuple(track)
-        key, mean = os.fsencode(path), normalised_mean(halves).astype(np.float16).tobytes()
+        key = os.fsencode(path)
+        dim = self._db.execute("SELECT length(vector) / 2 FROM vectors LIMIT 1").fetchone() or (None,)
+        refuse_unfit(path, starts, halves, *dim)
         before = self._db.execute("SELECT added FROM tracks WHERE path = ?", (key,)).fetchone() or (time.time(),)
-        added = before[0] if added is None else added
         self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
+        folded = [fold(getattr(track, name)) for name in TEXT]
+        row = (key, *tags, before[0] if added is None else added, *rev, *folded)
         track_id = self._db.execute(
-            f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, vector) VALUES ({','.join('?' * 12)})",
-            (key, *tags, added, *rev, mean),
+            f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, {FOLDED}) VALUES ({','.join('?' * 15)})", row
         ).lastrowid
-        self._db.executemany(
-            "INSERT INTO windows (track_id, start, vector) VALUES (?, ?, ?)",
-            [(track_id, start, half.tobytes()) for start, half in zip(starts, halves, strict=True)],
-        )
+        mean = normalised_mean(halves).astype(np.float16)
+        blobs = (mean.tobytes(), np.array(starts, np.float64).tobytes(), halves.tobytes())
+        self._db.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", (track_id, *blobs))
 
     def move(self, path: str, new_path: str, mtime_ns: int) -> None:
         """The same recording under another path (or the same one), last changed at another time."""
@@ -163,83 +118,118 @@ class SQLiteStore:
             return max(0, self._db.executemany("DELETE FROM tracks WHERE path = ?", keys).rowcount)
 
     def revs(self) -> dict[str, Rev]:
-        rows = self._db.execute("SELECT path, size, mtime_ns, hash FROM tracks")
+        rows = self._rows("SELECT path, size, mtime_ns, hash FROM tracks")
         return {os.fsdecode(path): Rev(*rev) for path, *rev in rows}
 
-    def scan(self, path: str | None = None) -> Iterator[tuple[Track, Rev, list[float], np.ndarray]]:
+    def scan(self, path: str | None = None) -> Iterator[Whole]:
         """Every track (or the one at `path`) with all it has, in the order of paths."""
-        where, values = ("WHERE path = ?", (os.fsencode(path),)) if path is not None else ("", ())
-        ids = self._db.execute(f"SELECT id FROM tracks {where} ORDER BY path", values).fetchall()
-        for (track_id,) in ids:
-            row = self._db.execute(
-                f"SELECT {COLUMNS}, size, mtime_ns, hash FROM tracks WHERE id = ?", (track_id,)
-            ).fetchone()
-            if row is not None:
-                yield _track(row[:-3]), Rev(*row[-3:]), *self._windows(track_id)
-
-    def _windows(self, track_id: int) -> tuple[list[float], np.ndarray]:
-        rows = self._db.execute("SELECT start, vector FROM windows WHERE track_id = ? ORDER BY start", (track_id,))
-        starts, blobs = zip(*rows.fetchall(), strict=True)
-        return list(starts), _vectors(blobs)
-
-    def _searchable(self, by: str):
-        """(the FAISS index of the tracks' or the windows' vectors, the track that each belongs to)."""
-        version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes)
-        if self._version != version:
-            self._indexes, self._version = {}, version
-        if by not in self._indexes:
-            import faiss  # here: only a search needs it
-
-            faiss.omp_set_num_threads(1)  # its threads cost more than they give below millions of vectors
-            table = {"track": "id, vector FROM tracks", "moment": "track_id, vector FROM windows"}[by]
-            rows = self._db.execute(f"SELECT {table} ORDER BY id").fetchall()
-            owners, vectors = np.array([owner for owner, _ in rows], np.int64), _vectors([blob for _, blob in rows])
-            kind = faiss.ScalarQuantizer.QT_fp16
-            index = faiss.IndexScalarQuantizer(vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-            index.add(vectors)
-            self._indexes[by] = index, owners
-        return self._indexes[by]
+        columns = f"SELECT {COLUMNS}, size, mtime_ns, hash, starts, windows FROM tracks JOIN vectors ON track_id = id"
+        if path is not None:
+            parts = iter([self._rows(f"{columns} WHERE path = ?", (os.fsencode(path),)), []])
+        else:  # page by page, each as it is at that moment: a writer need not wait for a slow reader
+            page = f"{columns} WHERE path > ? ORDER BY path LIMIT {SCANNED_AT_ONCE}"
+            first = self._rows(page, (b"",))
+            parts = itertools.chain([first], iter(lambda: self._rows(page, (rows[-1][0],)), None))
+        while rows := next(parts):
+            for row in rows:
+                starts = np.frombuffer(row[-2]).tolist()
+                yield _track(row[:8]), Rev(*row[8:11]), starts, vectors_of(row[-1], starts)
 
     def search(
         self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
     ) -> list[tuple[float, Track, float]]:
         """The k tracks nearest to `vector` (dim,) of those that pass: see `Store.search`."""
-        import faiss
-
-        condition, values = to_sql(where) if where is not None else ("1", [])
-        with self._lock:
-            allowed = np.array(self._db.execute(f"SELECT id FROM tracks WHERE {condition}", values).fetchall(), int)
-            if not len(allowed):
-                return []
-            index, owners = self._searchable(by)
-            query = np.ascontiguousarray(vector, np.float32)
-            among = np.flatnonzero(np.isin(owners, allowed))
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
-            wanted, best = k, {}
-            while len(best) < min(k, len(allowed)):
-                wanted = min(4 * wanted, len(among))  # a track may hold many of the nearest windows
-                scores, places = index.search(query[None], wanted, params=parameters)
-                best = {}
-                for score, place in zip(scores[0].tolist(), places[0].tolist(), strict=True):
-                    best.setdefault(int(owners[place]), score)
-            hits = []
-            for track_id, score in list(best.items())[:k]:
-                row = self._db.execute(f"SELECT {COLUMNS} FROM tracks WHERE id = ?", (track_id,)).fetchone()
-                starts, vectors = self._windows(track_id)
-                hits.append((score, _track(row), starts[int(np.argmax(vectors @ query))]))
+        query = np.ascontiguousarray(vector, np.float32)
+        with self._transaction("DEFERRED"):  # all at one moment, whatever is being written
+            index, allowed = self._searchable(by), None
+            if where is not None:
+                condition, values = to_sql(where)
+                allowed = self._rows(f"SELECT id FROM tracks WHERE {condition}", values)
+                allowed = np.fromiter(itertools.chain.from_iterable(allowed), np.int64, len(allowed))
+            best = index.nearest_tracks(query, k, allowed)
+            ids = json.dumps([track_id for _, track_id, _ in best])
+            rows = self._rows(
+                f"SELECT {COLUMNS}, id, starts, windows FROM tracks JOIN vectors ON track_id = id "
+                "WHERE id IN (SELECT value FROM json_each(?))",
+                (ids,),
+            )
+        scores, hits = {track_id: score for score, track_id, _ in best}, []
+        for *row, track_id, starts, windows in rows:
+            starts = np.frombuffer(starts)
+            moment = float(starts[np.argmax(vectors_of(windows, starts) @ query)])
+            hits.append((scores[track_id], _track(row), moment))
         return sorted(hits, key=lambda hit: (-hit[0], hit[1].path))  # equal scores in a lasting order
 
+    def _version(self) -> tuple:
+        """Another one after any write, by this process or another."""
+        return self._rows("PRAGMA data_version"), self._db.total_changes
+
+    def _searchable(self, by: str):
+        """The index of the tracks' or the windows' vectors, as the database is now."""
+        if self._versions.get(by) != (version := self._version()):
+            if by not in self._indexes:
+                self._indexes[by] = self._opened(by)
+            self._indexes[by].refresh(self._db)
+            self._versions[by] = version
+        return self._indexes[by]
+
+    def _opened(self, by: str):
+        """What the search file holds; an empty index if there is none, or none that can be used."""
+        from kobza.library import search_file, vector_index  # here: only a search needs FAISS
+
+        for (name,) in self._rows("SELECT name FROM search_files WHERE kind = ?", (by,)):
+            try:
+                return vector_index.VectorIndex(by, *search_file.read(self.folder / name))
+            except (search_file.DamagedFile, OSError) as error:
+                log.warning(
+                    "The search file %s cannot be used (%s). Nothing is lost: the library is searched from its "
+                    "database, more slowly, until the file is made anew by the next: kobza sync",
+                    printable(name),
+                    error,
+                )
+        return vector_index.VectorIndex(by)
+
+    def _keep_search_file(self, by: str) -> None:
+        """Write the search file anew if it is missed, or too much of it is out of date."""
+        from kobza.library import search_file, vector_index
+
+        with self._transaction("DEFERRED"):
+            index = self._searchable(by)
+            rows = sum(len(block.owners) for block in index.blocks)
+            if rows < WORTH_A_FILE or index.loose <= LOOSE * rows:
+                return
+            index = vector_index.VectorIndex(by)
+            index.refresh(self._db)
+        name = f"search-{by}-{secrets.token_hex(8)}.index"
+        try:
+            search_file.write(self.folder / name, index.tail, index.last)
+        except OSError as error:
+            log.warning("The search file %s was not written (%s); searches begin more slowly.", name, error)
+            return
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO search_files VALUES (?, ?)", (by, name))
+        for old in self.folder.glob(f"search-{by}-*"):
+            if old.name != name:
+                old.unlink(missing_ok=True)  # who has it open goes on reading it
+        self._indexes.pop(by), self._versions.pop(by)
+
     def __len__(self) -> int:
-        return self._db.execute("SELECT count(*) FROM tracks").fetchone()[0]
+        return self.count().tracks
 
     def count(self) -> Totals:
-        tracks, seconds = self._db.execute("SELECT count(*), total(duration) FROM tracks").fetchone()
-        return Totals(tracks, self._db.execute("SELECT count(*) FROM windows").fetchone()[0], seconds)
+        with self._transaction("DEFERRED"):
+            if self._versions.get("totals") != (version := self._version()):  # asked before every search
+                tracks, seconds = self._rows("SELECT count(*), total(duration) FROM tracks")[0]
+                windows = self._rows("SELECT coalesce(sum(length(starts)), 0) / 8 FROM vectors")[0][0]
+                self._totals, self._versions["totals"] = Totals(tracks, windows, seconds), version
+        return self._totals
 
     def optimize(self) -> None:
-        """Fold the write-ahead log into the database; called once after a run of writing."""
-        self._db.execute("PRAGMA optimize")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        """What makes the next opening and search quick; called once after a run of writing."""
+        for by in ("track", "moment"):
+            self._keep_search_file(by)
+        self._rows("PRAGMA optimize")
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         self._db.close()

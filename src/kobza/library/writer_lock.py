@@ -5,25 +5,17 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from kobza.library.records import LibraryError
+from kobza.library.schema import explained
 
 
 @contextlib.contextmanager
-def writer_lock(file: Path, library: str) -> Iterator[None]:
-    """Held by the one process that writes: an SQLite lock in `file`, which ends with its process, however.
+def writer_lock(file: Path, library: str | Path) -> Iterator[None]:
+    """Held by the one process that writes to `library`: an SQLite lock in `file`, which ends with its process, however.
 
     Raises:
-        LibraryError: another process holds it; the sentence calls the library by its name.
+        LibraryError: another process holds it.
     """
-    lock = sqlite3.connect(file, isolation_level=None, timeout=0)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        lock.close()
-        if "locked" not in str(error):
-            raise
-        raise LibraryError(f"Another kobza is writing to {library}; wait until it has finished.") from error
-    try:
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as lock:
+        with explained(library):
+            lock.execute("BEGIN EXCLUSIVE")
         yield
-    finally:
-        lock.close()

@@ -1,0 +1,265 @@
+"""What every store must do. A test file subclasses `StoreContract` and gives it the fixture `reopen`.
+
+`reopen(read_only=False)` opens one more handle on the same, at first empty, store; the fixture closes them all.
+"""
+
+import math
+import os
+import random
+import threading
+
+import numpy as np
+import pytest
+
+from kobza.library import LibraryError, Rev, Totals, Track
+from kobza.library.filters import Not, matches
+from kobza.library.parsing import parse_filter
+
+DIM = 16
+FILTERS = (
+    "genre = jazz", "genre != JAZZ", "genre in (blues, 'Hip Hop')", "genre = ''", "artist = žižka", "title = t7",
+    "year >= 1980", "year < 1990 or duration > 20", "not year > 0", "year != 1985", "duration <= 10",
+    "path under /m/0", "path under /m/0 and not path = /m/0/7", "path in (/m/1/8, /m/2/9)", "added >= 2001-09-10",
+    "year >= 1980 and genre in (jazz, blues) and not path under /m/2", "genre = polka",
+)  # fmt: skip
+
+
+def unit(n: int, seed: int = 0, dim: int = DIM) -> np.ndarray:
+    """(n, dim) vectors as every store keeps them exactly: of unit length, then rounded to half precision."""
+    vectors = np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+
+
+def put(store, path: str, n: int = 3, seed: int | None = None, **fields) -> np.ndarray:
+    """Upsert a track of n windows of 10 s; its vectors (by default, of the path's own making)."""
+    vectors = unit(n, sum(os.fsencode(path)) if seed is None else seed)
+    track = Track(path, **{"title": "t", "duration": 10.0 * n} | fields)
+    store.upsert(track, Rev(100 + n, 5, os.fsencode(path)[:16]), [10.0 * i for i in range(n)], vectors)
+    return vectors
+
+
+def fill(store, tracks: int = 120, delay: float = 0.0) -> dict[str, tuple[Track, np.ndarray]]:
+    """A made-up library with tags of every kind: {path: (track, vectors)}."""
+    rng, held = random.Random(1), {}
+    for i in range(tracks):
+        n = rng.choice([1, 1, 2, 3, 5])
+        fields = {
+            "title": f"T{i}",
+            "artist": rng.choice(["Ann", "ŽIŽKA", ""]),
+            "genre": rng.choice(["Jazz", "JAZZ", "blues", "hip hop", ""]),
+            "year": rng.choice([None, 1975, 1985, 1995]),
+            "added": 1e9 + 3600.0 * i,
+            "duration": 10.0 * n,
+        }
+        path = f"/m/{i % 3}/{i}"
+        held[path] = Track(path, **fields), put(store, path, n, seed=i, **fields)
+    return held
+
+
+def exact(held: dict, query: np.ndarray, by: str, tree=None) -> list[tuple[float, str, float]]:
+    """(score, path, moment) of all tracks that pass, best first, by numpy over what was put in."""
+    ranked = []
+    for path, (track, vectors) in held.items():
+        if tree is not None and not matches(tree, track):
+            continue
+        scores, mean = vectors @ query, vectors.mean(axis=0)
+        score = float(mean @ query / np.linalg.norm(mean)) if by == "track" else float(scores.max())
+        ranked.append((score, path, 10.0 * int(np.argmax(scores))))
+    return sorted(ranked, key=lambda hit: (-hit[0], hit[1]))
+
+
+def agree(hits: list, expected: list[tuple[float, str, float]], k: int) -> None:
+    """The hits are the first k expected; neighbours closer than half precision may change places."""
+    assert len(hits) == min(k, len(expected))
+    assert len({track.path for _, track, _ in hits}) == len(hits)
+    by_path = {path: (score, moment) for score, path, moment in expected}
+    for (score, track, moment), (best, _, _) in zip(hits, expected, strict=False):
+        assert score == pytest.approx(best, abs=1e-3)
+        assert (score, moment) == pytest.approx(by_path[track.path], abs=1e-3)
+
+
+class StoreContract:
+    @pytest.fixture
+    def store(self, reopen):
+        return reopen()
+
+    def test_what_is_put_in_comes_out(self, store, reopen):
+        odd = os.fsdecode(b"/m/\xff\xfe\n'\"%_.mp3")
+        vectors = put(store, odd, title="Піcня 🎵", artist="x", album="y", genre="z", year=1973, added=5.5)
+        put(store, "/m/b.mp3", n=1)
+        store.close()
+        again = reopen()
+        (other, *_), (track, rev, starts, kept) = again.scan()
+        assert other.path == "/m/b.mp3" and other.year is None
+        assert track == Track(odd, "Піcня 🎵", "x", "y", "z", 1973, 30.0) and track.added == 5.5
+        assert rev == Rev(103, 5, b"/m/\xff\xfe\n'\"%_.mp3") and again.revs()[odd] == rev and len(again.revs()) == 2
+        assert starts == [0.0, 10.0, 20.0] and kept.dtype == np.float32
+        np.testing.assert_array_equal(kept, vectors)
+        assert again.count() == Totals(2, 4, 40.0)
+        assert [track.path for track, *_ in again.scan(odd)] == [odd] and list(again.scan("/m/absent")) == []
+
+    def test_an_empty_store(self, store):
+        assert store.count() == Totals(0, 0, 0.0) and store.revs() == {} and list(store.scan()) == []
+        for by in ("track", "moment"):
+            assert store.search(unit(1)[0], 5, by=by) == []
+            assert store.search(unit(1)[0], 5, parse_filter("year > 0"), by) == []
+        assert store.delete(["/never"]) == store.delete([]) == 0
+
+    def test_meta(self, store, reopen):
+        store.set_meta(one="1", two="2")
+        store.set_meta(two="два", three="")
+        for meta in (store.meta, reopen(read_only=True).meta):
+            assert {key: meta.get(key) for key in ("one", "two", "three", "four")} == {
+                "one": "1", "two": "два", "three": "", "four": None,
+            }  # fmt: skip
+
+    def test_upsert_replaces_all_of_a_track(self, store):
+        put(store, "/a", n=5, added=7.0, genre="jazz")
+        vectors = put(store, "/a", n=2, seed=9, genre="blues")
+        ((track, rev, starts, kept),) = store.scan()
+        assert starts == [0.0, 10.0] and rev.size == 102 and store.count() == Totals(1, 2, 20.0)
+        assert track.added == 7.0 and track.genre == "blues"  # it came into the library when it first came
+        np.testing.assert_array_equal(kept, vectors)
+        assert store.search(unit(1)[0], 5, parse_filter("genre = jazz")) == []
+        assert put(store, "/a", added=8.0) is not None and next(iter(store.scan()))[0].added == 8.0
+
+    def test_delete(self, store):
+        for name in "abc":
+            put(store, f"/{name}")
+        assert store.delete(["/a", "/c", "/never"]) == 2
+        assert store.count() == Totals(1, 3, 30.0) and list(store.revs()) == ["/b"]
+        assert [track.path for _, track, _ in store.search(unit(1)[0], 9, by="moment")] == ["/b"]
+
+    def test_many_at_once(self, store):
+        for i in range(300):
+            put(store, f"/{i}", n=1)
+        assert store.delete(f"/{i}" for i in range(0, 600, 2)) == 150
+        assert sorted(store.revs(), key=lambda path: int(path[1:])) == [f"/{i}" for i in range(1, 300, 2)]
+
+    def test_move_keeps_everything_else(self, store):
+        vectors = put(store, "/a", added=7.0)
+        store.move("/a", "/b", 77)
+        store.move("/b", "/b", 78)
+        ((track, rev, starts, kept),) = store.scan()
+        assert (track.path, track.added, rev.mtime_ns, rev.size, len(starts)) == ("/b", 7.0, 78, 103, 3)
+        np.testing.assert_array_equal(kept, vectors)
+        assert store.search(vectors[0], 1)[0][1].path == "/b"
+        assert store.search(vectors[0], 1, parse_filter("path = /a")) == []
+        assert len(store.search(vectors[0], 1, parse_filter("path = /b"))) == 1
+
+    @pytest.mark.parametrize("by", ["track", "moment"])
+    def test_search_is_exact_after_every_kind_of_write(self, store, by):
+        held = fill(store)
+
+        def check(seed: int) -> None:
+            query = unit(1, seed)[0]
+            for k in (1, 25, 1000):
+                agree(store.search(query, k, by=by), exact(held, query, by), k)
+
+        check(1)
+        store.delete(["/m/0/0", "/m/0/6"])
+        del held["/m/0/0"], held["/m/0/6"]
+        check(2)
+        for path in ("/m/1/7", "/new"):
+            held[path] = Track(path), put(store, path, n=4)
+        check(3)
+        store.move("/m/1/4", "/moved", 1)
+        held["/moved"] = held.pop("/m/1/4")
+        store.optimize()
+        check(4)
+        store.delete(list(held))
+        assert store.search(unit(1)[0], 5, by=by) == []
+
+    @pytest.mark.parametrize("by", ["track", "moment"])
+    def test_search_is_exact_under_any_filter(self, store, by):
+        held = fill(store)
+        trees = [parse_filter(text) for text in FILTERS]
+        for seed, tree in enumerate([*trees, *map(Not, trees)]):
+            query = unit(1, 500 + seed)[0]
+            for k in (3, 1000):
+                agree(store.search(query, k, tree, by), exact(held, query, by, tree), k)
+
+    def test_one_long_track_does_not_crowd_out_the_others(self, store):
+        """Its thousand windows are all nearer than anything else."""
+        query = unit(1)[0]
+        near = query + 0.01 * unit(1000, 1)
+        near /= np.linalg.norm(near, axis=1, keepdims=True)
+        store.upsert(Track("/mix", duration=1e4), Rev(1, 1, b""), [10.0 * i for i in range(1000)], near)
+        held = fill(store, 40)
+        hits = store.search(query, 10, by="moment")
+        assert hits[0][1].path == "/mix"
+        assert near[int(hits[0][2] / 10)] @ query == pytest.approx((near @ query).max(), abs=1e-3)
+        agree(hits[1:], exact(held, query, "moment"), 9)
+
+    def test_copies_are_all_found(self, store):
+        for name in "abcdef":
+            put(store, f"/{name}", seed=3)
+        for by in ("track", "moment"):
+            hits = store.search(unit(3, 3)[1], 6, by=by)
+            assert [track.path for _, track, _ in hits] == [f"/{name}" for name in "abcdef"]
+            assert by == "track" or {moment for *_, moment in hits} == {10.0}
+
+    def test_what_is_no_vector_is_refused(self, store):
+        put(store, "/a")
+        whole, starts = unit(2), [0.0, 10.0]
+        broken = whole.copy()
+        broken[1, 3] = math.nan
+        for vectors, places, why in [
+            (broken, starts, "finite"),
+            (whole * 2, starts, "unit length"),
+            (whole[:0], [], "no windows"),
+            (whole, [0.0], "2 vectors for 1 windows"),
+            (whole, [0.0, 0.0], "in order"),
+            (whole, [0.0, math.nan], "in order"),
+            (unit(2, dim=8), starts, "8 numbers.*16"),
+        ]:
+            with pytest.raises(LibraryError, match=f"/a.*{why}"):
+                store.upsert(Track("/a"), Rev(1, 1, b""), places, vectors)
+        assert store.count() == Totals(1, 3, 30.0)
+
+    def test_a_reader_sees_what_a_writer_adds(self, store, reopen):
+        reader = reopen(read_only=True)
+        assert reader.search(unit(1)[0], 5) == []
+        vectors = put(store, "/a")
+        assert reader.search(vectors[0], 5)[0][1].path == "/a" and len(reader.revs()) == 1
+        store.delete(["/a"])
+        assert reader.search(vectors[0], 5) == [] and reader.count().tracks == 0
+
+    def test_two_readers_during_a_write_see_whole_tracks_only(self, store, reopen):
+        """Each version of a track has as many windows as its year says, and its number in every vector."""
+        paths, stop, wrong = [f"/{i}" for i in range(6)], threading.Event(), []
+
+        def version(path: str, number: int) -> None:
+            n = 1 + number % 4
+            vectors = np.zeros((n, DIM), np.float32)
+            vectors[:, number % DIM] = 1
+            store.upsert(Track(path, year=number), Rev(n, 1, b""), [float(i) for i in range(n)], vectors)
+
+        def read(handle) -> None:
+            rounds = 0
+            try:
+                while not stop.is_set() or rounds < 3:
+                    seen = []
+                    for track, rev, starts, vectors in handle.scan():
+                        seen.append(track.path)
+                        assert len(starts) == len(vectors) == rev.size == 1 + track.year % 4
+                        assert (vectors[:, track.year % DIM] == 1).all()
+                    assert seen == paths
+                    hits = handle.search(unit(1)[0], 10, by=("track", "moment")[rounds % 2])
+                    assert sorted(track.path for _, track, _ in hits) == paths
+                    rounds += 1
+            except BaseException as error:
+                wrong.append(error)
+
+        for path in paths:
+            version(path, 1900)
+        threads = [threading.Thread(target=read, args=(reopen(read_only=True),)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for number in range(1901, 1931):
+            for path in paths:
+                version(path, number)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert not wrong, wrong[0]
