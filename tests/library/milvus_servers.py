@@ -1,7 +1,6 @@
 """Servers that speak Milvus's protocol, for tests: started on free ports of this machine, stopped at the end."""
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys

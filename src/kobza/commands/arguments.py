@@ -1,6 +1,7 @@
 """What sub-commands share: how one is declared, and arguments that several of them take."""
 
 import argparse
+import re
 from collections.abc import Callable
 
 
@@ -16,7 +17,11 @@ def command(
 def which_library() -> argparse.ArgumentParser:
     """--library and --model."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--library", metavar="DIR", help="the library's folder (default: $KOBZA_LIBRARY, or your own)")
+    common.add_argument(
+        "--library",
+        metavar="DIR",
+        help="the library: a folder, or milvus://HOST:PORT/NAME (default: $KOBZA_LIBRARY, or your own)",
+    )
     common.add_argument("--model", metavar="MODEL", help="a checkpoint: a folder or a Hub id (default: kobza-mini)")
     return common
 
@@ -26,3 +31,11 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count; give 1 or more")
     return int(text)
+
+
+def shard(text: str) -> tuple[int, int]:
+    """The type of an argument like 2/4: the second of four parts."""
+    part = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+    if not part or not 1 <= int(part[1]) <= int(part[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part; give I/N with I from 1 to N, like 2/4")
+    return int(part[1]), int(part[2])

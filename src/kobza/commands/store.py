@@ -1,8 +1,9 @@
-"""The library as a thing to be looked after: library check."""
+"""The library as a thing to be looked after: library check, library copy."""
 
 import argparse
 from pathlib import Path
 
+from ..terminal import progress_bar
 from .arguments import command, which_library
 
 
@@ -11,6 +12,10 @@ def add(commands) -> None:
     text = "Look after the library itself."
     care = commands.add_parser("library", help=text, description=text).add_subparsers(metavar="COMMAND", required=True)
     command(care, check, "Look for anything in the library that is not whole.", which_library())
+    text = "Bring all tracks of a library into another, wherever that is, without embedding them again."
+    sub = command(care, copy, text)
+    sub.add_argument("source", metavar="A", help="a library's folder, or milvus://HOST:PORT/NAME")
+    sub.add_argument("target", metavar="B", help="another's, made if absent; what it has already stays")
 
 
 def _folder(args: argparse.Namespace) -> Path:
@@ -29,3 +34,11 @@ def check(args: argparse.Namespace) -> int:
         print(problem)
     print(f"{printable(folder)}: {f'{len(problems)} problems' if problems else 'all is well'}")
     return 1 if problems else 0
+
+
+def copy(args: argparse.Namespace) -> int:
+    from ..library.copying import copy_library
+
+    with progress_bar() as progress:
+        print(copy_library(args.source, args.target, progress))
+    return 0

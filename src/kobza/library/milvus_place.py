@@ -1,8 +1,10 @@
 """Where a library in Milvus is: its address, and a client whose errors are sentences."""
 
+import contextlib
 import logging
 import re
 import urllib.parse
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pymilvus import MilvusClient, MilvusException
@@ -63,19 +65,36 @@ class Client:
                 "and the address, user and password."
             ) from error
 
+    @contextlib.contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except MilvusException as error:
+            raise LibraryError(
+                f"The Milvus server of {self.place.shown} failed at {doing} ({error.message}); what was stored before "
+                "is safe, so look at the server and try again."
+            ) from error
+
     def __getattr__(self, name: str):
         method = getattr(self.client, name)
 
         def call(*args, **kwargs):
-            try:
+            with self._explained(name):
                 return method(*args, timeout=PATIENCE, **kwargs)
-            except MilvusException as error:
-                raise LibraryError(
-                    f"The Milvus server of {self.place.shown} failed at {name} ({error.message}); what was stored "
-                    "before is safe, so look at the server and try again."
-                ) from error
 
         return call
+
+    def rows(self, name: str, where: str, fields: list[str], page: int) -> Iterator[dict]:
+        """All rows that pass, in any order, `page` at a time."""
+        rows = self.query(name, where, fields, limit=page)
+        if len(rows) < page:
+            yield from rows
+            return
+        with self._explained("query"):
+            pages = self.client.query_iterator(name, page, filter=where, output_fields=fields, timeout=PATIENCE)
+            with contextlib.closing(pages):
+                while rows := pages.next():
+                    yield from rows
 
     def close(self) -> None:
         self.client.close()

@@ -54,8 +54,13 @@ def _windows_of(runs: dict[int, int]) -> Iterator[int]:
 
 
 class MilvusStore:
+    """See `kobza.library.store.Store`. May be shared by threads."""
+
+    gather_seconds = 5.0  # a write takes about half a second, of one track or of hundreds
+
     def __init__(self, url: str, read_only: bool = False):
         self.place, self.read_only = Place.parse(url), read_only
+        self.where = self.place.shown
         self._client, self._loaded, self._journal = Client(self.place), set(), JOURNAL + secrets.token_hex(8)
         self._width: int | None = None
         if not read_only:
@@ -63,10 +68,10 @@ class MilvusStore:
             if "schema" not in self.meta:
                 self.set_meta(schema=str(SCHEMA))
         elif not self._there("meta"):
-            raise LibraryError(f"There is no library at {self.place.shown} yet; make one with: kobza index FOLDER")
+            raise LibraryError(f"There is no library at {self.where} yet; make one with: kobza index FOLDER")
         if (written := int(self.meta.get("schema", SCHEMA))) > SCHEMA:
             raise LibraryError(
-                f"The library {self.place.shown} was written by a newer Kobza (schema {written}, this one knows "
+                f"The library {self.where} was written by a newer Kobza (schema {written}, this one knows "
                 f"{SCHEMA}); upgrade Kobza."
             )
 
@@ -101,16 +106,9 @@ class MilvusStore:
         return self._width
 
     def _rows(self, kind: str, where: str = "", fields: Iterable[str] = ()) -> Iterator[dict]:
-        """All rows that pass, in the order of their ids, page by page."""
-        most = PAGE if "vector" in fields else MOST
-        last = -1 if kind == "windows" else ""
-        while self._there(kind):
-            after = f"(id > {json.dumps(last)})" + (f" and ({where})" if where else "")
-            page = self._client.query(self._name(kind), after, ["id", *fields], limit=most)
-            yield from page
-            if len(page) < most:
-                return
-            last = page[-1]["id"]
+        """All rows that pass; with vectors in smaller pages."""
+        if self._there(kind):
+            yield from self._client.rows(self._name(kind), where, ["id", *fields], PAGE if "vector" in fields else MOST)
 
     def _delete(self, kind: str, ids: Iterable) -> None:
         for some in _parts(ids, PAGE):
@@ -124,10 +122,10 @@ class MilvusStore:
         write the same track, one of them has it, whole.
         """
         if self.read_only:
-            raise LibraryError(f"The library {self.place.shown} was opened read-only; open it without to write.")
+            raise LibraryError(f"The library {self.where} was opened read-only; open it without to write.")
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kobza"
         folder.mkdir(parents=True, exist_ok=True)
-        with writer_lock(folder / f"{track_id(repr((self.place.shown, part)))}.lock", self.place.shown):
+        with writer_lock(folder / f"{track_id(repr((self.where, part)))}.lock", self.where):
             self._sweep()
             try:
                 yield
@@ -159,13 +157,13 @@ class MilvusStore:
     def meta(self) -> dict[str, str]:
         rows = self._rows("meta", f'id < "{JOURNAL}" or id >= "{JOURNAL_END}"', ["value"])
         parts = {row["id"]: row["value"] for row in rows}
-        return {key: "".join(map(parts.get, json.loads(ids))) for key, ids in parts.items() if "\n" not in key}
+        return {key: "".join(map(parts.get, json.loads(ids))) for key, ids in parts.items() if "/" not in key}
 
     def set_meta(self, **values: str) -> None:
         """A long value (a list of thousands of files) takes several rows: the key's own names them, in order."""
         rows = {}
         for key, value in values.items():
-            parts = {f"{key}\n{i}": "".join(part) for i, part in enumerate(_parts(value, LONGEST // 4))}
+            parts = {f"{key}/{i}": "".join(part) for i, part in enumerate(_parts(value, LONGEST // 4))}
             rows |= parts | {key: json.dumps(list(parts))}
         entries = [{"id": key, "value": value, "vector": [0.0, 0.0]} for key, value in rows.items()]
         self._client.upsert(self._name("meta"), entries)
