@@ -47,9 +47,8 @@ def list_files(root: str) -> tuple[dict[str, Status], list[Failure]]:
             raise FileNotFoundError("nothing is there")
     except Exception as error:  # each system and each way of lacking it has its own
         return {}, [Failure(root, f"{root} cannot be read ({error}); check the address and what it needs to log in.")]
-    return {
-        system.unstrip_protocol(name): Status(info.get("size") or 0, _mtime_ns(info)) for name, info in found.items()
-    }, []
+    below = len(path.rstrip("/"))  # names come without the protocol, in the system's own spelling
+    return {root + name[below:]: Status(info.get("size") or 0, _mtime_ns(info)) for name, info in found.items()}, []
 
 
 @contextlib.contextmanager
