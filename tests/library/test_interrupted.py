@@ -3,15 +3,20 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+import zlib
 
 import numpy as np
 import pytest
 from recordings import ToneEar, tone, write
+from store_contract import agree, exact, fill, unit
 
-from kobza import MusicLibrary
-from kobza.library import LibraryError
+from kobza import Checkpoint, MusicLibrary, cli
+from kobza.library import LibraryError, open_store, search_file, sqlite_store
+from kobza.library.maintenance import check
 
 FILES = 24
 fork = multiprocessing.get_context("fork")  # a child that starts at once, for many rounds
@@ -24,82 +29,190 @@ def music(tmp_path):
     return tmp_path / "music"
 
 
-def index(folder, music, written=None):
-    """Indexes, and dawdles within each write, counting windows in `written`: there most kills strike."""
+def index(folder, music, told, statements, worth_a_file=0):
+    """`kobza index`, with an ear for tones. It dawdles at each statement of SQLite, counting in `statements`: there
+    most kills strike, most of them within a transaction. What it has stored it tells the pipe `told`."""
 
-    def slowly(starts):
-        for start in starts:
-            time.sleep(0.005)
-            if written is not None:
-                written.value += 1
-            yield start
+    def dawdling(folder):
+        db = open_for_writing(folder)
 
-    with MusicLibrary.open(folder, ToneEar()) as library:
-        upsert = library.store.upsert
-        library.store.upsert = lambda track, rev, starts, vectors: upsert(track, rev, slowly(starts), vectors)
-        library.add(music)
+        def dawdle(_):
+            statements.value += 1
+            time.sleep(0.002)
+
+        db.set_trace_callback(dawdle)
+        return db
+
+    def telling(self, track, *rest):
+        upsert(self, track, *rest)
+        os.write(told, os.fsencode(track.path) + b"\n")
+
+    open_for_writing, upsert = sqlite_store.open_for_writing, sqlite_store.SQLiteStore.upsert
+    sqlite_store.open_for_writing, sqlite_store.SQLiteStore.upsert = dawdling, telling
+    if worth_a_file:
+        sqlite_store.WORTH_A_FILE = worth_a_file
+    Checkpoint.load = staticmethod(lambda *_: ToneEar())
+    cli.main(["index", str(music), "--library", str(folder)])
 
 
-def check_whole(library) -> int:
-    """Every track has all the windows that its duration asks for; how many tracks there are."""
+def check_whole(library) -> set[str]:
+    """Every track has all the windows that its duration asks for, and once; their paths."""
     names = []
     for track, _, starts, vectors in library.store.scan():
         names.append(track.path)
         assert starts == [10.0 * i for i in range(len(starts))] and len(vectors) == len(starts)
         assert len(starts) == int(np.ceil(track.duration / 10))
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=2e-3)
-    assert len(set(names)) == len(names)
-    windows = library.store.count().windows
-    assert (
-        windows
-        == library.store._db.execute(
-            "SELECT count(*) FROM windows JOIN tracks ON tracks.id = windows.track_id"
-        ).fetchone()[0]
-    )
-    return len(names)
+    assert len(set(names)) == len(names) == len(library)
+    assert check(library.path) == []
+    return set(names)
+
+
+def kill_and_look(folder, music, rng, longest) -> tuple[set[str], bool]:
+    """One round: (what the library holds after the kill, whether it struck)."""
+    statements, (heard, told) = fork.Value("i", 0), os.pipe()
+    child = fork.Process(target=index, args=(folder, music, told, statements, rng.choice([0, 10])))
+    child.start()
+    os.close(told)
+    moment = rng.integers(0, longest)
+    while statements.value < moment and child.is_alive():
+        time.sleep(0.0005)
+    time.sleep(rng.uniform(0, 0.005))
+    child.kill()
+    child.join()
+    with open(heard, "rb") as pipe:
+        stored = {os.fsdecode(line) for line in pipe.read().split(b"\n")[:-1]}
+    with MusicLibrary.open(folder, ToneEar()) as library:
+        names = check_whole(library)
+        assert stored <= names, "a track that was reported as stored is not there"
+    return names, child.exitcode == -signal.SIGKILL
+
+
+def finish(folder, music) -> None:
+    """The next run completes, and every recording is found by its tone."""
+    files = {str(path) for path in music.iterdir()}
+    with MusicLibrary.open(folder, ToneEar()) as library:
+        held = check_whole(library)
+        report = library.add(music)
+        assert report.added == len(files - held) - report.moved and not report.failed
+        assert check_whole(library) == files
+        for path in music.iterdir():
+            number = int(path.stem.split("-")[0])
+            if number < 10:  # higher ones are near each other to this ear
+                assert library.search(f"tone {100 + 100 * number}", k=1)[0].track.path == str(path)
 
 
 def test_killed_at_any_moment(tmp_path, music):
-    rng, stored, kills = np.random.default_rng(1), 0, 0
-    folder = tmp_path / "library"
+    rng, folder, held, kills = np.random.default_rng(1), tmp_path / "library", set(), 0
     for _ in range(10):
-        written, moment = fork.Value("i", 0), rng.integers(0, 8)
-        child = fork.Process(target=index, args=(folder, music, written))
+        names, killed = kill_and_look(folder, music, rng, longest=40)
+        assert held <= names
+        held, kills = names, kills + killed
+    assert kills >= 3 and held
+    finish(folder, music)
+
+
+@pytest.mark.slow
+def test_killed_a_hundred_times_while_the_music_changes(tmp_path, music):
+    """Between the kills files are replaced, moved, deleted and come back: every kind of write is struck."""
+    rng, folder, kills, rounds = np.random.default_rng(2), tmp_path / "library", 0, 0
+    while kills < 100:
+        rounds += 1
+        assert rounds < 400
+        _, killed = kill_and_look(folder, music, rng, longest=150)
+        kills += killed
+        if killed and rounds % 10 == 0:
+            continue  # now and then the next run meets the same files
+        for path in rng.choice(sorted(music.iterdir()), 4, replace=False):
+            number, what = int(path.stem.split("-")[0]), rng.integers(3)
+            if what == 0:
+                path.rename(music / f"{number}-{rounds}.flac")
+            elif what == 1:
+                write(path, tone(100 + 100 * number, rng.integers(2, 30)))
+            else:
+                path.unlink()
+        missing = set(range(FILES)) - {int(path.stem.split("-")[0]) for path in music.iterdir()}
+        for number in sorted(missing)[:2]:
+            write(music / f"{number}.flac", tone(100 + 100 * number, 4))
+    finish(folder, music)
+
+
+@pytest.mark.slow
+def test_the_real_command_with_a_real_checkpoint_killed(tmp_path, music, tiny_checkpoint):
+    rng, folder, kills, held = np.random.default_rng(3), tmp_path / "library", 0, set()
+    command = [sys.executable, "-m", "kobza.cli", "index", str(music), "--library", str(folder)]
+    command += ["--model", tiny_checkpoint]
+    while kills < 10:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while kills == 0 and not (folder / "kobza.db").exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 8))
+        process.kill()
+        if process.wait() != -signal.SIGKILL:
+            break  # it was done
+        kills += 1
+        with MusicLibrary.open(folder) as library:
+            names = check_whole(library)
+            assert held <= names
+            held = names
+    assert kills
+    subprocess.run(command, check=True)
+    with MusicLibrary.open(folder) as library:
+        assert len(check_whole(library)) == FILES
+
+
+def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
+    """Whatever moment: the file that the database names is whole, and what lies about is cleared by the next."""
+    monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+    folder, rng, kills = tmp_path / "store", np.random.default_rng(4), 0
+    store = open_store(folder)
+    fill(store)
+    store.close()
+
+    def work(steps) -> None:
+        def slowly(function):
+            def call(*args):
+                steps.value += 1
+                time.sleep(0.002)
+                result = function(*args)
+                time.sleep(0.002)
+                return result
+
+            return call
+
+        for name in ("fsync", "replace"):
+            setattr(search_file.os, name, slowly(getattr(os, name)))
+        search_file.zlib.crc32 = slowly(zlib.crc32)
+        store = open_store(folder)
+        for i in range(1000):
+            store.delete(list(store.revs())[: i % 3 * 40])
+            fill(store)
+            store.optimize()
+
+    for _ in range(10):
+        steps = fork.Value("i", 0)
+        child = fork.Process(target=work, args=(steps,))
         child.start()
-        while written.value < moment and child.is_alive():
+        moment = rng.integers(1, 30)
+        while steps.value < moment and child.is_alive():
             time.sleep(0.0005)
-        time.sleep(rng.uniform(0, 0.01))
-        os.kill(child.pid, signal.SIGKILL)
+        time.sleep(rng.uniform(0, 0.005))
+        child.kill()
         child.join()
         kills += child.exitcode == -signal.SIGKILL
-        with MusicLibrary.open(folder, ToneEar()) as library:
-            now = check_whole(library)
-            assert now >= stored
-            stored = now
-    assert kills >= 3 and stored
-    ear = ToneEar()
-    with MusicLibrary.open(folder, ear) as library:
-        report = library.add(music)
-        assert (report.added, report.unchanged, report.failed) == (FILES - stored, stored, [])
-        assert check_whole(library) == FILES
-        assert library.search("tone 1100", k=1)[0].track.path.endswith("10.flac")
-
-
-def test_killed_after_some_the_next_run_goes_on(tmp_path, music):
-    folder = tmp_path / "library"
-    child = fork.Process(target=index, args=(folder, music))
-    child.start()
-    with MusicLibrary.open(folder, ToneEar()) as library:
-        while len(library) < 8:
-            time.sleep(0.002)
-    os.kill(child.pid, signal.SIGKILL)
-    child.join()
-    with MusicLibrary.open(folder, read_only=True) as library:
-        stored = check_whole(library)
-    ear = ToneEar()
-    with MusicLibrary.open(folder, ear) as library:
-        assert library.add(music).added == FILES - stored < FILES
-        assert 0 < ear.windows_heard < sum(1 + i % 3 for i in range(FILES)) + 1
+        reader = open_store(folder, read_only=True)
+        held = {track.path: (track, vectors) for track, _, _, vectors in reader.scan()}
+        for by in ("track", "moment"):
+            query = unit(1, kills)[0]
+            agree(reader.search(query, 20, by=by), exact(held, query, by), 20)
+        reader.close()
+    assert kills == 10 and not caplog.records
+    store = open_store(folder)
+    store.delete(list(store.revs()))
+    fill(store)
+    store.optimize()
+    assert len(list(folder.glob("search-*"))) == 2
+    store.close()
 
 
 def test_a_second_writer_gets_a_sentence_and_readers_go_on(tmp_path, music):
@@ -122,7 +235,7 @@ def test_a_second_writer_gets_a_sentence_and_readers_go_on(tmp_path, music):
     try:
         with MusicLibrary.open(folder, ToneEar()) as library:
             for write_something in (lambda: library.add(music), library.sync, lambda: library.remove(music)):
-                with pytest.raises(LibraryError, match="Another kobza is writing"):
+                with pytest.raises(LibraryError, match="being written by another kobza"):
                     write_something()
         with MusicLibrary.open(folder, ToneEar(), read_only=True) as one, MusicLibrary.open(folder, ToneEar()) as two:
             assert one.search("tone 300") == two.search("tone 300") == []
@@ -147,14 +260,14 @@ def test_stopped_from_within(tmp_path, music, stop):
     with MusicLibrary.open(tmp_path / "library", Stopping()) as library:
         with pytest.raises(stop):
             library.add(music)
-        assert 0 < check_whole(library) < FILES
+        assert 0 < len(check_whole(library)) < FILES
         deadline = time.time() + 60
         while any(t.name.startswith("kobza-decode") for t in threading.enumerate()):
             assert time.time() < deadline, "the decoding threads go on"
             time.sleep(0.01)
         library._model = ToneEar()
         library.sync()
-        assert check_whole(library) == FILES
+        assert len(check_whole(library)) == FILES
 
 
 def test_a_file_that_vanishes_or_grows_meanwhile(tmp_path, music):

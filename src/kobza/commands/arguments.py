@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 
 def command(
@@ -24,6 +25,17 @@ def which_library() -> argparse.ArgumentParser:
     )
     common.add_argument("--model", metavar="MODEL", help="a checkpoint: a folder or a Hub id (default: kobza-mini)")
     return common
+
+
+def library_folder(args: argparse.Namespace) -> Path:
+    """For commands that need the library's files. LibraryError: it is in no folder."""
+    from ..library import LibraryError, default_library_path
+    from ..library.remote import is_address
+
+    folder = args.library or default_library_path()
+    if is_address(folder):
+        raise LibraryError("A database looks after what it holds; this command is for a library in a folder.")
+    return Path(folder)
 
 
 def count(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Your music: index, search, similar, sync, remove, info, demo."""
+"""Your music: index, search, similar, sync, reindex, remove, info, demo."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..terminal import print_table, progress_bar, say
-from .arguments import command, count, shard, which_library
+from .arguments import command, count, library_folder, shard, which_library
 
 
 def add(commands) -> None:
@@ -37,6 +37,7 @@ def add(commands) -> None:
         "track", metavar="TRACK"
     )
     command(commands, sync, "Look again into all folders that were added.", which)
+    command(commands, reindex, "Make the library anew, with another checkpoint if --model names one.", which)
     command(commands, remove, "Forget tracks, or all tracks of a folder. The files stay.", paths, which)
     command(commands, info, "Say what the library holds and which model made it.", which)
     command(commands, demo, "Make a small album, index it and ask it eight questions.", which).add_argument(
@@ -103,6 +104,14 @@ def sync(args: argparse.Namespace) -> int:
             say("The library knows no folder yet; add one with: kobza index FOLDER")
             return 1
         report = library.sync(progress)
+    return _print_report(report)
+
+
+def reindex(args: argparse.Namespace) -> int:
+    from ..library.reindexing import reindex
+
+    with progress_bar() as progress:
+        report = reindex(library_folder(args), args.model, progress)
     return _print_report(report)
 
 

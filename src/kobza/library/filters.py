@@ -96,17 +96,18 @@ def to_sql(tree: Filter) -> tuple[str, list]:
         condition, values = to_sql(tree.part)
         return f"NOT ({condition})", values
     column = f"folded_{tree.field}" if tree.field in TEXT else tree.field
+    known = "year IS NOT NULL AND " if tree.field == "year" else ""  # NULL would be neither true nor false
     if isinstance(tree, In):
         marks = ", ".join("?" * len(tree.values))
-        return f"coalesce({column} IN ({marks}), 0)", [_stored(tree.field, value) for value in tree.values]
+        return f"({known}{column} IN ({marks}))", [_stored(tree.field, value) for value in tree.values]
     value = _stored(tree.field, tree.value)
     if tree.op == "under":
         prefix = value.rstrip(b"/") + b"/"  # "0" follows "/", so that the paths' own index finds them
         return "(path = ? OR (path >= ? AND path < ?))", [value, prefix, prefix[:-1] + b"0"]
-    if tree.op in ("eq", "ne"):  # IS, which knows NULL, where = would be neither true nor false
+    if tree.op in ("eq", "ne"):
         return f"{column} {'IS' if tree.op == 'eq' else 'IS NOT'} ?", [value]
     sign = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}[tree.op]
-    return f"coalesce({column} {sign} ?, 0)", [value]
+    return f"({known}{column} {sign} ?)", [value]
 
 
 def _stored(field: str, value: str | float) -> str | bytes | float:

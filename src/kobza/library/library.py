@@ -70,8 +70,8 @@ class MusicLibrary:
             raise LibraryError(
                 f"The library {printable(self.path)} was made with {meta['model']} (fingerprint "
                 f"{meta['fingerprint']}), and its vectors cannot be compared with those of {self.model.name} "
-                f"({self.model.fingerprint}); use that checkpoint with --model, or index into a new library with "
-                "--library."
+                f"({self.model.fingerprint}); use that checkpoint with --model, make the library anew with: kobza "
+                "reindex, or index into another with --library."
             )
 
     def _sign(self) -> None:

@@ -84,27 +84,31 @@ class Report:
         return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
 
 
-def refuse_unfit(path: str, starts: list[float], vectors: np.ndarray, dim: int | None) -> None:
-    """Every store's gate: LibraryError if these are not a track's windows in order, each with a vector of unit length.
+def unfit(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | None:
+    """Why these are not a track's windows in order, each with a vector of unit length; None if they are.
 
-    `dim`: of the vectors that the store has already; None for none.
+    `dim`: of the library's other vectors; None for none.
     """
     n, width = vectors.shape
     if not n:
-        wrong = "has no windows"
-    elif n != len(starts):
-        wrong = f"has {n} vectors for {len(starts)} windows"
-    elif dim not in (None, width):
-        wrong = f"has vectors of {width} numbers where the library's have {dim}"
-    elif not all(b > a for a, b in pairwise([-1.0, *starts])):
-        wrong = "has windows that are not in order"
-    elif not np.isfinite(vectors).all():
-        wrong = "has a vector that is not finite"
-    elif (abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1) > UNIT).any():
-        wrong = "has a vector that is not of unit length"
-    else:
-        return
-    raise LibraryError(f"{printable(path)} cannot be stored: it {wrong}. Index it again.")
+        return "has no windows"
+    if n != len(starts):
+        return f"has {n} vectors for {len(starts)} windows"
+    if dim not in (None, width):
+        return f"has vectors of {width} numbers where the library's have {dim}"
+    if not all(b > a for a, b in pairwise([-1.0, *starts])):
+        return "has windows that are not in order"
+    if not np.isfinite(vectors).all():
+        return "has a vector that is not finite"
+    if (abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1) > UNIT).any():
+        return "has a vector that is not of unit length"
+    return None
+
+
+def refuse_unfit(path: str, starts: list[float], vectors: np.ndarray, dim: int | None) -> None:
+    """Every store's gate. LibraryError: `unfit`."""
+    if wrong := unfit(starts, vectors, dim):
+        raise LibraryError(f"{printable(path)} cannot be stored: it {wrong}. Index it again.")
 
 
 def normalised_mean(vectors: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ or of the new one, whatever happens to the process.
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import shutil
@@ -74,6 +75,10 @@ def refold(db: sqlite3.Connection) -> None:
     db.execute(f"UPDATE tracks SET {', '.join(f'folded_{name} = fold({name})' for name in TEXT)}")
 
 
+class DamagedLibrary(LibraryError):
+    """SQLite cannot make sense of the database file."""
+
+
 @contextlib.contextmanager
 def explained(folder: Path) -> Iterator[None]:
     """SQLite's errors as sentences about the library in `folder`."""
@@ -82,8 +87,11 @@ def explained(folder: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code, name = getattr(error, "sqlite_errorcode", 0) & 0xFF, printable(folder)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            what = f"is damaged ({error}); see how far with: kobza library check, and save what is whole with: repair"
-        elif code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise DamagedLibrary(
+                f"The library {name} is damaged ({error}); see how far with: kobza library check, and save what is "
+                "whole with: kobza library repair"
+            ) from error
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             what = (
                 f"cannot be written or read ({error}): the disc is full or failing. What was finished is stored; make "
             )
@@ -142,23 +150,40 @@ def _bring_up_to_date(db: sqlite3.Connection, folder: Path) -> None:
             db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(number),))
 
 
-def _connect(name: str | Path, uri: bool = False) -> sqlite3.Connection:
-    db = sqlite3.connect(name, uri=uri, isolation_level=None, timeout=10.0, check_same_thread=False)
+def address(file: Path, mode: str) -> str:
+    """The file as SQLite's URI, whatever its name: `mode` is rwc, ro, or immutable."""
+    how = "immutable=1" if mode == "immutable" else f"mode={mode}"
+    return f"file:{urllib.parse.quote(os.fsencode(file.absolute()))}?{how}"
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    db = sqlite3.connect(name, uri=True, isolation_level=None, timeout=10.0, check_same_thread=False)
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA cache_size = -32768")  # KiB
     return db
 
 
+def new_database(file: Path) -> sqlite3.Connection:
+    """An empty one of the present schema."""
+    db = _connect(address(file, "rwc"))
+    _bring_up_to_date(db, file.parent)
+    return db
+
+
 def open_for_writing(folder: Path) -> sqlite3.Connection:
     """The database in `folder`, made if absent, of the present schema. LibraryError: it cannot be."""
+    file = folder / DATABASE
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder, file):
+            if path.exists() and not os.access(path, os.W_OK):  # SQLite would find out at the first write only
+                raise PermissionError(errno.EACCES, "it may only be read")
     except OSError as error:
         raise LibraryError(
             f"The library {printable(folder)} cannot be opened ({error.strerror}); name another folder with --library."
         ) from error
     with explained(folder):
-        db = _connect(folder / DATABASE)
+        db = _connect(address(file, "rwc"))
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         _bring_up_to_date(db, folder)
@@ -170,10 +195,9 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     file = folder / DATABASE
     if not file.exists():
         raise LibraryError(f"There is no library at {printable(folder)} yet; make one with: kobza index FOLDER")
-    name = urllib.parse.quote(os.fsencode(file.absolute()))
     with explained(folder):
         try:
-            db = _connect(f"file:{name}?mode=ro", uri=True)
+            db = _connect(address(file, "ro"))
             schema = _schema(db, folder)
         except sqlite3.OperationalError as error:
             # A reader of a WAL database writes a file beside it, and here it cannot: a read-only folder or a full disc.
@@ -182,7 +206,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
             wal = file.with_name(DATABASE + "-wal")
             if wal.exists() and wal.stat().st_size:  # left by a killed writer: what it holds must be seen too
                 return _copied(file)
-            db = _connect(f"file:{name}?immutable=1", uri=True)
+            db = _connect(address(file, "immutable"))
             schema = _schema(db, folder)
         return db if schema == SCHEMA else _in_memory(db, folder)
 
@@ -191,7 +215,7 @@ def _copied(file: Path) -> sqlite3.Connection:
     with tempfile.TemporaryDirectory(prefix="kobza-") as folder:
         for name in (DATABASE, DATABASE + "-wal"):
             shutil.copyfile(file.with_name(name), Path(folder) / name)
-        db = _connect(Path(folder) / DATABASE)
+        db = _connect(address(Path(folder) / DATABASE, "rwc"))
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return _in_memory(db, file.parent)
 

@@ -60,14 +60,20 @@ class SQLiteStore:
 
     @contextlib.contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        if kind == "IMMEDIATE":
+            self._refuse_read_only()
         with self._lock, explained(self.folder), transaction(self._db, kind):
             yield
+
+    def _refuse_read_only(self) -> None:
+        if self.read_only:
+            name = printable(self.folder)
+            raise LibraryError(f"The library {name} was opened read-only; open it without read_only to write.")
 
     @contextlib.contextmanager
     def writing(self, part: str = "") -> Iterator[None]:
         """Held by the one process that writes, whatever part of the library."""
-        if self.read_only:
-            raise LibraryError(f"The library {self.folder} was opened read-only; open it without read_only to write.")
+        self._refuse_read_only()
         with writer_lock(self.folder / "writer.lock", self.folder):
             yield
 
@@ -144,12 +150,7 @@ class SQLiteStore:
         """The k tracks nearest to `vector` (dim,) of those that pass: see `Store.search`."""
         query = np.ascontiguousarray(vector, np.float32)
         with self._transaction("DEFERRED"):  # all at one moment, whatever is being written
-            index, allowed = self._searchable(by), None
-            if where is not None:
-                condition, values = to_sql(where)
-                allowed = self._rows(f"SELECT id FROM tracks WHERE {condition}", values)
-                allowed = np.fromiter(itertools.chain.from_iterable(allowed), np.int64, len(allowed))
-            best = index.nearest_tracks(query, k, allowed)
+            best = self._searchable(by).nearest_tracks(query, k, self._passing(where) if where is not None else None)
             ids = json.dumps([track_id for _, track_id, _ in best])
             rows = self._rows(
                 f"SELECT {COLUMNS}, id, starts, windows FROM tracks JOIN vectors ON track_id = id "
@@ -167,6 +168,15 @@ class SQLiteStore:
         """Another one after any write, by this process or another."""
         return self._rows("PRAGMA data_version"), self._db.total_changes
 
+    def _passing(self, where: Filter) -> np.ndarray:
+        """The ids of the tracks that pass. Kept: people change the description more often than the filter."""
+        if self._versions.get("filter") != (version := (self._version(), where)):
+            condition, values = to_sql(where)
+            ids = self._rows(f"SELECT id FROM tracks WHERE {condition}", values)
+            self._filtered = np.fromiter(itertools.chain.from_iterable(ids), np.int64, len(ids))
+            self._versions["filter"] = version
+        return self._filtered
+
     def _searchable(self, by: str):
         """The index of the tracks' or the windows' vectors, as the database is now."""
         if self._versions.get(by) != (version := self._version()):
@@ -176,11 +186,15 @@ class SQLiteStore:
             self._versions[by] = version
         return self._indexes[by]
 
+    def search_files(self) -> dict[str, str]:
+        """The names of the present ones."""
+        return dict(self._rows("SELECT kind, name FROM search_files"))
+
     def _opened(self, by: str):
         """What the search file holds; an empty index if there is none, or none that can be used."""
         from kobza.library import search_file, vector_index  # here: only a search needs FAISS
 
-        for (name,) in self._rows("SELECT name FROM search_files WHERE kind = ?", (by,)):
+        if name := self.search_files().get(by):
             try:
                 return vector_index.VectorIndex(by, *search_file.read(self.folder / name))
             except (search_file.DamagedFile, OSError) as error:

@@ -103,7 +103,7 @@ class VectorIndex:
         if masked:
             passing = np.zeros_like(self.live)
             passing[allowed] = True
-        found, wanted = {}, k if self.by == "track" else 4 * k
+        found, wanted = {}, k if self.by == "track" else 16 * k  # nearly always enough at once
         while True:
             rows = [
                 row

@@ -1,0 +1,376 @@
+"""Discs that are full, read-only or of an older Kobza; and the music, which is only read."""
+
+import hashlib
+import logging
+import multiprocessing
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import ToneEar, counts, tone, write
+from store_contract import agree, exact, fill, put, unit
+
+from kobza import MusicLibrary
+from kobza.cli import main
+from kobza.library import LibraryError, open_store, schema, search_file, sqlite_store
+from kobza.library.maintenance import check, repair
+from kobza.library.parsing import parse_filter
+from kobza.library.reindexing import reindex
+
+fork = multiprocessing.get_context("fork")
+SCHEMA_1 = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
+
+
+def dawdle_at_each_statement(statements, within: str = "") -> None:
+    """For a process that is to be killed: makes its connections slow at SQL with these words, and counts them."""
+    connect = schema._connect
+
+    def dawdling(name):
+        def dawdle(statement):
+            if within in statement:
+                statements.value += 1
+                time.sleep(0.003)
+
+        db = connect(name)
+        db.set_trace_callback(dawdle)
+        return db
+
+    schema._connect = dawdling
+
+
+def fill_until_refused(folder) -> tuple[list[str], str]:
+    """(what was stored, the sentence that ended it)"""
+    store, stored = open_store(folder), []
+    with pytest.raises(LibraryError) as error:
+        for i in range(100_000):
+            put(store, f"/{i}", n=20, seed=i)
+            stored.append(f"/{i}")
+    store.close()
+    return stored, str(error.value)
+
+
+def look(folder, stored: list[str]) -> None:
+    assert check(folder) == []
+    for read_only in (True, False):
+        store = open_store(folder, read_only)
+        assert list(store.revs()) == stored
+        assert len(store.search(unit(1)[0], 5)) == 5
+        store.close()
+
+
+@pytest.fixture
+def small_disc(tmp_path):
+    folder = tmp_path / "disc"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    if os.geteuid() or subprocess.run(command, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("a disc can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disc(small_disc):
+    folder = small_disc / "library"
+    stored, sentence = fill_until_refused(folder)
+    assert "make room and do the same again" in sentence and len(stored) > 20
+    (small_disc / "more").write_bytes(b"x" * (os.statvfs(small_disc).f_bavail * 4096))
+    store = open_store(folder, read_only=True)
+    assert len(store.search(unit(1)[0], 5)) == 5
+    store.close()
+    (small_disc / "more").unlink()
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disc], check=True)
+    look(folder, stored)
+
+
+def test_a_limit_on_the_size_of_files(tmp_path):
+    """As a quota, or a file system that holds no larger ones."""
+    receiver, sender = fork.Pipe(duplex=False)
+
+    def work():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        sender.send(fill_until_refused(tmp_path / "library"))
+
+    child = fork.Process(target=work)
+    child.start()
+    sender.close()
+    stored, sentence = receiver.recv()
+    child.join()
+    assert "make room and do the same again" in sentence and len(stored) > 5
+    look(tmp_path / "library", stored)
+
+
+def kill_a_writer(folder) -> dict:
+    """Leaves a library whose last tracks are in the write-ahead log only."""
+    held = {}
+
+    def work():
+        fill(open_store(folder), 40)
+        os._exit(0)  # as good as kill -9: nothing is folded back
+
+    child = fork.Process(target=work)
+    child.start()
+    child.join()
+    assert (folder / "kobza.db-wal").stat().st_size
+    shutil.copytree(folder, f"{folder}-copy")
+    store = open_store(Path(f"{folder}-copy"))
+    held = {track.path: (track, vectors) for track, _, _, vectors in store.scan()}
+    store.close()
+    assert len(held) == 40
+    return held
+
+
+def searched(folder, held) -> None:
+    store = open_store(folder, read_only=True)
+    tree = parse_filter("genre != jazz")
+    for by in ("track", "moment"):
+        agree(store.search(unit(1, 5)[0], 9, tree, by), exact(held, unit(1, 5)[0], by, tree), 9)
+    assert set(store.revs()) == set(held)
+    with pytest.raises(LibraryError, match="opened read-only"):
+        store.set_meta(a="b")
+    store.close()
+    assert check(folder) == []
+
+
+def test_on_a_read_only_disc(tmp_path):
+    if os.geteuid():
+        pytest.skip("a disc can be mounted by root only")
+    held = kill_a_writer(tmp_path / "killed")
+    store = open_store(tmp_path / "closed")
+    fill(store, 40)
+    store.close()
+    for name in ("killed", "closed"):
+        folder = tmp_path / name
+        if subprocess.run(["mount", "--bind", folder, folder], stderr=subprocess.DEVNULL).returncode:
+            pytest.skip("nothing can be mounted here")
+        try:
+            subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+            searched(folder, held)
+            with pytest.raises(LibraryError, match="cannot be opened"):
+                open_store(folder)
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_in_a_folder_of_somebody_else(monkeypatch):
+    """Nobody may write there; whoever runs the tests becomes nobody, if that is not so already."""
+    with tempfile.TemporaryDirectory() as temporary:
+        os.chmod(temporary, 0o755)
+        killed, closed = Path(temporary, "killed"), Path(temporary, "closed")
+        held = kill_a_writer(killed)
+        (killed / "kobza.db-shm").unlink()  # as when copied to another disc
+        store = open_store(closed)
+        fill(store, 40)
+        store.close()
+        for folder in (killed, closed):
+            for path in folder.iterdir():
+                path.chmod(0o444)
+            folder.chmod(0o555)
+
+        def work():
+            if not os.geteuid():
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            searched(killed, held)
+            searched(closed, held)
+            for folder in (killed, closed):
+                with pytest.raises(LibraryError, match="cannot be opened"):
+                    open_store(folder)
+
+        child = fork.Process(target=work)
+        child.start()
+        child.join()
+        for folder in (killed, closed):
+            folder.chmod(0o755)
+        assert child.exitcode == 0
+
+
+class TestMigration:
+    """schema_1.sql is a library as the first Kobza wrote it, with a deleted track and a name that is no UTF-8."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        (tmp_path / "old").mkdir()
+        with sqlite3.connect(tmp_path / "old" / "kobza.db") as db:
+            db.executescript(SCHEMA_1)
+            db.execute("PRAGMA journal_mode = WAL")
+        db.close()
+        return tmp_path / "old"
+
+    @staticmethod
+    def look(folder, read_only: bool) -> None:
+        store = open_store(folder, read_only)
+        rows = {os.fsencode(track.path): (track, rev, starts, vectors) for track, rev, starts, vectors in store.scan()}
+        assert list(rows) == [b"/m/a.mp3", b"/m/c.mp3", b"/m/\xff.mp3"]
+        for i, (path, n) in enumerate([(b"/m/a.mp3", 3), (b"/m/\xff.mp3", 1), (b"", 0), (b"/m/c.mp3", 12)]):
+            if n:
+                track, rev, starts, vectors = rows[path]
+                assert track.added == 1_700_000_001 + i and track.duration == 10 * n and rev.size == n
+                assert starts == [10.0 * j for j in range(n)]
+                np.testing.assert_array_equal(vectors, unit(n, i, dim=8))
+                for by in ("track", "moment"):
+                    assert os.fsencode(store.search(vectors.mean(0), 1, by=by)[0][1].path) == path
+        assert len(store.search(unit(1, dim=8)[0], 9, parse_filter("artist = ŽIŽKA and title = піcня"))) == 3
+        assert store.meta["folders"] == '["/m"]' and store.meta["schema"] == str(schema.SCHEMA)
+        store.close()
+
+    def test_opened_for_reading_it_stays_as_it_is(self, folder):
+        before = (folder / "kobza.db").read_bytes()
+        self.look(folder, read_only=True)
+        assert check(folder) == [] and (folder / "kobza.db").read_bytes() == before
+
+    def test_opened_for_writing_it_is_migrated(self, folder):
+        self.look(folder, read_only=False)
+        self.look(folder, read_only=True)
+        assert check(folder) == [] and repair(folder) == []
+        store = open_store(folder)
+        store.upsert(*next(iter(store.scan())))
+        assert store.count() == (3, 16, 160.0)
+        tables = dict(store._db.execute("SELECT name, sql FROM sqlite_schema"))
+        new = open_store(folder / "new")
+        for name, sql in new._db.execute("SELECT name, sql FROM sqlite_schema"):
+            assert name in tables and (name == "tracks" or tables[name] == sql)
+        assert {row[1] for row in new._db.execute("PRAGMA table_info(tracks)")} == {
+            row[1] for row in store._db.execute("PRAGMA table_info(tracks)")
+        }
+        new.close()
+        store.close()
+
+    def test_killed_in_the_middle_of_it(self, folder):
+        def work(statements):
+            dawdle_at_each_statement(statements)
+            open_store(folder).close()
+
+        found = set()
+        for moment in range(2, 40, 3):
+            shutil.copytree(folder, f"{folder}-{moment}")
+            statements = fork.Value("i", 0)
+            child = fork.Process(target=work, args=(statements,))
+            child.start()
+            while statements.value < moment and child.is_alive():
+                time.sleep(0.0005)
+            child.kill()
+            child.join()
+            with sqlite3.connect(folder / "kobza.db") as db:
+                found.add(db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0])
+            db.close()
+            self.look(folder, read_only=True)
+            shutil.rmtree(folder)
+            shutil.move(f"{folder}-{moment}", folder)
+        assert "1" in found
+
+
+def tree(folder) -> dict:
+    """All that can be seen of a folder."""
+    seen = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        data = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        seen[path] = (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, data)
+    return seen
+
+
+def test_the_music_is_only_read(music, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+    (music / "text.mp3").write_text("no music")
+    before, library = tree(music), ["--library", str(tmp_path / "library")]
+    for words in (
+        ["index", str(music)], ["sync"], ["search", "tone 400"], ["similar", str(music / "200.flac")], ["reindex"],
+        ["library", "check"], ["library", "repair"], ["library", "export", str(tmp_path / "a.parquet")],
+        ["library", "import", str(tmp_path / "a.parquet")], ["info"], ["remove", str(music)],
+    ):  # fmt: skip
+        assert main([*words, *library]) == 0, words
+        assert tree(music) == before, words
+
+
+class TestReindex:
+    @pytest.fixture
+    def old(self, tmp_path):
+        for i in range(8):
+            write(tmp_path / "music" / f"{i}.flac", tone(200 * (i + 1), 3 + 9 * (i % 3)))
+        with MusicLibrary.open(tmp_path / "library", ToneEar(16, "old-ear")) as library:
+            assert library.add(tmp_path / "music").added == 8
+            library.store._db.execute("UPDATE tracks SET added = 1e9 + id")
+        return tmp_path / "library"
+
+    def test_by_another_checkpoint(self, old, tmp_path, monkeypatch):
+        monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+        with MusicLibrary.open(old, ToneEar(64, "new-ear"), read_only=True) as reader:
+            before = {track.path: track.added for track, *_ in reader.store.scan()}
+            with pytest.raises(LibraryError, match="kobza reindex"):
+                reader.search("tone 400")
+            assert len(reader.similar(tmp_path / "music" / "0.flac", 3)) == 3  # with the old vectors
+            assert counts(reindex(old, ToneEar(64, "new-ear"))) == (8, 0, 0, 0, 0, 0)
+            for i in range(8):  # a reader that was there all the time
+                assert reader.search(f"tone {200 * (i + 1)}", 1)[0].track.path.endswith(f"{i}.flac")
+            assert {track.path: track.added for track, *_ in reader.store.scan()} == before
+            assert reader.folders == [str(tmp_path / "music")] and reader.store.meta["dim"] == "64"
+        assert check(old) == [] and not (old / "reindexing").exists()
+
+    def test_what_cannot_be_reached_is_not_lost(self, old, tmp_path):
+        (tmp_path / "music").rename(tmp_path / "unplugged")
+        with pytest.raises(LibraryError, match=r"music cannot be read.*stays as it was"):
+            reindex(old, ToneEar(64, "new-ear"))
+        (tmp_path / "music").mkdir()
+        with pytest.raises(LibraryError, match=r"no recordings any more.*stays as it was"):
+            reindex(old, ToneEar(64, "new-ear"))
+        with MusicLibrary.open(old, ToneEar(16, "old-ear")) as library:
+            assert len(library) == 8 and library.search("tone 400", 1)
+        (tmp_path / "music").rmdir()
+        (tmp_path / "unplugged").rename(tmp_path / "music")
+        assert reindex(old, ToneEar(64, "third-ear")).added == 8
+
+    @pytest.mark.parametrize(("within", "moments"), [("", 250), ("main.", 9)])  # anywhere; in the swap
+    def test_killed_at_any_moment(self, old, tmp_path, within, moments):
+        """The old library or the new one, never none; and what was embedded before the kill is not embedded again."""
+
+        def work(statements):
+            dawdle_at_each_statement(statements, within)
+            reindex(old, ToneEar(64, "new-ear"))
+
+        rng, found = np.random.default_rng(5), []
+        while len(found) < 8 and "new-ear" not in found:
+            statements, moment = fork.Value("i", 0), rng.integers(1, moments)
+            child = fork.Process(target=work, args=(statements,))
+            child.start()
+            while statements.value < moment and child.is_alive():
+                time.sleep(0.0005)
+            child.kill()
+            child.join()
+            with MusicLibrary.open(old, read_only=True) as library:
+                found.append(library.store.meta["fingerprint"])
+                ear = ToneEar({"old-ear": 16, "new-ear": 64}[found[-1]], found[-1])
+            with MusicLibrary.open(old, ear) as library:
+                assert len(library) == 8 and library.search("tone 400", 1)[0].track.path.endswith("1.flac")
+                assert library.folders == [str(tmp_path / "music")]
+            assert check(old) == []
+        report = reindex(old, ToneEar(64, "new-ear"))
+        assert report.added + report.unchanged == 8
+        with MusicLibrary.open(old, ToneEar(64, "new-ear")) as library:
+            assert library.search("tone 400", 1)[0].track.path.endswith("1.flac")
+        assert check(old) == []
+
+
+def test_a_damaged_search_file_is_made_anew_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
+    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+    library = ["--library", str(tmp_path / "library")]
+    assert main(["index", str(music), *library]) == 0
+    found = capsys.readouterr().out
+    for path in (tmp_path / "library").glob("search-*"):
+        path.write_bytes(path.read_bytes()[:-1])
+    with caplog.at_level(logging.WARNING, "kobza"):
+        assert main(["search", "tone 400", *library]) == 0
+    assert "Nothing is lost" in caplog.text and "400.mp3" in capsys.readouterr().out and found
+    assert main(["library", "check", *library]) == 1
+    assert main(["sync", *library]) == main(["library", "check", *library]) == 0
+    for path in (tmp_path / "library").glob("search-*"):
+        search_file.read(path)
