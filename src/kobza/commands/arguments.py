@@ -34,7 +34,7 @@ def library_folder(args: argparse.Namespace) -> Path:
 
     folder = args.library or default_library_path()
     if is_address(folder):
-        raise LibraryError("A database looks after what it holds; this command is for a library in a folder.")
+        raise LibraryError("A library in a database looks after itself; this command is for a library in a folder.")
     return Path(folder)
 
 
