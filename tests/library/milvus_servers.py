@@ -48,22 +48,25 @@ def milvus_lite(folder: Path):
 
 
 @contextlib.contextmanager
-def milvus_server(folder: Path):
-    """A real server: the wheel `milvus` 2.3.5, standalone, everything of its own in `folder`. -> its address"""
+def milvus_server(folder: Path, quick: bool = True):
+    """A real server: the wheel `milvus` 2.3.5, standalone, all it keeps in `folder`. -> (its address, its process)
+
+    There can be one on a machine: its etcd always talks to itself on port 2380.
+    """
     from milvus import MilvusServer
 
     server = MilvusServer(wait_for_started=False)
     server.set_base_dir(str(folder))
     # It waits for clocks and looks after itself at such intervals, made for a cluster; here milliseconds do.
     intervals = {"proxy.timeTickInterval": 20, "queryCoord.checkInterval": 50, "queryCoord.distPullInterval": 50}
-    for key, milliseconds in intervals.items():
+    for key, milliseconds in intervals.items() if quick else ():
         server.config.set(key, milliseconds)
     try:
         server.start()  # the port may be another than 19530: the launcher takes the next that is free
         health = f"http://127.0.0.1:{server.webservice_port}/healthz"
         log = folder / "logs" / "milvus-stderr.log"
         wait_for(lambda: b"OK" in urllib.request.urlopen(health, timeout=5).read(), server.server_proc, log)
-        yield f"milvus://127.0.0.1:{server.listen_port}"
+        yield f"milvus://127.0.0.1:{server.listen_port}", server.server_proc.pid
     finally:
         if server.server_proc:
             server.server_proc.kill()  # asked to end, it may hang

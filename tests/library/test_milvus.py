@@ -1,5 +1,6 @@
 """The store in Milvus: the contract and what is its own, against milvus-lite's server and (slow) a real one."""
 
+import contextlib
 import multiprocessing
 import random
 import time
@@ -7,9 +8,12 @@ import time
 import pytest
 from milvus_servers import free_port, milvus_lite, milvus_server
 from milvus_writer import PATHS, write
+from recordings import ToneEar, tone
+from recordings import write as write_recording
 from store_contract import StoreContract, fill, put, unit
 
 from kobza import MusicLibrary
+from kobza.cli import main
 from kobza.library import LibraryError, Rev, Track, milvus_store, open_store
 from kobza.library.filters import Compare, In
 from kobza.library.milvus_filter import to_expression
@@ -26,7 +30,7 @@ def lite(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory):
-    with milvus_server(tmp_path_factory.mktemp("milvus")) as address:
+    with milvus_server(tmp_path_factory.mktemp("milvus")) as (address, _):
         yield address
 
 
@@ -149,6 +153,37 @@ class TestReal(MilvusContract):
     @pytest.fixture
     def reopen(self, real):
         yield from emptied(real)
+
+
+def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for hertz in range(300, 3300, 300):
+        write_recording(
+            tmp_path / "music" / f"{hertz}.flac", tone(hertz, 2 + hertz % 17), title=f"T{hertz}", artist="Ž"
+        )
+    here, there, back = str(tmp_path / "here"), f"{lite}/moved", str(tmp_path / "back")
+
+    def run(*args: str) -> str:
+        assert main(list(args)) == 0
+        return capsys.readouterr().out
+
+    def content(place: str) -> tuple:
+        with contextlib.closing(open_store(place, read_only=True)) as store:
+            meta = {key: value for key, value in store.meta.items() if key != "schema"}
+            return meta, [(t, t.added, rev, starts, v.tobytes()) for t, rev, starts, v in store.scan()]
+
+    assert run("index", str(tmp_path / "music" / "600.flac"), "--library", here).startswith("1 added")
+    assert run("library", "copy", here, there) == "1 copied, 0 there already\n"
+    monkeypatch.setenv("KOBZA_LIBRARY", there.replace("//", "//me:secret@"))
+    assert run("index", str(tmp_path / "music")).startswith("9 added, 0 changed, 1 unchanged")
+    assert run("sync").startswith("0 added, 0 changed, 10 unchanged")
+    assert "T900" in run("search", "tone 900", "-k", "1") and "T900" not in run("similar", f"{tmp_path}/music/900.flac")
+    info = run("info")
+    assert there in info and "secret" not in info and "tracks       10" in info
+    assert run("library", "copy", there, back) == "10 copied, 0 there already\n"
+    assert content(there) == content(back)
+    assert run("remove", str(tmp_path / "music")) == "10 removed\n"
 
 
 def test_addresses():
