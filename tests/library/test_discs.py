@@ -2,18 +2,17 @@
 
 import hashlib
 import logging
-import multiprocessing
 import os
 import resource
 import shutil
 import sqlite3
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import dawdle_at_each_statement, fork, killed_at
 from recordings import ToneEar, counts, tone, write
 from store_contract import agree, exact, fill, put, unit
 
@@ -24,25 +23,7 @@ from kobza.library.maintenance import check, repair
 from kobza.library.parsing import parse_filter
 from kobza.library.reindexing import reindex
 
-fork = multiprocessing.get_context("fork")
 SCHEMA_1 = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
-
-
-def dawdle_at_each_statement(statements, within: str = "") -> None:
-    """For a process that is to be killed: makes its connections slow at SQL with these words, and counts them."""
-    connect = schema._connect
-
-    def dawdling(name):
-        def dawdle(statement):
-            if within in statement:
-                statements.value += 1
-                time.sleep(0.003)
-
-        db = connect(name)
-        db.set_trace_callback(dawdle)
-        return db
-
-    schema._connect = dawdling
 
 
 def fill_until_refused(folder) -> tuple[list[str], str]:
@@ -244,20 +225,14 @@ class TestMigration:
         store.close()
 
     def test_killed_in_the_middle_of_it(self, folder):
-        def work(statements):
-            dawdle_at_each_statement(statements)
+        def work(steps):
+            dawdle_at_each_statement(steps)
             open_store(folder).close()
 
         found = set()
         for moment in range(2, 40, 3):
             shutil.copytree(folder, f"{folder}-{moment}")
-            statements = fork.Value("i", 0)
-            child = fork.Process(target=work, args=(statements,))
-            child.start()
-            while statements.value < moment and child.is_alive():
-                time.sleep(0.0005)
-            child.kill()
-            child.join()
+            killed_at(moment, work)
             with sqlite3.connect(folder / "kobza.db") as db:
                 found.add(db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0])
             db.close()
@@ -332,19 +307,13 @@ class TestReindex:
     def test_killed_at_any_moment(self, old, tmp_path, within, moments):
         """The old library or the new one, never none; and what was embedded before the kill is not embedded again."""
 
-        def work(statements):
-            dawdle_at_each_statement(statements, within)
+        def work(steps):
+            dawdle_at_each_statement(steps, within)
             reindex(old, ToneEar(64, "new-ear"))
 
         rng, found = np.random.default_rng(5), []
         while len(found) < 8 and "new-ear" not in found:
-            statements, moment = fork.Value("i", 0), rng.integers(1, moments)
-            child = fork.Process(target=work, args=(statements,))
-            child.start()
-            while statements.value < moment and child.is_alive():
-                time.sleep(0.0005)
-            child.kill()
-            child.join()
+            killed_at(rng.integers(1, moments), work)
             with MusicLibrary.open(old, read_only=True) as library:
                 found.append(library.store.meta["fingerprint"])
                 ear = ToneEar({"old-ear": 16, "new-ear": 64}[found[-1]], found[-1])

@@ -1,7 +1,8 @@
 """Indexing that is killed, stopped or doubled: nothing that was stored is lost, and nothing is there by half."""
 
-import multiprocessing
+import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import zlib
 
 import numpy as np
 import pytest
+from killing import dawdle_at_each_statement, fork, killed_at
 from recordings import ToneEar, tone, write
 from store_contract import agree, exact, fill, unit
 
@@ -19,7 +21,6 @@ from kobza.library import LibraryError, open_store, search_file, sqlite_store
 from kobza.library.maintenance import check
 
 FILES = 24
-fork = multiprocessing.get_context("fork")  # a child that starts at once, for many rounds
 
 
 @pytest.fixture
@@ -29,26 +30,15 @@ def music(tmp_path):
     return tmp_path / "music"
 
 
-def index(folder, music, told, statements, worth_a_file=0):
-    """`kobza index`, with an ear for tones. It dawdles at each statement of SQLite, counting in `statements`: there
-    most kills strike, most of them within a transaction. What it has stored it tells the pipe `told`."""
-
-    def dawdling(folder):
-        db = open_for_writing(folder)
-
-        def dawdle(_):
-            statements.value += 1
-            time.sleep(0.002)
-
-        db.set_trace_callback(dawdle)
-        return db
+def index(folder, music, told, steps, worth_a_file=0):
+    """`kobza index`, with an ear for tones, slowly. What it has stored it tells the pipe `told`."""
 
     def telling(self, track, *rest):
         upsert(self, track, *rest)
         os.write(told, os.fsencode(track.path) + b"\n")
 
-    open_for_writing, upsert = sqlite_store.open_for_writing, sqlite_store.SQLiteStore.upsert
-    sqlite_store.open_for_writing, sqlite_store.SQLiteStore.upsert = dawdling, telling
+    dawdle_at_each_statement(steps)
+    upsert, sqlite_store.SQLiteStore.upsert = sqlite_store.SQLiteStore.upsert, telling
     if worth_a_file:
         sqlite_store.WORTH_A_FILE = worth_a_file
     Checkpoint.load = staticmethod(lambda *_: ToneEar())
@@ -70,22 +60,16 @@ def check_whole(library) -> set[str]:
 
 def kill_and_look(folder, music, rng, longest) -> tuple[set[str], bool]:
     """One round: (what the library holds after the kill, whether it struck)."""
-    statements, (heard, told) = fork.Value("i", 0), os.pipe()
-    child = fork.Process(target=index, args=(folder, music, told, statements, rng.choice([0, 10])))
-    child.start()
+    (heard, told), worth_a_file = os.pipe(), rng.choice([0, 10])
+    work = functools.partial(index, folder, music, told, worth_a_file=worth_a_file)
+    killed = killed_at(rng.integers(0, longest), work, rng.uniform(0, 0.005))
     os.close(told)
-    moment = rng.integers(0, longest)
-    while statements.value < moment and child.is_alive():
-        time.sleep(0.0005)
-    time.sleep(rng.uniform(0, 0.005))
-    child.kill()
-    child.join()
     with open(heard, "rb") as pipe:
         stored = {os.fsdecode(line) for line in pipe.read().split(b"\n")[:-1]}
     with MusicLibrary.open(folder, ToneEar()) as library:
         names = check_whole(library)
         assert stored <= names, "a track that was reported as stored is not there"
-    return names, child.exitcode == -signal.SIGKILL
+    return names, killed
 
 
 def finish(folder, music) -> None:
@@ -148,14 +132,15 @@ def test_the_real_command_with_a_real_checkpoint_killed(tmp_path, music, tiny_ch
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 8))
         process.kill()
-        if process.wait() != -signal.SIGKILL:
-            break  # it was done
+        if process.wait() != -signal.SIGKILL:  # it was done: from the beginning
+            shutil.rmtree(folder)
+            held = set()
+            continue
         kills += 1
         with MusicLibrary.open(folder) as library:
             names = check_whole(library)
             assert held <= names
             held = names
-    assert kills
     subprocess.run(command, check=True)
     with MusicLibrary.open(folder) as library:
         assert len(check_whole(library)) == FILES
@@ -190,16 +175,7 @@ def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
             store.optimize()
 
     for _ in range(10):
-        steps = fork.Value("i", 0)
-        child = fork.Process(target=work, args=(steps,))
-        child.start()
-        moment = rng.integers(1, 30)
-        while steps.value < moment and child.is_alive():
-            time.sleep(0.0005)
-        time.sleep(rng.uniform(0, 0.005))
-        child.kill()
-        child.join()
-        kills += child.exitcode == -signal.SIGKILL
+        kills += killed_at(rng.integers(1, 30), work, rng.uniform(0, 0.005))
         reader = open_store(folder, read_only=True)
         held = {track.path: (track, vectors) for track, _, _, vectors in reader.scan()}
         for by in ("track", "moment"):

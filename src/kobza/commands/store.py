@@ -32,7 +32,7 @@ def check(args: argparse.Namespace) -> int:
     problems = check(folder)
     for problem in problems:
         print(problem.sentence)
-    print(f"{printable(folder)}: {f'{len(problems)} problems' if problems else 'all is well'}")
+    print(f"{printable(folder)}: {f'{len(problems)} of its parts not whole' if problems else 'all is well'}")
     return 1 if problems else 0
 
 

@@ -23,7 +23,7 @@ DIM, WINDOWS_A_TRACK, WARM_UP = 128, 24, 5
 FILTERS = {
     "none": None,
     "selective (1 %)": 'artist in ("artist 3", "artist 5")',
-    "broad (60 %)": "year >= 1980 and not genre in (polka, 'Hip Hop')",
+    "broad (43 %)": "year >= 1980 and not genre in (polka, 'Hip Hop')",
 }
 GENRES = ("Jazz", "Blues", "Rock", "Hip Hop", "Polka", "Ambient", "Folk", "Techno", "Soul", "")
 
@@ -38,6 +38,7 @@ class Searches:
     passing: int  # tracks
     p50: float
     p95: float
+    cpu_p95: float  # of processor time: nearer to what an idle machine takes, where this one is not
     recall: float
 
 
@@ -90,17 +91,19 @@ def measure(
     """Time and recall of the store's search for each of `queries` (n, DIM) under the filter of that name."""
     tree = parse_filter(FILTERS[where]) if FILTERS[where] else None
     passing = [i for i, (track, _) in enumerate(tracks) if tree is None or matches(tree, track)]
-    times, found = [], []
+    times, worked, found = [], [], []
     for i, query in enumerate(np.concatenate([queries[:WARM_UP], queries])):
-        start = time.perf_counter()
+        start, work = time.perf_counter(), time.process_time()
         hits = store.search(query, k, tree, by)
         if i >= WARM_UP:
             times.append(1000 * (time.perf_counter() - start))
+            worked.append(1000 * (time.process_time() - work))
             found.append({track.path for _, track, _ in hits})
     best = [{tracks[i][0].path for i in places} for places in exact(tracks, passing, by, queries, k)]
     recall = sum(len(a & b) for a, b in zip(found, best, strict=True)) / sum(map(len, best))
-    p50, p95 = np.percentile(times, (50, 95))
-    return Searches(sum(len(v) for _, v in tracks), by, where, len(passing), float(p50), float(p95), recall)
+    p50, p95 = map(float, np.percentile(times, (50, 95)))
+    windows, cpu_p95 = sum(len(vectors) for _, vectors in tracks), float(np.percentile(worked, 95))
+    return Searches(windows, by, where, len(passing), p50, p95, cpu_p95, recall)
 
 
 def exact(
@@ -129,9 +132,7 @@ def run(windows: int, folder: Path, queries: int = 100) -> tuple[Opening, list[S
     tracks = list(made_tracks(windows))
     rng = np.random.default_rng(1)
     middles = np.stack([tracks[i][1][0] for i in rng.integers(len(tracks), size=queries)])
-    asked = _unit(middles + 0.05 * rng.standard_normal((queries, DIM))).astype(
-        np.float32
-    )  # near some music, as a text is
+    asked = _unit(middles + 0.05 * rng.standard_normal((queries, DIM))).astype(np.float32)  # near some of the music
     store = open_store(folder)
     start = time.perf_counter()
     fill(store, tracks)
@@ -159,7 +160,7 @@ def main() -> None:
         for row in searches:
             print(
                 f"{row.windows:>9} windows, by {row.by:6}, filter {row.where:15} ({row.passing} tracks pass): "
-                f"p50 {row.p50:.1f} ms, p95 {row.p95:.1f} ms, recall {row.recall:.4f}"
+                f"p50 {row.p50:.1f} ms, p95 {row.p95:.1f} ms (processor {row.cpu_p95:.1f} ms), recall {row.recall:.4f}"
             )
 
 

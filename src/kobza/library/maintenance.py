@@ -16,7 +16,7 @@ from kobza.library import search_file
 from kobza.library.filters import TEXT, fold
 from kobza.library.records import normalised_mean, unfit
 from kobza.library.rescue import rescue
-from kobza.library.schema import DamagedLibrary, explained, open_for_reading, refold, transaction
+from kobza.library.schema import DamagedLibrary, explained, open_for_reading, refold, refuse_absent, transaction
 from kobza.library.sqlite_store import SQLiteStore, vectors_of
 from kobza.library.writer_lock import writer_lock
 
@@ -119,8 +119,9 @@ def repair(folder: Path) -> list[str]:
     Raises:
         LibraryError: there is no library, it cannot be written, or another process is writing to it.
     """
-    problems, done = check(folder), []
+    refuse_absent(folder)
     with writer_lock(folder / "writer.lock", folder):
+        problems, done = check(folder), []
         if any(problem.kind == "database" for problem in problems):
             done.append(rescue(folder))
             problems = check(folder)

@@ -40,7 +40,7 @@ def _keep(folder: Path) -> Path:
     number = 1
     while (kept := folder / f"kobza-damaged-{number}.db").exists():
         number += 1
-    for end in ("-wal", ""):  # the log first: without it, the other says that the copy is not whole
+    for end in ("", "-wal"):
         source = folder / (DATABASE + end)
         if source.exists():
             copy = Path(f"{kept}{end}")
