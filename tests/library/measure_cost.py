@@ -99,9 +99,8 @@ def main(tracks: int) -> None:
         store = open_store(folder / "sqlite")
         ms = fill(store, range(tracks), 1)
         store.optimize()
-        print(
-            f"SQLite  {size(store.folder) / tracks:6.0f} bytes on disc, {ms:.2f} ms to write, {search(store):.1f} a search"
-        )
+        disc = size(store.folder) / tracks
+        print(f"SQLite  {disc:6.0f} bytes on disc, {ms:.2f} ms to write, {search(store):.1f} a search")
         store.close()
         with milvus_server(folder / "milvus", quick=False) as (address, pid):
             store = open_store(f"{address}/cost")
