@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import random
+import threading
 import time
 
 import pytest
@@ -184,6 +185,17 @@ def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys)
     assert run("library", "copy", there, back) == "10 copied, 0 there already\n"
     assert content(there) == content(back)
     assert run("remove", str(tmp_path / "music")) == "10 removed\n"
+
+
+def test_shards_that_begin_a_library_at_once(lite):
+    """Each makes what is not there, and finds what the other has made."""
+    stores = [open_store(f"{lite}/shared") for _ in range(3)]
+    threads = [threading.Thread(target=put, args=(store, f"/{i}")) for i, store in enumerate(stores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [sorted(store.revs()) for store in stores] == [["/0", "/1", "/2"]] * 3
 
 
 def test_addresses():

@@ -60,9 +60,8 @@ class MilvusStore:
 
     def __init__(self, url: str, read_only: bool = False):
         self.place, self.read_only = Place.parse(url), read_only
-        self.where = self.place.shown
-        self._client, self._loaded, self._journal = Client(self.place), set(), JOURNAL + secrets.token_hex(8)
-        self._width: int | None = None
+        self.where, self._journal = self.place.shown, JOURNAL + secrets.token_hex(8)
+        self._client, self._loaded, self._width = Client(self.place), set(), None
         if not read_only:
             self._make("meta", 2)
             if "schema" not in self.meta:
@@ -81,16 +80,23 @@ class MilvusStore:
     def _there(self, kind: str) -> bool:
         """Whether the collection can be asked; one that another process has made is made ready."""
         if kind not in self._loaded and self._client.has_collection(self._name(kind)):
-            self._make(kind, 0)
+            self._make(kind)
         return kind in self._loaded
 
-    def _make(self, kind: str, dim: int) -> None:
+    def _make(self, kind: str, dim: int = 0) -> None:
         """Make the collection as far as it is not there; each step may be what a killed process has left undone."""
         name = self._name(kind)
         if kind in self._loaded:
             return
-        if not self._client.has_collection(name):
-            self._client.create_collection(name, schema=schema(kind, dim), consistency_level="Strong")
+        for attempts in range(ATTEMPTS, 0, -1):
+            try:
+                if not self._client.has_collection(name):
+                    self._client.create_collection(name, schema=schema(kind, dim), consistency_level="Strong")
+                break
+            except LibraryError:  # another shard may be making it at this moment
+                if attempts == 1:
+                    raise
+                time.sleep(0.1)
         if not self._client.list_indexes(name):
             index = MilvusClient.prepare_index_params()
             index.add_index("vector", index_type="FLAT", metric_type="IP")
@@ -127,10 +133,8 @@ class MilvusStore:
         folder.mkdir(parents=True, exist_ok=True)
         with writer_lock(folder / f"{track_id(repr((self.where, part)))}.lock", self.where):
             self._sweep()
-            try:
-                yield
-            finally:
-                self._note({})
+            yield
+            self._note({})
 
     def _note(self, runs: dict[int, int]) -> None:
         """Write into the journal which windows may be without a track from now on; none ends the entry."""
@@ -145,13 +149,9 @@ class MilvusStore:
         for entry in list(self._rows("meta", f'id >= "{JOURNAL}" and id < "{JOURNAL_END}"', ["value"])):
             noted, runs = json.loads(entry["value"])
             if time.time() - noted >= STALE:
-                self._delete_windows(dict(runs))
+                used = {row["run"] for row in self._rows("tracks", _among("run", dict(runs)), ["run"])}
+                self._delete("windows", _windows_of({run: n for run, n in runs if run not in used}))
                 self._delete("meta", [entry["id"]])
-
-    def _delete_windows(self, runs: dict[int, int]) -> None:
-        """Those of `runs` that belong to no track."""
-        used = {row["run"] for row in self._rows("tracks", _among("run", runs), ["run"])} if runs else ()
-        self._delete("windows", _windows_of({run: n for run, n in runs.items() if run not in used}))
 
     @property
     def meta(self) -> dict[str, str]:
@@ -255,9 +255,8 @@ class MilvusStore:
             return []
         query = np.ascontiguousarray(vector, np.float32)
         condition = to_expression(where) if where is not None else ""
-        find = self._best_tracks if by == "track" else self._best_moments
         for _ in range(ATTEMPTS):  # until none of the hits was replaced by another process in between
-            best = find(query, k, condition)
+            best = self._best(by, query, k, condition)
             windows = self._windows(row for _, row in best)
             if all(row["run"] in windows for _, row in best):
                 break
@@ -272,11 +271,10 @@ class MilvusStore:
         (found,) = self._client.search(self._name(kind), [query], condition, limit=k, output_fields=list(fields))
         return [(hit["distance"], hit["entity"]) for hit in found]
 
-    def _best_tracks(self, query: np.ndarray, k: int, condition: str) -> list[tuple[float, dict]]:
-        return self._nearest("tracks", query, k, condition, TRACK)
-
-    def _best_moments(self, query: np.ndarray, k: int, condition: str) -> list[tuple[float, dict]]:
-        """The k tracks with the best windows; as one may hold many of these, or be invisible, on without it."""
+    def _best(self, by: str, query: np.ndarray, k: int, condition: str) -> list[tuple[float, dict]]:
+        """(cosine, row) of the k best tracks. As one may hold many windows, or be invisible: on without it."""
+        if by == "track":
+            return self._nearest("tracks", query, k, condition, TRACK)
         seen, best, wanted, found = [], {}, min(4 * k, MOST), MOST
         while len(best) < k and found:
             others = " and ".join(filter(None, [condition, seen and f"(not ({_among('run', seen)}))"]))
@@ -286,19 +284,18 @@ class MilvusStore:
             rows = {row["run"]: row for row in self._rows("tracks", _among("run", scores), TRACK)} if scores else {}
             for run in filter(rows.get, scores):
                 best.setdefault(rows[run]["id"], (scores[run], rows[run]))
-            seen += scores
-            found, wanted = len(scores), min(4 * wanted, MOST)
+            seen, found, wanted = [*seen, *scores], len(scores), min(4 * wanted, MOST)
         return list(best.values())[:k]
 
     def __len__(self) -> int:
         return self._client.query(self._name("tracks"), "", ["count(*)"])[0]["count(*)"] if self._there("tracks") else 0
 
     def count(self) -> Totals:
-        rows = list(self._rows("tracks", fields=["windows", "duration"]))
-        return Totals(len(rows), sum(row["windows"] for row in rows), sum(row["duration"] for row in rows))
+        rows = [(row["windows"], row["duration"]) for row in self._rows("tracks", fields=["windows", "duration"])]
+        return Totals(len(rows), sum(n for n, _ in rows), sum(seconds for _, seconds in rows))
 
     def optimize(self) -> None:
-        """Nothing to do: Milvus seals, indexes and compacts what it holds by itself."""
+        """Nothing: Milvus seals, indexes and compacts by itself."""
 
     def close(self) -> None:
         self._client.close()
