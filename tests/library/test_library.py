@@ -105,17 +105,6 @@ def test_odd_names_and_places(library, tmp_path):
     assert library.remove(os.fsdecode(os.path.join(base, names[0]))).removed == 1
 
 
-def test_the_music_is_only_read(library, music):
-    def tree():
-        return {p: (p.stat().st_size, p.stat().st_mtime_ns, p.stat().st_mode) for p in music.rglob("*")}
-
-    before = tree()
-    library.add(music)
-    library.search("tone 200")
-    library.remove(music)
-    assert tree() == before
-
-
 def test_similar(library, music, tmp_path):
     library.add(music)
     hits = library.similar(music / "200.flac", k=3)

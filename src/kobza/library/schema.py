@@ -92,10 +92,8 @@ def explained(folder: Path) -> Iterator[None]:
                 "whole with: kobza library repair"
             ) from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            what = (
-                f"cannot be written or read ({error}): the disc is full or failing. What was finished is stored; make "
-            )
-            what += "room and do the same again"
+            what = f"cannot be written or read ({error}): the disc is full or failing"
+            what += ". What was finished is stored; make room and do the same again"
         elif code == sqlite3.SQLITE_BUSY:
             what = "is being written by another kobza; wait until that has finished"
         elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
@@ -107,7 +105,7 @@ def explained(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
-    """All of what is done within, or nothing. With kind "" for reading: everything is seen as it was at one moment."""
+    """All of what is done within, or nothing. With kind DEFERRED to read: all is seen as it was at one moment."""
     db.execute(f"BEGIN {kind}")
     try:
         yield
