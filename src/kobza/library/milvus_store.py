@@ -29,12 +29,11 @@ from kobza.library.milvus_rows import LONGEST, TRACK, schema, to_path, to_rev, t
 from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, refuse_unfit
 from kobza.library.writer_lock import writer_lock
 
-SCHEMA = 1
+SCHEMA, ATTEMPTS = 1, 20
 AT_ONCE = 500  # tracks
 PAGE = 4000  # rows with vectors a request: some 4 MB, where servers take and give up to 64
 MOST = 16384  # rows that a server gives at the most
 STALE = 24 * 3600.0  # seconds after which a journal's writer is taken for dead
-ATTEMPTS = 20
 JOURNAL, JOURNAL_END = "journal ", "journal!"  # what the keys of its entries in NAME_meta lie between
 
 
@@ -291,8 +290,8 @@ class MilvusStore:
         return self._client.query(self._name("tracks"), "", ["count(*)"])[0]["count(*)"] if self._there("tracks") else 0
 
     def count(self) -> Totals:
-        rows = [(row["windows"], row["duration"]) for row in self._rows("tracks", fields=["windows", "duration"])]
-        return Totals(len(rows), sum(n for n, _ in rows), sum(seconds for _, seconds in rows))
+        rows = list(self._rows("tracks", fields=["windows", "duration"]))
+        return Totals(len(rows), sum(row["windows"] for row in rows), sum(row["duration"] for row in rows))
 
     def optimize(self) -> None:
         """Nothing: Milvus seals, indexes and compacts by itself."""
