@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from kobza.audio import printable
 from kobza.library.indexing import BATCH, Embedded, End, Opened, Progress, Window, decoded, embed, finish
 from kobza.library.records import Failure, LibraryError
 from kobza.library.scan import Job
@@ -107,7 +108,7 @@ def embed_on_ray(
                 if progress is not None:
                     progress(Progress(len(jobs) - len(opened), len(jobs), done_bytes / total_bytes, of.job.path))
     for of in opened.values():
-        yield Failure(of.job.path, f"{of.job.path} was lost on the cluster; index again.")
+        yield Failure(of.job.path, f"{printable(of.job.path)} was lost on the cluster; index again.")
 
 
 def _dataset(jobs: list[Job], checkpoint):
