@@ -18,7 +18,11 @@ def command(
 def which_library() -> argparse.ArgumentParser:
     """--library and --model."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--library", metavar="DIR", help="the library's folder (default: $KOBZA_LIBRARY, or your own)")
+    common.add_argument(
+        "--library",
+        metavar="DIR",
+        help="the library: a folder, or milvus://HOST:PORT/NAME (default: $KOBZA_LIBRARY, or your own)",
+    )
     common.add_argument("--model", metavar="MODEL", help="a checkpoint: a folder or a Hub id (default: kobza-mini)")
     return common
 
@@ -33,11 +37,12 @@ def open_library(args: argparse.Namespace, read_only: bool = False):
 def library_folder(args: argparse.Namespace) -> Path:
     """For commands that need the library's files. LibraryError: it is in no folder."""
     from ..library import LibraryError, default_library_path
-    from ..library.store import is_address
+    from ..library.remote import is_address
 
-    if args.library and is_address(args.library):
-        raise LibraryError(f"{args.library} looks after itself; this command is for a library in a folder.")
-    return Path(args.library) if args.library else default_library_path()
+    folder = args.library or default_library_path()
+    if is_address(folder):
+        raise LibraryError("A library in a database looks after itself; this command is for a library in a folder.")
+    return Path(folder)
 
 
 def count(text: str) -> int:
@@ -65,3 +70,11 @@ def takes_wishes(parser: argparse.ArgumentParser) -> None:
         return parse([f" {word}" if re.match(r"-(?!-)(?!k\d+$)..", word) else word for word in words], namespace)
 
     parser.parse_known_args = parse_known_args
+
+
+def shard(text: str) -> tuple[int, int]:
+    """The type of an argument like 2/4: the second of four parts."""
+    part = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+    if not part or not 1 <= int(part[1]) <= int(part[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part; give I/N with I from 1 to N, like 2/4")
+    return int(part[1]), int(part[2])

@@ -1,10 +1,11 @@
 """Your music: index, sync, reindex, remove, info, demo."""
 
 import argparse
+import os
 from pathlib import Path
 
 from ..terminal import progress_bar, say
-from .arguments import command, library_folder, open_library, which_library
+from .arguments import command, library_folder, open_library, shard, which_library
 
 
 def add(commands) -> None:
@@ -13,7 +14,15 @@ def add(commands) -> None:
     paths = argparse.ArgumentParser(add_help=False)
     paths.add_argument("paths", nargs="+", metavar="PATH")
 
-    command(commands, index, "Add folders or files of music; known ones are looked at again.", paths, which)
+    into = command(commands, index, "Add folders or files of music; known ones are looked at again.", which)
+    into.add_argument(
+        "paths", nargs="*", metavar="PATH", help="a folder, a file, or an address such as s3://bucket/music"
+    )
+    into.add_argument("--list", metavar="FILE", help="a file that names more of these, one a line")
+    into.add_argument(
+        "--shard", type=shard, metavar="I/N", help="only the I-th of N parts, for N machines (see README)"
+    )
+    into.add_argument("--engine", choices=("local", "ray"), default="local", help="where to embed (default: local)")
     command(commands, sync, "Look again into all folders that were added.", which)
     command(commands, reindex, "Make the library anew, with another checkpoint if --model names one.", which)
     command(commands, remove, "Forget tracks, or all tracks of a folder. The files stay.", paths, which)
@@ -35,8 +44,17 @@ def _print_report(report) -> int:
 
 
 def index(args: argparse.Namespace) -> int:
+    engine = {}
+    if args.engine == "ray":
+        from ..library.ray_engine import embed_on_ray
+
+        engine = {"engine": embed_on_ray}
+    paths = args.paths + ([*filter(None, Path(args.list).read_bytes().splitlines())] if args.list else [])
+    if not paths:
+        say("Name the folders or files of music to index, or a file that lists them with --list.")
+        return 2
     with open_library(args) as library, progress_bar() as progress:
-        report = library.add(args.paths, progress)
+        report = library.add(map(os.fsdecode, paths), progress, args.shard, **engine)
     return _print_report(report)
 
 
@@ -68,10 +86,11 @@ def remove(args: argparse.Namespace) -> int:
 
 def info(args: argparse.Namespace) -> int:
     from ..audio import printable
+    from ..library.remote import absolute
 
     with open_library(args, read_only=True) as library:
         meta, totals = library.store.meta, library.store.count()
-        print(f"library      {printable(library.path.absolute())}")
+        print(f"library      {printable(absolute(library.path))}")
         print(f"tracks       {totals.tracks} ({totals.seconds / 3600:.1f} hours, {totals.windows} windows)")
         print(f"model        {meta.get('model', 'none yet')}")
         print(f"fingerprint  {meta.get('fingerprint', 'none yet')}")

@@ -1,8 +1,9 @@
-"""The library as a thing to be looked after: library check, repair, export, import."""
+"""The library as a thing to be looked after: library check, repair, export, import, copy."""
 
 import argparse
 from pathlib import Path
 
+from ..terminal import progress_bar
 from .arguments import command, library_folder
 
 
@@ -17,6 +18,10 @@ def add(commands) -> None:
     command(care, repair, "Mend what can be mended; what is damaged is kept beside it.", where)
     command(care, export, "Write all tracks, with their vectors, into one file.", where, file)
     command(care, import_, "Put the tracks of an exported file into the library.", where, file, name="import")
+    text = "Bring all tracks of a library into another, wherever that is, without embedding them again."
+    two = command(care, copy, text)
+    two.add_argument("source", metavar="A", help="a library's folder, or milvus://HOST:PORT/NAME")
+    two.add_argument("target", metavar="B", help="another's, made if absent; what it has already stays")
 
 
 def check(args: argparse.Namespace) -> int:
@@ -60,4 +65,12 @@ def import_(args: argparse.Namespace) -> int:
         print(f"{import_library(store, args.file)} tracks imported")
     finally:
         store.close()
+    return 0
+
+
+def copy(args: argparse.Namespace) -> int:
+    from ..library.copying import copy_library
+
+    with progress_bar() as progress:
+        print(copy_library(args.source, args.target, progress))
     return 0

@@ -15,6 +15,7 @@ from kobza.library.locate import Moment, Trace, embed_part
 from kobza.library.parsing import parse_filter
 from kobza.library.playlists import smooth_order
 from kobza.library.records import Hit, LibraryError, Track, normalised_mean
+from kobza.library.remote import absolute
 from kobza.library.scan import find_recordings
 from kobza.library.store import Store
 from kobza.library.strength import Spread, spread_of
@@ -177,7 +178,7 @@ def _filter(where: Where) -> Filter | None:
 
 
 def _path(track: Track | PathLike) -> str:
-    return track.path if isinstance(track, Track) else os.path.abspath(os.fspath(track))
+    return track.path if isinstance(track, Track) else absolute(track)
 
 
 def _check(k: int, by: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from kobza.audio import AudioError, decode, printable, windows
 from kobza.library.records import Failure, Rev, Track
+from kobza.library.remote import fetched
 from kobza.library.scan import Job, content_hash
 from kobza.library.tags import Tags, read_tags
 
@@ -44,7 +45,7 @@ class Embedded:
 
 
 @dataclass
-class _Open:
+class Opened:
     """A recording on its way: what has come of it so far."""
 
     job: Job
@@ -57,41 +58,43 @@ class _Open:
 
 
 @dataclass(frozen=True)
-class _Window:
-    open: _Open
+class Window:
+    open: Opened
     start: float
     samples: np.ndarray
 
 
 @dataclass(frozen=True)
-class _End:
-    open: _Open
+class End:
+    open: Opened
     seconds: float
 
 
-def _decode_job(opened: _Open, checkpoint, put: Callable[[object], None]) -> None:
-    """Everything about one recording that needs no model; puts its windows, then its end."""
-    job, samples_decoded = opened.job, 0
+def decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
+    """Everything about one recording that needs no model: its windows, then its end."""
+    job, file, samples_decoded = opened.job, opened.job.path, 0
 
     def counted() -> Iterator[np.ndarray]:
         nonlocal samples_decoded
-        for chunk in decode(job.path, checkpoint.sampling_rate):
+        for chunk in decode(file, checkpoint.sampling_rate):
             samples_decoded += len(chunk)
             yield chunk
 
     try:
-        opened.hash = content_hash(job.path)  # before decoding: if the file changes meanwhile, the next run sees it
-        opened.tags = read_tags(job.path)
-        rule = checkpoint.sampling_rate, checkpoint.window_seconds, checkpoint.min_window_seconds
-        for start, samples in windows(counted(), *rule):
-            put(_Window(opened, start, samples))
+        with fetched(job.path) as file:
+            opened.hash = content_hash(file)  # before decoding: if the file changes meanwhile, the next run sees it
+            opened.tags = read_tags(file)
+            rule = checkpoint.sampling_rate, checkpoint.window_seconds, checkpoint.min_window_seconds
+            for start, samples in windows(counted(), *rule):
+                yield Window(opened, start, samples)
     except AudioError as error:
-        opened.failure = str(error)
+        opened.failure = str(error).replace(printable(file), printable(job.path))
     except OSError as error:
-        opened.failure = f"{printable(job.path)} cannot be read ({error.strerror}); check it and index again."
+        reason = error.strerror or error
+        opened.failure = f"{printable(job.path)} cannot be read ({reason}); check it and index again."
     except Exception as error:  # one odd file must not end the run: it is named like the others
         opened.failure = f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error})."
-    put(_End(opened, samples_decoded / checkpoint.sampling_rate))
+    yield End(opened, samples_decoded / checkpoint.sampling_rate)
 
 
 class _Stopped(BaseException):
@@ -117,7 +120,8 @@ def _decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
                     job = next(todo, None)
                 if job is None:
                     return
-                _decode_job(_Open(job), checkpoint, put)
+                for event in decoded(Opened(job), checkpoint):
+                    put(event)
 
     threads = [threading.Thread(target=work, name=f"kobza-decode-{i}", daemon=True) for i in range(DECODERS)]
     for thread in threads:
@@ -130,7 +134,7 @@ def _decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
             thread.join(timeout=2.0)
 
 
-def _embed(batch: list[_Window], checkpoint) -> None:
+def embed(batch: list[Window], checkpoint) -> None:
     """Give each window's vector to its recording. If the batch is refused, each alone, to find whom it is about."""
     batch = [window for window in batch if window.open.failure is None]
     if not batch:
@@ -140,7 +144,7 @@ def _embed(batch: list[_Window], checkpoint) -> None:
     except ValueError as error:
         if len(batch) > 1:
             for window in batch:
-                _embed([window], checkpoint)
+                embed([window], checkpoint)
             return
         batch[0].open.failure = f"{printable(batch[0].open.job.path)} cannot be embedded: {error}"
         return
@@ -149,7 +153,7 @@ def _embed(batch: list[_Window], checkpoint) -> None:
         window.open.vectors.append(np.asarray(vector, np.float32))
 
 
-def _finish(end: _End) -> Embedded | Failure:
+def finish(end: End) -> Embedded | Failure:
     opened, job = end.open, end.open.job
     if opened.failure is not None:
         return Failure(job.path, opened.failure)
@@ -158,10 +162,10 @@ def _finish(end: _End) -> Embedded | Failure:
     return Embedded(job, track, Rev(job.size, job.mtime_ns, opened.hash), opened.starts, np.stack(opened.vectors))
 
 
-def _advance(event: _Window | _End, sampling_rate: int) -> float:
+def _advance(event: Window | End, sampling_rate: int) -> float:
     """By how many bytes of recordings this brings the work forward: a window by its share, an end by what is left."""
     opened, left = event.open, event.open.job.size - event.open.counted
-    if isinstance(event, _Window):
+    if isinstance(event, Window):
         seconds = opened.tags.seconds
         share = opened.job.size * len(event.samples) / sampling_rate / seconds if seconds > 0 else 0.0
         left = min(left, share)
@@ -183,13 +187,13 @@ def embed_recordings(
             held, ended, full = [], done, 0
             while full < BATCH and ended < len(jobs) and len(held) < 2 * BATCH:
                 held.append(events.get())
-                ended += isinstance(held[-1], _End)
-                full += isinstance(held[-1], _Window)
-            _embed([event for event in held if isinstance(event, _Window)], checkpoint)
+                ended += isinstance(held[-1], End)
+                full += isinstance(held[-1], Window)
+            embed([event for event in held if isinstance(event, Window)], checkpoint)
             for event in held:
                 done_bytes += _advance(event, checkpoint.sampling_rate)
-                if isinstance(event, _End):
+                if isinstance(event, End):
                     done += 1
-                    yield _finish(event)
+                    yield finish(event)
             if progress is not None:
                 progress(Progress(done, len(jobs), min(1.0, done_bytes / total_bytes), held[-1].open.job.path))

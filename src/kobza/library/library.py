@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,16 +11,18 @@ from kobza.audio import printable
 from kobza.library.answering import Answering
 from kobza.library.indexing import Embedded, Progress, embed_recordings
 from kobza.library.records import Failure, LibraryError, Report
-from kobza.library.scan import Plan, make_plan, survey, under
+from kobza.library.remote import absolute, is_address
+from kobza.library.scan import Plan, in_shard, make_plan, survey, under
 from kobza.library.store import Store, open_store
 
 PathLike = str | os.PathLike
+MOST_HELD = 256  # tracks embedded and not yet written
 
 
-def default_library_path() -> Path:
-    """$KOBZA_LIBRARY, or kobza/library in the user's data folder ($XDG_DATA_HOME, ~/.local/share)."""
+def default_library_path() -> Path | str:
+    """$KOBZA_LIBRARY (which may be an address), or kobza/library in the user's data folder ($XDG_DATA_HOME, ...)."""
     if named := os.environ.get("KOBZA_LIBRARY"):
-        return Path(named)
+        return named if is_address(named) else Path(named)
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kobza" / "library"
 
 
@@ -30,7 +33,7 @@ class MusicLibrary(Answering):
     checkpoint's vectors or queries are refused.
     """
 
-    def __init__(self, store: Store, path: Path, model):
+    def __init__(self, store: Store, path: Path | str, model):
         self.store, self.path, self._model = store, path, model
         self._named = model is not None
 
@@ -39,7 +42,7 @@ class MusicLibrary(Answering):
         """Open the library in the folder `path` (default: `default_library_path()`), making it if absent.
 
         Args:
-            path: the library's folder.
+            path: the library's folder, or milvus://HOST:PORT/NAME.
             model: a folder or Hub id of a checkpoint, or a `kobza.checkpoint.Checkpoint`; None for the default one.
                 It is loaded when first needed.
             read_only: the library must be there, and nothing in it is written.
@@ -47,8 +50,8 @@ class MusicLibrary(Answering):
         Raises:
             LibraryError: it cannot be opened, or is absent with `read_only`.
         """
-        folder = Path(path) if path is not None else default_library_path()
-        return cls(open_store(folder, read_only), folder, model)
+        store = open_store(path if path is not None else default_library_path(), read_only)
+        return cls(store, store.where, model)
 
     @property
     def model(self):
@@ -89,18 +92,28 @@ class MusicLibrary(Answering):
                 kept.append(folder)
         self.store.set_meta(folders=json.dumps(sorted(kept)))
 
-    def add(self, paths: PathLike | Iterable[PathLike], progress: Callable[[Progress], None] | None = None) -> Report:
-        """Index folders or files; what is known and has not changed is not read.
+    def add(
+        self,
+        paths: PathLike | Iterable[PathLike],
+        progress: Callable[[Progress], None] | None = None,
+        shard: tuple[int, int] | None = None,
+        engine: Callable = embed_recordings,
+    ) -> Report:
+        """Index folders, files, or addresses that fsspec knows; what is known and has not changed is not read.
 
         Below these paths, moved files are found again by their content and deleted ones are forgotten. Each track is
         stored as soon as it is embedded, so an interrupted run goes on where it stopped.
 
+        Args:
+            shard: (i, n), i from 1 on: only the i-th of n parts of the recordings, see `scan.in_shard`.
+            engine: does what `embed_recordings` does, such as `ray_engine.embed_on_ray`.
+
         Raises:
             LibraryError: the library belongs to another checkpoint, or another process is writing to it.
         """
-        roots = [os.path.abspath(os.fspath(p)) for p in _listed(paths)]
-        with self.store.writing():
-            return self._index(roots, progress)
+        roots = [absolute(p) for p in _listed(paths)]
+        with self.store.writing("{}/{}".format(*shard) if shard else ""):
+            return self._index(roots, progress, shard, engine)
 
     def sync(self, progress: Callable[[Progress], None] | None = None) -> Report:
         """`add` again all that was ever added: new, changed, moved and deleted files are noticed."""
@@ -113,22 +126,24 @@ class MusicLibrary(Answering):
             self._set_folders(set(self.folders) - gone)
         return report
 
-    def _index(self, roots: list[str], progress) -> Report:
+    def _index(self, roots: list[str], progress, shard=None, engine: Callable = embed_recordings) -> Report:
         revs = self.store.revs()
         files, searched, failed = survey(roots, revs)
+        if shard is not None:
+            revs = {path: rev for path, rev in revs.items() if in_shard(path, shard)}
+            files = {path: status for path, status in files.items() if in_shard(path, shard)}
         plan = make_plan(revs, files, searched)
         if plan.jobs or self._named:
             self._refuse_others()
         # Before the long work: after an interruption, too, `sync` knows where to go on.
-        self._set_folders(self.folders + [r for r in roots if os.path.isdir(r) or os.path.isfile(r)])
+        self._set_folders(self.folders + [r for r in roots if is_address(r) or os.path.isdir(r) or os.path.isfile(r)])
         report = Report(unchanged=plan.unchanged, failed=failed)
         self._apply(plan, report)
         if plan.jobs:
             self._sign()
             # Closed at once when anything interrupts, so that no thread goes on decoding.
-            with contextlib.closing(embed_recordings(plan.jobs, self.model, progress)) as outcomes:
-                for outcome in outcomes:
-                    self._keep(outcome, report)
+            with contextlib.closing(engine(plan.jobs, self.model, progress)) as outcomes:
+                self._keep(outcomes, report)
         self.store.optimize()
         return report
 
@@ -141,17 +156,33 @@ class MusicLibrary(Answering):
         report.moved = len(plan.moved)
         report.removed = self.store.delete(plan.gone)
 
-    def _keep(self, outcome: Embedded | Failure, report: Report) -> None:
-        if isinstance(outcome, Failure):
-            report.failed.append(outcome)
-            return
-        self.store.upsert(outcome.track, outcome.rev, outcome.starts, outcome.vectors)
-        report.added += not outcome.job.known
-        report.changed += outcome.job.known
+    def _keep(self, outcomes: Iterable[Embedded | Failure], report: Report) -> None:
+        """Store each as soon as it comes, or some at once where the store is slow to begin a write."""
+        held, written = [], time.monotonic()
+        try:
+            for outcome in outcomes:
+                held.append(outcome)
+                if time.monotonic() - written >= self.store.gather_seconds or len(held) == MOST_HELD:
+                    some, held = held, []
+                    self._store(some, report)
+                    written = time.monotonic()
+        finally:  # interrupted, too
+            self._store(held, report)
+
+    def _store(self, outcomes: list[Embedded | Failure], report: Report) -> None:
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        good = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
+        if len(good) == 1:
+            self.store.upsert(good[0].track, good[0].rev, good[0].starts, good[0].vectors)
+        elif good:
+            self.store.upsert_many((one.track, one.rev, one.starts, one.vectors) for one in good)
+        report.failed += failed
+        report.changed += (changed := sum(one.job.known for one in good))
+        report.added += len(good) - changed
 
     def remove(self, paths: PathLike | Iterable[PathLike]) -> Report:
         """Forget the tracks at or below these paths; the files stay. `Report.removed` says how many."""
-        targets = [os.path.abspath(os.fspath(p)) for p in _listed(paths)]
+        targets = [absolute(p) for p in _listed(paths)]
         with self.store.writing():
             gone = [path for path in self.store.revs() if any(under(path, target) for target in targets)]
             removed = self.store.delete(gone)
@@ -159,7 +190,7 @@ class MusicLibrary(Answering):
         return Report(removed=removed)
 
     def __len__(self) -> int:
-        return self.store.count().tracks
+        return len(self.store)
 
     def close(self) -> None:
         self.store.close()

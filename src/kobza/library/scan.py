@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kobza.audio import AUDIO_EXTENSIONS, printable
 from kobza.library.records import Failure, Rev
+from kobza.library.remote import is_address, list_files
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class Plan:
 def under(path: str, folder: str) -> bool:
     """Whether `path` is `folder` or lies in it; both absolute."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def in_shard(path: str, shard: tuple[int, int]) -> bool:
+    """Whether the recording falls to the i-th of n shards, (i, n): its path alone decides, on every machine alike."""
+    i, n = shard
+    return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest()) % n == i - 1
 
 
 def content_hash(path: str) -> bytes:
@@ -78,10 +85,13 @@ def _entries(folder: str, failed: list[Failure]) -> Iterator[tuple[str, os.stat_
 
 
 def find_recordings(root: str) -> tuple[dict[str, os.stat_result], list[Failure]]:
-    """The recordings at or below `root` (absolute): {path: stat}, and what could not be looked into.
+    """The recordings at or below `root` (absolute, or an address): {path: stat}, and what could not be looked into.
 
     A file counts as a recording by its extension; one that is named itself is taken whatever its name.
     """
+    if is_address(root):
+        found, failed = list_files(root)
+        return {p: s for p, s in found.items() if p == root or Path(p).suffix.lower() in AUDIO_EXTENSIONS}, failed
     failed: list[Failure] = []
     try:
         status = os.stat(root)
@@ -96,7 +106,9 @@ def find_recordings(root: str) -> tuple[dict[str, os.stat_result], list[Failure]
 
 
 def _is_gone(path: str) -> bool:
-    """Only what the file system denies to have is gone; what it will not show now is not."""
+    """Only what the file system denies to have is gone; what it will not show now is not, nor what is elsewhere."""
+    if is_address(path):
+        return False
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -169,6 +181,7 @@ def make_plan(revs: dict[str, Rev], files: dict[str, os.stat_result], roots: lis
 
     moved = {old for old, _, _ in plan.moved}
     for path in revs:
-        if path not in files and path not in moved and any(under(path, root) for root in roots) and _is_gone(path):
+        searched = path not in files and path not in moved and any(under(path, root) for root in roots)
+        if searched and (is_address(path) or _is_gone(path)):  # the list of what is at an address is whole
             plan.gone.append(path)
     return plan

@@ -45,8 +45,11 @@ def vectors_of(blob: bytes, starts: list[float]) -> np.ndarray:
 class SQLiteStore:
     """See `kobza.library.store.Store`. May be shared by threads."""
 
+    gather_seconds = 0.0  # a write takes a millisecond
+
     def __init__(self, folder: Path, read_only: bool = False):
-        self.folder, self.read_only = folder, read_only
+        self.folder = self.where = folder
+        self.read_only = read_only
         self._lock = threading.RLock()  # one connection, maybe several threads (a web page's)
         self._indexes, self._versions = {}, {}
         self._db = open_for_reading(folder) if read_only else open_for_writing(folder)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kobza.library.filters import Filter
 from kobza.library.records import LibraryError, Rev, Totals, Track, Whole
+from kobza.library.remote import is_address
 from kobza.library.sqlite_store import SQLiteStore
 
 
@@ -21,6 +22,8 @@ class Store(Protocol):
     """
 
     meta: dict[str, str]
+    where: Path | str  # what to call it in a sentence
+    gather_seconds: float  # for how long embedded tracks are gathered before they are written at once
 
     def set_meta(self, **values: str) -> None: ...
     def writing(self, part: str = "") -> contextlib.AbstractContextManager: ...
@@ -37,11 +40,6 @@ class Store(Protocol):
     def count(self) -> Totals: ...
     def optimize(self) -> None: ...
     def close(self) -> None: ...
-
-
-def is_address(path: str | Path) -> bool:
-    """Whether it names a database elsewhere, not a folder."""
-    return isinstance(path, str) and "://" in path
 
 
 def open_store(path: str | Path, read_only: bool = False) -> Store:
