@@ -20,6 +20,8 @@ from kobza.library.tags import Tags, read_tags
 
 DECODERS = 2  # PyAV lets go of the interpreter while it decodes; two of them outrun any model on a CPU
 BATCH = 16  # windows
+PATIENCE_SECONDS = 60.0  # for the next window of a recording
+PATIENCE_PER_BYTE = 1e-6  # more for large files, which are read once before the first window
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Embedded:
 
 
 @dataclass
-class _Open:
+class Opened:
     """A recording on its way: what has come of it so far."""
 
     job: Job
@@ -57,20 +59,20 @@ class _Open:
 
 
 @dataclass(frozen=True)
-class _Window:
-    open: _Open
+class Window:
+    open: Opened
     start: float
     samples: np.ndarray
 
 
 @dataclass(frozen=True)
-class _End:
-    open: _Open
+class End:
+    open: Opened
     seconds: float
 
 
-def _decode_job(opened: _Open, checkpoint, put: Callable[[object], None]) -> None:
-    """Everything about one recording that needs no model; puts its windows, then its end."""
+def decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
+    """Everything about one recording that needs no model: its windows, then its end."""
     job, samples_decoded = opened.job, 0
 
     def counted() -> Iterator[np.ndarray]:
@@ -84,14 +86,47 @@ def _decode_job(opened: _Open, checkpoint, put: Callable[[object], None]) -> Non
         opened.tags = read_tags(job.path)
         rule = checkpoint.sampling_rate, checkpoint.window_seconds, checkpoint.min_window_seconds
         for start, samples in windows(counted(), *rule):
-            put(_Window(opened, start, samples))
+            yield Window(opened, start, samples)
     except AudioError as error:
         opened.failure = str(error)
     except OSError as error:
-        opened.failure = f"{printable(job.path)} cannot be read ({error.strerror}); check it and index again."
+        reason = error.strerror or error
+        opened.failure = f"{printable(job.path)} cannot be read ({reason}); check it and index again."
     except Exception as error:  # one odd file must not end the run: it is named like the others
         opened.failure = f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error})."
-    put(_End(opened, samples_decoded / checkpoint.sampling_rate))
+    yield End(opened, samples_decoded / checkpoint.sampling_rate)
+
+
+def _patiently(events: Iterator[Window | End], opened: Opened) -> Iterator[Window | End]:
+    """`events`, made in a thread of their own and at most two ahead; when none comes for too long, an end with a reason.
+
+    A read from a dead disc, or a decoder that runs in circles, cannot be ended from outside: its thread is left behind.
+    """
+    made, room, left = queue.SimpleQueue(), threading.Semaphore(2), threading.Event()
+    patience = PATIENCE_SECONDS + PATIENCE_PER_BYTE * opened.job.size
+
+    def make() -> None:
+        with contextlib.closing(events):
+            for event in events:
+                made.put(event)
+                room.acquire()
+                if left.is_set():
+                    return
+
+    threading.Thread(target=make, name=f"{threading.current_thread().name}-file", daemon=True).start()
+    event = None
+    try:
+        while not isinstance(event, End):
+            event = made.get(timeout=patience)
+            yield event
+            room.release()
+    except queue.Empty:
+        name = printable(opened.job.path)
+        opened.failure = f"{name} gave nothing for {patience:.0f} s; check the disc and the file and index again."
+        yield End(opened, 0.0)
+    finally:
+        left.set()
+        room.release()
 
 
 class _Stopped(BaseException):
@@ -117,7 +152,9 @@ def _decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
                     job = next(todo, None)
                 if job is None:
                     return
-                _decode_job(_Open(job), checkpoint, put)
+                opened = Opened(job)
+                for event in _patiently(decoded(opened, checkpoint), opened):
+                    put(event)
 
     threads = [threading.Thread(target=work, name=f"kobza-decode-{i}", daemon=True) for i in range(DECODERS)]
     for thread in threads:
@@ -130,7 +167,7 @@ def _decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
             thread.join(timeout=2.0)
 
 
-def _embed(batch: list[_Window], checkpoint) -> None:
+def embed(batch: list[Window], checkpoint) -> None:
     """Give each window's vector to its recording. If the batch is refused, each alone, to find whom it is about."""
     batch = [window for window in batch if window.open.failure is None]
     if not batch:
@@ -140,7 +177,7 @@ def _embed(batch: list[_Window], checkpoint) -> None:
     except ValueError as error:
         if len(batch) > 1:
             for window in batch:
-                _embed([window], checkpoint)
+                embed([window], checkpoint)
             return
         batch[0].open.failure = f"{printable(batch[0].open.job.path)} cannot be embedded: {error}"
         return
@@ -149,7 +186,7 @@ def _embed(batch: list[_Window], checkpoint) -> None:
         window.open.vectors.append(np.asarray(vector, np.float32))
 
 
-def _finish(end: _End) -> Embedded | Failure:
+def finish(end: End) -> Embedded | Failure:
     opened, job = end.open, end.open.job
     if opened.failure is not None:
         return Failure(job.path, opened.failure)
@@ -158,10 +195,10 @@ def _finish(end: _End) -> Embedded | Failure:
     return Embedded(job, track, Rev(job.size, job.mtime_ns, opened.hash), opened.starts, np.stack(opened.vectors))
 
 
-def _advance(event: _Window | _End, sampling_rate: int) -> float:
+def _advance(event: Window | End, sampling_rate: int) -> float:
     """By how many bytes of recordings this brings the work forward: a window by its share, an end by what is left."""
     opened, left = event.open, event.open.job.size - event.open.counted
-    if isinstance(event, _Window):
+    if isinstance(event, Window):
         seconds = opened.tags.seconds
         share = opened.job.size * len(event.samples) / sampling_rate / seconds if seconds > 0 else 0.0
         left = min(left, share)
@@ -183,13 +220,13 @@ def embed_recordings(
             held, ended, full = [], done, 0
             while full < BATCH and ended < len(jobs) and len(held) < 2 * BATCH:
                 held.append(events.get())
-                ended += isinstance(held[-1], _End)
-                full += isinstance(held[-1], _Window)
-            _embed([event for event in held if isinstance(event, _Window)], checkpoint)
+                ended += isinstance(held[-1], End)
+                full += isinstance(held[-1], Window)
+            embed([event for event in held if isinstance(event, Window)], checkpoint)
             for event in held:
                 done_bytes += _advance(event, checkpoint.sampling_rate)
-                if isinstance(event, _End):
+                if isinstance(event, End):
                     done += 1
-                    yield _finish(event)
+                    yield finish(event)
             if progress is not None:
                 progress(Progress(done, len(jobs), min(1.0, done_bytes / total_bytes), held[-1].open.job.path))
