@@ -31,10 +31,12 @@ AUDIO_EXTENSIONS = frozenset(
 # FFmpeg also "plays" playlists, subtitles and scripts, some of which open further files or addresses. Only containers
 # of sound are let in; names as FFmpeg's demuxers have them.
 DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,webm,caf,au"
-# These headers say how long the recording is (others make FFmpeg guess), so a cut file can be told from a short one.
+# These headers say how long the recording is (others make FFmpeg guess), so a cut file can be told from a short one; of
+# a cut wav or wma FFmpeg says only what is left.
 HEADER_KNOWS_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
 TICK = Fraction(1, 1_000_000)  # a filter wants a unit of time, which nothing here uses
 SETTLING_SECONDS = 1.0
+MAX_RATE = 3_000_000  # above all that is sold; a resampler from 2 GHz would want gigabytes
 MAX_HOURS = 100  # more than any book read aloud; a few bytes can claim, or unpack to, years
 MAX_BAD_READS = 100  # a container that fails this often in reading has nothing more to give
 
@@ -117,6 +119,10 @@ def _frames(container, name: str, start: float) -> Iterator[tuple[av.AudioFrame,
     stream = container.streams.best("audio")
     if stream is None:
         raise AudioError(f"{name} has no audio stream; give a recording.")
+    if stream.rate and stream.rate > MAX_RATE:
+        raise AudioError(
+            f"{name} says it has {stream.rate} samples a second, which no recording has; replace the file."
+        )
     if start:
         _seek(container, stream, start)
     declared = (container.duration or 0) / av.time_base
@@ -239,7 +245,7 @@ def decode(source: Source, sampling_rate: int = 16000, start: float = 0.0) -> It
             empty = empty and not len(chunk)
             yield chunk
         if empty and not start:
-            raise AudioError(f"{name} is shorter than one sample at {sampling_rate} Hz; give a longer recording.")
+            raise AudioError(f"{name} is too short to make a sample at {sampling_rate} Hz; give a longer recording.")
 
 
 def windows(

@@ -71,7 +71,7 @@ class End:
     seconds: float
 
 
-def decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
+def _decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
     """Everything about one recording that needs no model: its windows, then its end."""
     job, samples_decoded = opened.job, 0
 
@@ -97,8 +97,8 @@ def decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
     yield End(opened, samples_decoded / checkpoint.sampling_rate)
 
 
-def _patiently(events: Iterator[Window | End], opened: Opened) -> Iterator[Window | End]:
-    """`events`, made in a thread of their own and at most two ahead; when none comes for too long, an end with a reason.
+def decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
+    """`_decoded` in a thread of its own, at most two windows ahead; if the next takes too long, an end with a reason.
 
     A read from a dead disc, or a decoder that runs in circles, cannot be ended from outside: its thread is left behind.
     """
@@ -106,7 +106,7 @@ def _patiently(events: Iterator[Window | End], opened: Opened) -> Iterator[Windo
     patience = PATIENCE_SECONDS + PATIENCE_PER_BYTE * opened.job.size
 
     def make() -> None:
-        with contextlib.closing(events):
+        with contextlib.closing(_decoded(opened, checkpoint)) as events:
             for event in events:
                 made.put(event)
                 room.acquire()
@@ -152,8 +152,7 @@ def _decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
                     job = next(todo, None)
                 if job is None:
                     return
-                opened = Opened(job)
-                for event in _patiently(decoded(opened, checkpoint), opened):
+                for event in decoded(Opened(job), checkpoint):
                     put(event)
 
     threads = [threading.Thread(target=work, name=f"kobza-decode-{i}", daemon=True) for i in range(DECODERS)]
@@ -179,9 +178,12 @@ def embed(batch: list[Window], checkpoint) -> None:
             for window in batch:
                 embed([window], checkpoint)
             return
-        batch[0].open.failure = f"{printable(batch[0].open.job.path)} cannot be embedded: {error}"
+        batch[0].open.failure = f"{printable(batch[0].open.job.path)} cannot be embedded ({error}); leave it out."
         return
     for window, vector in zip(batch, vectors, strict=True):
+        if not np.isfinite(vector).all():
+            name = printable(window.open.job.path)
+            window.open.failure = f"{name} is too loud to be embedded; export the recording again."
         window.open.starts.append(window.start)
         window.open.vectors.append(np.asarray(vector, np.float32))
 
