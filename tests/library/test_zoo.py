@@ -1,12 +1,12 @@
-"""Odd files of every kind: each is indexed rightly or named with its reason, nothing hangs, the music stays the same."""
+"""Odd files of every kind: each is indexed rightly or named with its reason, nothing hangs, the music stays as is."""
 
 import os
+import queue
 import re
 import stat
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -40,7 +40,19 @@ def everything(folder: Path) -> dict[str, tuple]:
 
 def in_time(work):
     """So that what hangs fails."""
-    return ThreadPoolExecutor(1).submit(work).result(timeout=300)
+    done = queue.SimpleQueue()
+
+    def run():
+        try:
+            done.put((work(), None))
+        except Exception as error:
+            done.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    result, error = done.get(timeout=300)
+    if error is not None:
+        raise error
+    return result
 
 
 def add(folder: Path):
