@@ -31,10 +31,13 @@ AUDIO_EXTENSIONS = frozenset(
 # FFmpeg also "plays" playlists, subtitles and scripts, some of which open further files or addresses. Only containers
 # of sound are let in; names as FFmpeg's demuxers have them.
 DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,webm,caf,au"
-# These headers say how long the recording is (others make FFmpeg guess), so a cut file can be told from a short one.
+# These headers say how long the recording is (others make FFmpeg guess), so a cut file can be told from a short one; of
+# a cut wav or wma FFmpeg says only what is left.
 HEADER_KNOWS_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
 TICK = Fraction(1, 1_000_000)  # a filter wants a unit of time, which nothing here uses
 SETTLING_SECONDS = 1.0
+MAX_RATE = 3_000_000  # above all that is sold; a resampler from 2 GHz would want gigabytes
+MAX_HOURS = 100  # more than any book read aloud; a few bytes can claim, or unpack to, years
 MAX_BAD_READS = 100  # a container that fails this often in reading has nothing more to give
 
 
@@ -49,11 +52,22 @@ def printable(path: str | Path) -> str:
 
 
 class _Named:
-    """A binary stream under a harmless name: PyAV shows FFmpeg the name, which it takes for a hint and not a path."""
+    """A binary stream under a harmless name: PyAV shows FFmpeg the name, which it takes for a hint and not a path.
 
-    def __init__(self, stream: BinaryIO, name: str):
-        self.name = name
-        self.read, self.seek, self.tell = stream.read, stream.seek, stream.tell
+    It ends where it ended at first: a file that is still being written could go on for ever.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str, size: int):
+        self.name, self.size, self.stream = name, size, stream
+        self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        return self.stream.read(max(0, min(size, self.size - self.tell())))
+
+    def seek(self, offset: int, whence: int) -> int:
+        if whence == os.SEEK_END:
+            offset, whence = self.size + offset, os.SEEK_SET
+        return self.stream.seek(offset, whence)
 
 
 def _open(source: Source) -> tuple[BinaryIO, str, str, bool]:
@@ -105,8 +119,14 @@ def _frames(container, name: str, start: float) -> Iterator[tuple[av.AudioFrame,
     stream = container.streams.best("audio")
     if stream is None:
         raise AudioError(f"{name} has no audio stream; give a recording.")
+    if stream.rate and stream.rate > MAX_RATE:
+        raise AudioError(
+            f"{name} says it has {stream.rate} samples a second, which no recording has; replace the file."
+        )
     if start:
         _seek(container, stream, start)
+    declared = (container.duration or 0) / av.time_base
+    knows_length = container.format.name in HEADER_KNOWS_LENGTH
     good = bad = 0
     seconds = 0.0
     for packet in _packets(container, stream):
@@ -118,6 +138,8 @@ def _frames(container, name: str, start: float) -> Iterator[tuple[av.AudioFrame,
             bad += 1
             continue
         good += 1
+        if start + max(seconds, declared if knows_length else 0) > MAX_HOURS * 3600:
+            raise AudioError(f"{name} is longer than {MAX_HOURS} hours; cut it into several recordings.")
         for frame in frames:
             if frame.samples:
                 seconds += frame.samples / frame.sample_rate
@@ -127,8 +149,7 @@ def _frames(container, name: str, start: float) -> Iterator[tuple[av.AudioFrame,
         raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
     if bad > good:
         raise AudioError(f"{name} is damaged: {bad} of its {bad + good} packets cannot be decoded; replace the file.")
-    declared = (container.duration or 0) / av.time_base
-    if container.format.name in HEADER_KNOWS_LENGTH and start + seconds < declared / 2:
+    if knows_length and start + seconds < declared / 2:
         raise AudioError(
             f"{name} is cut off: {seconds:.1f} s of its {declared:.1f} s can be decoded; replace the file."
         )
@@ -185,10 +206,11 @@ def _container(source: Source) -> Iterator[tuple["av.container.InputContainer", 
     """The opened recording and what to call it; what FFmpeg says against it becomes a sentence."""
     stream, name, extension, ours = _open(source)
     try:
-        if stream.seek(0, os.SEEK_END) == 0:
+        size = stream.seek(0, os.SEEK_END)
+        if size == 0:
             raise AudioError(f"{name} is empty; replace the file.")
         stream.seek(0)
-        hint = _Named(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""))
+        hint = _Named(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""), size)
         options = {"format_whitelist": DEMUXERS}
         with av.open(hint, metadata_errors="ignore", options=options, buffer_size=1 << 17) as container:
             yield container, name
@@ -223,7 +245,7 @@ def decode(source: Source, sampling_rate: int = 16000, start: float = 0.0) -> It
             empty = empty and not len(chunk)
             yield chunk
         if empty and not start:
-            raise AudioError(f"{name} is shorter than one sample at {sampling_rate} Hz; give a longer recording.")
+            raise AudioError(f"{name} is too short to make a sample at {sampling_rate} Hz; give a longer recording.")
 
 
 def windows(

@@ -98,10 +98,11 @@ def test_odd_names_and_places(library, tmp_path):
     (root / ".hidden").mkdir()
     (root / ".hidden" / "a.flac").write_bytes(data)
     report = library.add(root)
-    assert counts(report) == (6, 0, 0, 0, 0, 0)
+    assert counts(report) == (6, 0, 0, 0, 0, 2)
+    assert {os.path.basename(failure.path) for failure in report.failed} == {"dangling.flac", "pipe.flac"}
     found = {os.fsencode(hit.track.path) for hit in library.search("tone 440", k=20)}
     assert found == {os.path.join(base, name) for name in [b"plain.flac", *names]}
-    assert counts(library.sync()) == (0, 0, 6, 0, 0, 0)
+    assert counts(library.sync()) == (0, 0, 6, 0, 0, 2)
     assert library.remove(os.fsdecode(os.path.join(base, names[0]))).removed == 1
 
 

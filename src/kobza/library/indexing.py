@@ -21,6 +21,8 @@ from kobza.library.tags import Tags, read_tags
 
 DECODERS = 2  # PyAV lets go of the interpreter while it decodes; two of them outrun any model on a CPU
 BATCH = 16  # windows
+PATIENCE_SECONDS = 60.0  # for the next window of a recording
+PATIENCE_PER_BYTE = 1e-6  # more for large files, which are read once before the first window
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class End:
     seconds: float
 
 
-def decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
+def _decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
     """Everything about one recording that needs no model: its windows, then its end."""
     job, file, samples_decoded = opened.job, opened.job.path, 0
 
@@ -95,6 +97,38 @@ def decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
     except Exception as error:  # one odd file must not end the run: it is named like the others
         opened.failure = f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error})."
     yield End(opened, samples_decoded / checkpoint.sampling_rate)
+
+
+def decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
+    """`_decoded` in a thread of its own, at most two windows ahead; if the next takes too long, an end with a reason.
+
+    A read from a dead disc, or a decoder that runs in circles, cannot be ended from outside: its thread is left behind.
+    """
+    made, room, left = queue.SimpleQueue(), threading.Semaphore(2), threading.Event()
+    patience = PATIENCE_SECONDS + PATIENCE_PER_BYTE * opened.job.size
+
+    def make() -> None:
+        with contextlib.closing(_decoded(opened, checkpoint)) as events:
+            for event in events:
+                made.put(event)
+                room.acquire()
+                if left.is_set():
+                    return
+
+    threading.Thread(target=make, name=f"{threading.current_thread().name}-file", daemon=True).start()
+    event = None
+    try:
+        while not isinstance(event, End):
+            event = made.get(timeout=patience)
+            yield event
+            room.release()
+    except queue.Empty:
+        name = printable(opened.job.path)
+        opened.failure = f"{name} gave nothing for {patience:.0f} s; check the disc and the file and index again."
+        yield End(opened, 0.0)
+    finally:
+        left.set()
+        room.release()
 
 
 class _Stopped(BaseException):
@@ -146,9 +180,12 @@ def embed(batch: list[Window], checkpoint) -> None:
             for window in batch:
                 embed([window], checkpoint)
             return
-        batch[0].open.failure = f"{printable(batch[0].open.job.path)} cannot be embedded: {error}"
+        batch[0].open.failure = f"{printable(batch[0].open.job.path)} cannot be embedded ({error}); leave it out."
         return
     for window, vector in zip(batch, vectors, strict=True):
+        if not np.isfinite(vector).all():
+            name = printable(window.open.job.path)
+            window.open.failure = f"{name} is too loud to be embedded; export the recording again."
         window.open.starts.append(window.start)
         window.open.vectors.append(np.asarray(vector, np.float32))
 

@@ -54,8 +54,15 @@ def content_hash(path: str) -> bytes:
     return digest.digest()
 
 
+def _is_audio(path: str) -> bool:
+    return Path(path).suffix.lower() in AUDIO_EXTENSIONS
+
+
 def _entries(folder: str, failed: list[Failure]) -> Iterator[tuple[str, os.stat_result]]:
-    """Every regular file below `folder`, in order. Linked folders are followed, each real one once: no endless loop."""
+    """Every regular file below `folder`, in order. Linked folders are followed, each real one once: no endless loop.
+
+    What has a recording's name and is none, like a link to nowhere, joins `failed`.
+    """
     seen, todo = set(), [folder]
     while todo:
         here = todo.pop()
@@ -75,12 +82,17 @@ def _entries(folder: str, failed: list[Failure]) -> Iterator[tuple[str, os.stat_
             path = os.path.join(here, name)
             try:
                 status = os.stat(path)
-            except OSError:
-                continue  # a link to nowhere, or gone a moment ago
+            except OSError as error:
+                if os.path.islink(path) and _is_audio(path):  # else gone a moment ago
+                    reason = f"is a link that leads nowhere ({error.strerror}); mend or delete it."
+                    failed.append(Failure(path, f"{printable(path)} {reason}"))
+                continue
             if stat.S_ISDIR(status.st_mode):
                 folders.append(path)
-            elif stat.S_ISREG(status.st_mode):  # no FIFO, socket or device: reading those may never end
+            elif stat.S_ISREG(status.st_mode):
                 yield path, status
+            elif _is_audio(path):  # a FIFO, socket or device: reading those may never end
+                failed.append(Failure(path, f"{printable(path)} is not a regular file; delete it or leave it."))
         todo.extend(reversed(folders))
 
 
@@ -101,7 +113,7 @@ def find_recordings(root: str) -> tuple[dict[str, os.stat_result], list[Failure]
         if stat.S_ISREG(status.st_mode):
             return {root: status}, []
         return {}, [Failure(root, f"{printable(root)} is neither a file nor a folder; name one of these.")]
-    found = {p: s for p, s in _entries(root, failed) if Path(p).suffix.lower() in AUDIO_EXTENSIONS}
+    found = {p: s for p, s in _entries(root, failed) if _is_audio(p)}
     return found, failed
 
 
