@@ -57,6 +57,7 @@ def kobza(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "library"))
     monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar())
 
     def run(*argv):
         capsys.readouterr()

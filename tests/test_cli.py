@@ -72,7 +72,7 @@ import sys
 from unittest.mock import patch
 from recordings import ToneEar
 from kobza.cli import main
-with patch("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar()):
+with patch("kobza.text_tower.TextTower.load", lambda *_: ToneEar()):
     sys.exit(main(["search", "tone 440", "--m3u"]) or main(["search", "tone 440"]))
 """
     env = os.environ | {"PYTHONPATH": os.path.dirname(__file__), "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
@@ -129,6 +129,7 @@ def test_more_sentences(kobza, music, tmp_path):
 def test_another_model_is_a_sentence(kobza, music, monkeypatch):
     kobza("index", music)
     monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar(fingerprint="other"))
+    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar(fingerprint="other"))
     code, _, err = kobza("search", "tone 200")
     assert code == 1 and "was made with tone-ear" in err and "--library" in err
     monkeypatch.undo()

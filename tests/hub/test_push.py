@@ -194,9 +194,27 @@ answer["chain"] = {name: weight.double().sum().item() for name, weight in search
 answer["found"] = search(sentence, candidates=[path, wave])
 """
 
+THE_SPACE = """
+import re
+import sys
+from urllib.request import urlopen
+from kobza import MusicLibrary
+from kobza.space.app import launch
+from kobza.space.collection import open_collection
 
-def test_from_training_to_a_strangers_pipeline(hub, tiny_checkpoint, sounds, tmp_path):
-    """Train, push (by Trainer, and by Kobza), load in a fresh process, search."""
+with MusicLibrary.open("library", "me/chain") as library:
+    library.add(sys.argv[1])
+page = launch(open_collection("library", "me/chain"), "127.0.0.1")
+answer = urlopen(page.local_url + "config").read().decode()  # the page opens with an example and its answer
+link = re.search("data-track=.*?([0-9a-f]{24})", answer)[1]
+sound = urlopen(f"{page.local_url}track/{link}")
+print("PLAYS", "song" in answer, sound.headers["Content-Type"], sound.read() == open(sys.argv[1], "rb").read())
+page.close(verbose=False)
+"""
+
+
+def test_from_training_to_a_strangers_pipeline_and_space(hub, tiny_checkpoint, sounds, tmp_path):
+    """Train, push (by Trainer, and by Kobza), load in a fresh process, search; and open the Space with it."""
     run(hub, tmp_path, "-c", TRAIN, tiny_checkpoint)
     home = tmp_path / "stranger"
     home.mkdir()
@@ -214,6 +232,9 @@ def test_from_training_to_a_strangers_pipeline(hub, tiny_checkpoint, sounds, tmp
     assert len(answer["found"]) == 2 and answer["found"][0]["score"] == pytest.approx(
         answer["found"][1]["score"], abs=1e-3
     )
+    visitor = tmp_path / "visitor"
+    visitor.mkdir()
+    assert "PLAYS True audio/flac True" in run(hub, visitor, "-c", THE_SPACE, str(home / "song.flac"))
 
 
 class online:

@@ -51,6 +51,7 @@ def folder(tmp_path, rendered, monkeypatch):
 
 def test_counts_what_is_right_and_runs_again(folder, monkeypatch, capsys):
     monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, 1))
+    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: KnowingEar(folder, 1))
     assert main(["demo", "--folder", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "8 of 8 queries put a right piece first" in out and out.count("[right]") == 8
@@ -62,6 +63,8 @@ def test_counts_what_is_right_and_runs_again(folder, monkeypatch, capsys):
     assert capsys.readouterr().out == out
 
     monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, -1))
+
+    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: KnowingEar(folder, -1))
     assert main(["demo", "--folder", str(folder)]) == 0
     assert "0 of 8 queries put a right piece first" in capsys.readouterr().out
 

@@ -254,6 +254,7 @@ def tree(folder) -> dict:
 
 def test_the_music_is_only_read(music, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar())
     monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
     (music / "text.mp3").write_text("no music")
     before, library = tree(music), ["--library", str(tmp_path / "library")]
@@ -330,6 +331,7 @@ class TestReindex:
 
 def test_a_damaged_search_file_is_made_anew_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
     monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar())
     monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
     library = ["--library", str(tmp_path / "library")]
     assert main(["index", str(music), *library]) == 0

@@ -40,7 +40,7 @@ class Answering:
     @cached_property
     def spread(self) -> Spread:
         """Of what descriptions score in general, by the library's model."""
-        return spread_of(self.model)
+        return spread_of(self.text_model)
 
     def search(self, text: str, k: int = 10, where: Where = None, by: By = "track") -> list[Hit]:
         """The k tracks that a description fits best, best first.
@@ -56,7 +56,7 @@ class Answering:
         if not len(self):
             return []
         self._refuse_others()
-        vectors = self.model.embed_text([wish.text for wish in wishes])
+        vectors = self.text_model.embed_text([wish.text for wish in wishes])
         query, liked = compose(wishes, vectors, self.spread), wanted(wishes, vectors)
         hits = []
         for score, track, moment in self.store.search(query, k, where=tree, by=by):
@@ -82,7 +82,7 @@ class Answering:
         query = self._heard_at(path)
         if changes:
             self._refuse_others()
-            vectors = self.model.embed_text([wish.text for wish in changes])
+            vectors = self.text_model.embed_text([wish.text for wish in changes])
             query = compose(changes, vectors, self.spread, query)
         found = self.store.search(query, k + 1, where=tree, by=by)
         return [Hit(*hit) for hit in found if hit[1].path != path][:k]
@@ -107,7 +107,7 @@ class Answering:
         wishes, path, until = parse_wishes(text), _path(track), np.inf if end is None else end
         if not 0 <= start < until:
             raise LibraryError(f"From {start:g} s to {until:g} s there is nothing; let the part end after its start.")
-        vectors = self.model.embed_text([wish.text for wish in wishes])
+        vectors = self.text_model.embed_text([wish.text for wish in wishes])
         query = compose(wishes, vectors, self.spread)
         parts = self._windows_at(path, start, until, progress)
         if not parts:

@@ -35,7 +35,7 @@ class MusicLibrary(Answering):
 
     def __init__(self, store: Store, path: Path | str, model):
         self.store, self.path, self._model = store, path, model
-        self._named = model is not None
+        self._named, self._text_model = model is not None, None
 
     @classmethod
     def open(cls, path: PathLike | None = None, model=None, read_only: bool = False) -> "MusicLibrary":
@@ -56,20 +56,36 @@ class MusicLibrary(Answering):
     @property
     def model(self):
         """The checkpoint, loaded on first use."""
-        if self._model is None or isinstance(self._model, str | os.PathLike):
+        if self._is_name(self._model):
             from kobza.checkpoint import Checkpoint  # here: loading torch takes a second, and not every use needs it
 
             self._model = Checkpoint.load(self._model)
         return self._model
 
-    def _refuse_others(self) -> None:
+    @property
+    def text_model(self):
+        """What understands descriptions: the checkpoint if it is loaded, else its text tower alone, which needs no
+        torch."""
+        if not self._is_name(self._model):
+            return self._model
+        if self._text_model is None:
+            from kobza.text_tower import TextTower
+
+            self._text_model = TextTower.load(self._model)
+        return self._text_model
+
+    @staticmethod
+    def _is_name(model) -> bool:
+        return model is None or isinstance(model, str | os.PathLike)
+
+    def _refuse_others(self, model=None) -> None:
         """A vector knows its maker: raises LibraryError if the library's vectors are not this checkpoint's."""
-        meta = self.store.meta
-        if meta.get("fingerprint", self.model.fingerprint) != self.model.fingerprint and len(self):
+        meta, model = self.store.meta, model or self.text_model
+        if meta.get("fingerprint", model.fingerprint) != model.fingerprint and len(self):
             raise LibraryError(
                 f"The library {printable(self.path)} was made with {meta['model']} (fingerprint "
-                f"{meta['fingerprint']}), and its vectors cannot be compared with those of {self.model.name} "
-                f"({self.model.fingerprint}); use that checkpoint with --model, make the library anew with: kobza "
+                f"{meta['fingerprint']}), and its vectors cannot be compared with those of {model.name} "
+                f"({model.fingerprint}); use that checkpoint with --model, make the library anew with: kobza "
                 "reindex, or index into another with --library."
             )
 
@@ -134,7 +150,7 @@ class MusicLibrary(Answering):
             files = {path: status for path, status in files.items() if in_shard(path, shard)}
         plan = make_plan(revs, files, searched)
         if plan.jobs or self._named:
-            self._refuse_others()
+            self._refuse_others(self.model)
         # Before the long work: after an interruption, too, `sync` knows where to go on.
         self._set_folders(self.folders + [r for r in roots if is_address(r) or os.path.isdir(r) or os.path.isfile(r)])
         report = Report(unchanged=plan.unchanged, failed=failed)
