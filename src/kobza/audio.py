@@ -176,12 +176,17 @@ class _Mono:
             self.graph.add("abuffersink"),
         ]
         self.graph.link_nodes(*steps).configure()
+        self.rate, self.waiting = frame.sample_rate, 0
 
     def push(self, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
         """What is ready after this frame; after None, all that is left."""
         if frame is not None:
             frame.pts = None  # times in a damaged file jump about; samples follow each other
+            self.waiting += frame.samples
         self.graph.push(frame)
+        if frame is not None and self.waiting < self.rate:
+            return  # there is no second yet, and to ask in vain costs more than to decode
+        self.waiting = 0
         with contextlib.suppress(av.BlockingIOError, av.EOFError):
             while True:
                 yield self.graph.pull().to_ndarray()[0]

@@ -64,17 +64,19 @@ def reproduce(args: argparse.Namespace) -> int:
 
 
 def bench(args: argparse.Namespace) -> int:
-    from ..evaluation.speed import as_json, as_markdown, machine
+    from ..evaluation.speed import HEAD, as_json, as_row, machine
     from ..evaluation.speed_lines import LINES
 
     unknown = [name for name in args.lines if name not in LINES]
     if unknown:
         raise ValueError(f"There is no line {unknown[0]!r} to measure: choose from {', '.join(LINES)}.")
+    print(f"{machine()}\n\n{HEAD}", flush=True)
     found = []
     for name in args.lines or LINES:
         say(f"measuring: {name}")
-        found += LINES[name]()
-    print(f"{machine()}\n\n{as_markdown(found)}", end="")
-    if args.json:
-        Path(args.json).write_text(as_json(found), encoding="utf-8")
+        for line in LINES[name]():
+            print(as_row(line), flush=True)  # at once: some lines take minutes, and what is measured must not be lost
+            found.append(line)
+            if args.json:
+                Path(args.json).write_text(as_json(found), encoding="utf-8")
     return 0

@@ -82,12 +82,12 @@ def as_json(lines: list[Line]) -> str:
     return json.dumps({"machine": machine(), "lines": rows}, indent=2) + "\n"
 
 
-def as_markdown(lines: list[Line]) -> str:
-    """The table, as it stands in the README."""
-    rows = ["| | what | against | measured | wanted |", "|---|---|---|---|---|"]
-    for line in lines:
-        wanted = "" if line.wanted is None else f"{'<=' if line.less else '>='} {line.wanted:g} {line.unit}"
-        wanted += "" if line.reached is not False else " (missed)"
-        measured = f"{line.value:.3g} {line.unit}" + (f"; {line.note}" if line.note else "")
-        rows.append(f"| {line.name} | {line.what} | {line.against or '-'} | {measured} | {wanted} |")
-    return "\n".join(rows) + "\n"
+HEAD = "| | what | against | measured | wanted |\n|---|---|---|---|---|"
+
+
+def as_row(line: Line) -> str:
+    """The line as a row of the table under `HEAD`, as it stands in the README."""
+    wanted = "" if line.wanted is None else f"{'<=' if line.less else '>='} {line.wanted:g} {line.unit}".strip()
+    wanted += "" if line.reached is not False else " (missed)"
+    measured = f"{line.value:.3g} {line.unit}".strip() + (f"; {line.note}" if line.note else "")
+    return f"| {line.name} | {line.what} | {line.against or '-'} | {measured} | {wanted} |"

@@ -25,7 +25,7 @@ from .speed import Line, side_by_side
 
 RATE = 44_100
 SECONDS = 180  # of a made track
-KINDS = {"mp3": ("libmp3lame", "mp3"), "ogg": ("vorbis", "ogg"), "flac": ("flac", "flac")}  # encoder, container
+KINDS = {"mp3": ("libmp3lame", "mp3"), "ogg": ("libopus", "ogg"), "flac": ("flac", "flac")}  # encoder, container
 
 
 @functools.cache
@@ -44,13 +44,17 @@ _folders: list[tempfile.TemporaryDirectory] = []  # deleted at the end of the pr
 
 def _encode(path: Path, sound: np.ndarray, encoder: str, container: str) -> None:
     with av.open(str(path), "w", format=container) as file:
-        stream = file.add_stream(encoder, rate=RATE, layout="stereo", options={"strict": "experimental"})
-        resampler = av.AudioResampler(stream.format.name, "stereo", RATE, frame_size=stream.frame_size or RATE)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="fltp", layout="stereo")
-        frame.rate = RATE
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+        rate = 48_000 if encoder == "libopus" else RATE  # Opus knows no other
+        stream = file.add_stream(encoder, rate=rate, layout="stereo")
+        resampler = av.AudioResampler(stream.format.name, "stereo", rate, frame_size=stream.frame_size or rate)
+        for start in range(0, sound.shape[1], RATE):
+            second = np.ascontiguousarray(sound[:, start : start + RATE])
+            frame = av.AudioFrame.from_ndarray(second, format="fltp", layout="stereo")
+            frame.rate = RATE
+            for part in resampler.resample(frame):
+                file.mux(stream.encode(part))
+        for part in [*resampler.resample(None), None]:
             file.mux(stream.encode(part))
-        file.mux(stream.encode(None))
 
 
 def log_mel() -> list[Line]:
