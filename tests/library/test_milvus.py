@@ -158,6 +158,7 @@ class TestReal(MilvusContract):
 
 def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for hertz in range(300, 3300, 300):
         write_recording(
