@@ -74,7 +74,11 @@ def bench(args: argparse.Namespace) -> int:
     found = []
     for name in args.lines or LINES:
         say(f"measuring: {name}")
-        for line in LINES[name]():
+        try:
+            lines = LINES[name]()
+        except ImportError as error:
+            raise ValueError(f"{name} needs {error.name}; get it with: pip install 'kobza[bench]'") from error
+        for line in lines:
             print(as_row(line), flush=True)  # at once: some lines take minutes, and what is measured must not be lost
             found.append(line)
             if args.json:
