@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kobza.cli import main
-from kobza.evaluation import speed_lines
+from kobza.evaluation import speed_lines, speed_music
 from kobza.evaluation.speed import Line, as_json, as_row, side_by_side
 
 
@@ -46,13 +46,13 @@ def test_lines_are_shown_and_written_as_they_come(tmp_path, capsys, monkeypatch)
     assert "no line 'nothing' to measure: choose from good, bad" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", speed_lines.KINDS)
+@pytest.mark.parametrize("kind", speed_music.KINDS)
 def test_the_made_music_is_what_it_says(kind, tmp_path):
     import numpy as np
 
     from kobza.audio import load_audio
 
-    speed_lines._encode(
-        tmp_path / f"a.{kind}", np.zeros((2, 3 * speed_lines.RATE), np.float32), *speed_lines.KINDS[kind]
+    speed_music.encode(
+        tmp_path / f"a.{kind}", np.zeros((2, 3 * speed_music.RATE), np.float32), *speed_music.KINDS[kind]
     )
     assert len(load_audio(tmp_path / f"a.{kind}")) == pytest.approx(48_000, abs=1200)

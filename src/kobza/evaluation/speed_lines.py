@@ -4,7 +4,6 @@ All sound is made on the spot (`data/synthetic.py`), weights of other people's m
 long anything takes.
 """
 
-import functools
 import multiprocessing
 import os
 import shutil
@@ -15,45 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 
 from ..audio import load_audio
-from ..data.synthetic import random_pieces, render
+from ..data.synthetic import random_pieces
 from .speed import Line, side_by_side
-
-RATE = 44_100
-SECONDS = 180  # of a made track
-KINDS = {"mp3": ("libmp3lame", "mp3"), "ogg": ("libopus", "ogg"), "flac": ("flac", "flac")}  # encoder, container
-
-
-@functools.cache
-def made_music(seconds: int = SECONDS) -> Path:
-    """A folder with two recordings of each kind, stereo, 44.1 kHz; it goes with the process."""
-    folder = tempfile.TemporaryDirectory(prefix="kobza-bench-")
-    _folders.append(folder)
-    for piece, kind in zip(random_pieces(2 * len(KINDS), seed=1), 2 * list(KINDS), strict=True):
-        sound = np.resize(render(piece, RATE), (2, RATE * seconds)).astype(np.float32)
-        _encode(Path(folder.name) / f"{piece.name}.{kind}", sound, *KINDS[kind])
-    return Path(folder.name)
-
-
-_folders: list[tempfile.TemporaryDirectory] = []  # deleted at the end of the process
-
-
-def _encode(path: Path, sound: np.ndarray, encoder: str, container: str, times: int = 1) -> None:
-    with av.open(str(path), "w", format=container) as file:
-        rate = 48_000 if encoder == "libopus" else RATE  # Opus knows no other
-        stream = file.add_stream(encoder, rate=rate, layout="stereo")
-        resampler = av.AudioResampler(stream.format.name, "stereo", rate, frame_size=stream.frame_size or rate)
-        for start in times * [*range(0, sound.shape[1], RATE)]:
-            second = np.ascontiguousarray(sound[:, start : start + RATE])
-            frame = av.AudioFrame.from_ndarray(second, format="fltp", layout="stereo")
-            frame.rate = RATE
-            for part in resampler.resample(frame):
-                file.mux(stream.encode(part))
-        for part in [*resampler.resample(None), None]:
-            file.mux(stream.encode(part))
+from .speed_music import SECONDS, copies, made_music, thousand, three_hours
 
 
 def log_mel() -> list[Line]:
@@ -230,7 +196,7 @@ def cold_search() -> list[Line]:
 def indexing() -> list[Line]:
     """`kobza index` of 100 tracks of 3 minutes: how busy the cores are, how fast it is, its memory."""
     with tempfile.TemporaryDirectory() as folder:
-        music = _copies(Path(folder) / "music", 100)
+        music = copies(Path(folder) / "music", 100)
         wall, busy, peak = _apart(_index, music, Path(folder) / "library")
     cores = len(os.sched_getaffinity(0))
     rate = 100 * SECONDS / 3600 / (wall / 60)
@@ -242,36 +208,12 @@ def memory() -> list[Line]:
     """Peak memory of indexing 1,000 tracks, and one recording of three hours."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
-        for what, make in (("1,000 tracks", _thousand), ("one file of three hours", _three_hours)):
+        for what, make in (("1,000 tracks", thousand), ("one file of three hours", three_hours)):
             music = make(Path(folder) / what)
             _, _, peak = _apart(_index, music, Path(folder) / f"library of {what}")
             lines.append(Line("memory", f"peak while indexing {what}", "", peak, "MiB", 1536, less=True))
             shutil.rmtree(music)
     return lines
-
-
-def _copies(folder: Path, count: int) -> Path:
-    folder.mkdir()
-    paths = sorted(made_music().iterdir())
-    for i in range(count):
-        shutil.copyfile(paths[i % len(paths)], folder / f"{i}{paths[i % len(paths)].suffix}")
-    return folder
-
-
-def _thousand(folder: Path) -> Path:
-    """Short pieces of the made tracks: memory does not depend on how long they are, time does."""
-    folder.mkdir()
-    sound = np.stack([load_audio(sorted(made_music().iterdir())[0], RATE)] * 2)
-    for i in range(1000):
-        _encode(folder / f"{i}.flac", sound[:, i * RATE // 10 :][:, : 20 * RATE], *KINDS["flac"])
-    return folder
-
-
-def _three_hours(folder: Path) -> Path:
-    folder.mkdir()
-    sound = np.stack([load_audio(sorted(made_music().iterdir())[0], RATE)] * 2)
-    _encode(folder / "long.mp3", sound, *KINDS["mp3"], times=3 * 3600 // SECONDS)
-    return folder
 
 
 def _index(music: Path, library: Path) -> tuple[float, float, float]:
