@@ -1,10 +1,9 @@
-"""A handful of lessons: random windows that a teacher with random weights has labelled."""
+"""A handful of sounds, and a teacher with random weights."""
 
 import pytest
 import torch
 
-from kobza import KobzaFeatureExtractor
-from kobza.training.corpus import Labeller
+from kobza.training.corpus import write_shard
 from kobza.training.teacher import TEACHER_RATE, Teacher
 
 
@@ -21,16 +20,13 @@ def teacher():
 
 
 @pytest.fixture(scope="session")
-def labeller(teacher):
-    return Labeller(teacher, KobzaFeatureExtractor())
-
-
-@pytest.fixture(scope="session")
-def lesson_folder(tmp_path_factory, labeller):
-    """Two shards of 6 windows, one of them held out (its name says so: see `Lessons`)."""
-    folder = tmp_path_factory.mktemp("lessons")
+def sound_folder(tmp_path_factory):
+    """Two shards of 4 noises of 15 s, one of them held out (its name says so: see `Sounds`)."""
+    folder = tmp_path_factory.mktemp("sounds")
     rng = torch.Generator().manual_seed(1)
+    (folder / "real").mkdir()
     for name in ("aaa", "aaj"):
-        noise = torch.randn(6, 10 * TEACHER_RATE, generator=rng) * torch.linspace(0.01, 0.3, 6)[:, None]
-        labeller.write(folder / f"{name}.safetensors", [noise[:4], noise[4:]])
+        noise = torch.randn(4, 15 * TEACHER_RATE, generator=rng) * torch.logspace(-2, -0.5, 4)[:, None]
+        noise[::2] = noise[::2].cumsum(1) / 100  # the others rumble
+        write_shard(folder / "real" / f"{name}.safetensors", noise.numpy())
     return folder

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from kobza.data.synthetic import album, write_album
+from kobza.audio import load_audio
+from kobza.data.synthetic import album, write_album, write_flac
 from kobza.training import corpus
 
 
@@ -19,57 +20,52 @@ def tracks(tmp_path_factory):
     return sorted(folder.glob("*.flac"))
 
 
-def test_a_shard_is_what_student_and_teacher_see(labeller, tmp_path, capsys, tracks):
-    assert corpus.label_tracks(tracks, tmp_path, labeller) >= 2
-    assert "broken.flac" in capsys.readouterr().out  # named and passed over
+def test_a_shard_is_the_recording_and_what_cannot_be_decoded_is_named(tmp_path, capsys, tracks):
+    assert corpus.collect_tracks(tracks, tmp_path) == 2
+    assert "broken.flac" in capsys.readouterr().out  # and passed over
     track = next(track for track in tracks if track.stem != "broken")
-    shard = load_file(next(tmp_path.glob(f"{track.stem}*.safetensors")))
-    windows = torch.from_numpy(corpus.track_windows(track))
-    assert windows.shape[1] == 320_000
-    heard = labeller.teacher(windows)
-    assert shard["input_values"].shape == (len(windows), 1024, 128)
-    torch.testing.assert_close(shard["logits"].float(), heard.logits, atol=1e-2, rtol=1e-2)
-    torch.testing.assert_close(shard["cells"].float(), heard.cells, atol=1e-2, rtol=1e-2)
+    audio = load_file(next(tmp_path.glob(f"{track.stem}*.safetensors")))["audio"]
+    wanted = load_audio(track, 32_000)
+    assert audio.dtype == torch.int16 and audio.shape == (1, len(wanted))
+    np.testing.assert_allclose(audio[0].numpy() / 32767, wanted.clip(-1, 1), atol=1e-4)
 
 
-def test_what_is_there_is_not_made_again_and_halves_are_not_there(labeller, tmp_path, tracks):
-    corpus.label_tracks(tracks, tmp_path, labeller)
+def test_what_is_there_is_not_made_again_and_halves_are_not_there(tmp_path, tracks):
+    corpus.collect_tracks(tracks, tmp_path)
     kept, lost = sorted(tmp_path.glob("*.safetensors"))
     before = kept.stat().st_mtime_ns
     lost.rename(lost.with_suffix(".partial"))  # as a kill while writing leaves it
-    assert corpus.label_tracks(tracks, tmp_path, labeller) == len(load_file(lost)["logits"])
-    assert kept.stat().st_mtime_ns == before
+    assert corpus.collect_tracks(tracks, tmp_path) == 1
+    assert lost.exists() and kept.stat().st_mtime_ns == before
 
 
-def test_changed_versions_have_the_names_of_the_tracks_and_other_sound(labeller, tmp_path, tracks):
-    corpus.label_tracks(tracks, tmp_path / "real", labeller)
-    corpus.label_tracks(tracks, tmp_path / "changed", labeller, seed=1)
-    real, changed = (sorted((tmp_path / name).glob("*.safetensors")) for name in ("real", "changed"))
-    assert [path.name for path in real] == [path.name for path in changed]
-    assert not torch.equal(load_file(real[0])["logits"], load_file(changed[0])["logits"])
-
-
-def test_speech_is_laid_over_music(labeller, tmp_path, tracks):
-    music, voice = tracks[0], tracks[1]
-    rng = torch.Generator().manual_seed(0)
-    windows = [corpus.spoken_over(music, [voice], rng) for _ in range(8)]
-    assert all(window.shape == (320_000,) and np.abs(window).max() <= 1 for window in windows)
-    again = corpus.spoken_over(music, [voice], torch.Generator().manual_seed(0))
-    assert np.array_equal(windows[0], again)
+def test_short_sounds_are_joined_at_one_loudness(tmp_path, tracks):
+    quiet = tmp_path / "quiet.flac"
+    write_flac(quiet, np.float32(0.01) * np.sin(np.arange(32_000, dtype=np.float32))[None], 32_000)
+    loud = tmp_path / "loud.flac"
+    write_flac(loud, np.float32(0.9) * np.sin(np.arange(32_000, dtype=np.float32))[None], 32_000)
     broken = next(track for track in tracks if track.stem == "broken")
-    assert corpus.label_voices(range(1), tmp_path, labeller, [voice], [broken, music]) == 64
+    assert corpus.collect_short([quiet, broken, loud], tmp_path / "out") == 1
+    audio = load_file(tmp_path / "out" / "00000.safetensors")["audio"][0].float() / 32767
+    assert len(audio) == 64_000
+    levels = audio.view(2, -1).square().mean(1).sqrt()
+    torch.testing.assert_close(levels, torch.full((2,), 0.1), atol=2e-3, rtol=0)
+    assert corpus.collect_short([quiet, broken, loud], tmp_path / "out") == 0
 
 
-def test_made_pieces_become_lessons(labeller, tmp_path, monkeypatch):
+def test_effects_are_what_lies_beside_the_music(tmp_path):
+    for name in ("game/theme.ogg", "game/step.wav", "game/wall.png", "fillets-ng-data-cs/word.ogg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert corpus.effects(tmp_path, [tmp_path / "game/theme.ogg"]) == [tmp_path / "game/step.wav"]
+
+
+def test_made_pieces_become_shards(tmp_path, monkeypatch):
     made = corpus.random_pieces
     monkeypatch.setattr(corpus, "random_pieces", lambda n, seed: made(2, seed))
-    assert corpus.label_pieces(range(1), tmp_path, labeller) == 2
-    assert corpus.label_pieces(range(1), tmp_path, labeller) == 0
-
-
-def test_batches_hold_everything_in_order():
-    batches = list(corpus.batched((np.full(3, i, np.float32) for i in range(5)), 2))
-    assert [batch[:, 0].tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
+    assert corpus.collect_pieces(range(1), tmp_path) == 1
+    assert load_file(tmp_path / "00000.safetensors")["audio"].shape == (2, 320_000)
+    assert corpus.collect_pieces(range(1), tmp_path) == 0
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs Debian's dpkg-deb")

@@ -19,13 +19,13 @@ TOWER = {name: value for name, value in TINY_AUDIO.items() if name != "model_typ
 
 
 def names_of_tracks():
-    """File names of which the first is a held-out track, the others not (see `Lessons`)."""
-    held_out, lessons = [], []
+    """File names of which the first is a held-out track, the others not (see `Sounds`)."""
+    held_out, taught = [], []
     for number in range(200):
         name = f"t{number}.flac"
         stem = f"t{number}-{zlib.crc32(os.fsencode(name)):08x}"
-        (lessons if sum(stem.encode()) % 30 else held_out).append(name)
-    return [held_out[0], *lessons[:2]]
+        (taught if sum(stem.encode()) % 30 else held_out).append(name)
+    return [held_out[0], *taught[:2]]
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def arguments(tmp_path, monkeypatch, teacher):
     monkeypatch.setattr(mini, "text_tower", lambda: text_tower)
     monkeypatch.setattr(corpus, "fetch_music", lambda index, folder: tracks)
     monkeypatch.setattr(distillation, "audio_config", lambda: ASTConfig(**TOWER))
+    monkeypatch.setattr(distillation, "WINDOWS_FOR_STATISTICS", 8)
     paths = {
         "--work": "work",
         "--out": "checkpoint",
@@ -60,7 +61,7 @@ def arguments(tmp_path, monkeypatch, teacher):
         "--soundfont": "none.sf2",
     }
     named = [str(part) for flag, name in paths.items() for part in (flag, tmp_path / name)]
-    return [*named, "--voices", "0", "--songs", "0", "--pieces", "0", "--steps", "2"]
+    return [*named, "--no-short", "--songs", "0", "--pieces", "0", "--steps", "2", "--batch", "4"]
 
 
 def test_from_nothing_to_a_checkpoint_that_embeds(arguments, tmp_path):
@@ -80,7 +81,7 @@ def test_from_nothing_to_a_checkpoint_that_embeds(arguments, tmp_path):
 def test_a_finished_stage_is_not_done_again(arguments, tmp_path, monkeypatch):
     mini.main(["all", *arguments])
     first = Checkpoint.load(str(tmp_path / "checkpoint")).fingerprint
-    monkeypatch.setattr(corpus.Labeller, "label", None)
+    monkeypatch.setattr(corpus, "write_shard", None)
     monkeypatch.setattr(bridge, "fit", None)
     monkeypatch.setattr(distillation, "distillation_losses", None)
     mini.main(["all", *arguments])

@@ -1,75 +1,115 @@
-"""Degraded and mixed versions of training audio, so that the student hears more than clean recordings.
+"""Every moment as another recording: faster or slower, over something else, filtered, in a room, noisy, overdriven.
 
-Windows are float32 and keep their shape; all randomness comes from the generator that is passed in.
+Whole batches at once, on the device of the sound; the filters, the room and the two sampling rates share one Fourier
+transform. All randomness comes from the generator that is passed in, which lives on the same device.
 """
 
-import math
+from typing import NamedTuple
 
 import torch
-import torchaudio.functional as AF
+import torch.nn.functional as F
 from torch import Tensor
 
+from .teacher import TEACHER_RATE
 
-def _uniform(rng: torch.Generator, low: float, high: float) -> float:
-    return low + (high - low) * torch.rand((), generator=rng).item()
-
-
-def _decibels(value: float) -> float:
-    return 10 ** (value / 20)
+FASTEST = 1.4  # how much more sound than a window a changed speed may need
+ROOM_SECONDS = 1.2
+EQUALISER_POINTS = 10
 
 
-def change_speed(window: Tensor, factor: float) -> Tensor:
-    """Pitch and tempo by `factor`, as a turntable does, repeated or cut to the old length. (samples,) -> same."""
-    changed = AF.resample(window[None], round(100 * factor), 100)[0]  # faster leaves fewer samples
-    repeats = math.ceil(len(window) / len(changed))
-    return changed.repeat(repeats)[: len(window)]
+class Changed(NamedTuple):
+    """The same sound for both: `teacher` (n, samples) at 32 kHz, `student` (n, samples / 2) at 16 kHz."""
+
+    teacher: Tensor
+    student: Tensor
 
 
-def _filter(window: Tensor, rate: int, rng: torch.Generator) -> Tensor:
-    kind = int(_uniform(rng, 0, 4))
-    if kind == 0:  # a telephone, an old radio
-        return AF.lowpass_biquad(AF.highpass_biquad(window, rate, 300.0), rate, _uniform(rng, 2500, 5000))
-    if kind == 1:
-        return AF.lowpass_biquad(window, rate, _uniform(rng, 3000, 9000))
-    if kind == 2:
-        return AF.highpass_biquad(window, rate, _uniform(rng, 80, 300))
-    return AF.equalizer_biquad(window, rate, _uniform(rng, 200, 6000), _uniform(rng, -12, 12), 0.7)
+class _Chance:
+    """Draws of a batch of n, one a row."""
+
+    def __init__(self, n: int, rng: torch.Generator):
+        self.n, self.rng = n, rng
+
+    def uniform(self, low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(self.n, 1, generator=self.rng, device=self.rng.device)
+
+    def decibels(self, low: float, high: float) -> Tensor:
+        return 10 ** (self.uniform(low, high) / 20)
+
+    def happens(self, probability: float) -> Tensor:
+        return self.uniform(0, 1) < probability
+
+    def noise(self, samples: int) -> Tensor:
+        return torch.randn(self.n, samples, generator=self.rng, device=self.rng.device)
 
 
-def _room(window: Tensor, rate: int, rng: torch.Generator) -> Tensor:
-    """Exponentially decaying noise as the impulse response of a room."""
-    length = int(rate * _uniform(rng, 0.2, 1.2))
-    decay = torch.exp(-6.9 * torch.arange(length) / length)
-    echo = torch.randn(length, generator=rng) * decay
-    echo *= _uniform(rng, 0.1, 0.5) / echo.norm()
-    echo[0] += 1.0
-    return AF.fftconvolve(window, echo)[: len(window)]
+def change(sound: Tensor, rng: torch.Generator) -> Changed:
+    """(n, FASTEST * samples) at 32 kHz in [-1, 1] -> `Changed`, of windows of `samples`."""
+    size = round(sound.shape[1] / FASTEST)
+    chance = _Chance(len(sound), rng)
+    factor = torch.where(chance.happens(0.5), chance.uniform(1 / FASTEST, FASTEST), 1.0)
+    wave = change_speed(sound, factor, size)
+    wave = mix(wave, torch.where(chance.happens(0.35), chance.decibels(-10, 3), 0.0))
+    level = wave.square().mean(1, keepdim=True).sqrt().clamp_min(1e-4)
+    driven = torch.tanh(wave / level * chance.uniform(0.3, 1.5)) * 0.5
+    wave = torch.where(chance.happens(0.12), driven, wave)
+    hiss = torch.where(chance.happens(0.3), chance.decibels(-40, -12), 0.0)
+    wave = wave + chance.noise(size) * level * hiss
+    response = equaliser(size, chance) * room(size, chance)
+    return at_both_rates(torch.fft.rfft(wave) * response, chance.decibels(-12, 6))
 
 
-def degrade(window: Tensor, rate: int, rng: torch.Generator) -> Tensor:
-    """One window, (samples,), as a worse recording: filtered, in a room, noisy, overdriven, quiet, or several."""
-    if _uniform(rng, 0, 1) < 0.5:
-        window = _filter(window, rate, rng)
-    if _uniform(rng, 0, 1) < 0.3:
-        window = _room(window, rate, rng)
-    level = window.square().mean().sqrt().clamp_min(1e-4)
-    if _uniform(rng, 0, 1) < 0.3:  # tape hiss
-        noise = torch.randn(window.shape, generator=rng) * level * _decibels(_uniform(rng, -40, -12))
-        window = window + noise
-    if _uniform(rng, 0, 1) < 0.15:
-        window = torch.tanh(window / level * _uniform(rng, 0.3, 1.5)) * 0.5
-    return (window * _decibels(_uniform(rng, -12, 6))).clamp(-1, 1)
+def unchanged(wave: Tensor) -> Changed:
+    """Windows as they are, (n, samples) at 32 kHz."""
+    return at_both_rates(torch.fft.rfft(wave), torch.ones(len(wave), 1, device=wave.device))
 
 
-def variants(windows: Tensor, rate: int, rng: torch.Generator) -> Tensor:
-    """Each window of (n, samples) changed at random: another speed, mixed with another window, degraded."""
-    out = []
-    for window in windows:
-        if _uniform(rng, 0, 1) < 0.6:
-            window = change_speed(window, _uniform(rng, 0.7, 1.4))
-        if _uniform(rng, 0, 1) < 0.35:
-            other = windows[int(_uniform(rng, 0, len(windows)))]
-            window = window + other * _decibels(_uniform(rng, -10, 3))
-            window = window / window.abs().max().clamp_min(1.0)
-        out.append(degrade(window, rate, rng))
-    return torch.stack(out)
+def at_both_rates(spectrum: Tensor, gain: Tensor) -> Changed:
+    """Back from the spectrum of n samples at 32 kHz, n divisible by 4; its lower half is the same sound at 16 kHz."""
+    size = 2 * (spectrum.shape[1] - 1)
+    full = torch.fft.irfft(spectrum, size) * gain
+    half = torch.fft.irfft(spectrum[:, : size // 4 + 1], size // 2) * gain / 2
+    return Changed(full.clamp(-1, 1), half.clamp(-1, 1))
+
+
+def change_speed(sound: Tensor, factor: Tensor, size: int) -> Tensor:
+    """Pitch and tempo by `factor` (n, 1), as a turntable does: (n, at least factor * size) -> (n, size)."""
+    place = torch.arange(size, device=sound.device) * factor
+    before = place.long().clamp_max(sound.shape[1] - 2)
+    share = place - before
+    return torch.lerp(sound.gather(1, before), sound.gather(1, before + 1), share)
+
+
+def mix(wave: Tensor, loudness: Tensor) -> Tensor:
+    """Each window of (n, samples) with its neighbour over it, `loudness` (n, 1) times as loud; 0 leaves it alone."""
+    level = wave.square().mean(1, keepdim=True).sqrt()
+    ratio = (level / level.roll(1, 0).clamp_min(1e-3)).clamp(0.1, 10.0)
+    mixed = wave + wave.roll(1, 0) * loudness * ratio
+    return mixed / mixed.abs().amax(1, keepdim=True).clamp_min(1.0)
+
+
+def equaliser(size: int, chance: _Chance) -> Tensor:
+    """Frequency responses (n, size // 2 + 1): a smooth curve, and for some a lowest or a highest frequency.
+
+    A third ends at 8 kHz, as everything does that the student hears: the teacher should judge such recordings, too.
+    """
+    hertz = torch.arange(size // 2 + 1, device=chance.rng.device) * (TEACHER_RATE / size)
+    points = torch.where(chance.happens(0.5), chance.noise(EQUALISER_POINTS), 0.0) * 5  # dB, evenly in log frequency
+    place = (EQUALISER_POINTS - 1) * torch.log1p(hertz / 100) / torch.log1p(hertz[-1] / 100)
+    before = place.long().clamp_max(EQUALISER_POINTS - 2)
+    curve = torch.lerp(points[:, before], points[:, before + 1], place - before)
+    kind = chance.uniform(0, 1)
+    highest = torch.where(kind < 0.15, chance.uniform(2500, 6500), torch.where(kind < 0.45, 8000.0, TEACHER_RATE))
+    lowest = torch.where(chance.happens(0.15), chance.uniform(80, 400), 1.0)
+    steps = 40  # dB an octave or so
+    return 10 ** (curve / 20) * torch.sigmoid(steps * (1 - hertz / highest)) * torch.sigmoid(20 * (hertz / lowest - 1))
+
+
+def room(size: int, chance: _Chance) -> Tensor:
+    """Responses (n, size // 2 + 1) of rooms in a third of the rows, exponentially decaying noise; else 1."""
+    length = min(round(ROOM_SECONDS * TEACHER_RATE), size)
+    moment = torch.arange(length, device=chance.rng.device) / TEACHER_RATE
+    echo = chance.noise(length) * torch.exp(-6.9 * moment / chance.uniform(0.2, ROOM_SECONDS))
+    loud = torch.where(chance.happens(0.3), chance.uniform(0.1, 0.6), 0.0)
+    echo = echo * loud / echo.norm(dim=1, keepdim=True)
+    return 1 + torch.fft.rfft(F.pad(echo, (0, size - length)))

@@ -1,8 +1,7 @@
-"""The student's lessons: windows of music with what the teacher hears in them, as safetensors shards on disk.
+"""What the student hears while it learns: free recordings and played songs, as safetensors shards on disk.
 
-A shard holds, for n windows of 10 s, the student's input and the teacher's outputs (float16):
-`input_values` (n, 1024, 128), `logits` (n, 527), `embedding` (n, 384), `cells` (n, 64, 4, 32). A shard is written
-whole or not at all, and one that is there is never made again: a stopped run goes on where it was.
+A shard is a file of `audio`, (recordings, samples) int16, mono at 32 kHz. It is written whole or not at all, and one
+that is there is never made again: a stopped run goes on where it was.
 """
 
 import csv
@@ -11,22 +10,20 @@ import subprocess
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-import torchaudio.functional as AF
 from safetensors.torch import save_file
 
-from ..audio import AudioError, decode, windows
+from ..audio import AudioError, decode
 from ..data.synthetic import random_pieces, render
-from ..feature_extraction_kobza import KobzaFeatureExtractor
-from .augment import variants
 from .midi import render_arrangements
-from .teacher import TEACHER_RATE, Teacher
+from .teacher import TEACHER_RATE
 
 WINDOW_SECONDS = 10.0
+SHORTEST_SECONDS = 5.0  # of a recording that is worth a shard
+JOINED_SECONDS = 60.0  # short sounds are joined to rows of this length
 VOICE_PACKAGES = ("asterisk-core-sounds-en-wav", "fillets-ng-data-cs")
 PIECES_SEED = 1_000_000  # far from the album's seeds
 
@@ -65,145 +62,93 @@ def fetch_music(index: Path, folder: Path) -> list[Path]:
 def fetch_voices(folder: Path) -> list[Path]:
     """Short recordings of people speaking, from Debian packages."""
     fetch_packages(VOICE_PACKAGES, folder)
-    endings = (".wav", ".ogg")
-    return sorted(
-        path for package in VOICE_PACKAGES for path in (folder / package).rglob("*.*") if path.suffix in endings
-    )
+    return sorted(path for package in VOICE_PACKAGES for path in _recordings(folder / package))
 
 
-def track_windows(path: Path) -> np.ndarray:
-    """Consecutive 10 s windows of a recording at 32 kHz, (n, samples) float32; a last one under 5 s is left out."""
-    size = int(WINDOW_SECONDS * TEACHER_RATE)
-    cut = [w for _, w in windows(decode(path, TEACHER_RATE), TEACHER_RATE, WINDOW_SECONDS, WINDOW_SECONDS / 2)]
-    return np.stack([np.pad(w, (0, size - len(w))) for w in cut])
+def effects(folder: Path, music: list[Path]) -> list[Path]:
+    """The sounds that came in the same packages as the music, but are none: steps, doors, engines, crowds."""
+    known = set(music)
+    packages = sorted(path for path in folder.iterdir() if path.name not in VOICE_PACKAGES)
+    return [path for package in packages for path in _recordings(package) if path not in known]
 
 
-class Labeller:
-    """Turns 32 kHz windows into shards."""
-
-    def __init__(self, teacher: Teacher, extractor: KobzaFeatureExtractor, device: str = "cpu"):
-        self.teacher, self.extractor, self.device = teacher.to(device), extractor, device
-
-    @torch.inference_mode()
-    def label(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        """(n, 320000) -> the tensors of a shard."""
-        batch = batch.to(self.device)
-        heard = self.teacher(batch)
-        mel = self.extractor.log_mel(AF.resample(batch, TEACHER_RATE, self.extractor.sampling_rate))
-        named = {"input_values": mel, **heard._asdict()}
-        return {name: tensor.half().cpu().contiguous() for name, tensor in named.items()}
-
-    def write(self, path: Path, batches: Iterable[torch.Tensor]) -> int:
-        """Label `batches` and write them as one shard; returns its number of windows."""
-        parts = [self.label(batch) for batch in batches]
-        if not parts:
-            return 0
-        shard = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        partial = path.with_suffix(".partial")
-        save_file(shard, partial)
-        os.replace(partial, path)
-        return len(shard["logits"])
+def _recordings(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.*") if path.suffix in (".wav", ".ogg", ".flac") and path.is_file())
 
 
-def batched(items: Iterable[np.ndarray], size: int) -> Iterator[torch.Tensor]:
-    """Stacks windows into batches of at most `size`."""
-    held: list[np.ndarray] = []
-    for item in items:
-        held.append(item)
-        if len(held) == size:
-            yield torch.from_numpy(np.stack(held))
-            held = []
-    if held:
-        yield torch.from_numpy(np.stack(held))
+def write_shard(path: Path, rows: Iterable[np.ndarray]) -> bool:
+    """Write recordings of one length, float32 in [-1, 1], as a shard; False if there are none."""
+    held = [np.rint(np.clip(row, -1, 1) * 32767).astype(np.int16) for row in rows]
+    if not held:
+        return False
+    partial = path.with_suffix(".partial")
+    save_file({"audio": torch.from_numpy(np.stack(held))}, partial)
+    os.replace(partial, path)
+    return True
 
 
-def label_tracks(tracks: list[Path], out: Path, labeller: Labeller, seed: int | None = None) -> int:
-    """A shard for each track that has none yet; with a seed, of its windows changed at random. Returns new windows."""
+def collect_tracks(tracks: list[Path], out: Path) -> int:
+    """A shard for each recording that has none yet. Returns the number of new ones."""
     out.mkdir(parents=True, exist_ok=True)
     total = 0
     for track in tracks:
-        key = zlib.crc32(os.fsencode(track.name))
-        path = out / f"{track.stem[:40]}-{key:08x}.safetensors"
+        path = out / f"{track.stem[:40]}-{zlib.crc32(os.fsencode(track.name)):08x}.safetensors"
         if path.exists():
             continue
-        try:
-            batches: Iterable[torch.Tensor] = batched(track_windows(track), 16)
-        except AudioError as error:
-            print(error)
-            continue
-        if seed is not None:
-            rng = torch.Generator().manual_seed(key + seed)
-            batches = (variants(batch, TEACHER_RATE, rng) for batch in batches)
-        total += labeller.write(path, batches)
+        whole = _decoded(track)
+        if len(whole) >= SHORTEST_SECONDS * TEACHER_RATE:
+            total += write_shard(path, [whole])
     return total
 
 
-def spoken_over(music: Path, voices: list[Path], rng: torch.Generator) -> np.ndarray:
-    """10 s of someone speaking, (samples,) float32: mostly over a moment of the music, one time in five alone."""
-    size = int(WINDOW_SECONDS * TEACHER_RATE)
-
-    def below(bound: int) -> int:
-        return int(torch.randint(bound, (), generator=rng))
-
-    spoken, length = [], 0
-    while length < size:
-        clip = np.concatenate(list(decode(voices[below(len(voices))], TEACHER_RATE)))
-        spoken += [clip, np.zeros(below(TEACHER_RATE), np.float32)]
-        length += len(spoken[-2]) + len(spoken[-1])
-    speech = np.concatenate(spoken)[:size]
-    speech = 0.1 * speech / max(float(np.sqrt(np.mean(speech**2))), 1e-3)
-    if below(5) == 0:
-        return np.clip(speech, -1, 1)
-    cut = windows(decode(music, TEACHER_RATE), TEACHER_RATE, WINDOW_SECONDS, WINDOW_SECONDS)
-    behind = [window for _, window in islice(cut, 6)][-1]  # a track shorter than 10 s has one window, of less
-    behind = np.resize(behind, size)
-    loudness = 10 ** ((below(24) - 14) / 20) * 0.1 / max(float(np.sqrt(np.mean(behind**2))), 1e-3)
-    return np.clip(speech + loudness * behind, -1, 1)
+def _decoded(path: Path) -> np.ndarray:
+    """A recording, mono float32 at 32 kHz; what cannot be decoded is named and empty."""
+    try:
+        return np.concatenate([*decode(path, TEACHER_RATE)])
+    except AudioError as error:
+        print(error)
+        return np.zeros(0, np.float32)
 
 
-def _label_numbered(shards: range, out: Path, labeller: Labeller, make: Callable[[int], Iterable[np.ndarray]]) -> int:
-    """A shard for each number that has none yet, of the windows that `make` gives for it. Returns new windows."""
+def collect_short(recordings: list[Path], out: Path) -> int:
+    """Shards of many short recordings, one after the other at one loudness. Returns the number of new ones."""
+    out.mkdir(parents=True, exist_ok=True)
+    size, total = int(JOINED_SECONDS * TEACHER_RATE), 0
+    groups = [recordings[i : i + 400] for i in range(0, len(recordings), 400)]
+    for number, group in enumerate(groups):
+        path = out / f"{number:05d}.safetensors"
+        if path.exists():
+            continue
+        sounds = [_levelled(sound) for sound in map(_decoded, group) if len(sound)]
+        joined = np.concatenate(sounds) if sounds else np.zeros(0, np.float32)
+        rows = joined[: len(joined) // size * size].reshape(-1, size) if len(joined) >= size else joined[None]
+        total += len(joined) > 0 and write_shard(path, rows)
+    return total
+
+
+def _levelled(sound: np.ndarray) -> np.ndarray:
+    level = float(np.sqrt(np.mean(sound**2)))
+    return np.clip(0.1 * sound / max(level, 1e-3), -1, 1)
+
+
+def _collect_numbered(shards: range, out: Path, make: Callable[[int], Iterable[np.ndarray]]) -> int:
+    """A shard for each number that has none yet, of the windows that `make` gives for it. Returns new shards."""
     out.mkdir(parents=True, exist_ok=True)
     paths = {number: out / f"{number:05d}.safetensors" for number in shards}
-    missing = [number for number in shards if not paths[number].exists()]
-    return sum(labeller.write(paths[number], batched(make(number), 16)) for number in missing)
+    return sum(write_shard(path, make(number)) for number, path in paths.items() if not path.exists())
 
 
-def label_voices(shards: range, out: Path, labeller: Labeller, voices: list[Path], tracks: list[Path]) -> int:
-    """Shards of 64 windows each, of speech over music, which the music alone would not teach."""
-
-    def speak(number: int) -> Iterator[np.ndarray]:
-        return _spoken(64, tracks, voices, torch.Generator().manual_seed(number))
-
-    return _label_numbered(shards, out, labeller, speak)
-
-
-def _spoken(count: int, tracks: list[Path], voices: list[Path], rng: torch.Generator) -> Iterator[np.ndarray]:
-    """Windows of speech over tracks drawn at random; a track that cannot be decoded is named and drawn no more."""
-    usable, made = list(tracks), 0
-    while made < count and usable:
-        track = usable[int(torch.randint(len(usable), (), generator=rng))]
-        try:
-            window = spoken_over(track, voices, rng)
-        except AudioError as error:
-            print(error)
-            usable.remove(track)
-            continue
-        made += 1
-        yield window
-
-
-def label_pieces(shards: range, out: Path, labeller: Labeller) -> int:
+def collect_pieces(shards: range, out: Path) -> int:
     """Shards of 64 windows each, of pieces that Kobza makes itself, of other seeds than its album."""
     size = int(WINDOW_SECONDS * TEACHER_RATE)
 
     def play(number: int) -> Iterator[np.ndarray]:
         return (render(p, TEACHER_RATE).mean(0)[:size] for p in random_pieces(64, seed=PIECES_SEED + number))
 
-    return _label_numbered(shards, out, labeller, play)
+    return _collect_numbered(shards, out, play)
 
 
-def label_arrangements(shards: range, out: Path, labeller: Labeller, midi_archive: Path, soundfonts: list[Path]) -> int:
+def collect_arrangements(shards: range, out: Path, midi_archive: Path, soundfonts: list[Path]) -> int:
     """Shards of 64 windows each, of songs re-orchestrated and played (`midi.py`); the number of a shard is its seed."""
 
     def play(number: int) -> Iterator[np.ndarray]:
@@ -211,4 +156,4 @@ def label_arrangements(shards: range, out: Path, labeller: Labeller, midi_archiv
         played = render_arrangements(64, number, midi_archive, soundfont, WINDOW_SECONDS, TEACHER_RATE)
         return (audio for _, audio in played)
 
-    return _label_numbered(shards, out, labeller, play)
+    return _collect_numbered(shards, out, play)

@@ -1,14 +1,13 @@
 """Distillation: the student learns from scratch to hear what the teacher hears, without a label or a caption.
 
-Per batch, a run of time columns is cut out of each spectrogram: short crops cost less and are new lessons each time.
-The teacher's map of those columns goes through the teacher's own head again, so that the targets are the crop's.
-Learning rate: warm-up, constant, then a linear fall to zero. The last steps see whole windows.
+Every batch is made when it is needed: moments of the recordings, changed (`augment.py`), heard by the teacher, and,
+with their spectrograms disguised, by the student. So nothing is heard twice in the same way.
+Learning rate: warm-up, constant, then a linear fall to zero.
 """
 
 import json
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,25 +16,29 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ASTConfig
 
-from .lessons import Lessons, crop
-from .student import Student, Targets, audio_config, distillation_losses
-from .teacher import Teacher
+from ..feature_extraction_kobza import KobzaFeatureExtractor
+from .augment import FASTEST, Changed, change, unchanged
+from .disguise import disguise
+from .sounds import WINDOW, Sounds
+from .student import Student, Targets, audio_config, distillation_losses, statistics
+from .teacher import Teacher, TeacherOutput
+
+WINDOWS_FOR_STATISTICS = 4096
+LOSS_WEIGHTS = {"direction": 5.0, "relation": 1.0}  # the others count once
 
 
 @dataclass
 class Settings:
-    """`steps` of `batch` windows, cut to `columns` of 32 but for the last part, `whole`; the rate falls over `fall`."""
+    """`steps` of `batch` windows of 10 s; the learning rate falls to zero over the last `fall` of them."""
 
-    steps: int = 3300
-    batch: int = 64
-    learning_rate: float = 1.5e-3
+    steps: int = 4000
+    batch: int = 512
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: int = 100
-    fall: float = 0.35
-    whole: float = 0.06
-    columns: int = 16
+    fall: float = 0.5
     seed: int = 0
-    save_every: int = 200
+    save_every: int = 500
     tower: dict = field(default_factory=lambda: audio_config().to_diff_dict())
 
     @classmethod
@@ -61,17 +64,45 @@ def rate(step: int, settings: Settings) -> float:
     return max(0.0, min(1.0, rise, fall))
 
 
-def evaluate(student: Student, targets: Targets, lessons: Lessons, device: str, limit: int = 512) -> dict[str, float]:
-    """Mean losses over held-out windows, whole."""
+class Ears:
+    """The teacher's and the student's view of the same sound."""
+
+    def __init__(self, teacher: Teacher, device: str):
+        self.teacher, self.extractor = teacher.to(device), KobzaFeatureExtractor()
+
+    def teacher_hears(self, sound: Changed) -> TeacherOutput:
+        with torch.no_grad():
+            return self.teacher(sound.teacher)
+
+    def student_sees(self, sound: Changed) -> Tensor:
+        """(n, 1024, 128), as the feature extractor gives it to every user."""
+        return self.extractor.log_mel(sound.student)
+
+
+def _generators(step: int, settings: Settings, device: str) -> tuple[torch.Generator, torch.Generator]:
+    # A step's batch depends on the seed and the step only, so a resumed run hears what an unbroken one hears.
+    seed = settings.seed * 1_000_003 + step
+    return torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed)
+
+
+def hear(sounds: Sounds, step: int, settings: Settings) -> tuple[Changed, torch.Generator]:
+    """The changed moments of a step, and the generator for what else is random in it."""
+    choose, alter = _generators(step, settings, sounds.device)
+    return change(sounds.draw(settings.batch, round(FASTEST * WINDOW), choose), alter), alter
+
+
+def evaluate(student: Student, targets: Targets, sounds: Sounds, ears: Ears, limit: int = 512) -> dict[str, float]:
+    """Mean losses over held-out windows as they are."""
     sums: dict[str, float] = {}
-    numbers = list(range(0, len(lessons), max(1, len(lessons) // limit)))[:limit]
-    for start in range(0, len(numbers), 64):
-        chunk = numbers[start : start + 64]
-        batch = {name: tensor.to(device) for name, tensor in lessons.batch(chunk).items()}
-        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
-            pooled, tokens = student.encode(batch["input_values"], torch.arange(batch["cells"].shape[-1]))
-        for name, loss in distillation_losses(student, pooled.float(), tokens.float(), targets(batch["cells"])).items():
-            sums[name] = sums.get(name, 0.0) + loss.item() * len(chunk) / len(numbers)
+    batches = sounds.windows(limit)
+    for batch in batches:
+        sound = unchanged(batch)
+        mel = ears.student_sees(sound)
+        with torch.no_grad(), torch.autocast(sounds.device, torch.bfloat16):
+            pooled, tokens = student.encode(mel)
+        losses = distillation_losses(student, pooled.float(), tokens.float(), targets(ears.teacher_hears(sound)))
+        for name, loss in losses.items():
+            sums[name] = sums.get(name, 0.0) + loss.item() * len(batch) / sum(map(len, batches))
     return sums
 
 
@@ -88,11 +119,15 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     (out / "settings.json").write_text(json.dumps(asdict(settings), indent=2))
     torch.manual_seed(settings.seed)
-    lessons, held_out = Lessons(folder), Lessons(folder, held_out=True)
+    sounds, held_out, ears = Sounds(folder, device=device), Sounds(folder, True, device), Ears(teacher, device)
     statistics_file = out / "statistics.safetensors"
     if not statistics_file.exists():
-        save_file(lessons.statistics(), statistics_file)
-    targets = Targets(teacher, load_file(statistics_file), bridge).to(device)
+        batches = -(-WINDOWS_FOR_STATISTICS // settings.batch)
+        # negative steps: moments that no step of the training hears
+        save_file(
+            statistics([ears.teacher_hears(hear(sounds, -1 - i, settings)[0]) for i in range(batches)]), statistics_file
+        )
+    targets = Targets(load_file(statistics_file), bridge).to(device)
     student = Student(ASTConfig.from_dict(settings.tower), bridge.shape[1]).to(device)
     optimizers = build_optimizers(student, settings)
     step, state_file = 0, out / "state.pt"
@@ -103,48 +138,33 @@ def train(
             optimizer.load_state_dict(saved)
         step = state["step"]
 
-    def fetch(step: int) -> dict[str, Tensor]:
-        # The batch of a step depends on the seed and the step only, so a resumed run sees what an unbroken one sees.
-        rng = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-        return lessons.batch(torch.randint(len(lessons), (settings.batch,), generator=rng).tolist())
-
     began, seen, running = time.monotonic(), 0, {}
-    with ThreadPoolExecutor(1) as reader, open(out / "log.jsonl", "a") as log:
-        upcoming = reader.submit(fetch, step)
+    with open(out / "log.jsonl", "a") as log:
         while step < settings.steps:
-            batch = upcoming.result()
-            upcoming = reader.submit(fetch, step + 1)
             share = rate(step, settings)
             for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = settings.learning_rate * share
-            rng = torch.Generator().manual_seed(settings.seed * 7_368_787 + step)
-            whole = step >= (1 - settings.whole) * settings.steps
-            total = batch["cells"].shape[-1]
-            mel, cells, columns = crop(batch, total if whole else settings.columns, rng)
-            mel, cells, columns = mel.to(device), cells.to(device), columns.to(device)
+            sound, alter = hear(sounds, step, settings)
+            wanted, seen_mel = targets(ears.teacher_hears(sound)), disguise(ears.student_sees(sound), alter)
             with torch.autocast(device, torch.bfloat16):
-                pooled, tokens = student.encode(mel, columns)
-                losses = distillation_losses(student, pooled, tokens, targets(cells.float()))
-            loss = sum(losses.values()) + 4 * losses["direction"]
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"The loss is {loss.item()} at step {step}: lower the learning rate and resume."
-                )
+                pooled, tokens = student.encode(seen_mel)
+                losses = distillation_losses(student, pooled, tokens, wanted)
+            loss = sum(LOSS_WEIGHTS.get(name, 1.0) * value for name, value in losses.items())
             student.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(student.parameters(), 1.0)
             for optimizer in optimizers:
                 optimizer.step()
             step, seen = step + 1, seen + settings.batch
-            running = {
-                name: 0.98 * running.get(name, value.item()) + 0.02 * value.item() for name, value in losses.items()
-            }
+            for name, value in losses.items():
+                running[name] = torch.lerp(value.detach(), running.get(name, value.detach()), 0.98)
             if step % settings.save_every == 0 or step == settings.steps:
-                checked = evaluate(student, targets, held_out, device)
+                _check(running, step)
+                checked = evaluate(student, targets, held_out, ears)
                 row = {
                     "step": step,
                     "windows_per_second": seen / (time.monotonic() - began),
-                    "train": running,
+                    "train": {name: value.item() for name, value in running.items()},
                     "held_out": checked,
                 }
                 print(json.dumps(row), file=log, flush=True)
@@ -153,3 +173,12 @@ def train(
                 _save({"student": student.state_dict(), "optimizers": saved, "step": step}, state_file)
     save_file(student.state_dict(), out / "student.safetensors")
     return student
+
+
+def _check(running: dict[str, Tensor], step: int) -> None:
+    """Before anything is saved: a loss that is no number would spoil the last good state."""
+    broken = [name for name, value in running.items() if not torch.isfinite(value)]
+    if broken:
+        raise FloatingPointError(
+            f"The loss {broken[0]} is no number before step {step}: lower the learning rate and resume."
+        )

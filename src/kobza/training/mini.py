@@ -1,6 +1,6 @@
 """Builds the checkpoint `hub/kobza-mini` from nothing: `python -m kobza.training.mini --help`.
 
-    label (collects the sound, too) -> train -> export;    ceiling, to measure the teacher
+    collect -> train -> export;    ceiling, to measure the teacher
 
 Every stage goes on where it stopped, so the same command resumes a stopped build. Needs the extra `kobza[build]`
 and, for the music, Debian's apt-get.
@@ -51,23 +51,22 @@ def pooled_sentences(sentences: list[str], folder: Path) -> torch.Tensor:
     return pooled
 
 
-def label(args: argparse.Namespace, teacher: Teacher, shards: Path) -> None:
-    """All lessons: recordings, speech over them, songs played from MIDI, made pieces, and changed recordings."""
-    labeller = corpus.Labeller(teacher, KobzaFeatureExtractor(), args.device)
-    tracks = corpus.fetch_music(args.debian_index, args.work / "music")
+def collect(args: argparse.Namespace, out: Path) -> None:
+    """All sound: recordings and what lies beside them, speech, songs played from MIDI, made pieces."""
+    music = args.work / "music"
+    tracks = corpus.fetch_music(args.debian_index, music)
     mine = tracks[args.part :: args.parts]
     print(f"{len(tracks)} recordings, {len(mine)} of them for this process.")
-    corpus.label_tracks(mine, shards / "real", labeller)
+    corpus.collect_tracks(mine, out / "real")
+    if args.part == 0 and args.short:
+        corpus.collect_short(corpus.fetch_voices(music), out / "voices")
+        corpus.collect_short(corpus.effects(music, tracks), out / "effects")
 
     def numbers(count: int) -> range:
         return range(args.part, count // 64, args.parts)
 
-    voices = corpus.fetch_voices(args.work / "music") if args.voices else []
-    corpus.label_voices(numbers(args.voices), shards / "voices", labeller, voices, tracks)
-    corpus.label_arrangements(numbers(args.songs), shards / "midi", labeller, args.midi, args.soundfont)
-    corpus.label_pieces(numbers(args.pieces), shards / "made", labeller)
-    for version in range(args.versions):
-        corpus.label_tracks(mine, shards / f"changed{version}", labeller, seed=version + 1)
+    corpus.collect_arrangements(numbers(args.songs), out / "midi", args.midi, args.soundfont)
+    corpus.collect_pieces(numbers(args.pieces), out / "made")
 
 
 def fit_bridge(args: argparse.Namespace) -> bridge.Bridge:
@@ -117,8 +116,8 @@ def export(args: argparse.Namespace, fitted: bridge.Bridge) -> None:
 
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(prog="python -m kobza.training.mini", description=__doc__.split("\n")[0])
-    parse.add_argument("stage", choices=("all", "label", "train", "export", "ceiling"))
-    parse.add_argument("--work", type=Path, required=True, help="folder for music, lessons and the training state")
+    parse.add_argument("stage", choices=("all", "collect", "train", "export", "ceiling"))
+    parse.add_argument("--work", type=Path, required=True, help="folder for music, sound and the training state")
     parse.add_argument("--out", type=Path, default=Path("hub/kobza-mini"), help="folder of the finished checkpoint")
     parse.add_argument("--teacher", type=Path, required=True, help="mn04_as_mAP_432.pt, a release file of EfficientAT")
     parse.add_argument("--classes", type=Path, required=True, help="AudioSet's class_labels_indices.csv")
@@ -131,13 +130,15 @@ def parser() -> argparse.ArgumentParser:
     )
     parse.add_argument("--midi", type=Path, required=True, help="pop909.tar.gz")
     parse.add_argument("--soundfont", type=Path, nargs="+", required=True, help=".sf2 or .sf3 files")
-    parse.add_argument("--voices", type=int, default=1280, help="windows of speech over music")
-    parse.add_argument("--songs", type=int, default=4800, help="windows played from MIDI")
+    parse.add_argument("--no-short", dest="short", action="store_false", help="without speech and effects")
+    parse.add_argument("--songs", type=int, default=48_000, help="windows played from MIDI")
     parse.add_argument("--pieces", type=int, default=448, help="windows of made pieces")
-    parse.add_argument("--versions", type=int, default=1, help="changed versions of every recording")
     parse.add_argument("--steps", type=int, default=distillation.Settings.steps)
+    parse.add_argument("--batch", type=int, default=distillation.Settings.batch, help="windows of 10 s in a step")
     parse.add_argument("--pairs", type=Path, help="for ceiling: an audiofolder of captioned recordings")
-    parse.add_argument("--part", type=int, default=0, help="with --parts n, label every n-th track: one process a core")
+    parse.add_argument(
+        "--part", type=int, default=0, help="with --parts n, collect every n-th: one process a core"
+    )
     parse.add_argument("--parts", type=int, default=1)
     parse.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parse
@@ -149,20 +150,20 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit("ceiling measures captioned recordings: say which with --pairs FOLDER.")
     try:
         build(args)
-    except (OSError, ValueError) as error:  # a missing file, no lessons, no pairs: each says what it is
+    except (OSError, ValueError) as error:  # a missing file, no sound, no pairs: each says what it is
         raise SystemExit(str(error)) from error
 
 
 def build(args: argparse.Namespace) -> None:
     """The stages that the arguments ask for."""
     args.work.mkdir(parents=True, exist_ok=True)
-    teacher, shards = Teacher.load(args.teacher), args.work / "shards"
-    if args.stage in ("all", "label"):
-        label(args, teacher, shards)
+    teacher, sounds = Teacher.load(args.teacher), args.work / "sounds"
+    if args.stage in ("all", "collect"):
+        collect(args, sounds)
     fitted = fit_bridge(args)
     if args.stage in ("all", "train"):
-        settings = distillation.Settings(steps=args.steps)
-        distillation.train(shards, args.work / "student", teacher, fitted.axes, settings, args.device)
+        settings = distillation.Settings(steps=args.steps, batch=args.batch)
+        distillation.train(sounds, args.work / "student", teacher, fitted.axes, settings, args.device)
     if args.stage in ("all", "export"):
         export(args, fitted)
     if args.stage == "ceiling":

@@ -1,10 +1,11 @@
 """The student: a small AST, the heads that only its training needs, and the losses by which the teacher judges it.
 
-It learns four things at once, all but the last standardised over the lessons:
+It learns these at once, all but the direction standardised over what it hears:
 
 - from each patch token, the teacher's map in that patch (`cells`): 128 targets a window where a label gives one;
 - from the pooled token, the teacher's embedding and its logits;
-- from `audio_projection`, the direction of the window in the space shared with text (`bridge.py`), by its cosine.
+- from `audio_projection`, the direction of the window in the space shared with text (`bridge.py`), by its cosine; and
+  by how it lies to the other windows of the batch, which is what a search goes by.
 """
 
 import torch
@@ -12,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import ASTConfig, ASTModel
 
-from .lessons import COLUMN
-from .teacher import Teacher
+from .teacher import TeacherOutput
+
+COLUMN = 32  # frames in a cell of the teacher's map, and in a patch of the student
+RELATION_TEMPERATURE = 0.1
 
 
 def audio_config() -> ASTConfig:
@@ -47,53 +50,60 @@ class Student(nn.Module):
         self.embedding = nn.Linear(config.hidden_size, embedding)
         self.logits = nn.Linear(config.hidden_size, logits)
 
-    def encode(self, input_values: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Spectrograms of c columns, (n, 32 * c, 128) -> pooled (n, h) and a token for each cell (n, 4 * c, h)."""
-        model = self.audio_model
-        patches = model.embeddings.patch_embeddings(input_values)  # (n, bands * side * c, h), frequency-major
-        n, _, h = patches.shape
-        bands, side = model.config.num_mel_bins // model.config.patch_size, COLUMN // model.config.patch_size
-        positions = model.embeddings.position_embeddings
-        grid = positions[:, 2:].view(1, bands, -1, side, h)[:, :, columns].flatten(1, 3)
-        heads = torch.cat([model.embeddings.cls_token, model.embeddings.distillation_token], 1) + positions[:, :2]
-        hidden = torch.cat([heads.expand(n, -1, -1), patches + grid], 1)
-        for layer in model.layers:
-            hidden = layer(hidden, None)
-        hidden = model.layernorm(hidden)
-        cells = hidden[:, 2:].view(n, bands // side, side, len(columns), side, h).mean((2, 4))
-        return hidden[:, :2].mean(1), cells.flatten(1, 2)
+    def encode(self, input_values: Tensor) -> tuple[Tensor, Tensor]:
+        """Spectrograms (n, frames, bins) -> pooled (n, h), and a token for each cell of the teacher (n, cells, h)."""
+        heard = self.audio_model(input_values)
+        config = self.audio_model.config
+        side = COLUMN // config.patch_size
+        bands, columns = config.num_mel_bins // COLUMN, config.max_length // COLUMN
+        grid = heard.last_hidden_state[:, 2:].unflatten(1, (bands, side, columns, side))
+        return heard.pooler_output, grid.mean((2, 4)).flatten(1, 2)
 
 
 class Targets(nn.Module):
-    """What the teacher says of a crop: standardised cells, embedding and logits, and the bridge's direction."""
+    """What the teacher says of a window: standardised cells, embedding and logits, and the bridge's direction."""
 
-    def __init__(self, teacher: Teacher, statistics: dict[str, Tensor], bridge: Tensor):
+    def __init__(self, statistics: dict[str, Tensor], bridge: Tensor):
         super().__init__()
-        self.last, self.head = teacher.features[-1], teacher.classifier
         for name, value in statistics.items():
             self.register_buffer(name, value)
         self.register_buffer("bridge", bridge)  # (527, projection_dim)
 
     @torch.no_grad()
-    def forward(self, cells: Tensor) -> dict[str, Tensor]:
-        last = self.last(cells)
-        logits = (self.head(last) - self.logits_mean) / self.logits_std
+    def forward(self, heard: TeacherOutput) -> dict[str, Tensor]:
+        cells = heard.cells.flatten(2).mT  # (n, cells, channels)
+        logits = (heard.logits - self.logits_mean) / self.logits_std
         return {
-            "cells": ((cells - self.cells_mean[:, None, None]) / self.cells_std[:, None, None]).flatten(2).mT,
-            "embedding": (last.mean((2, 3)) - self.embedding_mean) / self.embedding_std,
+            "cells": (cells - self.cells_mean) / self.cells_std,
+            "embedding": (heard.embedding - self.embedding_mean) / self.embedding_std,
             "logits": logits,
             "direction": F.normalize(logits @ self.bridge, dim=-1),
         }
 
 
+def statistics(heard: list[TeacherOutput]) -> dict[str, Tensor]:
+    """Mean and standard deviation of every channel of the teacher's outputs over these windows, on the CPU."""
+    out = {}
+    for name in ("logits", "embedding", "cells"):
+        values = torch.cat([getattr(one, name).cpu() for one in heard]).transpose(0, 1).flatten(1).double()
+        out[f"{name}_mean"] = values.mean(1).float()
+        out[f"{name}_std"] = values.std(1).clamp_min(1e-4).float()
+    return out
+
+
 def distillation_losses(
     student: Student, pooled: Tensor, tokens: Tensor, targets: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Mean squared errors of the standardised targets, and one minus the cosine of the shared direction."""
+    """Mean squared errors of the standardised targets, one minus the cosine of the shared direction, and `relation`:
+    the divergence of a softmax over the batch, the student's window against the teacher's for the teacher's own."""
     direction = F.normalize(student.audio_projection(pooled).float(), dim=-1)
+    wanted = targets["direction"]
+    theirs = (wanted @ wanted.T / RELATION_TEMPERATURE).softmax(-1)
+    mine = (direction @ wanted.T / RELATION_TEMPERATURE).log_softmax(-1)
     return {
         "cells": F.mse_loss(student.cells(tokens).float(), targets["cells"]),
         "embedding": F.mse_loss(student.embedding(pooled).float(), targets["embedding"]),
         "logits": F.mse_loss(student.logits(pooled).float(), targets["logits"]),
-        "direction": (1 - (direction * targets["direction"]).sum(-1)).mean(),
+        "direction": (1 - (direction * wanted).sum(-1)).mean(),
+        "relation": F.kl_div(mine, theirs, reduction="batchmean"),
     }
