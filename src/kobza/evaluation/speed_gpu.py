@@ -26,13 +26,12 @@ from ..audio import load_audio
 from ..feature_extraction_kobza import KobzaFeatureExtractor
 from ..terminal import say
 from .speed import Line, side_by_side
-from .speed_music import SECONDS, copies, made_music
+from .speed_music import SECONDS, copies, decode, made_music
 
 WINDOWS = 256  # of 10 s, in a batch
 CHECKED = 16  # windows whose vectors are compared with float32's
-TRACKS = 192  # of three minutes: some seconds of work for 16 cores
+TRACKS = 96  # of three minutes: some seconds of work for 16 cores
 COSINE = 0.999  # a faster form may not be further from float32
-FLASH = {"flash": SDPBackend.FLASH_ATTENTION, "cuDNN's flash": SDPBackend.CUDNN_ATTENTION}
 
 
 def gpu() -> Iterator[Line]:
@@ -186,7 +185,9 @@ def tower_on(
                 wait(device)
                 first = time.perf_counter() - start
                 taken = seconds(lambda m=model: m(given), device)
-                all_of_it = seconds(lambda m=model: m(ours.log_mel(held.to(device, non_blocking=True)).bfloat16()), device)
+                all_of_it = seconds(
+                    lambda m=model: m(ours.log_mel(held.to(device, non_blocking=True)).bfloat16()), device
+                )
             except Exception as error:  # a kernel that this card lacks, a compiler that is absent: the others count
                 notes.append(f"{name} failed ({type(error).__name__}: {str(error).splitlines()[0][:100]})")
                 continue
@@ -211,12 +212,13 @@ def tower_on(
 
 def _forms(half: ASTModel, device: str) -> Iterator[tuple[str, ASTModel, contextlib.AbstractContextManager]]:
     """(name, model, which attention it must use: where that is not to be had, torch refuses to run)"""
-    backends = FLASH if torch.device(device).type == "cuda" else {"any attention": None}
-    for name, backend in backends.items():
-        yield f"eager with {name}", half, _only(backend)
-    for name, backend in backends.items():
-        yield f"compiled with {name}", compiled(half), _only(backend)
-        yield f"compiled with {name}, q, k and v in one product", compiled(half, one_product=True), _only(backend)
+    on_gpu = torch.device(device).type == "cuda"
+    flash, cudnn = (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION) if on_gpu else (None, None)
+    yield "eager, flash attention", half, _only(flash)
+    yield "compiled, flash attention", compiled(half), _only(flash)
+    yield "compiled, q, k and v in one product, flash attention", compiled(half, one_product=True), _only(flash)
+    if on_gpu:
+        yield "compiled, q, k and v in one product, cuDNN's attention", compiled(half, one_product=True), _only(cudnn)
 
 
 def _only(backend: SDPBackend | None) -> contextlib.AbstractContextManager:
@@ -254,7 +256,9 @@ def whole_path_on(device: str, tracks: int = TRACKS, music: Path | None = None, 
     )
     what = f"kobza index of {len(paths)} tracks, kobza-mini on {device}"
     yield Line("gpu", what, "", per_minute / taken, "hours/min", note=note)
-    yield Line("gpu", f"{what}: share of the rate of decoding alone", "the same threads", 100 * threads / taken, "%", 90)
+    yield Line(
+        "gpu", f"{what}: share of the rate of decoding alone", "the same threads", 100 * threads / taken, "%", 90
+    )
 
 
 def _cores() -> int:
@@ -277,12 +281,8 @@ def _decode_in_threads(paths: list[Path], checkpoint) -> float:
 def _decode_in_processes(paths: list[Path]) -> float:
     """Seconds for one process a core: what the processor could do at most."""
     with multiprocessing.get_context("spawn").Pool(_cores()) as pool:
-        pool.map(_decode, paths[: _cores()], chunksize=1)  # starting them is not decoding
+        pool.map(decode, paths[: _cores()], chunksize=1)  # starting them is not decoding
         start = time.perf_counter()
-        for _ in pool.imap_unordered(_decode, paths, chunksize=1):
+        for _ in pool.imap_unordered(decode, paths, chunksize=1):
             pass
         return time.perf_counter() - start
-
-
-def _decode(path: Path) -> int:
-    return len(load_audio(path))

@@ -50,6 +50,11 @@ def encode(path: Path, sound: np.ndarray, encoder: str, container: str, times: i
             file.mux(stream.encode(part))
 
 
+def decode(path: Path) -> int:
+    """The number of samples; here, where a new process finds it without importing torch."""
+    return len(load_audio(path))
+
+
 def copies(folder: Path, count: int) -> Path:
     folder.mkdir()
     paths = sorted(made_music().iterdir())
