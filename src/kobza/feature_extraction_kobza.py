@@ -229,9 +229,7 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         """Write the log-mel of rows into out, (n, max_length, num_mel_bins) of zeros. In place where it can be: what
         takes time here is memory, not arithmetic."""
         device = out.device
-        alike = (
-            len(set(map(len, rows))) == 1
-        )  # as nearly always: then the rows need no look each, which a GPU waits for
+        alike = len(set(map(len, rows))) == 1  # as nearly always: a step for each row is what a GPU waits for
         pad = torch.stack if alike else partial(torch.nn.utils.rnn.pad_sequence, batch_first=True)
         waves = pad(rows)  # (n, samples)
         frames = waves.unfold(1, self.frame_length, self.frame_shift)  # (n, frames, frame_length)
