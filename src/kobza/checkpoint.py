@@ -32,6 +32,7 @@ PIPELINES = {
 SENTENCE_TRANSFORMERS = [{"idx": 0, "name": "0", "path": "", "type": "sentence_kobza.SentenceKobza"}]
 SENTENCES_AT_ONCE = 64
 WINDOWS_AT_ONCE = 16
+WINDOWS_AT_ONCE_ON_GPU = 128
 
 
 @contextlib.contextmanager
@@ -114,9 +115,13 @@ class Checkpoint:
         """Windows -> (n, dim) float32, of unit length; each a 1-D float32 waveform at `sampling_rate`, of a 25 ms frame
         to `window_seconds`."""
         parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for start in range(0, len(windows), WINDOWS_AT_ONCE):
-            batch = [torch.from_numpy(np.array(w, np.float32)) for w in windows[start : start + WINDOWS_AT_ONCE]]
-            features = self.processor.feature_extractor.log_mel([w.to(self.model.device) for w in batch])
+        device = self.model.device
+        at_once = WINDOWS_AT_ONCE_ON_GPU if device.type == "cuda" else WINDOWS_AT_ONCE
+        for start in range(0, len(windows), at_once):
+            batch = [torch.from_numpy(np.array(w, np.float32)) for w in windows[start : start + at_once]]
+            if device.type == "cuda":  # from pinned memory a card fetches by itself, while the next is made ready
+                batch = [w.pin_memory().to(device, non_blocking=True) for w in batch]
+            features = self.processor.feature_extractor.log_mel([w.to(device) for w in batch])
             parts.append(self.model.get_audio_features(features).pooler_output.cpu().numpy())
         return np.concatenate(parts)
 

@@ -1,13 +1,14 @@
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from recordings import ToneEar, counts, memory_taken, tone, write
 
 from kobza import MusicLibrary
-from kobza.library import LibraryError, default_library_path
+from kobza.library import LibraryError, default_library_path, indexing
 
 
 def pitches(hits) -> list[int]:
@@ -212,3 +213,20 @@ def test_a_real_checkpoint(tiny_checkpoint, music, tmp_path):
     with MusicLibrary.open(tmp_path / "real", tiny_checkpoint, read_only=True) as again:
         assert [hit.track.path for hit in again.search("slow sad piano", k=7)] == [hit.track.path for hit in hits]
         assert again.model.fingerprint == fingerprint
+
+
+def test_for_a_model_on_a_gpu_every_core_decodes_and_batches_are_large(tmp_path, monkeypatch):
+    ear = ToneEar()
+    sizes, embed_windows = [], ear.embed_windows
+    ear.model = SimpleNamespace(device=SimpleNamespace(type="cuda"))
+    ear.embed_windows = lambda samples: sizes.append(len(samples)) or embed_windows(samples)
+    monkeypatch.setattr(indexing, "GPU_BATCH", 20)
+    monkeypatch.setattr(indexing.os, "cpu_count", lambda: 5)
+    assert indexing.decoders_and_batch(ear) == (5, 20)
+    assert indexing.decoders_and_batch(ToneEar()) == (indexing.DECODERS, indexing.BATCH)
+    for i in range(7):
+        write(tmp_path / "music" / f"{i}.flac", tone(300 + 50 * i, 60))
+    with MusicLibrary.open(tmp_path / "library", ear) as library:
+        assert library.add(tmp_path / "music").added == 7
+        assert library.store.count().windows == 42
+    assert max(sizes) == 20 and sum(sizes) == 42

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ def log_mel() -> list[Line]:
 
     ours, theirs = KobzaFeatureExtractor(), ASTFeatureExtractor()
     waves = [wave for path in sorted(made_music().iterdir()) for wave in ours.split(load_audio(path))][:16]
-    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    devices = ["cpu"]  # a GPU has a line of its own
     lines = []
     for device in devices:
         there = [torch.from_numpy(wave).to(device) for wave in waves]
@@ -59,6 +59,13 @@ def log_mel() -> list[Line]:
             )
         )
     return lines
+
+
+def gpu() -> Iterator[Line]:
+    """All that there is to say of a GPU (`speed_gpu.py`); a sentence where there is none."""
+    from .speed_gpu import gpu
+
+    yield from gpu()
 
 
 def decoding() -> list[Line]:
@@ -250,4 +257,5 @@ LINES = {
     "cold-search": cold_search,
     "training": training,
     "memory": memory,
+    "gpu": gpu,
 }

@@ -1,11 +1,13 @@
 """From recordings to vectors: threads decode ahead, the model embeds in full batches.
 
     2 threads: hash, tags, decode, cut  --bounded queue of windows-->  batches of 16 across files --> vectors per track
+    (for a model on a GPU: as many threads as cores, batches of 128)
 
 Samples live only in the queue and one batch, whatever the length of a recording; of a recording only vectors are kept.
 """
 
 import contextlib
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from kobza.library.tags import Tags, read_tags
 
 DECODERS = 2  # PyAV lets go of the interpreter while it decodes; two of them outrun any model on a CPU
 BATCH = 16  # windows
+GPU_BATCH = 128  # so that what each batch costs beside arithmetic is little; 80 MB of samples
 PATIENCE_SECONDS = 60.0  # for the next window of a recording
 PATIENCE_PER_BYTE = 1e-6  # more for large files, which are read once before the first window
 
@@ -135,10 +138,18 @@ class _Stopped(BaseException):
     """Ends a decoding thread, past every handler that is for bad files."""
 
 
+def decoders_and_batch(checkpoint) -> tuple[int, int]:
+    """How many threads decode, and how many windows the model gets at once: a GPU outruns every core that there is."""
+    device = getattr(getattr(checkpoint, "model", None), "device", None)
+    on_cpu = getattr(device, "type", "cpu") == "cpu"
+    return (DECODERS, BATCH) if on_cpu else (max(DECODERS, os.cpu_count() or DECODERS), GPU_BATCH)
+
+
 @contextlib.contextmanager
-def _decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
+def decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
     """Threads that decode `jobs` into the queue, stopped on leaving however that happens."""
-    events: queue.Queue = queue.Queue(maxsize=2 * BATCH)
+    decoders, batch = decoders_and_batch(checkpoint)
+    events: queue.Queue = queue.Queue(maxsize=2 * batch)
     stop, lock, todo = threading.Event(), threading.Lock(), iter(jobs)
 
     def put(event: object) -> None:
@@ -157,7 +168,7 @@ def _decoding(jobs: list[Job], checkpoint) -> Iterator[queue.Queue]:
                 for event in decoded(Opened(job), checkpoint):
                     put(event)
 
-    threads = [threading.Thread(target=work, name=f"kobza-decode-{i}", daemon=True) for i in range(DECODERS)]
+    threads = [threading.Thread(target=work, name=f"kobza-decode-{i}", daemon=True) for i in range(decoders)]
     for thread in threads:
         thread.start()
     try:
@@ -219,10 +230,11 @@ def embed_recordings(
     """
     total_bytes = max(1, sum(job.size for job in jobs))
     done, done_bytes = 0, 0.0
-    with _decoding(jobs, checkpoint) as events:
+    _, batch = decoders_and_batch(checkpoint)
+    with decoding(jobs, checkpoint) as events:
         while done < len(jobs):
             held, ended, full = [], done, 0
-            while full < BATCH and ended < len(jobs) and len(held) < 2 * BATCH:
+            while full < batch and ended < len(jobs) and len(held) < 2 * batch:
                 held.append(events.get())
                 ended += isinstance(held[-1], End)
                 full += isinstance(held[-1], Window)
