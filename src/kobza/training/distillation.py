@@ -18,6 +18,7 @@ from transformers import ASTConfig
 
 from ..feature_extraction_kobza import KobzaFeatureExtractor
 from .augment import FASTEST, Changed, change, unchanged
+from .bridge import Bridge
 from .disguise import disguise
 from .sounds import WINDOW, Sounds
 from .student import Student, Targets, audio_config, distillation_losses, statistics
@@ -113,7 +114,7 @@ def _save(state: dict, path: Path) -> None:
 
 
 def train(
-    folder: Path, out: Path, teacher: Teacher, bridge: Tensor, settings: Settings, device: str = "cpu"
+    folder: Path, out: Path, teacher: Teacher, bridge: Bridge, settings: Settings, device: str = "cpu"
 ) -> Student:
     """Train until `settings.steps`, going on from `out/state.pt` if it is there; writes `out/student.safetensors`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -127,8 +128,9 @@ def train(
         save_file(
             statistics([ears.teacher_hears(hear(sounds, -1 - i, settings)[0]) for i in range(batches)]), statistics_file
         )
-    targets = Targets(load_file(statistics_file), bridge).to(device)
-    student = Student(ASTConfig.from_dict(settings.tower), bridge.shape[1]).to(device)
+    standard = {"logits_mean": bridge.logits_mean, "logits_std": bridge.logits_std}  # by which its axes were found
+    targets = Targets(load_file(statistics_file) | standard, bridge.axes).to(device)
+    student = Student(ASTConfig.from_dict(settings.tower), bridge.axes.shape[1]).to(device)
     optimizers = build_optimizers(student, settings)
     step, state_file = 0, out / "state.pt"
     if state_file.exists():

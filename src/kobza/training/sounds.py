@@ -14,7 +14,7 @@ from torch import Tensor
 from .teacher import TEACHER_RATE
 
 WINDOW = 10 * TEACHER_RATE
-SHARES = {"real": 0.42, "midi": 0.25, "singing": 0.2, "effects": 0.06, "voices": 0.05, "made": 0.02}
+SHARES = {"real": 0.42, "midi": 0.27, "singing": 0.18, "effects": 0.06, "voices": 0.05, "made": 0.02}
 
 
 class Sounds:
