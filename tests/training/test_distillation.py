@@ -7,6 +7,7 @@ from tiny import TINY_AUDIO
 from transformers import ASTConfig
 
 from kobza.training import distillation, lessons
+from kobza.training.bridge import Bridge
 from kobza.training.lessons import Lessons
 from kobza.training.student import Student, Targets
 
@@ -65,6 +66,13 @@ def test_a_disguise_changes_the_recording_and_not_the_music():
     assert torch.equal(disguised, again)
 
 
+def bridged(folder, axes):
+    """A bridge of these axes, by the statistics of the lessons."""
+    heard = Lessons(folder).statistics()
+    width = axes.shape[1]
+    return Bridge(torch.zeros(width, 4), torch.zeros(width), axes, heard["logits_mean"], heard["logits_std"])
+
+
 def test_held_out_tracks_are_not_lessons(lesson_folder):
     taught, held_out = Lessons(lesson_folder), Lessons(lesson_folder, held_out=True)
     assert len(taught) == len(held_out) == 6
@@ -94,7 +102,7 @@ def test_the_rate_rises_stays_and_falls_to_zero():
 
 def test_it_learns_what_the_teacher_hears(lesson_folder, teacher, axes, tmp_path):
     plan = settings(steps=60, batch=6, learning_rate=3e-3, save_every=60)
-    learner = distillation.train(lesson_folder, tmp_path, teacher, axes, plan)
+    learner = distillation.train(lesson_folder, tmp_path, teacher, bridged(lesson_folder, axes), plan)
     targets = Targets(teacher, load_file(tmp_path / "statistics.safetensors"), axes)
     torch.manual_seed(0)
     before = Student(ASTConfig(**TINY), 16)
@@ -105,7 +113,9 @@ def test_it_learns_what_the_teacher_hears(lesson_folder, teacher, axes, tmp_path
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(lesson_folder, teacher, axes, tmp_path, monkeypatch):
-    whole = distillation.train(lesson_folder, tmp_path / "whole", teacher, axes, settings()).state_dict()
+    whole = distillation.train(
+        lesson_folder, tmp_path / "whole", teacher, bridged(lesson_folder, axes), settings()
+    ).state_dict()
     save = distillation._save
 
     def save_and_die(state, path):
@@ -115,9 +125,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(lesson_folder, teacher, axes,
 
     monkeypatch.setattr(distillation, "_save", save_and_die)
     with pytest.raises(KeyboardInterrupt):
-        distillation.train(lesson_folder, tmp_path / "stopped", teacher, axes, settings())
+        distillation.train(lesson_folder, tmp_path / "stopped", teacher, bridged(lesson_folder, axes), settings())
     monkeypatch.setattr(distillation, "_save", save)
-    resumed = distillation.train(lesson_folder, tmp_path / "stopped", teacher, axes, settings()).state_dict()
+    resumed = distillation.train(
+        lesson_folder, tmp_path / "stopped", teacher, bridged(lesson_folder, axes), settings()
+    ).state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     torch.testing.assert_close(load_file(tmp_path / "stopped" / "student.safetensors"), resumed)
 
@@ -132,4 +144,6 @@ def test_a_loss_that_is_no_number_stops_the_run(lesson_folder, teacher, axes, tm
     for path in lesson_folder.iterdir():
         shutil.copy(path, tmp_path / "lessons")
     with pytest.raises(FloatingPointError, match="The loss is nan at step 0"):
-        distillation.train(tmp_path / "lessons", tmp_path / "out", teacher, axes * torch.nan, settings())
+        distillation.train(
+            tmp_path / "lessons", tmp_path / "out", teacher, bridged(lesson_folder, axes * torch.nan), settings()
+        )

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ASTConfig
 
+from .bridge import Bridge
 from .lessons import Lessons, crop
 from .student import Student, Targets, audio_config, distillation_losses
 from .teacher import Teacher
@@ -82,7 +83,7 @@ def _save(state: dict, path: Path) -> None:
 
 
 def train(
-    folder: Path, out: Path, teacher: Teacher, bridge: Tensor, settings: Settings, device: str = "cpu"
+    folder: Path, out: Path, teacher: Teacher, bridge: Bridge, settings: Settings, device: str = "cpu"
 ) -> Student:
     """Train until `settings.steps`, going on from `out/state.pt` if it is there; writes `out/student.safetensors`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -92,8 +93,9 @@ def train(
     statistics_file = out / "statistics.safetensors"
     if not statistics_file.exists():
         save_file(lessons.statistics(), statistics_file)
-    targets = Targets(teacher, load_file(statistics_file), bridge).to(device)
-    student = Student(ASTConfig.from_dict(settings.tower), bridge.shape[1]).to(device)
+    standard = {"logits_mean": bridge.logits_mean, "logits_std": bridge.logits_std}  # by which its axes were found
+    targets = Targets(teacher, load_file(statistics_file) | standard, bridge.axes).to(device)
+    student = Student(ASTConfig.from_dict(settings.tower), bridge.axes.shape[1]).to(device)
     optimizers = build_optimizers(student, settings)
     step, state_file = 0, out / "state.pt"
     if state_file.exists():

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import ASTConfig, AutoModel, AutoTokenizer
 
@@ -24,6 +23,7 @@ from ..feature_extraction_kobza import KobzaFeatureExtractor
 from ..modeling_kobza import KobzaModel, pool_tokens
 from ..processing_kobza import KobzaProcessor
 from . import bridge, corpus, distillation
+from .imagined import Imagined
 from .teacher import TEACHER_RATE, Teacher
 
 HERE = Path(__file__).parent
@@ -70,13 +70,27 @@ def label(args: argparse.Namespace, teacher: Teacher, shards: Path) -> None:
         corpus.label_tracks(mine, shards / f"changed{version}", labeller, seed=version + 1)
 
 
-def fit_bridge(args: argparse.Namespace) -> bridge.Bridge:
+def heard_logits(shards: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """The teacher's logits of all windows, (n, labels), and what each counts (n,): a recording most."""
+    logits, weights = [], []
+    for path in sorted(shards.rglob("*.safetensors")):
+        logits.append(load_file(path)["logits"].float())
+        weights.append(torch.full((len(logits[-1]),), 1.0 if path.parent.name == "real" else 0.35))
+    if not logits:
+        raise ValueError(f"No labelled windows in {shards}: run the labelling stage first.")
+    return torch.cat(logits), torch.cat(weights)
+
+
+def fit_bridge(args: argparse.Namespace, teacher: Teacher) -> bridge.Bridge:
     """The bridge of this build, made once."""
     path = args.work / "bridge.safetensors"
     if not path.exists():
         without = set(args.leave_out.read_text().split())
-        sentences, labels = bridge.described_labels(args.musiccaps, args.classes, without)
-        save_file(bridge.fit(pooled_sentences(sentences, text_tower()), labels)._asdict(), path)
+        rows = bridge.read_rows(args.musiccaps, args.classes, without)
+        imagined = Imagined(*heard_logits(args.work / "shards"), teacher.classifier[-1].weight)
+        _, names = bridge.read_labels(args.classes)
+        fitted = bridge.build(rows, names, imagined, lambda said: pooled_sentences(said, text_tower()))
+        save_file(fitted._asdict(), path)
     return bridge.Bridge(**load_file(path))
 
 
@@ -84,11 +98,9 @@ def fit_bridge(args: argparse.Namespace) -> bridge.Bridge:
 def ceiling(args: argparse.Namespace, teacher: Teacher, fitted: bridge.Bridge) -> dict[str, float]:
     """What retrieval over `--pairs` would be if the student heard as well as its teacher: the teacher's own logits."""
     pairs = load_pairs(args.pairs).recordings
-    statistics = load_file(args.work / "student" / "statistics.safetensors")
     logits = torch.cat([teacher(torch.from_numpy(load_audio(pair.path, TEACHER_RATE))[None]).logits for pair in pairs])
-    sound = (logits - statistics["logits_mean"]) / statistics["logits_std"] @ fitted.axes
-    text = pooled_sentences([pair.caption for pair in pairs], text_tower()) @ fitted.weight.T + fitted.bias
-    return retrieval_metrics((F.normalize(text, dim=-1) @ F.normalize(sound, dim=-1).T).numpy())
+    text = fitted.place_text(pooled_sentences([pair.caption for pair in pairs], text_tower()))
+    return retrieval_metrics((text @ fitted.place_sound(logits).T).numpy())
 
 
 def export(args: argparse.Namespace, fitted: bridge.Bridge) -> None:
@@ -159,10 +171,10 @@ def build(args: argparse.Namespace) -> None:
     teacher, shards = Teacher.load(args.teacher), args.work / "shards"
     if args.stage in ("all", "label"):
         label(args, teacher, shards)
-    fitted = fit_bridge(args)
+    fitted = fit_bridge(args, teacher)
     if args.stage in ("all", "train"):
         settings = distillation.Settings(steps=args.steps)
-        distillation.train(shards, args.work / "student", teacher, fitted.axes, settings, args.device)
+        distillation.train(shards, args.work / "student", teacher, fitted, settings, args.device)
     if args.stage in ("all", "export"):
         export(args, fitted)
     if args.stage == "ceiling":
