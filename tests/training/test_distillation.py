@@ -6,6 +6,7 @@ from transformers import ASTConfig
 
 from kobza.training import distillation
 from kobza.training.augment import unchanged
+from kobza.training.bridge import Bridge
 from kobza.training.disguise import disguise
 from kobza.training.sounds import Sounds
 from kobza.training.student import Student, Targets, distillation_losses, statistics
@@ -25,6 +26,13 @@ def few_windows_for_statistics(monkeypatch):
 @pytest.fixture(scope="module")
 def axes():
     return torch.linalg.qr(torch.randn(527, 16, generator=torch.Generator().manual_seed(2))).Q
+
+
+@pytest.fixture(scope="module")
+def bridge(sound_folder, teacher, axes):
+    """A bridge of these axes, by the statistics of the sounds."""
+    heard = statistics([teacher(unchanged(batch).teacher) for batch in Sounds(sound_folder).windows(8)])
+    return Bridge(torch.zeros(16, 4), torch.zeros(16), axes, heard["logits_mean"], heard["logits_std"])
 
 
 @pytest.mark.parametrize("patch", [32, 16])
@@ -92,10 +100,10 @@ def test_the_rate_rises_stays_and_falls_to_zero():
     assert rates[100] == 0.0
 
 
-def test_it_learns_what_the_teacher_hears(sound_folder, teacher, axes, tmp_path, monkeypatch):
+def test_it_learns_what_the_teacher_hears(sound_folder, teacher, bridge, tmp_path, monkeypatch):
     monkeypatch.setattr(distillation, "disguise", lambda mel, rng: mel)
     plan = settings(steps=40, batch=4, learning_rate=3e-3, save_every=40)
-    learner = distillation.train(sound_folder, tmp_path, teacher, axes, plan)
+    learner = distillation.train(sound_folder, tmp_path, teacher, bridge, plan)
     targets = Targets(load_file(tmp_path / "statistics.safetensors"), axes)
     torch.manual_seed(0)
     before = Student(ASTConfig(**TINY), 16)
@@ -104,14 +112,16 @@ def test_it_learns_what_the_teacher_hears(sound_folder, teacher, axes, tmp_path,
 
     def losses(student):
         with torch.no_grad():
-            return distillation_losses(student, *student.encode(ears.student_sees(sound)), targets(ears.teacher_hears(sound)))
+            return distillation_losses(
+                student, *student.encode(ears.student_sees(sound)), targets(ears.teacher_hears(sound))
+            )
 
     start, end = losses(before), losses(learner)
     assert all(end[name] < 0.9 * start[name] for name in ("direction", "embedding", "logits")), (start, end)
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(sound_folder, teacher, axes, tmp_path, monkeypatch):
-    whole = distillation.train(sound_folder, tmp_path / "whole", teacher, axes, settings()).state_dict()
+def test_a_stopped_run_goes_on_to_the_same_weights(sound_folder, teacher, bridge, tmp_path, monkeypatch):
+    whole = distillation.train(sound_folder, tmp_path / "whole", teacher, bridge, settings()).state_dict()
     save = distillation._save
 
     def save_and_die(state, path):
@@ -121,14 +131,14 @@ def test_a_stopped_run_goes_on_to_the_same_weights(sound_folder, teacher, axes, 
 
     monkeypatch.setattr(distillation, "_save", save_and_die)
     with pytest.raises(KeyboardInterrupt):
-        distillation.train(sound_folder, tmp_path / "stopped", teacher, axes, settings())
+        distillation.train(sound_folder, tmp_path / "stopped", teacher, bridge, settings())
     monkeypatch.setattr(distillation, "_save", save)
-    resumed = distillation.train(sound_folder, tmp_path / "stopped", teacher, axes, settings()).state_dict()
+    resumed = distillation.train(sound_folder, tmp_path / "stopped", teacher, bridge, settings()).state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     torch.testing.assert_close(load_file(tmp_path / "stopped" / "student.safetensors"), resumed)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_spoils_nothing(sound_folder, teacher, axes, tmp_path):
+def test_a_loss_that_is_no_number_stops_the_run_and_spoils_nothing(sound_folder, teacher, bridge, tmp_path):
     with pytest.raises(FloatingPointError, match="is no number before step 2"):
-        distillation.train(sound_folder, tmp_path, teacher, axes * torch.nan, settings())
+        distillation.train(sound_folder, tmp_path, teacher, bridge._replace(axes=bridge.axes * torch.nan), settings())
     assert not (tmp_path / "state.pt").exists()

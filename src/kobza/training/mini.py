@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import ASTConfig, AutoModel, AutoTokenizer
 
@@ -24,10 +23,13 @@ from ..feature_extraction_kobza import KobzaFeatureExtractor
 from ..modeling_kobza import KobzaModel, pool_tokens
 from ..processing_kobza import KobzaProcessor
 from . import bridge, corpus, distillation
+from .imagined import Imagined
+from .sounds import WINDOW, Sounds
 from .teacher import TEACHER_RATE, Teacher
 
 HERE = Path(__file__).parent
 TEMPERATURE = 3.0  # logits are 20 times the cosine: a label that fits stands out after softmax, a tie stays a tie
+MOMENTS_FOR_BRIDGE, HEARD_AT_ONCE = 1024, 16
 
 
 def text_tower() -> Path:
@@ -69,13 +71,24 @@ def collect(args: argparse.Namespace, out: Path) -> None:
     corpus.collect_pieces(numbers(args.pieces), out / "made")
 
 
-def fit_bridge(args: argparse.Namespace) -> bridge.Bridge:
+@torch.inference_mode()
+def heard_logits(folder: Path, teacher: Teacher) -> torch.Tensor:
+    """The teacher's logits of moments of all kinds of sound, as they are, (n, labels)."""
+    sounds, rng = Sounds(folder), torch.Generator().manual_seed(0)
+    batches = (sounds.draw(HEARD_AT_ONCE, WINDOW, rng) for _ in range(-(-MOMENTS_FOR_BRIDGE // HEARD_AT_ONCE)))
+    return torch.cat([teacher(batch).logits for batch in batches])
+
+
+def fit_bridge(args: argparse.Namespace, teacher: Teacher) -> bridge.Bridge:
     """The bridge of this build, made once."""
     path = args.work / "bridge.safetensors"
     if not path.exists():
         without = set(args.leave_out.read_text().split())
-        sentences, labels = bridge.described_labels(args.musiccaps, args.classes, without)
-        save_file(bridge.fit(pooled_sentences(sentences, text_tower()), labels)._asdict(), path)
+        rows = bridge.read_rows(args.musiccaps, args.classes, without)
+        imagined = Imagined(heard_logits(args.work / "sounds", teacher), teacher.classifier[-1].weight)
+        _, names = bridge.read_labels(args.classes)
+        fitted = bridge.build(rows, names, imagined, lambda said: pooled_sentences(said, text_tower()))
+        save_file(fitted._asdict(), path)
     return bridge.Bridge(**load_file(path))
 
 
@@ -83,11 +96,9 @@ def fit_bridge(args: argparse.Namespace) -> bridge.Bridge:
 def ceiling(args: argparse.Namespace, teacher: Teacher, fitted: bridge.Bridge) -> dict[str, float]:
     """What retrieval over `--pairs` would be if the student heard as well as its teacher: the teacher's own logits."""
     pairs = load_pairs(args.pairs).recordings
-    statistics = load_file(args.work / "student" / "statistics.safetensors")
     logits = torch.cat([teacher(torch.from_numpy(load_audio(pair.path, TEACHER_RATE))[None]).logits for pair in pairs])
-    sound = (logits - statistics["logits_mean"]) / statistics["logits_std"] @ fitted.axes
-    text = pooled_sentences([pair.caption for pair in pairs], text_tower()) @ fitted.weight.T + fitted.bias
-    return retrieval_metrics((F.normalize(text, dim=-1) @ F.normalize(sound, dim=-1).T).numpy())
+    text = fitted.place_text(pooled_sentences([pair.caption for pair in pairs], text_tower()))
+    return retrieval_metrics((text @ fitted.place_sound(logits).T).numpy())
 
 
 def export(args: argparse.Namespace, fitted: bridge.Bridge) -> None:
@@ -136,9 +147,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--steps", type=int, default=distillation.Settings.steps)
     parse.add_argument("--batch", type=int, default=distillation.Settings.batch, help="windows of 10 s in a step")
     parse.add_argument("--pairs", type=Path, help="for ceiling: an audiofolder of captioned recordings")
-    parse.add_argument(
-        "--part", type=int, default=0, help="with --parts n, collect every n-th: one process a core"
-    )
+    parse.add_argument("--part", type=int, default=0, help="with --parts n, collect every n-th: one process a core")
     parse.add_argument("--parts", type=int, default=1)
     parse.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parse
@@ -160,10 +169,10 @@ def build(args: argparse.Namespace) -> None:
     teacher, sounds = Teacher.load(args.teacher), args.work / "sounds"
     if args.stage in ("all", "collect"):
         collect(args, sounds)
-    fitted = fit_bridge(args)
+    fitted = fit_bridge(args, teacher)
     if args.stage in ("all", "train"):
         settings = distillation.Settings(steps=args.steps, batch=args.batch)
-        distillation.train(sounds, args.work / "student", teacher, fitted.axes, settings, args.device)
+        distillation.train(sounds, args.work / "student", teacher, fitted, settings, args.device)
     if args.stage in ("all", "export"):
         export(args, fitted)
     if args.stage == "ceiling":
