@@ -60,7 +60,7 @@ def arguments(tmp_path, monkeypatch, teacher):
         "--soundfont": "none.sf2",
     }
     named = [str(part) for flag, name in paths.items() for part in (flag, tmp_path / name)]
-    return [*named, "--voices", "0", "--songs", "0", "--pieces", "0", "--steps", "2"]
+    return [*named, "--voices", "0", "--songs", "0", "--singing", "0", "--pieces", "0", "--steps", "2"]
 
 
 def test_from_nothing_to_a_checkpoint_that_embeds(arguments, tmp_path):

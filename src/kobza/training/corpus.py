@@ -24,10 +24,17 @@ from ..data.synthetic import random_pieces, render
 from ..feature_extraction_kobza import KobzaFeatureExtractor
 from .augment import variants
 from .midi import render_arrangements
+from .singing import Speakers, render_singing
 from .teacher import TEACHER_RATE, Teacher
 
 WINDOW_SECONDS = 10.0
 VOICE_PACKAGES = ("asterisk-core-sounds-en-wav", "fillets-ng-data-cs")
+# People whose speech is made into singing: telephone prompts at 16 kHz in four languages, and a game's dialogues.
+SINGER_PACKAGES = (
+    *(f"asterisk-core-sounds-{language}-g722" for language in ("en", "es", "fr", "it")),
+    "fillets-ng-data-cs",
+    "fillets-ng-data-nl",
+)
 PIECES_SEED = 1_000_000  # far from the album's seeds
 
 
@@ -62,13 +69,11 @@ def fetch_music(index: Path, folder: Path) -> list[Path]:
     return [named[key] for key in wanted if key in named]
 
 
-def fetch_voices(folder: Path) -> list[Path]:
+def fetch_voices(folder: Path, packages: Iterable[str] = VOICE_PACKAGES) -> list[Path]:
     """Short recordings of people speaking, from Debian packages."""
-    fetch_packages(VOICE_PACKAGES, folder)
-    endings = (".wav", ".ogg")
-    return sorted(
-        path for package in VOICE_PACKAGES for path in (folder / package).rglob("*.*") if path.suffix in endings
-    )
+    fetch_packages(packages, folder)
+    endings = (".wav", ".ogg", ".g722")
+    return sorted(path for package in packages for path in (folder / package).rglob("*.*") if path.suffix in endings)
 
 
 def track_windows(path: Path) -> np.ndarray:
@@ -212,3 +217,23 @@ def label_arrangements(shards: range, out: Path, labeller: Labeller, midi_archiv
         return (audio for _, audio in played)
 
     return _label_numbered(shards, out, labeller, play)
+
+
+def label_singing(
+    shards: range,
+    out: Path,
+    labeller: Labeller,
+    voices: list[Path],
+    packages: Path,
+    midi_archive: Path,
+    soundfonts: list[Path],
+) -> int:
+    """Shards of 64 windows each, of songs sung by people who speak in `voices` (`singing.py`), below `packages`."""
+
+    def sing(number: int) -> Iterator[np.ndarray]:
+        speakers = Speakers(voices, packages, np.random.default_rng(number))
+        soundfont = soundfonts[number % len(soundfonts)]
+        sung = render_singing(64, number, speakers, midi_archive, soundfont, WINDOW_SECONDS, TEACHER_RATE)
+        return (audio for _, audio in sung)
+
+    return _label_numbered(shards, out, labeller, sing)

@@ -52,7 +52,7 @@ def pooled_sentences(sentences: list[str], folder: Path) -> torch.Tensor:
 
 
 def label(args: argparse.Namespace, teacher: Teacher, shards: Path) -> None:
-    """All lessons: recordings, speech over them, songs played from MIDI, made pieces, and changed recordings."""
+    """All lessons: recordings, speech over them, songs played and sung from MIDI, made pieces, changed recordings."""
     labeller = corpus.Labeller(teacher, KobzaFeatureExtractor(), args.device)
     tracks = corpus.fetch_music(args.debian_index, args.work / "music")
     mine = tracks[args.part :: args.parts]
@@ -65,6 +65,10 @@ def label(args: argparse.Namespace, teacher: Teacher, shards: Path) -> None:
     voices = corpus.fetch_voices(args.work / "music") if args.voices else []
     corpus.label_voices(numbers(args.voices), shards / "voices", labeller, voices, tracks)
     corpus.label_arrangements(numbers(args.songs), shards / "midi", labeller, args.midi, args.soundfont)
+    if args.singing:
+        people = corpus.fetch_voices(args.work / "music", corpus.SINGER_PACKAGES)
+        folders = (args.work / "music", args.midi, args.soundfont)
+        corpus.label_singing(numbers(args.singing), shards / "sung", labeller, people, *folders)
     corpus.label_pieces(numbers(args.pieces), shards / "made", labeller)
     for version in range(args.versions):
         corpus.label_tracks(mine, shards / f"changed{version}", labeller, seed=version + 1)
@@ -133,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--soundfont", type=Path, nargs="+", required=True, help=".sf2 or .sf3 files")
     parse.add_argument("--voices", type=int, default=1280, help="windows of speech over music")
     parse.add_argument("--songs", type=int, default=4800, help="windows played from MIDI")
+    parse.add_argument("--singing", type=int, default=1984, help="windows of songs sung")
     parse.add_argument("--pieces", type=int, default=448, help="windows of made pieces")
     parse.add_argument("--versions", type=int, default=1, help="changed versions of every recording")
     parse.add_argument("--steps", type=int, default=distillation.Settings.steps)
