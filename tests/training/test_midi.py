@@ -90,6 +90,7 @@ def test_parts_stay_in_range_and_winds_play_one_note_at_a_time():
     assert all(a.start + a.length <= b.start + 1e-6 for a, b in pairwise(flute))
     assert [n.pitch for n in one_voice(notes)] == [100, 50]
     assert [n.pitch for n in one_voice(notes, lowest=True)] == [40, 50]
+    assert one_voice([]) == []
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda s: s.name)

@@ -63,7 +63,7 @@ def arguments(tmp_path, monkeypatch, teacher):
         "--soundfont": "none.sf2",
     }
     named = [str(part) for flag, name in paths.items() for part in (flag, tmp_path / name)]
-    return [*named, "--no-short", "--songs", "0", "--pieces", "0", "--steps", "2", "--batch", "4"]
+    return [*named, "--no-short", "--songs", "0", "--singing", "0", "--pieces", "0", "--steps", "2", "--batch", "4"]
 
 
 def test_from_nothing_to_a_checkpoint_that_embeds(arguments, tmp_path):

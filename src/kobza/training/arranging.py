@@ -67,7 +67,7 @@ def one_voice(notes: list[Note], lowest: bool = False) -> list[Note]:
     for note in sorted(notes, key=lambda n: (round(n.start * 8), n.pitch if lowest else -n.pitch)):
         if not kept or round(note.start * 8) > round(kept[-1].start * 8):
             kept.append(note)
-    ends = [n.start for n in kept[1:]] + [float("inf")]
+    ends = [n.start for n in kept[1:]] + [float("inf")] * bool(kept)
     return [n._replace(length=min(n.length, max(end - n.start, 0.05))) for n, end in zip(kept, ends, strict=True)]
 
 

@@ -19,12 +19,19 @@ from safetensors.torch import save_file
 from ..audio import AudioError, decode
 from ..data.synthetic import random_pieces, render
 from .midi import render_arrangements
+from .singing import Speakers, render_singing
 from .teacher import TEACHER_RATE
 
 WINDOW_SECONDS = 10.0
 SHORTEST_SECONDS = 5.0  # of a recording that is worth a shard
 JOINED_SECONDS = 60.0  # short sounds are joined to rows of this length
 VOICE_PACKAGES = ("asterisk-core-sounds-en-wav", "fillets-ng-data-cs")
+# People whose speech is made into singing: telephone prompts at 16 kHz in four languages, and a game's dialogues.
+SINGER_PACKAGES = (
+    *(f"asterisk-core-sounds-{language}-g722" for language in ("en", "es", "fr", "it")),
+    "fillets-ng-data-cs",
+    "fillets-ng-data-nl",
+)
 PIECES_SEED = 1_000_000  # far from the album's seeds
 
 
@@ -59,21 +66,22 @@ def fetch_music(index: Path, folder: Path) -> list[Path]:
     return [named[key] for key in wanted if key in named]
 
 
-def fetch_voices(folder: Path) -> list[Path]:
+def fetch_voices(folder: Path, packages: Iterable[str] = VOICE_PACKAGES) -> list[Path]:
     """Short recordings of people speaking, from Debian packages."""
-    fetch_packages(VOICE_PACKAGES, folder)
-    return sorted(path for package in VOICE_PACKAGES for path in _recordings(folder / package))
+    fetch_packages(packages, folder)
+    return sorted(path for package in packages for path in _recordings(folder / package))
 
 
 def effects(folder: Path, music: list[Path]) -> list[Path]:
     """The sounds that came in the same packages as the music, but are none: steps, doors, engines, crowds."""
     known = set(music)
-    packages = sorted(path for path in folder.iterdir() if path.name not in VOICE_PACKAGES)
+    packages = sorted(path for path in folder.iterdir() if path.name not in {*VOICE_PACKAGES, *SINGER_PACKAGES})
     return [path for package in packages for path in _recordings(package) if path not in known]
 
 
 def _recordings(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*.*") if path.suffix in (".wav", ".ogg", ".flac") and path.is_file())
+    endings = (".wav", ".ogg", ".flac", ".g722")
+    return sorted(path for path in folder.rglob("*.*") if path.suffix in endings and path.is_file())
 
 
 def write_shard(path: Path, rows: Iterable[np.ndarray]) -> bool:
@@ -157,3 +165,17 @@ def collect_arrangements(shards: range, out: Path, midi_archive: Path, soundfont
         return (audio for _, audio in played)
 
     return _collect_numbered(shards, out, play)
+
+
+def collect_singing(
+    shards: range, out: Path, voices: list[Path], packages: Path, midi_archive: Path, soundfonts: list[Path]
+) -> int:
+    """Shards of 64 windows each, of songs sung by people who speak in `voices` (`singing.py`), below `packages`."""
+
+    def sing(number: int) -> Iterator[np.ndarray]:
+        speakers = Speakers(voices, packages, np.random.default_rng(number))
+        soundfont = soundfonts[number % len(soundfonts)]
+        sung = render_singing(64, number, speakers, midi_archive, soundfont, WINDOW_SECONDS, TEACHER_RATE)
+        return (audio for _, audio in sung)
+
+    return _collect_numbered(shards, out, sing)

@@ -54,7 +54,7 @@ def pooled_sentences(sentences: list[str], folder: Path) -> torch.Tensor:
 
 
 def collect(args: argparse.Namespace, out: Path) -> None:
-    """All sound: recordings and what lies beside them, speech, songs played from MIDI, made pieces."""
+    """All sound: recordings and what lies beside them, speech, songs played and sung from MIDI, made pieces."""
     music = args.work / "music"
     tracks = corpus.fetch_music(args.debian_index, music)
     mine = tracks[args.part :: args.parts]
@@ -68,6 +68,9 @@ def collect(args: argparse.Namespace, out: Path) -> None:
         return range(args.part, count // 64, args.parts)
 
     corpus.collect_arrangements(numbers(args.songs), out / "midi", args.midi, args.soundfont)
+    if args.singing:
+        people = corpus.fetch_voices(music, corpus.SINGER_PACKAGES)
+        corpus.collect_singing(numbers(args.singing), out / "singing", people, music, args.midi, args.soundfont)
     corpus.collect_pieces(numbers(args.pieces), out / "made")
 
 
@@ -142,7 +145,8 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--midi", type=Path, required=True, help="pop909.tar.gz")
     parse.add_argument("--soundfont", type=Path, nargs="+", required=True, help=".sf2 or .sf3 files")
     parse.add_argument("--no-short", dest="short", action="store_false", help="without speech and effects")
-    parse.add_argument("--songs", type=int, default=48_000, help="windows played from MIDI")
+    parse.add_argument("--songs", type=int, default=4800, help="windows played from MIDI")
+    parse.add_argument("--singing", type=int, default=1984, help="windows sung from MIDI")
     parse.add_argument("--pieces", type=int, default=448, help="windows of made pieces")
     parse.add_argument("--steps", type=int, default=distillation.Settings.steps)
     parse.add_argument("--batch", type=int, default=distillation.Settings.batch, help="windows of 10 s in a step")
