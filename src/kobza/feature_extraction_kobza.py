@@ -223,9 +223,8 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         mel = torch.empty(len(rows), self.max_length, self.num_mel_bins, device=rows[0].device)
         step = ROWS_AT_ONCE.get(mel.device.type, 8)
         shape = min(step, len(rows)), self.max_length
-        scratch = torch.empty(
-            *shape, self.frame_length + 16, device=mel.device
-        )  # 16: rows begin where a cache line does
+        # a sample would do, but with 16 each frame begins where a cache line does
+        scratch = torch.empty(*shape, 16 + self.frame_length, device=mel.device)
         padded = torch.zeros(*shape, self.fft_length, device=mel.device)
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
