@@ -104,7 +104,8 @@ def test_it_learns_what_the_teacher_hears(sound_folder, teacher, bridge, tmp_pat
     monkeypatch.setattr(distillation, "disguise", lambda mel, rng: mel)
     plan = settings(steps=40, batch=4, learning_rate=3e-3, save_every=40)
     learner = distillation.train(sound_folder, tmp_path, teacher, bridge, plan)
-    targets = Targets(load_file(tmp_path / "statistics.safetensors"), axes)
+    standard = {"logits_mean": bridge.logits_mean, "logits_std": bridge.logits_std}
+    targets = Targets(load_file(tmp_path / "statistics.safetensors") | standard, bridge.axes)
     torch.manual_seed(0)
     before = Student(ASTConfig(**TINY), 16)
     ears = distillation.Ears(teacher, "cpu")

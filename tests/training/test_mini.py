@@ -51,6 +51,7 @@ def arguments(tmp_path, monkeypatch, teacher):
     monkeypatch.setattr(bridge, "tune", partial(bridge.tune, steps=2))
     monkeypatch.setattr(distillation, "audio_config", lambda: ASTConfig(**TOWER))
     monkeypatch.setattr(distillation, "WINDOWS_FOR_STATISTICS", 8)
+    monkeypatch.setattr(mini, "MOMENTS_FOR_BRIDGE", 16)
     paths = {
         "--work": "work",
         "--out": "checkpoint",

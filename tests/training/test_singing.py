@@ -234,10 +234,10 @@ def test_songs_are_sung_the_same_for_a_seed(packages, song_parts):
         assert recipe["singer"] in {singer.name for singer in SINGERS} and recipe["song"] == "001"
 
 
-def test_sung_songs_become_lessons(packages, song_parts, labeller, tmp_path, monkeypatch):
+def test_sung_songs_become_shards(packages, song_parts, tmp_path, monkeypatch):
     whole = corpus.render_singing
     monkeypatch.setattr(corpus, "render_singing", lambda n, *rest: whole(2, *rest))
     archive, soundfont = song_parts
-    arguments = (range(1), tmp_path / "sung", labeller, voices_of(packages), packages, archive, [soundfont])
-    assert corpus.label_singing(*arguments) == 2
-    assert corpus.label_singing(*arguments) == 0
+    arguments = (range(1), tmp_path / "singing", voices_of(packages), packages, archive, [soundfont])
+    assert corpus.collect_singing(*arguments) == 1
+    assert corpus.collect_singing(*arguments) == 0
