@@ -3,7 +3,7 @@
 import numpy as np
 from recordings import ToneEar
 
-from kobza.library.strength import match_word, reference_queries, spread_of
+from kobza.library.strength import FAIR, STRONG, WEAK, match_word, reference_queries, spread_of
 
 
 def test_it_is_the_scores_place_among_the_references():
@@ -41,7 +41,7 @@ def test_the_references_are_embedded_once_for_each_checkpoint(monkeypatch, tmp_p
 
 
 def test_words():
-    assert [match_word(x) for x in (9.0, 3.25, 3.2, 2.5, 1.5, 1.4, -5.0)] == [
+    assert [match_word(x) for x in (9.0, STRONG, STRONG - 0.1, FAIR, WEAK, WEAK - 0.1, -5.0)] == [
         *("strong", "strong", "fair", "fair", "weak", "none", "none")
     ]
 

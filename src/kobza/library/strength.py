@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # In standard deviations. FAIR: below it a whole list is called no good fit.
-STRONG, FAIR, WEAK = 3.0, 2.2, 1.5
+STRONG, FAIR, WEAK = 3.0, 2.4, 1.5
 
 
 class Spread(NamedTuple):

@@ -21,8 +21,8 @@ import numpy as np
 from kobza.library.records import LibraryError
 from kobza.library.strength import Spread
 
-RIDGE = 0.1  # of the covariance's largest eigenvalue; chosen with UNWANTED on pieces of other seeds than the figures
-UNWANTED = 0.6
+RIDGE = 3.0  # of the covariance's largest eigenvalue; chosen with UNWANTED on pieces of other seeds than the figures
+UNWANTED = 0.8
 CHANGE = 1.5  # how far a track is moved by what should be different: recordings lie closer together than sentences
 
 WHAT = r'"[^"]*"|\([^()]*\)|[^\s"()^-][^\s"()^]*'  # a phrase, or a word, which begins with no minus
