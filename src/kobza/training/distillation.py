@@ -32,9 +32,9 @@ LOSS_WEIGHTS = {"direction": 5.0, "relation": 1.0}  # the others count once
 class Settings:
     """`steps` of `batch` windows of 10 s; the learning rate falls to zero over the last `fall` of them."""
 
-    steps: int = 4000
-    batch: int = 512
-    learning_rate: float = 2e-3
+    steps: int = 4505
+    batch: int = 256
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: int = 100
     fall: float = 0.5
