@@ -230,7 +230,8 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         scratch = torch.empty(*shape, 16 + self.frame_length, device=mel.device)
         padded = torch.zeros(*shape, self.fft_length, device=mel.device)
         for start in range(0, len(rows), step):
-            waves = pad(rows[start : start + step])  # (n, samples)
+            some = rows[start : start + step]
+            waves = pad(some) if len(some) > 1 else some[0][None]  # (n, samples)
             frames = waves.unfold(1, self.frame_length, self.frame_shift)  # (n, frames, frame_length)
             n, length = frames.shape[:2]
             self._log_mel(frames, scratch[:n, :length], padded[:n, :length], mel[start : start + n, :length])
