@@ -91,15 +91,15 @@ class MilvusStore:
             try:
                 if not self._client.has_collection(name):
                     self._client.create_collection(name, schema=schema(kind, dim), consistency_level="Strong")
+                if not self._client.list_indexes(name):
+                    index = MilvusClient.prepare_index_params()
+                    index.add_index("vector", index_type="FLAT", metric_type="IP")
+                    self._client.create_index(name, index)
                 break
             except LibraryError:  # another shard may be making it at this moment
                 if attempts == 1:
                     raise
                 time.sleep(0.1)
-        if not self._client.list_indexes(name):
-            index = MilvusClient.prepare_index_params()
-            index.add_index("vector", index_type="FLAT", metric_type="IP")
-            self._client.create_index(name, index)
         self._client.load_collection(name)
         self._loaded.add(kind)
 
