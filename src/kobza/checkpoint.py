@@ -120,8 +120,8 @@ class Checkpoint:
         for start in range(0, len(windows), at_once):
             batch = [torch.from_numpy(np.array(w, np.float32)) for w in windows[start : start + at_once]]
             if device.type == "cuda":  # from pinned memory a card fetches by itself, while the next is made ready
-                batch = [w.pin_memory().to(device, non_blocking=True) for w in batch]
-            features = self.processor.feature_extractor.log_mel([w.to(device) for w in batch])
+                batch = [w.pin_memory() for w in batch]
+            features = self.processor.feature_extractor.log_mel([w.to(device, non_blocking=True) for w in batch])
             parts.append(self.model.get_audio_features(features).pooler_output.cpu().numpy())
         return np.concatenate(parts)
 

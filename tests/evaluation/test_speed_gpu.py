@@ -6,21 +6,14 @@ import numpy as np
 import pytest
 import torch
 from recordings import tone, write
+from tiny import TINY_AUDIO
 from torch import nn
 from transformers import ASTConfig, ASTModel
 
 from kobza.cli import main
 from kobza.evaluation import speed_gpu
 
-SMALL = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "patch_size": 32,
-    "frequency_stride": 32,
-    "time_stride": 32,
-}
+SMALL = {name: value for name, value in TINY_AUDIO.items() if name != "model_type"}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from kobza.library import LibraryError
 from kobza.library.strength import Spread
-from kobza.library.wishes import Wish, compose, direction, parse_wishes, unit
+from kobza.library.wishes import UNWANTED, Wish, compose, direction, parse_wishes, unit
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_is_unwanted_falls_and_what_it_shares_with_the_wanted_stays(spread,
     a, b = direction(texts[0], spread), direction(texts[1], spread)
     across = unit(b - (b @ a) * a)
     assert np.linalg.norm(query) == pytest.approx(1)
-    assert query @ a > 0.75 and more @ a < query @ a
+    assert query @ a == pytest.approx(1 / np.hypot(1, UNWANTED)) and more @ a < query @ a
     assert more @ across < query @ across < -0.4 and abs(a @ across) < 1e-7
 
 

@@ -59,5 +59,9 @@ def test_windows_in_order_are_the_same_at_every_call_and_no_more_than_asked(soun
 
 
 def test_no_sound_is_one_sentence(tmp_path):
+    write(tmp_path, "real", 0.5, 4_000)
+    with pytest.raises(ValueError, match=r"No held-out sound .* in .*: run the collecting stage first, with more"):
+        Sounds(tmp_path, held_out=True)
+    (tmp_path / "real" / "aaa.safetensors").unlink()
     with pytest.raises(ValueError, match=r"No sound in .*: run the collecting stage first"):
         Sounds(tmp_path)

@@ -91,7 +91,7 @@ def mix(wave: Tensor, loudness: Tensor) -> Tensor:
 def equaliser(size: int, chance: _Chance) -> Tensor:
     """Frequency responses (n, size // 2 + 1): a smooth curve, and for some a lowest or a highest frequency.
 
-    A third ends at 8 kHz, as everything does that the student hears: the teacher should judge such recordings, too.
+    Three in ten end at 8 kHz, as all that the student hears: the teacher should judge such recordings, too.
     """
     hertz = torch.arange(size // 2 + 1, device=chance.rng.device) * (TEACHER_RATE / size)
     points = torch.where(chance.happens(0.5), chance.noise(EQUALISER_POINTS), 0.0) * 5  # dB, evenly in log frequency
@@ -101,12 +101,11 @@ def equaliser(size: int, chance: _Chance) -> Tensor:
     kind = chance.uniform(0, 1)
     highest = torch.where(kind < 0.15, chance.uniform(2500, 6500), torch.where(kind < 0.45, 8000.0, TEACHER_RATE))
     lowest = torch.where(chance.happens(0.15), chance.uniform(80, 400), 1.0)
-    steps = 40  # dB an octave or so
-    return 10 ** (curve / 20) * torch.sigmoid(steps * (1 - hertz / highest)) * torch.sigmoid(20 * (hertz / lowest - 1))
+    return 10 ** (curve / 20) * torch.sigmoid(40 * (1 - hertz / highest)) * torch.sigmoid(20 * (hertz / lowest - 1))
 
 
 def room(size: int, chance: _Chance) -> Tensor:
-    """Responses (n, size // 2 + 1) of rooms in a third of the rows, exponentially decaying noise; else 1."""
+    """Responses (n, size // 2 + 1) of rooms in three of ten rows, exponentially decaying noise; else 1."""
     length = min(round(ROOM_SECONDS * TEACHER_RATE), size)
     moment = torch.arange(length, device=chance.rng.device) / TEACHER_RATE
     echo = chance.noise(length) * torch.exp(-6.9 * moment / chance.uniform(0.2, ROOM_SECONDS))

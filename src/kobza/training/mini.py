@@ -9,6 +9,7 @@ and, for the music, Debian's apt-get.
 import argparse
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -163,7 +164,8 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit("ceiling measures captioned recordings: say which with --pairs FOLDER.")
     try:
         build(args)
-    except (OSError, ValueError) as error:  # a missing file, no sound, no pairs: each says what it is
+    # a missing file, no sound, no pairs, a package that apt-get has not, a loss that is no number: each says what it is
+    except (OSError, ValueError, CalledProcessError, FloatingPointError) as error:
         raise SystemExit(str(error)) from error
 
 

@@ -1,4 +1,4 @@
-"""Singing made of free parts: people who speak (`corpus.fetch_singers`) sing the melodies of songs in MIDI.
+"""Singing made of free parts: people who speak (`corpus.SINGER_PACKAGES`) sing the melodies of songs in MIDI.
 
     speech --WORLD--> syllables: envelope, aperiodicity, pitch  \
     song --arrange--> melody, band                               --> voice (or choir) --> mixed over the band

@@ -35,7 +35,8 @@ class Sounds:
             self.rows += rows
             weights += [share * len(row) / total for row in rows]
         if not self.rows:
-            raise ValueError(f"No sound in {folder}: run the collecting stage first.")
+            which = "held-out sound (a shard in thirty is)" if held_out else "sound"
+            raise ValueError(f"No {which} in {folder}: run the collecting stage first, with more to collect.")
         self.weights, self.device = torch.tensor(weights, dtype=torch.float64), device
 
     def draw(self, n: int, samples: int, rng: torch.Generator) -> Tensor:
@@ -47,8 +48,7 @@ class Sounds:
     def _cut(self, number: int, place: float, samples: int) -> Tensor:
         row = self.rows[number]
         start = int(place * max(len(row) - samples + 1, 1))
-        cut = row[start : start + samples]
-        return cut if len(cut) == samples else cut.repeat(-(-samples // len(cut)))[:samples]
+        return _filled(row[start : start + samples], samples)
 
     def windows(self, limit: int) -> list[Tensor]:
         """At most `limit` windows of 10 s, evenly over the recordings: the same ones at every call."""
@@ -60,11 +60,12 @@ class Sounds:
         step = max(1, len(places) // limit)
         chosen = places[::step][:limit]
         cuts = [self.rows[number][start : start + WINDOW] for number, start in chosen]
-        return [_stacked([_whole(cut) for cut in cuts[i : i + 64]]) for i in range(0, len(cuts), 64)]
+        return [_stacked([_filled(cut, WINDOW) for cut in cuts[i : i + 64]]) for i in range(0, len(cuts), 64)]
 
 
-def _whole(cut: Tensor) -> Tensor:
-    return cut if len(cut) == WINDOW else cut.repeat(-(-WINDOW // len(cut)))[:WINDOW]
+def _filled(cut: Tensor, samples: int) -> Tensor:
+    """A cut that is too short is repeated."""
+    return cut if len(cut) == samples else cut.repeat(-(-samples // len(cut)))[:samples]
 
 
 def _stacked(cuts: Sequence[Tensor]) -> Tensor:
