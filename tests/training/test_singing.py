@@ -16,26 +16,20 @@ from kobza.audio import AudioError
 from kobza.data.rhythms import Note
 from kobza.training import corpus
 from kobza.training.singing import (
-    FRAME,
-    RATE,
     SINGERS,
     Singer,
-    Speakers,
     cast,
     coloured,
     lay_out,
     pitch_curve,
-    read_clip,
     render_singing,
     section,
-    speaker_of,
     syllabic,
-    syllables,
     voice,
-    vowels,
     with_parts,
 )
 from kobza.training.styles import STYLES
+from kobza.training.syllables import FRAME, RATE, Speakers, read_clip, speaker_of, syllables, vowels
 
 SPOKEN = 4  # syllables in a clip
 PLAIN = Singer("plain", (0,), ((48, 67),), vibrato=(0, 1))

@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 from ..audio import AudioError, decode
 from ..data.synthetic import random_pieces, render
 from .midi import render_arrangements
-from .singing import Speakers, render_singing
+from .singing import render_singing
+from .syllables import Speakers
 from .teacher import TEACHER_RATE
 
 WINDOW_SECONDS = 10.0
