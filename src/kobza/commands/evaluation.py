@@ -75,12 +75,11 @@ def bench(args: argparse.Namespace) -> int:
     for name in args.lines or LINES:
         say(f"measuring: {name}")
         try:
-            lines = LINES[name]()
+            for line in LINES[name]():
+                print(as_row(line), flush=True)  # at once: some take minutes, and what is measured must not be lost
+                found.append(line)
+                if args.json:
+                    Path(args.json).write_text(as_json(found), encoding="utf-8")
         except ImportError as error:
             raise ValueError(f"{name} needs {error.name}; get it with: pip install 'kobza[bench]'") from error
-        for line in lines:
-            print(as_row(line), flush=True)  # at once: some lines take minutes, and what is measured must not be lost
-            found.append(line)
-            if args.json:
-                Path(args.json).write_text(as_json(found), encoding="utf-8")
     return 0
