@@ -7,8 +7,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from kobza.library.demo import open_album
-from kobza.space.app import launch
-from kobza.space.collection import Collection
+from kobza.webui.app import launch
+from kobza.webui.collection import Collection
 
 OUT = Path(__file__).with_name("space.png")
 QUERY = "slow sad piano"

@@ -56,8 +56,8 @@ def kobza(tmp_path, monkeypatch, capsys):
     from kobza.cli import main
 
     monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "library"))
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
 
     def run(*argv):
         capsys.readouterr()

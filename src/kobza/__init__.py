@@ -8,30 +8,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
-    from .checkpoint_folder import CheckpointError, default_checkpoint
-    from .configuration_kobza import KobzaConfig
-    from .feature_extraction_kobza import KobzaFeatureExtractor
-    from .library import MusicLibrary
-    from .modeling_kobza import KobzaModel, KobzaOutput
-    from .pipeline_kobza import KobzaEmbeddingPipeline, KobzaRetrievalPipeline
-    from .processing_kobza import KobzaProcessor
+    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint
+    from kobza.library import MusicLibrary
+    from kobza.model.configuration_kobza import KobzaConfig
+    from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
+    from kobza.model.modeling_kobza import KobzaModel, KobzaOutput
+    from kobza.model.pipeline_kobza import KobzaEmbeddingPipeline, KobzaRetrievalPipeline
+    from kobza.model.processing_kobza import KobzaProcessor
 
 __version__ = "0.1.0"
 _PUBLISHED = {
-    "KobzaConfig": ".configuration_kobza",
-    "KobzaEmbeddingPipeline": ".pipeline_kobza",
-    "KobzaFeatureExtractor": ".feature_extraction_kobza",
-    "KobzaModel": ".modeling_kobza",
-    "KobzaOutput": ".modeling_kobza",
-    "KobzaProcessor": ".processing_kobza",
-    "KobzaRetrievalPipeline": ".pipeline_kobza",
+    "KobzaConfig": ".model.configuration_kobza",
+    "KobzaEmbeddingPipeline": ".model.pipeline_kobza",
+    "KobzaFeatureExtractor": ".model.feature_extraction_kobza",
+    "KobzaModel": ".model.modeling_kobza",
+    "KobzaOutput": ".model.modeling_kobza",
+    "KobzaProcessor": ".model.processing_kobza",
+    "KobzaRetrievalPipeline": ".model.pipeline_kobza",
 }
 _OTHERS = {
-    "Checkpoint": ".checkpoint",
-    "CheckpointError": ".checkpoint_folder",
+    "Checkpoint": ".embedding.checkpoint",
+    "CheckpointError": ".embedding.checkpoint_folder",
     "MusicLibrary": ".library",
-    "default_checkpoint": ".checkpoint_folder",
+    "default_checkpoint": ".embedding.checkpoint_folder",
 }
 __all__ = [
     "Checkpoint",
@@ -50,7 +50,7 @@ __all__ = [
 
 def __getattr__(name: str):
     if name in _PUBLISHED:
-        import_module(".registration", __name__)
+        import_module(".embedding.registration", __name__)
     elif name not in _OTHERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module((_PUBLISHED | _OTHERS)[name], __name__), name)

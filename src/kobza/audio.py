@@ -38,8 +38,8 @@ TICK = Fraction(1, 1_000_000)  # a filter wants a unit of time, which nothing he
 SETTLING_SECONDS = 1.0
 MAX_RATE = 3_000_000  # above all that is sold; a resampler from 2 GHz would want gigabytes
 MAX_HOURS = 100  # more than any book read aloud; a few bytes can claim, or unpack to, years
-# Tags that are not UTF-8 must not keep a recording from being read. PyAV 19 has no such argument: it reads tags only when
-# they are asked for.
+# Tags that are not UTF-8 must not keep a recording from being read. PyAV 19 has no such argument: it reads tags only
+# when they are asked for.
 OPEN_ARGUMENTS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
 MAX_BAD_READS = 100  # a container that fails this often in reading has nothing more to give
 

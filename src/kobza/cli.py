@@ -10,17 +10,17 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from kobza.commands import answers, data, evaluation, hub, library, space, store
+from kobza.commands import evaluate, index, library, musiccaps, push, search, serve
 from kobza.terminal import say
 
-ROOMS = (library, answers, store, space, data, evaluation, hub)  # in the order of `kobza --help`
+GROUPS = (index, search, library, serve, musiccaps, evaluate, push)  # in the order of `kobza --help`
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kobza", description="Search music by describing it.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in ROOMS:
-        room.add(commands)
+    for group in GROUPS:
+        group.add(commands)
     return parser
 
 

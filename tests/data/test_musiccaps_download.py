@@ -16,11 +16,11 @@ from video_server import VIDEO_SECONDS, Videos, video
 from kobza.audio import load_audio
 from kobza.cli import main
 from kobza.data import musiccaps_download
-from kobza.data.fetching import Fetcher, reason_of
 from kobza.data.musiccaps import load_musiccaps
 from kobza.data.musiccaps_download import download, read_clips
 from kobza.data.recordings import DataSetError
-from kobza.data.synthetic import write_flac
+from kobza.data.video_clips import Fetcher, reason_of
+from kobza.synth.album import write_flac
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def test_bad_input_is_one_sentence(tmp_path, server, capsys):
 
 def test_a_full_disc_ends_the_run_with_a_sentence(tmp_path, server, capsys, monkeypatch):
     """/dev/full stands in for the disc."""
-    monkeypatch.setattr("kobza.data.fetching.write_flac", lambda _, *sound: write_flac("/dev/full", *sound))
+    monkeypatch.setattr("kobza.data.video_clips.write_flac", lambda _, *sound: write_flac("/dev/full", *sound))
     table = musiccaps_table(tmp_path / "t.csv", ["aaaaaaaaaaa", "bbbbbbbbbbb"])
     out = tmp_path / "out"
     assert main(["musiccaps", "download", str(out), "--table", str(table), "--url", server.url]) == 1

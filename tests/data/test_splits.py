@@ -4,7 +4,7 @@ import pytest
 from made_sets import write_rows
 from recordings import tone, write
 
-from kobza.data.checking import check_recordings
+from kobza.data.decoding_check import check_recordings
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSetError
 from kobza.data.splits import place_of, split_pairs, write_split

@@ -6,10 +6,10 @@ import pytest
 from made_sets import TAGS, gtzan, magnatagatune, musiccaps, write_rows
 from recordings import ToneEar, tone, write
 
-from kobza.checkpoint import Checkpoint
 from kobza.cli import main
-from kobza.evaluation.doctor import Finding
+from kobza.embedding.checkpoint import Checkpoint
 from kobza.evaluation.evaluate import evaluate, load_data_set, write_receipt
+from kobza.evaluation.sanity_checks import Finding
 
 RETRIEVAL = ["R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10"]
 CLIPS = {f"{i:x}/clip-{i}.mp3": (TAGS[8 * i], TAGS[8 * i + 4]) for i in range(6)}
@@ -18,7 +18,7 @@ CLIPS = {f"{i:x}/clip-{i}.mp3": (TAGS[8 * i], TAGS[8 * i + 4]) for i in range(6)
 @pytest.fixture
 def sound(monkeypatch):
     """An untrained tower and an ear for tones fail the self-test, as they should; here their figures are wanted."""
-    monkeypatch.setattr("kobza.evaluation.doctor.check", lambda embedder: [])
+    monkeypatch.setattr("kobza.evaluation.sanity_checks.check", lambda embedder: [])
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_the_data_hash_is_of_the_data_and_not_of_its_place(sound, tmp_path):
 
 def test_the_self_test_comes_first(data, monkeypatch):
     def found(name, ok):
-        monkeypatch.setattr("kobza.evaluation.doctor.check", lambda _: [Finding(name, ok, 1.0, "It is so.")])
+        monkeypatch.setattr("kobza.evaluation.sanity_checks.check", lambda _: [Finding(name, ok, 1.0, "It is so.")])
 
     ear, said = ToneEar(), []
     found("weights", False)
@@ -187,7 +187,7 @@ def test_the_self_test_comes_first(data, monkeypatch):
 )
 def test_bad_input_is_one_sentence(sound, data, monkeypatch, capsys, tmp_path, argv, sentence):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kobza.evaluation.commands.load_embedder", lambda name: ToneEar())
+    monkeypatch.setattr("kobza.commands.evaluate_checkpoint.load_embedder", lambda name: ToneEar())
     assert main(["evaluate", "model", *(word.format(data) for word in argv)]) == 1
     out, err = capsys.readouterr()
     assert sentence in err and err.startswith("kobza: ") and err.count("\n") == 1 and not out
@@ -220,7 +220,7 @@ def test_stopping_says_so(monkeypatch, capsys, data, tmp_path):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kobza.evaluation.commands.load_embedder", lambda name: ToneEar())
-    monkeypatch.setattr("kobza.evaluation.doctor.check", stop)
+    monkeypatch.setattr("kobza.commands.evaluate_checkpoint.load_embedder", lambda name: ToneEar())
+    monkeypatch.setattr("kobza.evaluation.sanity_checks.check", stop)
     assert main(["evaluate", "model", "--on", f"pairs:{data}/musiccaps"]) == 130
     assert capsys.readouterr().err == "Stopped. No receipt was written.\n"

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score
 
-from kobza.evaluation import bootstrap, metrics
+from kobza.evaluation import intervals as bootstrap
+from kobza.evaluation import metrics
 
 
 def test_ranks_count_from_zero():

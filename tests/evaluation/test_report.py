@@ -1,8 +1,8 @@
 import pytest
 from made_receipts import genre_receipt, receipt, retrieval_receipt, tag_receipt
 
-from kobza.evaluation.published import published_tables
 from kobza.evaluation.report import DASH, report
+from kobza.evaluation.thesis_results import published_tables
 
 
 def section(text, title):

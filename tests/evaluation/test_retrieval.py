@@ -3,9 +3,9 @@ import pytest
 from recordings import ToneEar, tone, write
 
 from kobza.audio import AudioError
-from kobza.checkpoint import Checkpoint
-from kobza.data.synthetic import album, write_album
+from kobza.embedding.checkpoint import Checkpoint
 from kobza.evaluation import retrieval
+from kobza.synth.album import album, write_album
 
 
 def test_a_recording_is_embedded_as_the_library_does_it(tiny_checkpoint, tmp_path):

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from kobza.library import schema
+from kobza.library.stores import schema
 
 fork = multiprocessing.get_context("fork")  # a child that starts at once, for many rounds
 

@@ -16,8 +16,8 @@ from recordings import tone, write
 
 from kobza import Checkpoint
 from kobza.library import Rev, Track, open_store
-from kobza.library.indexing import Opened, Window, decoded, embed
-from kobza.library.scan import Job
+from kobza.library.ingest.embed import Opened, Window, decoded, embed
+from kobza.library.ingest.scan import Job
 
 DIM, WINDOWS = 128, 24
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from kobza.library import LibraryError, Rev, Totals, Track
-from kobza.library.filters import Not, matches
-from kobza.library.parsing import parse_filter
+from kobza.library.filters.parser import parse_filter
+from kobza.library.filters.tree import Not, matches
 
 DIM = 16
 FILTERS = (

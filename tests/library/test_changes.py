@@ -17,14 +17,14 @@ def no_decoding(monkeypatch):
     def decode(path, *_):
         raise AssertionError(f"{path} was decoded")
 
-    monkeypatch.setattr("kobza.library.indexing.decode", decode)
+    monkeypatch.setattr("kobza.library.ingest.embed.decode", decode)
 
 
 def test_second_run_reads_nothing(library, music, monkeypatch):
     library.add(music)
     before, heard = state(library), library.model.windows_heard
     no_decoding(monkeypatch)
-    monkeypatch.setattr("kobza.library.scan.content_hash", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr("kobza.library.ingest.scan.content_hash", lambda path: pytest.fail(f"{path} was read"))
     assert counts(library.add(music)) == (0, 0, 7, 0, 0, 0)
     assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
     assert state(library) == before and library.model.windows_heard == heard
@@ -35,7 +35,7 @@ def test_a_touched_file_is_read_but_not_decoded(library, music, monkeypatch):
     os.utime(music / "200.flac", (1, 1))
     no_decoding(monkeypatch)
     assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
-    monkeypatch.setattr("kobza.library.scan.content_hash", lambda path: pytest.fail("its new time was not kept"))
+    monkeypatch.setattr("kobza.library.ingest.scan.content_hash", lambda path: pytest.fail("its new time was not kept"))
     assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
 
 

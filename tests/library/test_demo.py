@@ -6,9 +6,9 @@ from recordings import ToneEar
 
 from kobza.audio import load_audio, windows
 from kobza.cli import main
-from kobza.data.synthetic import DEMO_QUERIES, album, write_album
 from kobza.library.demo import default_demo_folder, run_demo
 from kobza.library.records import normalised_mean
+from kobza.synth.album import DEMO_QUERIES, album, write_album
 
 
 class KnowingEar(ToneEar):
@@ -50,21 +50,21 @@ def folder(tmp_path, rendered, monkeypatch):
 
 
 def test_counts_what_is_right_and_runs_again(folder, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, 1))
-    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: KnowingEar(folder, 1))
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, 1))
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: KnowingEar(folder, 1))
     assert main(["demo", "--folder", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "8 of 8 queries put a right piece first" in out and out.count("[right]") == 8
     assert all(query.text in out for query in DEMO_QUERIES)
     assert sum(line.startswith("  ") for line in out.splitlines()) == 24
 
-    monkeypatch.setattr("kobza.library.indexing.decode", lambda *_: pytest.fail("indexed again"))
+    monkeypatch.setattr("kobza.library.ingest.embed.decode", lambda *_: pytest.fail("indexed again"))
     assert main(["demo", "--folder", str(folder)]) == 0
     assert capsys.readouterr().out == out
 
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, -1))
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, -1))
 
-    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: KnowingEar(folder, -1))
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: KnowingEar(folder, -1))
     assert main(["demo", "--folder", str(folder)]) == 0
     assert "0 of 8 queries put a right piece first" in capsys.readouterr().out
 

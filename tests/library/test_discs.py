@@ -18,10 +18,13 @@ from store_contract import agree, exact, fill, put, unit
 
 from kobza import MusicLibrary
 from kobza.cli import main
-from kobza.library import LibraryError, open_store, schema, search_file, sqlite_store
-from kobza.library.maintenance import check, repair
-from kobza.library.parsing import parse_filter
-from kobza.library.reindexing import reindex
+from kobza.library import LibraryError, open_store
+from kobza.library.filters.parser import parse_filter
+from kobza.library.ingest.reindex import reindex
+from kobza.library.stores import index_file as search_file
+from kobza.library.stores import schema
+from kobza.library.stores import sqlite as sqlite_store
+from kobza.library.stores.integrity import check, repair
 
 SCHEMA_1 = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
 
@@ -253,8 +256,8 @@ def tree(folder) -> dict:
 
 
 def test_the_music_is_only_read(music, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
     monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
     (music / "text.mp3").write_text("no music")
     before, library = tree(music), ["--library", str(tmp_path / "library")]
@@ -330,8 +333,8 @@ class TestReindex:
 
 
 def test_a_damaged_search_file_is_made_anew_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
     monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
     library = ["--library", str(tmp_path / "library")]
     assert main(["index", str(music), *library]) == 0

@@ -9,8 +9,8 @@ import sqlite3
 import pytest
 
 from kobza.library import Track
-from kobza.library.filters import And, Compare, In, Not, Or, fold, matches, to_sql
-from kobza.library.parsing import DEEPEST, FilterError, parse_filter
+from kobza.library.filters.parser import DEEPEST, FilterError, parse_filter
+from kobza.library.filters.tree import And, Compare, In, Not, Or, fold, matches, to_sql
 
 
 def moment(*parts: int) -> float:

@@ -17,8 +17,10 @@ from recordings import ToneEar, tone, write
 from store_contract import agree, exact, fill, unit
 
 from kobza import Checkpoint, MusicLibrary, cli
-from kobza.library import LibraryError, open_store, search_file, sqlite_store
-from kobza.library.maintenance import check
+from kobza.library import LibraryError, open_store
+from kobza.library.stores import index_file as search_file
+from kobza.library.stores import sqlite as sqlite_store
+from kobza.library.stores.integrity import check
 
 FILES = 24
 

@@ -8,7 +8,8 @@ import pytest
 from recordings import ToneEar, counts, memory_taken, tone, write
 
 from kobza import MusicLibrary
-from kobza.library import LibraryError, default_library_path, indexing
+from kobza.library import LibraryError, default_library_path
+from kobza.library.ingest import embed as indexing
 
 
 def pitches(hits) -> list[int]:

@@ -15,12 +15,13 @@ from store_contract import StoreContract, fill, put, unit
 
 from kobza import MusicLibrary
 from kobza.cli import main
-from kobza.library import LibraryError, Rev, Track, milvus_store, open_store
-from kobza.library.filters import Compare, In
-from kobza.library.milvus_filter import to_expression
-from kobza.library.milvus_place import Place
-from kobza.library.milvus_rows import to_path, to_text
-from kobza.library.parsing import parse_filter
+from kobza.library import LibraryError, Rev, Track, open_store
+from kobza.library.filters.parser import parse_filter
+from kobza.library.filters.tree import Compare, In
+from kobza.library.stores.milvus import store as milvus_store
+from kobza.library.stores.milvus.address import Place
+from kobza.library.stores.milvus.filter import to_expression
+from kobza.library.stores.milvus.rows import to_path, to_text
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +106,7 @@ class MilvusContract(StoreContract):
     def test_killed_at_any_moment(self, store, monkeypatch):
         """No half track is seen, nothing that was stored is lost, and the next run completes and tidies up."""
         started_clean = multiprocessing.get_context("forkserver")  # gRPC does not outlive a fork
-        started_clean.set_forkserver_preload(["milvus_writer", "kobza.library.milvus_store"])
+        started_clean.set_forkserver_preload(["milvus_writer", "kobza.library.stores.milvus.store"])
         rng, kills = random.Random(1), 0
         url = f"{store.place.uri.replace('http', 'milvus')}/tested"
         for number in range(1900, 1900 + self.rounds):
@@ -157,8 +158,8 @@ class TestReal(MilvusContract):
 
 
 def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-    monkeypatch.setattr("kobza.text_tower.TextTower.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for hertz in range(300, 3300, 300):
         write_recording(

@@ -9,8 +9,8 @@ from recordings import ToneEar, counts, tone, write
 from kobza import MusicLibrary
 from kobza.cli import main
 from kobza.library import LibraryError, open_store
-from kobza.library.copying import copy_library
-from kobza.library.scan import in_shard
+from kobza.library.ingest.copy import copy_library
+from kobza.library.ingest.scan import in_shard
 
 HERTZ = range(200, 4400, 200)
 
@@ -72,7 +72,7 @@ def test_a_shard_forgets_its_own_only(tmp_path, music):
 
 
 def test_copying_goes_on_where_it_stopped_and_keeps_everything(tmp_path, music, monkeypatch):
-    monkeypatch.setattr("kobza.library.copying.AT_ONCE", 4)
+    monkeypatch.setattr("kobza.library.ingest.copy.AT_ONCE", 4)
     with MusicLibrary.open(tmp_path / "a", ToneEar()) as library:
         library.add(music)
 
@@ -126,7 +126,7 @@ def test_recordings_at_an_address(tmp_path, ear):
 
 
 def test_the_commands(tmp_path, music, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
     (tmp_path / "list").write_bytes(b"%s\n\n%s\n" % (os.fsencode(music / "400.wav"), os.fsencode(music / "600.wav")))
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
     assert main(["index", "--list", str(tmp_path / "list"), "--library", a]) == 0

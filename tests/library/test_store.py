@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from store_contract import StoreContract, agree, exact, fill, put, unit
 
-from kobza.library import LibraryError, Track, open_store, search_file, sqlite_store
-from kobza.library.parsing import parse_filter
+from kobza.library import LibraryError, Track, open_store
+from kobza.library.filters.parser import parse_filter
+from kobza.library.stores import index_file as search_file
+from kobza.library.stores import sqlite as sqlite_store
 
 
 @pytest.fixture

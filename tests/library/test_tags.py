@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from recordings import FORMATS, tone, write
 
-from kobza.library.tags import read_tags
+from kobza.library.ingest.tags import read_tags
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -16,7 +16,7 @@ from recordings import ToneEar, counts, tone, write
 from zoo import build, encoded, wav, zoo
 
 from kobza import Checkpoint, MusicLibrary
-from kobza.library import indexing
+from kobza.library.ingest import embed as indexing
 
 
 def everything(folder: Path) -> dict[str, tuple]:

@@ -10,8 +10,8 @@ from tiny import make_model, make_tokenizer
 
 from kobza import KobzaFeatureExtractor, KobzaProcessor
 from kobza.data.recordings import Recording
-from kobza.training.examples import PairCollator, PairDataset
-from kobza.training.known_pairs import FrozenCache
+from kobza.training.cached_dataset import FrozenCache
+from kobza.training.dataset import PairCollator, PairDataset
 
 WORDS = ("slow", "sad piano", "fast drums and bass", "a choir is with the organ", "happy", "flute song")
 

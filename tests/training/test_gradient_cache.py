@@ -7,7 +7,7 @@ import torch
 from pairs import Pairs, collate, still_model
 from tiny import TINY_RESNET, TINY_TEXT, make_model
 
-from kobza.loss_kobza import LOSSES
+from kobza.model.loss_kobza import LOSSES
 from kobza.training.gradient_cache import check_chunks, in_chunks
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from kobza.checkpoint import Checkpoint
+from kobza.embedding.checkpoint import Checkpoint
 from kobza.training.recipe import recipe_names
 from kobza.training.run import main
 

@@ -14,7 +14,7 @@ from recordings import tone, write
 from torch.utils.data import DataLoader
 
 from kobza.data.recordings import DataSetError
-from kobza.training.examples import PairCollator
+from kobza.training.dataset import PairCollator
 from kobza.training.streaming import PairStream, find_shards
 
 COUNT, SHARDS = 14, 4

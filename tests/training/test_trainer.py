@@ -9,7 +9,7 @@ from pairs import Pairs, collate, make_trainer, still_model
 from safetensors.torch import load_file
 
 from kobza.evaluation.metrics import retrieval_metrics
-from kobza.loss_kobza import LOSSES
+from kobza.model.loss_kobza import LOSSES
 from kobza.training.trainer import TrainingError, last_state
 
 

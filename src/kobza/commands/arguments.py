@@ -29,15 +29,15 @@ def which_library() -> argparse.ArgumentParser:
 
 def open_library(args: argparse.Namespace, read_only: bool = False):
     """The `MusicLibrary` that --library and --model name."""
-    from ..library import MusicLibrary
+    from kobza.library import MusicLibrary
 
     return MusicLibrary.open(args.library, args.model, read_only=read_only)
 
 
 def library_folder(args: argparse.Namespace) -> Path:
     """For commands that need the library's files. LibraryError: it is in no folder."""
-    from ..library import LibraryError, default_library_path
-    from ..library.remote import is_address
+    from kobza.library import LibraryError, default_library_path
+    from kobza.library.remote import is_address
 
     folder = args.library or default_library_path()
     if is_address(folder):

@@ -1,114 +1,76 @@
-"""Your music: index, sync, reindex, remove, info, demo."""
+"""The library as a thing to be looked after: library check, repair, export, import, copy."""
 
 import argparse
-import os
 from pathlib import Path
 
-from ..terminal import progress_bar, say
-from .arguments import command, library_folder, open_library, shard, which_library
+from kobza.commands.arguments import command, library_folder
+from kobza.terminal import progress_bar
 
 
 def add(commands) -> None:
     """Declare this file's sub-commands."""
-    which = which_library()
-    paths = argparse.ArgumentParser(add_help=False)
-    paths.add_argument("paths", nargs="+", metavar="PATH")
-
-    into = command(commands, index, "Add folders or files of music; known ones are looked at again.", which)
-    into.add_argument(
-        "paths", nargs="*", metavar="PATH", help="a folder, a file, or an address such as s3://bucket/music"
-    )
-    into.add_argument("--list", metavar="FILE", help="a file that names more of these, one a line")
-    into.add_argument(
-        "--shard", type=shard, metavar="I/N", help="only the I-th of N parts, for N machines (see README)"
-    )
-    into.add_argument("--engine", choices=("local", "ray"), default="local", help="where to embed (default: local)")
-    command(commands, sync, "Look again into all folders that were added.", which)
-    command(commands, reindex, "Make the library anew, with another checkpoint if --model names one.", which)
-    command(commands, remove, "Forget tracks, or all tracks of a folder. The files stay.", paths, which)
-    command(commands, info, "Say what the library holds and which model made it.", which)
-    command(commands, demo, "Make a small album, index it and ask it eight questions.", which).add_argument(
-        "--folder", metavar="DIR", help="where the album goes (default: kobza-demo in your cache folder)"
-    )
+    text = "Look after the library itself."
+    care = commands.add_parser("library", help=text, description=text).add_subparsers(metavar="COMMAND", required=True)
+    where, file = argparse.ArgumentParser(add_help=False), argparse.ArgumentParser(add_help=False)
+    where.add_argument("--library", metavar="DIR", help="the library (default: $KOBZA_LIBRARY, or your own)")
+    file.add_argument("file", metavar="FILE.parquet", type=Path)
+    command(care, check, "Look for anything in the library that is not whole.", where)
+    command(care, repair, "Mend what can be mended; what is damaged is kept beside it.", where)
+    command(care, export, "Write all tracks, with their vectors, into one file.", where, file)
+    command(care, import_, "Put the tracks of an exported file into the library.", where, file, name="import")
+    text = "Bring all tracks of a library into another, wherever that is, without embedding them again."
+    two = command(care, copy, text)
+    two.add_argument("source", metavar="A", help="a library's folder, or milvus://HOST:PORT/NAME")
+    two.add_argument("target", metavar="B", help="another's, made if absent; what it has already stays")
 
 
-def _print_report(report) -> int:
-    """The counts, and each failure with its reason. 1 if nothing went well."""
-    for failure in report.failed:
-        say(f"failed: {failure.reason}")
-    print(report)
-    went_well = report.added + report.changed + report.unchanged + report.moved + report.removed
-    if not went_well and not report.failed:
-        say("No recordings there; name a folder with music in it.")
-    return 0 if went_well else 1
+def check(args: argparse.Namespace) -> int:
+    from kobza.audio import printable
+    from kobza.library.stores.integrity import check
+
+    folder = library_folder(args)
+    problems = check(folder)
+    for problem in problems:
+        print(problem.sentence)
+    print(f"{printable(folder)}: {f'{len(problems)} of its parts not whole' if problems else 'all is well'}")
+    return 1 if problems else 0
 
 
-def index(args: argparse.Namespace) -> int:
-    engine = {}
-    if args.engine == "ray":
-        from ..library.ray_engine import embed_on_ray
+def repair(args: argparse.Namespace) -> int:
+    from kobza.library.stores.integrity import repair
 
-        engine = {"engine": embed_on_ray}
-    paths = args.paths + ([*filter(None, Path(args.list).read_bytes().splitlines())] if args.list else [])
-    if not paths:
-        say("Name the folders or files of music to index, or a file that lists them with --list.")
-        return 2
-    with open_library(args) as library, progress_bar() as progress:
-        report = library.add(map(os.fsdecode, paths), progress, args.shard, **engine)
-    return _print_report(report)
-
-
-def sync(args: argparse.Namespace) -> int:
-    with open_library(args) as library, progress_bar() as progress:
-        if not library.folders:
-            say("The library knows no folder yet; add one with: kobza index FOLDER")
-            return 1
-        report = library.sync(progress)
-    return _print_report(report)
-
-
-def reindex(args: argparse.Namespace) -> int:
-    from ..library.reindexing import reindex
-
-    with progress_bar() as progress:
-        report = reindex(library_folder(args), args.model, progress)
-    return _print_report(report)
-
-
-def remove(args: argparse.Namespace) -> int:
-    with open_library(args) as library:
-        report = library.remove(args.paths)
-    print(f"{report.removed} removed")
-    if not report.removed:
-        say("No track of the library is there; `kobza search` prints the paths it knows.")
-    return 0 if report.removed else 1
-
-
-def info(args: argparse.Namespace) -> int:
-    from ..audio import printable
-    from ..library.remote import absolute
-
-    with open_library(args, read_only=True) as library:
-        meta, totals = library.store.meta, library.store.count()
-        print(f"library      {printable(absolute(library.path))}")
-        print(f"tracks       {totals.tracks} ({totals.seconds / 3600:.1f} hours, {totals.windows} windows)")
-        print(f"model        {meta.get('model', 'none yet')}")
-        print(f"fingerprint  {meta.get('fingerprint', 'none yet')}")
-        for folder in library.folders:
-            print(f"folder       {printable(folder)}")
+    done = repair(library_folder(args))
+    print("\n".join(done) if done else "There was nothing to mend.")
     return 0
 
 
-def demo(args: argparse.Namespace) -> int:
-    from ..library.demo import default_demo_folder, run_demo
+def export(args: argparse.Namespace) -> int:
+    from kobza.library import default_library_path, open_store
+    from kobza.library.ingest.parquet import export_library
 
-    folder = Path(args.folder) if args.folder else default_demo_folder()
-    say(f"Composing, indexing and searching an album of its own in {folder}")
-    with progress_bar("composing") as progress:
-        answers = run_demo(folder, args.library, args.model, progress)
-    for answer in answers:
-        print(f"\n{answer.query.text}  [{'right' if answer.right else 'wrong'}]")
-        for hit, piece in answer.best:
-            print(f"  {hit.score:.3f}  {piece.title}: {piece.caption}")
-    print(f"\n{sum(a.right for a in answers)} of {len(answers)} queries put a right piece first")
+    store = open_store(args.library or default_library_path(), read_only=True)
+    try:
+        print(f"{export_library(store, args.file)} tracks exported")
+    finally:
+        store.close()
+    return 0
+
+
+def import_(args: argparse.Namespace) -> int:
+    from kobza.library import default_library_path, open_store
+    from kobza.library.ingest.parquet import import_library
+
+    store = open_store(args.library or default_library_path())
+    try:
+        print(f"{import_library(store, args.file)} tracks imported")
+    finally:
+        store.close()
+    return 0
+
+
+def copy(args: argparse.Namespace) -> int:
+    from kobza.library.ingest.copy import copy_library
+
+    with progress_bar() as progress:
+        print(copy_library(args.source, args.target, progress))
     return 0

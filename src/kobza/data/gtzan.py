@@ -9,8 +9,8 @@ fault-filtered `test_filtered.txt` (Kereliuk et al., 2015; lines like blues/blue
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from ..audio import AudioError, decode, printable
-from .recordings import DataSet, DataSetError, Recording, Skipped, files_under, require_folder
+from kobza.audio import AudioError, decode, printable
+from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, files_under, require_folder
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 LABELS = {genre: {"hiphop": "hip-hop"}.get(genre, genre) for genre in GENRES}  # folder: the word in a prompt

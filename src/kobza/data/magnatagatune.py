@@ -8,8 +8,8 @@ All clips count, those without any of the tags too. Tags are taken as they are w
 
 from pathlib import Path
 
-from ..audio import printable
-from .recordings import DataSet, DataSetError, Recording, Skipped, files_under, read_table, require_folder
+from kobza.audio import printable
+from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, files_under, read_table, require_folder
 
 TABLE = "annotations_final.csv"
 TAGS = 188

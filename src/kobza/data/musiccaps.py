@@ -6,9 +6,9 @@ columns. Videos vanish, so every copy is another part of the whole; a split is t
 
 from pathlib import Path
 
-from .pairs import load_pairs
-from .recordings import DataSet, DataSetError
-from .splits import place_of
+from kobza.data.pairs import load_pairs
+from kobza.data.recordings import DataSet, DataSetError
+from kobza.data.splits import place_of
 
 THESIS = {"train": 3794, "validation": 500, "test": 1000}  # shares: which clips they were is not published
 RULES = ("thesis", "zero-shot", "leak-free")

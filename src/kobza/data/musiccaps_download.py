@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..audio import printable
-from .fetching import FINAL, IN_VAIN, YOUTUBE, Clip, Fetcher, Missing
-from .musiccaps import is_true
-from .pairs import aspects_of
-from .recordings import DataSetError, read_table
+from kobza.audio import printable
+from kobza.data.musiccaps import is_true
+from kobza.data.pairs import aspects_of
+from kobza.data.recordings import DataSetError, read_table
+from kobza.data.video_clips import FINAL, IN_VAIN, YOUTUBE, Clip, Fetcher, Missing
 
 HUB, HUB_TABLE = "google/MusicCaps", "musiccaps-public.csv"
 SCRATCH = ".fetching"

@@ -11,8 +11,17 @@ import ast
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from ..audio import AUDIO_EXTENSIONS, printable
-from .recordings import DataSet, DataSetError, Recording, Skipped, files_under, read_jsonl, read_table, require_folder
+from kobza.audio import AUDIO_EXTENSIONS, printable
+from kobza.data.recordings import (
+    DataSet,
+    DataSetError,
+    Recording,
+    Skipped,
+    files_under,
+    read_jsonl,
+    read_table,
+    require_folder,
+)
 
 # table: its column of files. The first that is there counts.
 TABLES = {"metadata.jsonl": "file_name", "metadata.csv": "file_name", "song_describer.csv": "path"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..audio import printable
+from kobza.audio import printable
 
 Skipped = list[tuple[str, str]]  # (file, reason)
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from .pairs import load_pairs
-from .recordings import DataSet, DataSetError
+from kobza.data.pairs import load_pairs
+from kobza.data.recordings import DataSet, DataSetError
 
 VALIDATION = 0.1  # the part of one's own pairs
 

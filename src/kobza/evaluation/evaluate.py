@@ -13,17 +13,24 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import printable
-from ..data.classes import load_classes
-from ..data.gtzan import load_gtzan
-from ..data.magnatagatune import load_magnatagatune
-from ..data.musiccaps import load_musiccaps
-from ..data.pairs import load_pairs
-from ..data.recordings import DataSet, DataSetError
-from .bootstrap import RESAMPLES
-from .metrics import areas_under_curves
-from .retrieval import Progress, embed_recordings, retrieval_figures
-from .zero_shot import GENRE_PROMPTS, TAG_PROMPTS, class_figures, label_vectors, read_prompts, tag_figures
+from kobza.audio import printable
+from kobza.data.class_folders import load_classes
+from kobza.data.gtzan import load_gtzan
+from kobza.data.magnatagatune import load_magnatagatune
+from kobza.data.musiccaps import load_musiccaps
+from kobza.data.pairs import load_pairs
+from kobza.data.recordings import DataSet, DataSetError
+from kobza.evaluation.intervals import RESAMPLES
+from kobza.evaluation.metrics import areas_under_curves
+from kobza.evaluation.retrieval import Progress, embed_recordings, retrieval_figures
+from kobza.evaluation.zero_shot import (
+    GENRE_PROMPTS,
+    TAG_PROMPTS,
+    class_figures,
+    label_vectors,
+    read_prompts,
+    tag_figures,
+)
 
 PROMPTS = {"gtzan": GENRE_PROMPTS, "magnatagatune": TAG_PROMPTS, "classes": GENRE_PROMPTS}
 DIGITS = 6
@@ -70,7 +77,7 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict:
-    """Measure an embedder (see `kobza.evaluation.baselines`) on a data set, after a self-test of the embedder.
+    """Measure an embedder (see `kobza.embedding.embedder`) on a data set, after a self-test of the embedder.
 
     Args:
         spec: see `load_data_set`.
@@ -128,7 +135,7 @@ def self_test(embedder, say: Callable[[str], None] = lambda _: None) -> list[str
 
     A model that is merely bad, such as one with random weights, is measured; one whose vectors are none is refused.
     """
-    from .doctor import check
+    from kobza.evaluation.sanity_checks import check
 
     odd = [finding for finding in check(embedder) if not finding.ok]
     fatal = [finding.sentence for finding in odd if finding.name in FATAL]
@@ -206,7 +213,7 @@ def versions() -> dict[str, str]:
     import torch
     import transformers
 
-    from .. import __version__
+    from kobza import __version__
 
     return {"kobza": __version__} | {m.__name__: str(m.__version__) for m in (torch, transformers, av, np)}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard
 
-from ..audio import printable
-from .receipts import DATASETS
+from kobza.audio import printable
+from kobza.evaluation.results import DATASETS
 
 # The Hub's names of data sets; any other set is a folder of somebody's own.
 HUB_DATASETS = {"musiccaps": "google/MusicCaps", "gtzan": "marsyas/gtzan", "magnatagatune": "magnatagatune"}

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from .published import Row, Table
-from .receipts import Run, place, place_name, runs
+from kobza.evaluation.results import Run, place, place_name, runs
+from kobza.evaluation.thesis_results import Row, Table
 
 DASH = "–"
 METRICS = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10", "F1", "accuracy", "ROC-AUC", "PR-AUC")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import AudioError, decode, printable, windows
-from .bootstrap import RESAMPLES, rank_intervals
-from .metrics import RETRIEVAL, rank_metrics, ranks
+from kobza.audio import AudioError, decode, printable, windows
+from kobza.evaluation.intervals import RESAMPLES, rank_intervals
+from kobza.evaluation.metrics import RETRIEVAL, rank_metrics, ranks
 
 DIRECTIONS = ("text -> music", "music -> text")
 GALLERIES = (62, 100, 1000)

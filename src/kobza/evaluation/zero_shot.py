@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .bootstrap import RESAMPLES, class_intervals, tag_intervals
-from .metrics import accuracy, confusion, macro_f1, tag_metrics
+from kobza.evaluation.intervals import RESAMPLES, class_intervals, tag_intervals
+from kobza.evaluation.metrics import accuracy, confusion, macro_f1, tag_metrics
 
 GENRE_PROMPTS = ("The {} song", "this is a music of {}", "this is a sound of {}", "{}")  # the thesis's, for GTZAN
 TAG_PROMPTS = ("{}", "song with this feature: {}", "The {} song")  # and for MagnaTagATune

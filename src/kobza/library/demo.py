@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kobza.data.synthetic import DEMO_QUERIES, DemoQuery, Piece, write_album
 from kobza.library.library import MusicLibrary
 from kobza.library.records import Hit, LibraryError
+from kobza.synth.album import DEMO_QUERIES, DemoQuery, Piece, write_album
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def open_album(folder=None, library=None, model=None, progress: Callable | None 
     Raises:
         LibraryError: the album cannot be indexed.
     """
-    from kobza.checkpoint import Checkpoint  # here: it loads torch
+    from kobza.embedding.checkpoint import Checkpoint  # here: it loads torch
 
     folder = Path(folder) if folder is not None else default_demo_folder()
     checkpoint = Checkpoint.load(model)

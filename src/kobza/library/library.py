@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kobza.audio import printable
-from kobza.library.answering import Answering
-from kobza.library.indexing import Embedded, Progress, embed_recordings
+from kobza.library.ingest.embed import Embedded, Progress, embed_recordings
+from kobza.library.ingest.scan import Plan, in_shard, make_plan, survey, under
 from kobza.library.records import Failure, LibraryError, Report
 from kobza.library.remote import absolute, is_address
-from kobza.library.scan import Plan, in_shard, make_plan, survey, under
-from kobza.library.store import Store, open_store
+from kobza.library.search.searcher import Answering
+from kobza.library.stores.base import Store, open_store
 
 PathLike = str | os.PathLike
 MOST_HELD = 256  # tracks embedded and not yet written
@@ -43,7 +43,7 @@ class MusicLibrary(Answering):
 
         Args:
             path: the library's folder, or milvus://HOST:PORT/NAME.
-            model: a folder or Hub id of a checkpoint, or a `kobza.checkpoint.Checkpoint`; None for the default one.
+            model: a folder or Hub id of a checkpoint, or a `Checkpoint`; None for the default one.
                 It is loaded when first needed.
             read_only: the library must be there, and nothing in it is written.
 
@@ -57,7 +57,9 @@ class MusicLibrary(Answering):
     def model(self):
         """The checkpoint, loaded on first use."""
         if self._is_name(self._model):
-            from kobza.checkpoint import Checkpoint  # here: loading torch takes a second, and not every use needs it
+            from kobza.embedding.checkpoint import (
+                Checkpoint,  # here: loading torch takes a second, and not every use needs it
+            )
 
             self._model = Checkpoint.load(self._model)
         return self._model
@@ -69,7 +71,7 @@ class MusicLibrary(Answering):
         if not self._is_name(self._model):
             return self._model
         if self._text_model is None:
-            from kobza.text_tower import TextTower
+            from kobza.embedding.numpy_text_tower import TextTower
 
             self._text_model = TextTower.load(self._model)
         return self._text_model

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kobza.audio import printable
-from kobza.library.strength import match_word
+from kobza.library.calibration import match_word
 
 UNIT = 5e-3  # how far from 1 a vector's length may be; half precision takes up to 1e-3
 

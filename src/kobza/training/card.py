@@ -5,8 +5,8 @@ from pathlib import Path
 from huggingface_hub import ModelCardData
 from transformers.trainer_callback import TrainerState
 
-from ..evaluation.metrics import RETRIEVAL
-from ..evaluation.plots import training_curves
+from kobza.evaluation.metrics import RETRIEVAL
+from kobza.evaluation.plots import training_curves
 
 DIRECTIONS = {"text -> music": "", "music -> text": "music_to_text_"}
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from ..modeling_kobza import KobzaOutput
+from kobza.model.modeling_kobza import KobzaOutput
 
 
 def in_chunks(forward: Callable[..., KobzaOutput], pairs: int) -> Callable[..., KobzaOutput]:

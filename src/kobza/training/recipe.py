@@ -15,8 +15,8 @@ from pathlib import Path
 import yaml
 from transformers import HfArgumentParser
 
-from ..audio import printable
-from .arguments import DataArguments, KobzaTrainingArguments, ModelArguments
+from kobza.audio import printable
+from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 
 RECIPES = Path(__file__).with_name("recipes")
 KINDS = (ModelArguments, DataArguments, KobzaTrainingArguments)

@@ -18,15 +18,15 @@ from accelerate.utils import broadcast_object_list
 from transformers import EarlyStoppingCallback, set_seed
 from transformers.trainer_callback import TrainerState
 
-from ..data.splits import write_split
-from .arguments import DataArguments, KobzaTrainingArguments, ModelArguments
-from .building import build
-from .card import write_card
-from .examples import PairCollator, PairDataset
-from .recipe import RecipeError, parse
-from .sources import is_stream, load_splits
-from .streaming import PairStream
-from .trainer import KobzaTrainer, last_state
+from kobza.data.splits import write_split
+from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
+from kobza.training.card import write_card
+from kobza.training.data_sources import is_stream, load_splits
+from kobza.training.dataset import PairCollator, PairDataset
+from kobza.training.model_factory import build
+from kobza.training.recipe import RecipeError, parse
+from kobza.training.streaming import PairStream
+from kobza.training.trainer import KobzaTrainer, last_state
 
 # Settings of the trainer that a resumed run may not change: its state would not fit, or not know of them
 FIXED = (

@@ -18,10 +18,10 @@ from zlib import crc32
 import numpy as np
 from torch.utils.data import IterableDataset
 
-from ..audio import AUDIO_EXTENSIONS
-from ..data.pairs import aspects_of
-from ..data.recordings import DataSetError, Recording
-from .examples import Pairs
+from kobza.audio import AUDIO_EXTENSIONS
+from kobza.data.pairs import aspects_of
+from kobza.data.recordings import DataSetError, Recording
+from kobza.training.dataset import Pairs
 
 SHUFFLED = 256  # undecoded examples held back, of which one is drawn: some 100 MB of ten-second FLAC
 log = logging.getLogger(__name__)

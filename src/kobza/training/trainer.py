@@ -9,17 +9,17 @@ from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainerState
 
-from ..checkpoint import Checkpoint
-from ..evaluation.metrics import rank_metrics, ranks
-from ..loss_kobza import LOSSES
-from ..modeling_kobza import KobzaModel
-from ..processing_kobza import KobzaProcessor
-from .arguments import KobzaTrainingArguments
-from .border import from_border
-from .gathering import gather
-from .gradient_cache import check_chunks, in_chunks
-from .known_pairs import FrozenCache, KnownCollator
-from .streaming import PairStream
+from kobza.embedding.checkpoint import Checkpoint
+from kobza.evaluation.metrics import rank_metrics, ranks
+from kobza.model.loss_kobza import LOSSES
+from kobza.model.modeling_kobza import KobzaModel
+from kobza.model.processing_kobza import KobzaProcessor
+from kobza.training.arguments import KobzaTrainingArguments
+from kobza.training.cached_dataset import FrozenCache, KnownCollator
+from kobza.training.distributed import gather
+from kobza.training.frozen_split import from_border
+from kobza.training.gradient_cache import check_chunks, in_chunks
+from kobza.training.streaming import PairStream
 
 WHOLE = "whole"  # an empty file that a checkpoint folder gets last
 STEP_FOLDER = "checkpoint-"

@@ -1,0 +1,81 @@
+"""Giving a model away: push, export."""
+
+import argparse
+from pathlib import Path
+
+from kobza.commands.arguments import command
+from kobza.terminal import print_table, say
+
+CHECKPOINT = "a checkpoint: a folder or a Hub id (default: kobza-mini)"
+
+
+def add(commands) -> None:
+    """Declare this file's sub-commands."""
+    pushed = command(commands, push, "Publish a checkpoint on the Hub, after a check that it works without kobza.")
+    pushed.add_argument("repo_id", metavar="REPO_ID", help="user/name")
+    pushed.add_argument("--model", metavar="MODEL", help=CHECKPOINT)
+    pushed.add_argument("--public", action="store_true", help="a new repository is for all to see (default: private)")
+    pushed.add_argument("--dry-run", action="store_true", help="assemble and check; list what would be uploaded")
+    pushed.add_argument(
+        "--receipt", action="append", default=[], metavar="FILE", help="figures of kobza evaluate, for the card"
+    )
+    pushed.add_argument(
+        "--source", action="append", default=[], metavar="WHAT=LICENCE", help="what it learned from, for the card"
+    )
+
+    written = command(commands, export, "Write the towers as ONNX files, in float32 and in 8 bits.")
+    written.add_argument("format", choices=["onnx"])
+    written.add_argument("out", metavar="OUT", help="the folder for text.onnx, audio.onnx and their _int8")
+    written.add_argument("--model", metavar="MODEL", help=CHECKPOINT)
+    written.add_argument("--pairs", metavar="DIR", help="captioned recordings, to measure what the 8 bits cost")
+
+
+def push(args: argparse.Namespace) -> int:
+    from kobza.audio import printable
+    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.evaluation.results import read_receipt
+    from kobza.export.push import push as push_checkpoint
+
+    wrong = next((source for source in args.source if not all(part.strip() for part in source.rpartition("="))), None)
+    if wrong is not None:
+        raise ValueError(f"--source {wrong!r} is not WHAT=LICENCE: write, for example, 'MusicCaps=CC BY-SA 4.0'.")
+    sources = [tuple(part.strip() for part in source.rpartition("=")[::2]) for source in args.source]
+    receipts = [read_receipt(Path(path)) for path in args.receipt]
+    files, address = push_checkpoint(
+        args.repo_id, Checkpoint.load(args.model, "cpu"), args.public, args.dry_run, receipts, sources, say
+    )
+    for name, size in files:
+        print(f"{size:>12,}  {printable(name)}")
+    print(f"{sum(size for _, size in files):>12,}  bytes in {len(files)} files", end=" ")
+    print(f"for {args.repo_id}; nothing was uploaded" if address is None else f"at {address}")
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from kobza.audio import printable
+    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.export.onnx import OPSET, PRECISIONS, OnnxTowers, measure
+    from kobza.export.onnx import export as export_towers
+
+    checkpoint, folder = Checkpoint.load(args.model, "cpu"), Path(args.out)
+    say(f"Exporting {checkpoint.name} ({checkpoint.fingerprint})")
+    differences = export_towers(checkpoint, folder)
+    print(f"Opset {OPSET}. Largest difference from torch:", end=" ")
+    print(", ".join(f"{tower} {value:.0e}" for tower, value in differences.items()))
+    figures = ("R@1", "R@10")
+    table = Table(
+        "precision", "text, MB", "audio, MB", *(("text, s", "audio, s", *figures) if args.pairs else ()), box=None
+    )
+    for precision in PRECISIONS:
+        towers = OnnxTowers(checkpoint, folder, precision)
+        cells = [f"{path.stat().st_size / 1e6:.1f}" for path in towers.files.values()]
+        if args.pairs:
+            measured = measure(towers, args.pairs)
+            cells += [f"{seconds:.2f}" for seconds in towers.seconds.values()]
+            cells += [f"{measured[figure]:.3f}" for figure in figures]
+        table.add_row(precision, *cells)
+    print_table(table)
+    print(f"Written: {printable(folder)}")
+    return 0

@@ -1,0 +1,67 @@
+"""The figures of the thesis, read from `thesis_results.yaml`: every system, prompt and setting of its tables."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: `system` is the recipe's name, `name` the thesis's; `figures` are metric -> value.
+
+    prompt: with {genre} or {tag} where the label goes; None in retrieval, and where the source names none.
+    published_only: its weights are not public, so nobody but its authors can measure it.
+    """
+
+    system: str
+    name: str
+    figures: dict[str, float]
+    settings: dict[str, float | str] = field(default_factory=dict)
+    prompt: str | None = None
+    published_only: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the thesis. `gallery` and `direction` belong to retrieval, None otherwise."""
+
+    table: str
+    title: str
+    source: str
+    dataset: str
+    task: str
+    rows: tuple[Row, ...]
+    split: str | None = None
+    direction: str | None = None
+    gallery: int | None = None
+
+    @property
+    def metrics(self) -> list[str]:
+        return list(self.rows[0].figures)
+
+    def flat(self) -> Iterator[dict]:
+        """One dictionary a figure, with all that it depends on: ready for a data frame."""
+        for row in self.rows:
+            for metric, value in row.figures.items():
+                yield {
+                    "table": self.table,
+                    "system": row.system,
+                    "dataset": self.dataset,
+                    "split": self.split,
+                    "direction": self.direction,
+                    "gallery": self.gallery,
+                    "prompt": row.prompt,
+                    "metric": metric,
+                    "value": value,
+                    "settings": row.settings,
+                    "published_only": row.published_only,
+                    "source": self.source,
+                }
+
+
+def published_tables() -> list[Table]:
+    """The thesis's tables 2.2, 2.4 and 3.2 to 3.7, in its order."""
+    text = Path(__file__).with_name("thesis_results.yaml").read_text(encoding="utf-8")
+    return [Table(**{**table, "rows": tuple(Row(**row) for row in table["rows"])}) for table in yaml.safe_load(text)]

@@ -1,0 +1,112 @@
+"""The model card: `card.md`, filled in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import ModelCardData
+
+from kobza.embedding.checkpoint import Checkpoint
+from kobza.evaluation.model_index import eval_results
+from kobza.evaluation.results import place, place_name, runs
+
+LIMITS = (
+    "It understands the language of what it was trained on, which is English unless said otherwise above.",
+    "Genres, instruments and voices that are rare in what it learned from, it hardly knows.",
+    'It hears what sounds, not what is meant: no words of a song, no names, no dates; "no drums" still asks for drums.',
+    "Nothing above half of its sampling rate is heard: 8 kHz at the usual 16 kHz.",
+)
+NO_FIGURES = "None were given. `kobza evaluate` measures it."
+NO_SOURCES = "Whoever published it did not say, so nothing is known of its rights."
+
+
+def model_card(
+    repo_id: str,
+    summary: str,
+    fingerprint: str,
+    sources: Sequence[tuple[str, str]] = (),
+    receipts: Sequence[dict] = (),
+    limits: Sequence[str] = LIMITS,
+    more: str = "",
+    figures: str = "",
+) -> str:
+    """A README.md for the Hub.
+
+    Args:
+        repo_id: "user/name". summary: what it is, in Markdown. fingerprint: the checkpoint's.
+        sources: (what it learned from, the licence) each. limits: a sentence each.
+        receipts: of `kobza evaluate`, for the figures and the `model-index`.
+        figures: Markdown, in place of the receipts' table. more: further sections, in Markdown.
+
+    Raises:
+        ValueError: a receipt is another checkpoint's.
+    """
+    for receipt in receipts:
+        if receipt["fingerprint"] != fingerprint:
+            raise ValueError(
+                f"A receipt is of the checkpoint {receipt['fingerprint']}, but this one is {fingerprint}: measure it "
+                "with `kobza evaluate`."
+            )
+    name = repo_id.split("/")[-1]
+    metadata = ModelCardData(
+        language="en",
+        library_name="transformers",
+        pipeline_tag="zero-shot-audio-classification",
+        tags=["music", "text-to-music-retrieval", "sentence-transformers", "kobza"],
+        model_name=name if receipts else None,
+        eval_results=eval_results(receipts) or None,
+    )
+    template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
+    return template.format(
+        metadata=metadata.to_yaml(),
+        name=name,
+        repo_id=repo_id,
+        summary=summary,
+        figures=figures or figure_table(receipts) or NO_FIGURES,
+        more=more and more.strip() + "\n\n",
+        sources=_table(("what", "licence"), sources) or NO_SOURCES,
+        limits="\n".join(f"- {limit}" for limit in limits),
+        fingerprint=fingerprint,
+    )
+
+
+def describe(checkpoint: Checkpoint) -> str:
+    """What a checkpoint is, in a sentence or two."""
+    model, config = checkpoint.model, checkpoint.model.config
+    text, audio = (
+        sum(weight.numel() for name, weight in model.named_parameters() if name.startswith(tower)) / 1e6
+        for tower in ("text_", "audio_")
+    )
+    return (
+        f"A sentence and a recording of music in one space of {checkpoint.dim} dimensions, to search music by "
+        f"describing it: two towers of {text + audio:.1f} million weights, text ({config.text_config.model_type}) "
+        f"{text:.1f} M and sound ({config.audio_config.model_type}) {audio:.1f} M. It hears windows of "
+        f"{checkpoint.window_seconds:g} s at {checkpoint.sampling_rate:,} Hz. Made with Kobza."
+    )
+
+
+def figure_table(receipts: Sequence[dict]) -> str:
+    """A line for each data set and condition, the figures with their 95 % intervals."""
+    rows = []
+    for run in (run for receipt in receipts for run in runs(receipt)):
+        condition = ", ".join(
+            part
+            for part in (
+                run.direction or run.task,
+                f"gallery {run.gallery:,}" if run.gallery else "",
+                f'prompt "{run.prompt}"' if run.prompt else "",
+            )
+            if part
+        )
+        figures = (
+            f"{metric} {figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+            for metric, figure in run.figures.items()
+            if figure["value"] is not None
+        )
+        used = f"{run.receipt['used']} of {run.receipt['of']}"
+        rows.append((place_name(place(run.receipt)), used, condition, ", ".join(figures)))
+    return _table(("on", "recordings", "task", "figures, in brackets 95 % intervals"), rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows] if rows else []
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,172 @@
+"""A checkpoint to the Hub: assembled in a folder, checked there without kobza, uploaded in one commit.
+
+checkpoint --assemble--> folder --check, in a process of its own--> --upload--> huggingface.co/REPO_ID
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import validate_repo_id
+from safetensors import SafetensorError
+
+from kobza.embedding.checkpoint import Checkpoint
+from kobza.embedding.checkpoint_folder import fingerprint
+from kobza.evaluation.model_index import write_model_index
+from kobza.export.card import describe, model_card
+
+TOLERANCE = 1e-6
+SENTENCES = ["slow sad piano", "a fast drum solo"]
+
+
+class PushError(ValueError):
+    """A checkpoint cannot be published; the message is one sentence for its user."""
+
+
+def push(
+    repo_id: str,
+    checkpoint: Checkpoint,
+    public: bool = False,
+    dry_run: bool = False,
+    receipts: Sequence[dict] = (),
+    sources: Sequence[tuple[str, str]] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[list[tuple[str, int]], str | None]:
+    """Assemble, check and upload a checkpoint.
+
+    Args:
+        repo_id: "user/name". A repository that is there keeps its visibility; a new one is private unless `public`.
+        dry_run: do all but the upload.
+        receipts, sources: for the card, see `model_card`. say: is told what is being done.
+
+    Returns:
+        (the files as (name, bytes), the repository's address; None for a dry run)
+
+    Raises:
+        ValueError: it cannot be assembled, gives other vectors without kobza, or the Hub does not take it.
+    """
+    validate_repo_id(repo_id)
+    with _room() as folder:
+        say(f"Assembling {checkpoint.name}")
+        assemble(checkpoint, folder, repo_id, receipts, sources)
+        say("Loading it without kobza and comparing")
+        check(folder)
+        files = [(path.name, path.stat().st_size) for path in sorted(folder.iterdir())]
+        if dry_run:
+            return files, None
+        say(f"Uploading to {repo_id}")
+        return files, upload(folder, repo_id, public)
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[Path]:
+    """An empty folder for the time being; what cannot be written there is said with its reason."""
+    with tempfile.TemporaryDirectory(prefix="kobza-push-") as folder:
+        try:
+            yield Path(folder)
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PushError(
+                f"The checkpoint cannot be written to {tempfile.gettempdir()} ({reason}): make room there, or set "
+                "TMPDIR to a folder that has some."
+            ) from error
+
+
+def assemble(
+    checkpoint: Checkpoint,
+    folder: Path,
+    repo_id: str,
+    receipts: Sequence[dict] = (),
+    sources: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write everything that belongs on the Hub into `folder`.
+
+    A checkpoint that has a card keeps it, with the files that the card names (such as plots); the receipts' figures
+    are put into its head. Any other gets `model_card`'s.
+    """
+    checkpoint.save(folder)
+    identity, source, card = fingerprint(folder), Path(checkpoint.name), folder / "README.md"
+    text = model_card(repo_id, describe(checkpoint), identity, sources, receipts)
+    if not (source / "README.md").is_file():
+        card.write_text(text, encoding="utf-8")
+        return
+    text = (source / "README.md").read_text(encoding="utf-8")
+    for path in source.iterdir():
+        if path.is_file() and path.name in text and not (folder / path.name).exists():
+            shutil.copyfile(path, folder / path.name)
+    card.write_text(text if identity in text else f"{text.rstrip()}\n\nFingerprint: `{identity}`\n", encoding="utf-8")
+    if receipts:
+        write_model_index(card, repo_id.split("/")[-1], receipts)
+
+
+def check(folder: Path) -> None:
+    """Load the folder in a process that cannot import kobza, and compare its vectors with kobza's own, to 1e-6.
+
+    Raises:
+        PushError: it cannot be loaded there, or its vectors differ.
+    """
+    noise = np.random.default_rng(0).normal(0, 0.1, 12 * 16000).astype(np.float32)
+    given = {"sentences": SENTENCES, "long": noise, "short": noise[:8000], "rate": 16000}
+    with tempfile.TemporaryDirectory() as elsewhere:
+        inputs, outputs = Path(elsewhere) / "inputs.npz", Path(elsewhere) / "outputs.npz"
+        np.savez(inputs, **given)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PYTHON"))}
+        environment = {**kept, "HF_HOME": elsewhere, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+        script = Path(__file__).with_name("without_kobza.py")
+        command = [sys.executable, "-I", str(script), str(folder), str(inputs), str(outputs)]
+        done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, errors="replace")
+        if done.returncode:
+            reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+            raise PushError(f"The checkpoint does not load without kobza ({reason}), so nothing was uploaded.")
+        found = dict(np.load(outputs))
+    here = Checkpoint.load(folder, "cpu")
+    batch = here.processor(text=SENTENCES, audio=[given["long"], given["short"]], sampling_rate=given["rate"])
+    with torch.inference_mode():
+        output = here.model(**batch)
+    for name, expected in (("text", output.text_embeds), ("audio", output.audio_embeds)):
+        difference = np.abs(found[name] - expected.numpy()).max()
+        if not difference <= TOLERANCE:
+            raise PushError(
+                f"Without kobza the checkpoint gives other {name} vectors (they differ by {difference:.1e}, more than "
+                f"{TOLERANCE:.0e}), so nothing was uploaded: are the published files the package's?"
+            )
+
+
+def upload(folder: Path, repo_id: str, public: bool) -> str:
+    """Create the repository if it is not there, and put the folder's files into it in one commit: all or none.
+
+    Raises:
+        PushError: no token or a wrong one, no right to the repository, no connection, or the Hub's own refusal.
+    """
+    hub = HfApi(library_name="kobza")
+    try:
+        hub.create_repo(repo_id, private=not public, exist_ok=True)
+        hub.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="A checkpoint of Kobza")
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        if status == 401:
+            raise PushError(
+                f"{hub.endpoint} does not accept the token: log in with `hf auth login`, or set HF_TOKEN to a token "
+                "that may write."
+            ) from error
+        if status in (403, 404):
+            raise PushError(
+                f"The token may not write to {repo_id}: check the name, and that the token has the right to write."
+            ) from error
+        said = " ".join(str(error.server_message or "no reason given").split())
+        raise PushError(f"{hub.endpoint} refused {repo_id} ({status}: {said}); nothing was published.") from error
+    except Exception as error:  # no connection, or one that broke off: each client has its own
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise PushError(
+            f"The upload to {hub.endpoint} failed ({reason}); nothing was published: run the same command again."
+        ) from error
+    return f"{hub.endpoint}/{repo_id}"

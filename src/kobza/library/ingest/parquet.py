@@ -1,0 +1,118 @@
+"""A library as one Parquet file, with its vectors, and back: to keep, to move, to read with anything else.
+
+A row is a track; `starts` and `vectors` are lists over its windows. The file says which checkpoint made the vectors.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from kobza.audio import printable
+from kobza.library.records import LibraryError, Rev, Track, Whole
+from kobza.library.stores.base import Store
+
+MAKER = ("fingerprint", "model", "dim", "windows")  # what in a library's meta belongs to its vectors
+TRACKS_AT_ONCE = 500
+
+
+def _pyarrow():
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise LibraryError("Parquet files need pyarrow; get it with: pip install 'kobza[parquet]'") from error
+    return pyarrow
+
+
+def _schema(pa):
+    """Of the columns up to the windows, then of all."""
+    texts = [(name, pa.string()) for name in ("title", "artist", "album", "genre")]
+    rev = [("size", pa.int64()), ("mtime_ns", pa.int64()), ("hash", pa.binary())]
+    numbers = [("year", pa.int32()), ("duration", pa.float64()), ("added", pa.float64())]
+    plain = [("path", pa.binary()), *texts, *numbers, *rev]  # binary: not every path is UTF-8
+    windows = [("starts", pa.list_(pa.float64())), ("vectors", pa.list_(pa.list_(pa.float16())))]
+    return pa.schema(plain), pa.schema(plain + windows)
+
+
+def export_library(store: Store, file: Path) -> int:
+    """Write all of `store` into `file`, which must not be there yet; how many tracks.
+
+    Raises:
+        LibraryError: the file is there, or pyarrow is not.
+    """
+    pa = _pyarrow()
+    if file.exists():
+        raise LibraryError(f"{printable(file)} is there already; name another file, or delete it.")
+    meta = {key: value for key, value in store.meta.items() if key in (*MAKER, "folders")}
+    schema = _schema(pa)[1].with_metadata({"kobza": json.dumps(meta)})
+    part, tracks, written = file.with_name(file.name + ".part"), store.scan(), 0
+    try:
+        with pa.parquet.ParquetWriter(part, schema, compression="zstd") as writer:
+            while rows := list(islice(tracks, TRACKS_AT_ONCE)):
+                writer.write_table(_table(pa, rows).cast(schema))
+                written += len(rows)
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+    return written
+
+
+def _table(pa, rows: list[Whole]):
+    tracks, revs, starts, vectors = zip(*rows, strict=True)
+    plain = [vars(t) | {"path": os.fsencode(t.path)} | r._asdict() for t, r in zip(tracks, revs, strict=True)]
+    numbers = np.concatenate(vectors).astype(np.float16)
+    ends = np.arange(0, numbers.size + 1, numbers.shape[1], dtype=np.int32)
+    windows = pa.ListArray.from_arrays(ends, pa.array(numbers.ravel()))
+    counts = np.cumsum([0, *map(len, starts)], dtype=np.int32)
+    table = pa.Table.from_pylist(plain, _schema(pa)[0]).append_column("starts", pa.array(list(starts)))
+    return table.append_column("vectors", pa.ListArray.from_arrays(counts, windows))
+
+
+def import_library(store: Store, file: Path) -> int:
+    """Put all tracks of an exported `file` into `store`, in place of what their paths held; how many.
+
+    Raises:
+        LibraryError: it is no such file, or its vectors are another checkpoint's than the library's.
+    """
+    pa = _pyarrow()
+    try:
+        table = pa.parquet.ParquetFile(file)
+        meta = json.loads((table.schema_arrow.metadata or {}).get(b"kobza", b"null"))
+        if meta is None or not table.schema_arrow.equals(_schema(pa)[1]):
+            raise ValueError("it has other columns")
+    except (pa.ArrowException, ValueError) as error:
+        raise LibraryError(
+            f"{printable(file)} is no library that Kobza exported ({error}); make one with: kobza library export FILE"
+        ) from error
+    with store.writing():
+        present = store.meta
+        if len(store) and present.get("fingerprint") != meta.get("fingerprint"):
+            raise LibraryError(
+                f"{printable(file)} was made with {meta.get('model')} (fingerprint {meta.get('fingerprint')}), the "
+                f"library with {present.get('model')} ({present.get('fingerprint')}); name a new one with --library."
+            )
+        folders = {*json.loads(present.get("folders", "[]")), *json.loads(meta.get("folders", "[]"))}
+        store.set_meta(**{key: meta[key] for key in MAKER if key in meta}, folders=json.dumps(sorted(folders)))
+        tracks, read = _tracks(table, file), 0
+        while some := list(islice(tracks, TRACKS_AT_ONCE)):
+            store.upsert_many(some)
+            read += len(some)
+        store.optimize()
+    return read
+
+
+def _tracks(table, file: Path) -> Iterator[Whole]:
+    try:
+        for batch in table.iter_batches(TRACKS_AT_ONCE):
+            numbers = batch["vectors"].flatten().flatten().to_numpy(zero_copy_only=False)
+            ends = np.cumsum([len(starts) for starts in batch["starts"]])[:-1]
+            vectors = np.split(numbers.reshape(len(batch["starts"].flatten()), -1), ends)
+            for row, own in zip(batch.drop_columns(["vectors"]).to_pylist(), vectors, strict=True):
+                rev, starts = Rev(*(row.pop(name) for name in Rev._fields)), row.pop("starts")
+                yield Track(**row | {"path": os.fsdecode(row["path"])}), rev, starts, own.astype(np.float32)
+    except (OSError, TypeError, ValueError) as error:
+        raise LibraryError(f"{printable(file)} is damaged ({error}); export the library again.") from error

@@ -1,0 +1,59 @@
+"""What a library asks of the place where its tracks and vectors are, and how such a place is opened."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from kobza.library.filters.tree import Filter
+from kobza.library.records import LibraryError, Rev, Totals, Track, Whole
+from kobza.library.remote import is_address
+from kobza.library.stores.sqlite import SQLiteStore
+
+
+class Store(Protocol):
+    """What a library asks of the place where its vectors are. Vectors are (n, dim) float32 of unit length.
+
+    `search` gives at most k tracks, each once, best first: (cosine, track, start in seconds of its best window). The
+    cosine is that of the track's vector, or with by="moment" that of its best window. It is exact, with and without a
+    filter. A track's `added` comes out as it went in; see `Track`. `writing` is held by one process for each part.
+    """
+
+    meta: dict[str, str]
+    where: Path | str  # what to call it in a sentence
+    gather_seconds: float  # for how long embedded tracks are gathered before they are written at once
+
+    def set_meta(self, **values: str) -> None: ...
+    def writing(self, part: str = "") -> contextlib.AbstractContextManager: ...
+    def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None: ...
+    def upsert_many(self, tracks: Iterable[Whole]) -> None: ...
+    def move(self, path: str, new_path: str, mtime_ns: int) -> None: ...
+    def delete(self, paths: Iterable[str]) -> int: ...
+    def search(
+        self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
+    ) -> list[tuple[float, Track, float]]: ...
+    def revs(self) -> dict[str, Rev]: ...
+    def scan(self, path: str | None = None) -> Iterator[Whole]: ...
+    def __len__(self) -> int: ...
+    def count(self) -> Totals: ...
+    def optimize(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def open_store(path: str | Path, read_only: bool = False) -> Store:
+    """The store in the folder `path`, or at milvus://HOST:PORT/NAME; made if absent (not if `read_only`).
+
+    Raises:
+        LibraryError: it cannot be opened.
+    """
+    if is_address(path):
+        try:
+            from kobza.library.stores.milvus.store import MilvusStore  # here: most libraries need no such thing
+        except ImportError as error:
+            raise LibraryError(
+                "A library in Milvus needs its client; get it with: pip install 'kobza[milvus]'"
+            ) from error
+        return MilvusStore(str(path), read_only)
+    return SQLiteStore(Path(path), read_only)

@@ -1,0 +1,75 @@
+"""Kobza's own album: short pieces that it composes, plays and describes itself, free of anyone's rights.
+
+`album()` and `random_pieces()` give recipes with captions (`pieces.py`), `render()` their sound (`mixing.py`): the same
+piece is the same samples, every time. `write_album()` makes a folder of them, which is also a Hugging Face audiofolder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import av
+import mutagen
+import numpy as np
+from mutagen.flac import FLAC
+
+from kobza.synth.pieces import DEMO_QUERIES, DemoQuery, Piece, album, random_pieces
+from kobza.synth.renderer import render
+
+__all__ = ["DEMO_QUERIES", "DemoQuery", "Piece", "album", "random_pieces", "render", "write_album", "write_flac"]
+
+ALBUM_TITLE, ARTIST, YEAR = "Kobza Plays", "Kobza", "2026"
+SAMPLING_RATE = 32000
+
+
+def write_album(folder: str | os.PathLike, pieces: list[Piece] | None = None) -> list[Piece]:
+    """Writes `pieces` (the album) as tagged FLAC files and `metadata.jsonl` (file_name, caption, tags) into `folder`.
+
+    A file that is there and whole stays as it is, so a second call is quick and a killed one is taken up where it
+    stopped: every file is written under a temporary name and renamed when it is complete.
+    """
+    folder, pieces = Path(folder), album() if pieces is None else pieces
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, piece in enumerate(pieces, 1):
+        path = folder / f"{piece.name}.flac"
+        if not _is_whole(path, piece):
+            part = folder / f".{piece.name}.{os.getpid()}.part"
+            write_flac(part, render(piece, SAMPLING_RATE), SAMPLING_RATE)
+            _tag(part, piece, number)
+            os.replace(part, path)
+    rows = [{"file_name": f"{p.name}.flac", "caption": p.caption, "tags": list(p.tags)} for p in pieces]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    metadata, part = folder / "metadata.jsonl", folder / f".metadata.{os.getpid()}.part"
+    if not metadata.is_file() or metadata.read_text(encoding="utf-8") != lines:
+        part.write_text(lines, encoding="utf-8")
+        os.replace(part, metadata)
+    return pieces
+
+
+def write_flac(path: Path, sound: np.ndarray, sampling_rate: int) -> None:
+    """Writes float sound in [-1, 1], (channels, samples) with one or two channels, as 16-bit FLAC."""
+    layout = "stereo" if len(sound) == 2 else "mono"
+    whole = np.ascontiguousarray(np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16).T).reshape(1, -1)
+    with av.open(str(path), "w", format="flac") as file:
+        stream = file.add_stream("flac", rate=sampling_rate, layout=layout, format="s16")
+        frame = av.AudioFrame.from_ndarray(whole, format="s16", layout=layout)
+        frame.sample_rate = sampling_rate
+        file.mux([*stream.encode(frame), *stream.encode(None)])
+
+
+def _tag(path: Path, piece: Piece, number: int) -> None:
+    tags = FLAC(path)
+    tags.update(title=piece.title, artist=ARTIST, album=ALBUM_TITLE, genre=piece.genre, date=YEAR)
+    tags.update(tracknumber=str(number), description=piece.caption, bpm=str(piece.tempo))
+    tags.save()
+
+
+def _is_whole(path: Path, piece: Piece) -> bool:
+    """Is `path` this piece, in full length? It was renamed only when complete, so its header can be believed."""
+    try:
+        file = FLAC(path)
+    except (mutagen.MutagenError, OSError):
+        return False
+    return abs(file.info.length - piece.seconds) < 0.05 and file.get("description") == [piece.caption]

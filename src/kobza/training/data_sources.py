@@ -1,0 +1,59 @@
+"""Where a run's pairs come from: MusicCaps, a folder of one's own, a stream, or pieces that Kobza makes itself."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from kobza.data.decoding_check import check_recordings
+from kobza.data.musiccaps import split_musiccaps
+from kobza.data.pairs import load_pairs
+from kobza.data.recordings import DataSet, DataSetError
+from kobza.data.splits import split_pairs
+from kobza.synth.album import random_pieces, write_album
+from kobza.training.arguments import DataArguments
+
+Splits = dict[str, DataSet]  # train (none where it is a stream), validation, and where there is one test
+
+
+def is_stream(data_args: DataArguments) -> bool:
+    """Does --data name shards (see `streaming.find_shards`) rather than a folder?"""
+    return (bool(data_args.data) and data_args.data.startswith("hub:")) or str(data_args.data).endswith(".tar")
+
+
+def load_splits(data_args: DataArguments) -> tuple[Splits, str]:
+    """The pairs of each split, all of which can be decoded, and the rule that divided them.
+
+    Raises:
+        DataSetError: no folder was given, or it cannot be used.
+    """
+    if data_args.synthetic:
+        return synthetic_splits(Path(data_args.data or "runs/pieces"), data_args.pieces), "synthetic"
+    if not data_args.data:
+        raise DataSetError(
+            "There is nothing to learn from: give --data FOLDER, of captioned recordings, or --synthetic."
+        )
+    if is_stream(data_args):
+        if not data_args.validation_data:
+            raise DataSetError("A stream cannot be divided: give --validation_data, a folder of captioned recordings.")
+        splits, rule = {"validation": load_pairs(data_args.validation_data)}, "stream"
+    elif _is_musiccaps(data_args.data):
+        splits, rule = split_musiccaps(data_args.data, data_args.split), data_args.split
+    else:
+        splits, rule = split_pairs(data_args.data), "own pairs"
+    return {name: check_recordings(data) for name, data in splits.items()}, rule
+
+
+def _is_musiccaps(folder: str) -> bool:
+    try:
+        load_pairs(folder, columns=("ytid",))
+    except DataSetError:  # if the folder has another fault, `split_pairs` says so
+        return False
+    return True
+
+
+def synthetic_splits(folder: Path, pieces: int) -> Splits:
+    """Captioned pieces in folder/train, folder/validation and folder/test, made as far as they are not there."""
+    quarter, splits = max(1, pieces // 4), {}
+    for seed, (name, n) in enumerate({"train": pieces, "validation": quarter, "test": quarter}.items()):
+        write_album(folder / name, random_pieces(n, seed))
+        splits[name] = replace(load_pairs(folder / name, "synthetic", name), skipped=())  # those of a larger run
+    return splits

@@ -1,0 +1,170 @@
+"""mteb's own task classes and evaluation over made data, which lies in memory or in files, never on a Hub."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+mteb = pytest.importorskip("mteb")
+
+from datasets import Audio, Dataset, DatasetDict, Features, Sequence, Value  # noqa: E402
+from mteb.abstasks.retrieval import AbsTaskRetrieval  # noqa: E402
+from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
+from mteb.abstasks.zeroshot_classification import AbsTaskZeroShotClassification  # noqa: E402
+
+from kobza.embedding.checkpoint import Checkpoint  # noqa: E402
+from kobza.evaluation.metrics import ranks, recall_at  # noqa: E402
+from kobza.evaluation.mteb import MtebEncoder, embed_item  # noqa: E402
+from kobza.evaluation.retrieval import embed_recording  # noqa: E402
+
+RATE = 16_000
+CAPTIONS = ["slow sad piano", "fast happy drums", "organ and choir", "this is guitar music", "a bell", "the bass song"]
+
+
+def metadata(name: str, kind: str, **fields) -> TaskMetadata:
+    return TaskMetadata(
+        name=name,
+        type=kind,
+        modalities=["audio", "text"],
+        description="Made sounds.",
+        dataset={"path": "none", "revision": "none"},
+        eval_splits=["test"],
+        eval_langs=["eng-Latn"],
+        **fields,
+    )
+
+
+def tones() -> list[np.ndarray]:
+    t = np.arange(12 * RATE) / RATE  # a window and a bit
+    return [0.3 * np.sin(2 * np.pi * 110 * 2**i * t * (1 + 0.01 * i * t)) for i in range(len(CAPTIONS))]
+
+
+def wav(sound: np.ndarray) -> bytes:
+    held = io.BytesIO()
+    soundfile.write(held, sound, RATE, format="WAV", subtype="FLOAT")
+    return held.getvalue()
+
+
+def audio_column(kind: str) -> Dataset:
+    if kind == "array":
+        feature = Features({"audio": {"array": Sequence(Value("float32")), "sampling_rate": Value("int64")}})
+        rows = [{"array": sound.astype(np.float32), "sampling_rate": RATE} for sound in tones()]
+        return Dataset.from_dict({"audio": rows}, features=feature)
+    rows = [{"bytes": wav(sound), "path": None} for sound in tones()]  # as the Hub's parquet files hold audio
+    return Dataset.from_dict({"audio": rows}).cast_column("audio", Audio())
+
+
+def ids(prefix: str) -> list[str]:
+    return [f"{prefix}{i}" for i in range(len(CAPTIONS))]
+
+
+class MadeRetrieval(AbsTaskRetrieval):
+    metadata = metadata("MadeT2A", "Any2AnyRetrieval", category="t2a", main_score="hit_rate_at_5")
+    kind = "array"
+
+    def load_data(self, **kwargs):
+        texts = Dataset.from_dict({"id": ids("t"), "text": CAPTIONS})
+        audio = audio_column(self.kind).add_column("id", ids("a"))
+        queries, corpus = ("t", "a") if self.metadata.category == "t2a" else ("a", "t")
+        sides = {"t": texts, "a": audio}
+        right = {q: {c: 1} for q, c in zip(ids(queries), ids(corpus), strict=True)}
+        split = {"queries": sides[queries], "corpus": sides[corpus], "relevant_docs": right, "top_ranked": None}
+        self.dataset, self.data_loaded = {"default": {"test": split}}, True
+
+
+class MadeRetrievalBack(MadeRetrieval):
+    metadata = metadata("MadeA2T", "Any2AnyRetrieval", category="a2t", main_score="hit_rate_at_5")
+
+
+class FileRetrieval(MadeRetrieval):
+    kind = "bytes"
+
+
+class FileRetrievalBack(MadeRetrievalBack):
+    kind = "bytes"
+
+
+class MadeZeroShot(AbsTaskZeroShotClassification):
+    metadata = metadata("MadeZeroShot", "AudioZeroshotClassification", category="a2t", main_score="accuracy")
+    input_column_name = "audio"
+    kind = "array"
+
+    def load_data(self, **kwargs):
+        labels = list(range(len(CAPTIONS)))
+        self.dataset = DatasetDict({"test": audio_column(self.kind).add_column("label", labels)})
+        self.data_loaded = True
+
+    def get_candidate_labels(self):
+        return CAPTIONS
+
+
+class FileZeroShot(MadeZeroShot):
+    kind = "bytes"
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_checkpoint):
+    return MtebEncoder(tiny_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def similarity(tiny_checkpoint, tmp_path_factory):
+    """The same by Kobza's own path from files to vectors: sentences by sounds."""
+    checkpoint, folder = Checkpoint.load(tiny_checkpoint), tmp_path_factory.mktemp("sounds")
+    for i, sound in enumerate(tones()):
+        (folder / f"{i}.wav").write_bytes(wav(sound))
+    audio = np.stack([embed_recording(checkpoint, folder / f"{i}.wav") for i in range(len(CAPTIONS))])
+    return checkpoint.embed_text(CAPTIONS) @ audio.T
+
+
+def scores(encoder, task) -> dict:
+    result = mteb.evaluate(encoder, task, cache=None, co2_tracker=False, show_progress_bar=False)
+    return result.task_results[0].scores["test"][0]
+
+
+def test_mteb_knows_it_for_an_encoder(encoder):
+    from mteb.models import EncoderProtocol
+
+    meta = encoder.mteb_model_meta
+    assert isinstance(encoder, EncoderProtocol)
+    assert meta.name.count("/") == 1 and meta.name.endswith("kobza-tiny")
+    assert (meta.revision, meta.embed_dim) == (encoder.model.fingerprint, 128)
+    assert set(meta.modalities) == {"audio", "text"} and meta.n_parameters > 1000
+
+
+@pytest.mark.parametrize("task", [MadeRetrieval, MadeRetrievalBack, FileRetrieval, FileRetrievalBack])
+def test_retrieval_gives_kobzas_own_figures(encoder, similarity, task):
+    made = task()
+    found = scores(encoder, made)
+    rank = ranks(similarity if made.metadata.category == "t2a" else similarity.T)
+    for k in (1, 3, 5):
+        assert found[f"hit_rate_at_{k}"] == pytest.approx(recall_at(rank, k), abs=1e-5)
+    assert 0 < found["hit_rate_at_3"] < 1  # a figure that could have been another
+
+
+@pytest.mark.parametrize("task", [MadeZeroShot, FileZeroShot])
+def test_zero_shot_gives_kobzas_own_figure(encoder, similarity, task):
+    accuracy = (similarity.argmax(axis=0) == np.arange(len(CAPTIONS))).mean()
+    assert scores(encoder, task())["accuracy"] == pytest.approx(accuracy, abs=1e-5)
+
+
+def test_an_array_is_heard_as_its_file_is(encoder):
+    t = np.arange(44_100 * 3) / 44_100
+    sound = (0.3 * np.sin(2 * np.pi * (200 + 300 * t) * t)).astype(np.float32)
+    held = io.BytesIO()
+    soundfile.write(held, sound, 44_100, format="WAV", subtype="FLOAT")
+    file = embed_item(encoder.model, {"bytes": held.getvalue(), "path": None})
+    mono = embed_item(encoder.model, {"array": sound, "sampling_rate": 44_100})
+    stereo = embed_item(encoder.model, {"array": np.stack([sound, sound]), "sampling_rate": 44_100})
+    slowed = embed_item(encoder.model, {"array": sound, "sampling_rate": 16_000})
+    assert np.abs(mono - stereo).max() < 1e-6 and np.linalg.norm(mono) == pytest.approx(1.0, abs=1e-5)
+    assert 1 - mono @ file < 0.1 * (1 - slowed @ file)  # two resamplers, one sound
+
+
+def test_rows_of_both_kinds_are_refused_in_a_sentence(encoder):
+    from torch.utils.data import DataLoader
+
+    both = audio_column("array").add_column("text", CAPTIONS)
+    with pytest.raises(ValueError, match="choose another task"):
+        encoder.encode(DataLoader(both), task_metadata=MadeZeroShot.metadata, hf_split="test", hf_subset="default")

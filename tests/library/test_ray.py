@@ -1,0 +1,80 @@
+"""Embedding on Ray: a cluster of two nodes on this machine, one of which is lost in the middle."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from recordings import ToneEar, counts, tone, write
+
+from kobza import MusicLibrary
+from kobza.library.ingest.ray import embed_on_ray
+
+pytestmark = pytest.mark.slow
+FILES = 40
+
+
+class SlowEar(ToneEar):
+    def embed_windows(self, samples):
+        time.sleep(0.05 * len(samples))
+        return super().embed_windows(samples)
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    import ray
+    from ray.cluster_utils import Cluster
+
+    here = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (here.parent / "src", here, here / "library"))))
+    node = {"num_cpus": 2, "object_store_memory": 100 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    cluster.second = cluster.add_node(**node)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def test_a_node_is_lost_and_every_track_is_there_once(tmp_path, cluster):
+    for i in range(FILES):
+        write(tmp_path / "music" / f"{i}.flac", tone(100 + 50 * i, 3 + 9 * (i % 3)))
+    write(tmp_path / "music" / "long.flac", tone(3000, 400))  # its windows are in several batches
+    (tmp_path / "music" / "bad.mp3").write_bytes(b"no music")
+    with MusicLibrary.open(tmp_path / "local", ToneEar()) as library:
+        local = counts(library.add(tmp_path / "music"))
+        expected = {t.path: (t, rev, starts, v.tobytes()) for t, rev, starts, v in library.store.scan()}
+    lost = []
+
+    def lose_a_node(progress):
+        if progress.done >= 5 and not lost:
+            cluster.remove_node(cluster.second, allow_graceful=False)
+            lost.append(progress.done)
+
+    embedded = []
+
+    def engine(*args):
+        for outcome in embed_on_ray(*args):
+            embedded.append(outcome)
+            yield outcome
+
+    with MusicLibrary.open(tmp_path / "library", SlowEar()) as library:
+        report = library.add(tmp_path / "music", lose_a_node, engine=engine)
+        assert lost and lost[0] < FILES
+        assert counts(report) == local == (FILES + 1, 0, 0, 0, 0, 1) and len(embedded) == FILES + 2
+        assert report.failed[0].path.endswith("bad.mp3") and "cannot be read as a recording" in report.failed[0].reason
+        assert {t.path: (t, rev, starts, v.tobytes()) for t, rev, starts, v in library.store.scan()} == expected
+        again = library.add(tmp_path / "music", engine=embed_on_ray)
+        assert counts(again) == (0, 0, FILES + 1, 0, 0, 1)
+
+
+def test_a_checkpoint_of_torch_on_ray_at_an_address(tmp_path, cluster, tiny_checkpoint):
+    write(tmp_path / "music" / "a.flac", tone(300, 12))
+    with MusicLibrary.open(tmp_path / "local", tiny_checkpoint) as here:
+        here.add(tmp_path / "music")
+        (expected,) = here.store.scan()
+    with MusicLibrary.open(tmp_path / "library", tiny_checkpoint) as library:
+        assert library.add(f"file://{tmp_path}/music", engine=embed_on_ray).added == 1
+        ((track, _, starts, vectors),) = library.store.scan()
+    assert track.path == f"file://{tmp_path}/music/a.flac" and starts == expected[2]
+    assert abs(vectors - expected[3]).max() < 2e-3

@@ -1,0 +1,131 @@
+"""A run that reads what its frozen layers put out must be the run that computes it; and each is computed once."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from recorded import WORDS, fill, losses, make_recordings, recorded_trainer
+from tiny import TINY_RESNET, make_model
+
+from kobza.training.cached_dataset import FrozenCache, KnownCollator
+from kobza.training.dataset import PairDataset
+from kobza.training.frozen_split import Border
+from kobza.training.model_factory import freeze
+
+HERE = Path(__file__).parent
+WAYS = {
+    "model_1": ({}, (1, 0)),
+    "frozen, means": ({"text_pooling": "mean", "projection": "mlp"}, (0, 0)),
+    "some of both": ({"text_pooling": "max"}, (1, 1)),
+    "extra layers": ({"text_extra_layers": 1, "audio_extra_layers": 1}, (0, 0)),
+    "extra and trainable": ({"text_extra_layers": 1, "audio_extra_layers": 1, "text_pooling": "mean"}, (1, 1)),
+    "only sound": ({"loss_type": "mulan"}, (-1, 0)),
+    "only text": ({"loss_type": "siglip", "temperature_learned": True}, (0, 2)),
+    "resnet": ({"audio_config": TINY_RESNET}, (1, 0)),
+    "resnet, a stage": ({"audio_config": TINY_RESNET, "text_pooling": "mean"}, (0, 1)),
+}
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    return make_recordings(tmp_path_factory.mktemp("recordings"), 11)
+
+
+def build(way: str):
+    fields, trainable = WAYS[way]
+    model = make_model(**fields)
+    freeze(model, *trainable)
+    return model
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_losses_and_weights_are_those_without_it(way, recordings, tiny_processor, tmp_path, monkeypatch):
+    """With dropout: frozen layers draw none, so the others draw the same."""
+    plain, cold, warm = build(way), build(way), build(way)
+    expected = losses(recorded_trainer(tmp_path, plain, tiny_processor, recordings))
+    assert len(expected) == 6 and max(expected) - min(expected) > 1e-3
+    cached = {"frozen_cache": str(tmp_path / "cache")}
+    found = losses(recorded_trainer(tmp_path, cold, tiny_processor, recordings, **cached))
+    for kind in Border.__subclasses__():  # the third run computes nothing below the border
+        monkeypatch.setattr(kind, "below", None)
+    again = losses(recorded_trainer(tmp_path, warm, tiny_processor, recordings, **cached))
+    assert found == pytest.approx(expected, abs=1e-5) and again == pytest.approx(expected, abs=1e-5)
+    for name, weight in plain.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            torch.testing.assert_close(warm.state_dict()[name], weight, atol=1e-4, rtol=1e-3)
+
+
+def test_with_chunks_checkpointing_and_workers_too(recordings, tiny_processor, tmp_path):
+    flags = {"gradient_checkpointing": True, "dataloader_num_workers": 1, "gradient_cache_chunk": 3}
+    plain = losses(recorded_trainer(tmp_path, build("extra layers"), tiny_processor, recordings, **flags))
+    flags["frozen_cache"] = str(tmp_path / "cache")
+    found = losses(recorded_trainer(tmp_path, build("extra layers"), tiny_processor, recordings, **flags))
+    assert found == pytest.approx(plain, abs=1e-5)
+
+
+def test_a_clip_is_computed_once_whatever_it_is_called(recordings, tiny_processor, tmp_path, monkeypatch):
+    heard = []
+    model = build("model_1")
+    cache = FrozenCache(tmp_path, model, tiny_processor, at_once=4, quiet=True)
+    below = cache.audio.below
+    monkeypatch.setattr(cache.audio, "below", lambda values: (heard.append(len(values)), below(values))[1])
+    cache.keep(PairDataset(recordings[:5]))
+    cache.keep(PairDataset([*recordings[2:7], recordings[0]]))
+    assert heard == [4, 1, 2]
+    known = cache.keep(PairDataset(recordings[3:5]))
+    batch = KnownCollator(tiny_processor)([known[0], known[1]])
+    assert heard == [4, 1, 2] and batch["keys"] == ["3.wav", "4.wav"] and batch["audio_border"].shape == (2, 2, 32)
+    lengths = batch["attention_mask"].sum(1).tolist()
+    assert batch["text_border"].shape == (2, max(lengths), 32) and lengths[0] > lengths[1] == 3
+
+
+def test_a_cache_that_was_damaged_or_cut_off_goes_on(recordings, tiny_processor, tmp_path, caplog):
+    def keep():
+        cache = FrozenCache(tmp_path, build("model_1"), tiny_processor, at_once=3, quiet=True)
+        known = cache.keep(PairDataset(recordings))
+        return [known[k]["audio_border"].clone() for k in range(len(known))]
+
+    whole = keep()
+    files = sorted(tmp_path.rglob("*.safetensors"), key=lambda path: path.stat().st_size)
+    os.truncate(files[-1], 100)
+    files[0].unlink()
+    assert all(torch.allclose(one, two, atol=1e-6) for one, two in zip(keep(), whole, strict=True))
+    assert files[-1].name in caplog.text and len(list(tmp_path.rglob("*.safetensors"))) == len(files)
+
+
+def test_a_killed_filling_goes_on_where_it_was(tmp_path):
+    """Killed while it computes its third recording or a later one, in a process of its own."""
+
+    def there():
+        return list(tmp_path.glob("cache/*/*.safetensors"))
+
+    path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+    script = f"import recorded; recorded.fill({str(tmp_path)!r}, seconds=1.0)"
+    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path})
+    until = time.monotonic() + 300
+    captions = len(set(WORDS))
+    while len(there()) < captions + 2:
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    before = {path: path.stat().st_mtime_ns for path in there()}
+    assert captions + 2 <= len(before) < captions + 8
+    assert fill(tmp_path, seconds=0.0) == captions + 8 - len(before)
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items()) and len(there()) == captions + 8
+    assert fill(tmp_path, seconds=0.0) == 0
+
+
+def test_what_cannot_be_kept_is_refused(recordings, tiny_processor, tmp_path):
+    cache = FrozenCache(tmp_path, build("model_1"), tiny_processor)
+    for pairs in (PairDataset(recordings, train=True), list(recordings)):
+        with pytest.raises(ValueError, match="every epoch must hold the same pairs: give a folder of recordings"):
+            cache.keep(pairs)
+    free = make_model()
+    freeze(free, -1, -1)
+    with pytest.raises(ValueError, match="No layer of this model is frozen, so --frozen_cache has nothing to keep"):
+        FrozenCache(tmp_path, free, tiny_processor)

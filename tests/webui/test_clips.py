@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from recordings import ToneEar, tone, write
+
+from kobza.webui import clips
+from kobza.webui.clips import LISTENED, ClipError, hear
+
+
+@pytest.fixture
+def ear():
+    return ToneEar()
+
+
+def test_a_clip_is_the_mean_of_its_windows(tmp_path, ear):
+    path = write(tmp_path / "a.flac", np.concatenate([tone(300, 10), tone(900, 10)]))
+    mean = ear.embed_windows([tone(300, 10), tone(900, 10)]).mean(axis=0)
+    clip = hear(path, ear)
+    assert not clip.cut
+    assert np.isclose(np.linalg.norm(clip.vector), 1)
+    assert clip.vector @ mean / np.linalg.norm(mean) > 0.999
+
+
+def test_of_a_long_clip_only_the_beginning_is_decoded(tmp_path, ear, monkeypatch):
+    path = write(tmp_path / "twenty minutes.flac", np.concatenate([tone(300, LISTENED), tone(900, 1200 - LISTENED)]))
+    decoded, decode = [], clips.decode
+    monkeypatch.setattr(clips, "decode", lambda *args: (decoded.append(len(c)) or c for c in decode(*args)))
+    clip = hear(path, ear)
+    assert clip.cut and clip.vector @ ear.embed_windows([tone(300, 10)])[0] > 0.99
+    assert ear.windows_heard == LISTENED // 10 + 1
+    assert sum(decoded) < (LISTENED + 5) * ear.sampling_rate
+
+
+@pytest.mark.parametrize("seconds, cut", [(LISTENED, False), (LISTENED + 2, True)])
+def test_the_limit_itself(tmp_path, ear, seconds, cut):
+    assert hear(write(tmp_path / "a.wav", tone(300, seconds)), ear).cut is cut
+
+
+def _bad_files(folder):
+    (folder / "notes.mp3").write_text("Buy strings for the kobza.\n" * 50)
+    (folder / "empty.mp3").touch()
+    (folder / "page.wav").write_bytes(b"RIFF<html><script>alert(1)</script></html>")
+    write(folder / "click.wav", tone(300, 0.4))
+    write(folder / "silent.wav", tone(300, 3, level=0))
+    return {
+        "notes.mp3": "notes.mp3 cannot be read as a recording",
+        "empty.mp3": "empty.mp3 is empty",
+        "page.wav": "page.wav cannot be read as a recording",
+        "click.wav": "shorter than a second",
+        "silent.wav": "is silent",
+    }
+
+
+@pytest.mark.parametrize("name", ["notes.mp3", "empty.mp3", "page.wav", "click.wav", "silent.wav"])
+def test_bad_clips_get_a_sentence_without_the_servers_folders(tmp_path, ear, name):
+    sentence = _bad_files(tmp_path)[name]
+    with pytest.raises(ClipError) as caught:
+        hear(str(tmp_path / name), ear)
+    assert sentence in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_no_clip(ear):
+    with pytest.raises(ClipError, match="Drop a recording"):
+        hear(None, ear)

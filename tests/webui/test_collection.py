@@ -1,0 +1,137 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import ToneEar, tone, write
+
+from kobza import MusicLibrary
+from kobza.library import LibraryError
+from kobza.synth.album import album, write_album
+from kobza.webui import collection as module
+from kobza.webui.clips import ClipError, hear
+from kobza.webui.collection import Collection, open_collection
+
+
+class Ear(ToneEar):
+    """Hears 440 Hz in a sentence without a number."""
+
+    def embed_text(self, texts):
+        return super().embed_text([text if text.split()[-1].isdecimal() else "tone 440" for text in texts])
+
+
+@pytest.fixture
+def library(tmp_path):
+    for i, hertz in enumerate((200, 440, 1000, 3000)):
+        write(tmp_path / "music" / f"{hertz}.flac", tone(hertz, 12 + i), title=f"Tone {hertz}", genre="Test")
+    with MusicLibrary.open(tmp_path / "library", Ear()) as library:
+        library.add(tmp_path / "music")
+        yield library
+
+
+def test_answers(library, tmp_path):
+    shown = Collection(library)
+    assert shown.search("tone 1000")[0].track.title == "Tone 1000"
+    clip = hear(write(tmp_path / "clip.mp3", tone(3000, 5)), library.model)
+    assert shown.like(clip)[0].track.title == "Tone 3000"
+    labels = shown.tag(clip, "tone 440, tone 3000\n tone  3000 ,, ")
+    assert [label for label, _ in labels] == ["tone 3000", "tone 440"] and labels[0][1] > 0.9
+    link = shown.link(shown.search("tone 200")[0].track)
+    track, hits = shown.like_track(link)
+    assert track.title == "Tone 200" and len(hits) == 3 and track not in [hit.track for hit in hits]
+
+
+@pytest.mark.parametrize(
+    "labels, sentence", [(" , \n", "Name a few labels"), (",".join(map(str, range(50))), "50 labels; name 40")]
+)
+def test_bad_labels(library, tmp_path, labels, sentence):
+    clip = hear(write(tmp_path / "clip.mp3", tone(3000, 5)), library.model)
+    with pytest.raises(ClipError, match=sentence):
+        Collection(library).tag(clip, labels)
+
+
+def test_only_tracks_that_were_shown_and_are_there_have_files(library, tmp_path):
+    shown = Collection(library)
+    track = shown.search("tone 440")[0].track
+    other = Collection(library).link(shown.search("tone 200")[0].track)
+    link = shown.link(track)
+    assert shown.file(link) == Path(track.path)
+    assert shown.file(other) is None  # of this library, but never shown here
+    for never in ("", "x", track.path, "../music/440.flac", "%2e%2e/music/440.flac", "\0"):
+        assert shown.file(never) is None
+    moved = Path(track.path).rename(tmp_path / "music" / "gone.flac")
+    assert shown.file(link) is None
+    moved.rename(track.path)
+    library.remove(track.path)
+    assert shown.file(link) is None
+    with pytest.raises(LibraryError, match="no longer in the library"):
+        shown.like_track(link)
+    with pytest.raises(LibraryError, match="no longer in the library"):
+        shown.point(link)
+
+
+def test_the_map_is_computed_once_until_the_library_changes(library, tmp_path, monkeypatch):
+    shown, calls = Collection(library), []
+    made = module.points_of
+    monkeypatch.setattr(module, "points_of", lambda rows: calls.append(len(rows)) or made(rows))
+    with ThreadPoolExecutor(8) as pool:
+        maps = list(pool.map(lambda _: shown.map(), range(8)))
+    assert calls == [4] and all(points is maps[0] for points in maps)
+    assert shown.point(shown.link(maps[0][2].track)) == maps[0][2]
+    write(tmp_path / "music" / "new.flac", tone(600, 3), title="New")
+    library.sync()
+    assert len(shown.map()) == 5 and calls == [4, 5]
+
+
+def test_of_a_large_library_every_nth_track_is_drawn(library, monkeypatch):
+    monkeypatch.setattr(module, "DRAWN", 3)
+    assert [point.track.title for point in Collection(library).map()] == ["Tone 1000", "Tone 3000"]
+
+
+def test_many_visitors_at_once_get_the_answers_of_one(library, tmp_path):
+    shown = Collection(library)
+    clip = hear(write(tmp_path / "clip.mp3", tone(200, 5)), library.model)
+    asks = [lambda: shown.search("tone 1000"), lambda: shown.like(clip), lambda: shown.map(), lambda: shown.totals]
+    alone = [ask() for ask in asks]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda i: asks[i % 4](), range(200)))
+    assert all(answer == alone[i % 4] for i, answer in enumerate(together))
+
+
+def test_a_library_of_another_model_is_refused_before_anyone_comes(library):
+    with (
+        MusicLibrary.open(library.path, Ear(fingerprint="another"), read_only=True) as other,
+        pytest.raises(LibraryError, match="was made with"),
+    ):
+        Collection(other)
+
+
+def test_which_library_opens(tmp_path, tiny_checkpoint, monkeypatch):
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.delenv("KOBZA_LIBRARY", raising=False)
+    monkeypatch.setattr("kobza.library.demo.write_album", lambda place: write_album(place, album()[:2]))
+    made = open_collection(model=tiny_checkpoint)
+    assert made.made and made.totals.tracks == 2
+    made.library.close()
+
+    write(tmp_path / "music" / "own.flac", tone(300, 3))
+    with MusicLibrary.open(None, tiny_checkpoint) as own:
+        empty = open_collection(model=tiny_checkpoint)
+        assert empty.made
+        empty.library.close()
+        own.add(tmp_path / "music")
+    opened = open_collection(model=tiny_checkpoint)
+    assert not opened.made and opened.totals.tracks == 1
+    opened.library.close()
+
+    monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "nowhere"))
+    with pytest.raises(LibraryError, match="There is no library at"):
+        open_collection(model=tiny_checkpoint)
+
+
+def test_an_empty_library_opens(tmp_path, tiny_checkpoint):
+    with MusicLibrary.open(tmp_path / "empty", tiny_checkpoint) as library:
+        shown = Collection(library)
+        assert shown.map() == [] and shown.search("anything") == []
+        assert np.isclose(np.linalg.norm(shown.model.embed_text(["x"])), 1)

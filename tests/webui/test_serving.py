@@ -1,0 +1,232 @@
+"""The server as a visitor without a browser meets it: what it gives, and what it must not give."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from hostile import SECRET
+from recordings import ToneEar, tone, write
+
+from kobza import MusicLibrary
+from kobza.cli import main
+
+SPACES = Path(__file__).resolve().parents[2] / "spaces"
+
+
+class Answer:
+    def __init__(self, status: int, headers, body: bytes):
+        self.status, self.headers, self.body = status, headers, body
+        self.text = body.decode("utf-8", "replace")
+
+
+def get(url: str, data: bytes | None = None, method: str | None = None, **headers: str) -> Answer:
+    request = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return Answer(response.status, response.headers, response.read())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.headers, error.read())
+
+
+def ask(served: str, component: str, event: str, data: list, event_data=None) -> dict:
+    """What the page's own script does: call the function behind an event of what has this elem_id or label."""
+    config = json.loads(get(f"{served}config").body)
+    ids = [c["id"] for c in config["components"] if component in (c["props"].get("elem_id"), c["props"].get("label"))]
+    number = next(d["id"] for d in config["dependencies"] if any([i, event] in map(list, d["targets"]) for i in ids))
+    call = {"data": data, "fn_index": number, "session_hash": uuid.uuid4().hex, "event_data": event_data}
+    joined = get(f"{served}gradio_api/queue/join", json.dumps(call).encode(), **{"Content-Type": "application/json"})
+    assert joined.status == 200, joined.text
+    stream = get(f"{served}gradio_api/queue/data?session_hash={call['session_hash']}").text
+    messages = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
+    return next(message for message in messages if message["msg"] == "process_completed")
+
+
+def links(served: str) -> list[str]:
+    """The tracks that a search shows."""
+    return re.findall(r'data-track="(\w+)"', ask(served, "query", "submit", ["fast drum solo"])["output"]["data"][0])
+
+
+def test_a_track_is_served_as_audio_in_ranges(served, music):
+    for link in links(served):
+        whole = get(f"{served}track/{link}")
+        assert whole.status == 200 and whole.headers["Content-Type"] == "audio/flac"
+        assert whole.headers["X-Content-Type-Options"] == "nosniff"
+        assert whole.body in [path.read_bytes() for path in music.glob("*.flac")]
+    part = get(f"{served}track/{link}", Range="bytes=100-199")
+    assert part.status == 206 and part.body == whole.body[100:200]
+    assert get(f"{served}track/{link}", method="HEAD").status == 200
+
+
+def test_what_is_no_track_is_not_served(served, music):
+    paths = [music / "secret.txt", music.parent / "elsewhere.flac", music / "rock.flac", Path("/etc/passwd")]
+    names = ["", "x", *map(str, paths), "../music/secret.txt", "..", "../../../../etc/passwd"]
+    for name in names:
+        for quoted in (name, urllib.parse.quote(name, safe=""), urllib.parse.quote(urllib.parse.quote(name, safe=""))):
+            answer = get(f"{served}track/{quoted}")
+            assert answer.status == 404 or "text/html" in answer.headers["Content-Type"], quoted
+            assert SECRET not in answer.text and "root:" not in answer.text and not answer.body.startswith(b"fLaC")
+
+
+@pytest.mark.parametrize("route", ["gradio_api/file=", "file=", "kobza/", "static/", "assets/", "gradio_api/proxy="])
+def test_gradios_own_ways_to_files_lead_nowhere(served, music, route):
+    package = Path(__file__).resolve().parents[2] / "src" / "kobza" / "webui" / "app.py"
+    files = [music / "secret.txt", music / "rock.flac", music.parent / "secret.txt", Path("/etc/passwd"), package]
+    for file in files:
+        up = "../" * 12
+        relative = os.path.relpath(file)
+        for name in (
+            str(file),
+            f"{up}{file}",
+            relative,
+            f"{music}/../music/{file.name}",
+            f"//{file}",
+            f"file://{file}",
+        ):
+            for quoted in (name, urllib.parse.quote(name, safe=""), name.replace("..", "%2e%2e")):
+                answer = get(f"{served}{route}{urllib.parse.quote(quoted, safe='/%:=')}")
+                assert SECRET not in answer.text and "root:" not in answer.text, quoted
+                assert not answer.body.startswith(b"fLaC") and "def launch(" not in answer.text, quoted
+
+
+@pytest.fixture
+def inside():
+    """A server that only this machine is meant to reach."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(SECRET.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_the_server_fetches_nothing_for_a_visitor(served, inside):
+    for route in ("gradio_api/file=", "gradio_api/proxy="):
+        assert SECRET not in get(f"{served}{route}{inside}").text
+
+
+@pytest.mark.parametrize("clip", ["clip-listen", "clip-tag"])
+def test_a_clip_is_what_was_uploaded_and_no_file_of_the_server(served, music, inside, clip):
+    for path in (str(music / "rock.flac"), str(music.parent / "elsewhere.flac"), "/etc/passwd", f"{inside}x.mp3"):
+        data = [{"path": path, "meta": {"_type": "gradio.FileData"}}]
+        message = ask(served, clip, "change", data + (["drums"] if clip == "clip-tag" else []))
+        assert not message["success"]
+        assert SECRET not in json.dumps(message) and "root:" not in json.dumps(message)
+
+
+def test_uploads_are_limited(served, monkeypatch):
+    def upload(size: int) -> Answer:
+        mark = "----kobza"
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="files"; filename="a.wav"\r\n\r\n'
+        body = head.encode() + bytes(size) + f"\r\n--{mark}--\r\n".encode()
+        return get(f"{served}gradio_api/upload", body, **{"Content-Type": f"multipart/form-data; boundary={mark}"})
+
+    assert upload(1000).status == 200
+    assert upload(60 * 1024 * 1024 + 1).status == 413
+
+
+def test_an_empty_description_gets_a_sentence(served):
+    for text in ("", "  \n"):
+        answer = ask(served, "query", "submit", [text])["output"]["data"][0]
+        assert 'role="status"' in answer and "The description is empty" in answer
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """The address of an empty library's page."""
+    from kobza.webui.app import launch
+    from kobza.webui.collection import Collection
+
+    class Ear(ToneEar):
+        def embed_text(self, texts):
+            return super().embed_text(["tone 440"] * len(texts))
+
+    with MusicLibrary.open(tmp_path / "library", Ear()) as library:
+        page = launch(Collection(library), "127.0.0.1")
+        yield page.local_url
+        page.close(verbose=False)
+
+
+def test_an_empty_library_says_so_everywhere(bare, tmp_path):
+    clip = write(tmp_path / "clip.wav", tone(300, 3)).read_bytes()
+    mark = "----kobza"
+    body = f'--{mark}\r\nContent-Disposition: form-data; name="files"; filename="clip.wav"\r\n\r\n'.encode()
+    body += clip + f"\r\n--{mark}--\r\n".encode()
+    (path,) = json.loads(
+        get(f"{bare}gradio_api/upload", body, **{"Content-Type": f"multipart/form-data; boundary={mark}"}).body
+    )
+    uploaded = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    for component, event, data in (
+        ("query", "submit", ["anything"]),
+        ("clip-listen", "change", [uploaded]),
+        ("Map", "select", []),
+    ):
+        message = ask(bare, component, event, data)
+        assert "The library is empty" in message["output"]["data"][0], component
+    chart = ask(bare, "clip-tag", "change", [uploaded, "tone 300, tone 2000"])["output"]["data"][0]
+    assert chart.count("kz-label") == 2  # tagging needs no library
+    assert "The library is empty" in get(bare).text
+
+
+def test_bad_arguments_get_a_sentence(tmp_path, tiny_checkpoint, capsys, monkeypatch):
+    assert main(["serve", "--library", str(tmp_path / "nowhere")]) == 1
+    assert "There is no library at" in capsys.readouterr().err
+    MusicLibrary.open(tmp_path / "library", tiny_checkpoint).close()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["serve", "--library", str(tmp_path / "library"), "--model", tiny_checkpoint, "--port", port]) == 1
+    assert "choose with --host and --port" in capsys.readouterr().err
+    assert main(["serve", "--library", str(tmp_path / "library"), "--model", tiny_checkpoint, "--port", "99999"]) == 1
+    assert "port 99999" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "kobza.webui.app", None)
+    monkeypatch.delattr("kobza.webui.app", raising=False)
+    assert main(["serve", "--library", str(tmp_path / "library")]) == 1
+    assert "pip install 'kobza[space]'" in capsys.readouterr().err
+
+
+def test_the_file_for_the_hub_serves_until_it_is_stopped(tmp_path, tiny_checkpoint):
+    write(tmp_path / "music" / "one.flac", tone(300, 3))
+    with MusicLibrary.open(tmp_path / "library", tiny_checkpoint) as library:
+        library.add(tmp_path / "music")
+    command = [sys.executable, SPACES / "app.py", "--library", tmp_path / "library", "--model", tiny_checkpoint]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        line = next(line for line in run.stderr if "http" in line)
+        address = re.search(r"1 tracks are at (http://127\.0\.0\.1:\d+/) now", line).group(1)
+        assert get(address).status == 200
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 0
+    finally:
+        run.kill()
+        run.stderr.close()
+
+
+def test_the_spaces_header_names_what_is_there():
+    head = (SPACES / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
+    import gradio
+
+    assert fields["sdk"] == "gradio" and (SPACES / fields["app_file"]).is_file()
+    assert fields["sdk_version"].split(".")[0] == gradio.__version__.split(".")[0]
+    assert "kobza[space]" in (SPACES / "requirements.txt").read_text()
