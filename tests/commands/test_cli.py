@@ -12,6 +12,8 @@ from recordings import ToneEar, tone, write
 from kobza.cli import main
 from kobza.library import Track
 
+PYTHONPATH = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+
 
 @pytest.fixture
 def music(tmp_path):
@@ -76,7 +78,7 @@ from kobza.cli import main
 with patch("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar()):
     sys.exit(main(["search", "tone 440", "--m3u"]) or main(["search", "tone 440"]))
 """
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    env = os.environ | {"PYTHONPATH": PYTHONPATH, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
     lines = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, env=env).stdout.splitlines()
     assert lines[0] == b"#EXTM3U" and lines[1:7:2] == [b"#EXTINF:2,A - T"] * 3
     quoted = b"file://" + os.path.join(folder, b"two%0Alines.flac")
@@ -158,7 +160,7 @@ with patch("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: Slow()):
     sys.exit(main(sys.argv[1:]))
 """
     write(music / "long.flac", tone(500, 300, level=0.1))
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "KOBZA_LIBRARY": str(tmp_path / "library")}
+    env = os.environ | {"PYTHONPATH": PYTHONPATH, "KOBZA_LIBRARY": str(tmp_path / "library")}
     argv = [sys.executable, "-c", script, "index", str(music)]
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     assert child.stdout.readline() == "embedding\n"

@@ -38,7 +38,7 @@ def test_what_a_checkpoint_says_of_itself(checkpoint, tiny_checkpoint):
 
 
 def test_the_default_is_the_checkouts_or_the_hubs(tmp_path, monkeypatch):
-    package = tmp_path / "src" / "kobza"
+    package = tmp_path / "src" / "kobza" / "embedding"
     monkeypatch.setattr(kobza.embedding.checkpoint_folder, "__file__", str(package / "checkpoint_folder.py"))
     assert default_checkpoint() == HUB_ID == "kobza/kobza-mini"
     mini = tmp_path / "hub" / "kobza-mini"

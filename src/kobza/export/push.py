@@ -121,7 +121,7 @@ def check(folder: Path) -> None:
         np.savez(inputs, **given)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PYTHON"))}
         environment = {**kept, "HF_HOME": elsewhere, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-        script = Path(__file__).with_name("without_kobza.py")
+        script = Path(__file__).with_name("standalone_check.py")
         command = [sys.executable, "-I", str(script), str(folder), str(inputs), str(outputs)]
         done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, errors="replace")
         if done.returncode:
