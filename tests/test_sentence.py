@@ -29,14 +29,6 @@ LOSSES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _loaded_code_stays_here(tmp_path_factory):
-    """The checkpoint's own code is copied before it is imported; not into the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
-        yield
-
-
 def load(folder, **kwargs) -> SentenceTransformer:
     return SentenceTransformer(str(folder), trust_remote_code=True, device="cpu", **kwargs)
 

@@ -149,11 +149,9 @@ def test_zero_shot_gives_kobzas_own_figure(encoder, similarity, task):
 
 
 @pytest.fixture(scope="module")
-def sentence_transformer(tiny_checkpoint, tmp_path_factory):
+def sentence_transformer(tiny_checkpoint):
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    with pytest.MonkeyPatch.context() as patch:  # the checkpoint's own code is not copied to the user's cache
-        patch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
-        yield sentence_transformers.SentenceTransformer(tiny_checkpoint, trust_remote_code=True, device="cpu")
+    return sentence_transformers.SentenceTransformer(tiny_checkpoint, trust_remote_code=True, device="cpu")
 
 
 @pytest.mark.parametrize("task", [MadeRetrieval, MadeRetrievalBack])
