@@ -1,13 +1,21 @@
 """What many tests need: a tiny checkpoint, made on the spot and offline; the command line with an ear for tones."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Where transformers copies a checkpoint's own code before it imports it: not into the user's cache, and one place for a
+# whole process, because Python looks for the code's siblings where it found the first
+os.environ["HF_MODULES_CACHE"] = tempfile.mkdtemp(prefix="kobza-tests-modules-")
 
 import numpy as np
 import pytest
 from recordings import ToneEar
 from tiny import make_model, make_tokenizer
+
+atexit.register(shutil.rmtree, os.environ["HF_MODULES_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,15 +3,17 @@
     model = SentenceTransformer("kobza/kobza-mini", trust_remote_code=True)
     model.similarity(model.encode(["slow sad piano"]), model.encode(["a.mp3", "b.flac"]))
 
-sentence-transformers asks of a module only the methods below, so nothing of it is imported.
+`SentenceTransformerTrainer` fine-tunes it on a dataset with a column of sentences and one of recordings, with any loss
+that compares embeddings. sentence-transformers asks of a module only the methods below, so nothing of it is imported.
 """
 
 import os
 
+import torch
 from torch import nn
 from transformers import AutoModel, AutoProcessor
 
-from .pipeline_kobza import embed_recordings
+from .pipeline_kobza import _named_windows, embed_recordings
 
 # A string is the path of a recording if it ends like one and the file is there; any other is a sentence.
 EXTENSIONS = (".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wav", ".aif", ".aiff", ".wma")
@@ -21,10 +23,16 @@ def is_sentence(item) -> bool:
     return isinstance(item, str) and not (item.lower().endswith(EXTENSIONS) and os.path.isfile(item))
 
 
+def unwrap(item):
+    """{"text": item} or {"audio": item}, as sentence-transformers and mteb name what an input is, to the item."""
+    return next(iter(item.values())) if isinstance(item, dict) and set(item) in ({"text"}, {"audio"}) else item
+
+
 class SentenceKobza(nn.Module):
     """Sentences, or recordings, to `sentence_embedding` (n, projection_dim), of unit length.
 
-    A recording is a path, bytes, an array at 16 kHz, or {"array": ..., "sampling_rate": ...}.
+    A recording is a path, bytes, an array at 16 kHz, or {"array": ..., "sampling_rate": ...}. Either may be wrapped as
+    {"text": ...} or {"audio": ...}.
     """
 
     save_in_root = True
@@ -46,9 +54,19 @@ class SentenceKobza(nn.Module):
         revision: str | None = None,
         local_files_only: bool = False,
         trust_remote_code: bool = False,
+        backend: str = "torch",
         **kwargs,
     ) -> "SentenceKobza":
-        """What sentence-transformers calls; the arguments are its own."""
+        """What sentence-transformers calls; the arguments are its own.
+
+        Raises:
+            ValueError: a backend other than "torch".
+        """
+        if backend != "torch":
+            raise ValueError(
+                f"Kobza runs in sentence-transformers with backend='torch' only, not {backend!r}: for ONNX files run "
+                "`kobza export onnx OUT` and open them with onnxruntime or transformers.js."
+            )
         where = {
             "cache_dir": cache_folder,
             "token": token,
@@ -67,18 +85,73 @@ class SentenceKobza(nn.Module):
     def tokenizer(self):
         return self.processor.tokenizer
 
+    @property
+    def max_seq_length(self) -> int:
+        """How many tokens of a sentence are read; saved with the tokenizer."""
+        return min(self.tokenizer.model_max_length, self._positions)
+
+    @max_seq_length.setter
+    def max_seq_length(self, value: int | None) -> None:
+        value = self._positions if value is None else value
+        if not isinstance(value, int) or not 3 <= value <= self._positions:  # [CLS], a token, [SEP]
+            raise ValueError(f"max_seq_length is {value!r}, but must be a whole number from 3 to {self._positions}.")
+        self.tokenizer.model_max_length = value
+
+    @property
+    def _positions(self) -> int:
+        return self.model.config.text_config.max_position_embeddings
+
     def get_embedding_dimension(self) -> int:
         return self.model.config.projection_dim
 
-    def preprocess(self, inputs: list, prompt: str | None = None, **kwargs) -> dict:
-        """Tokens of sentences; recordings go on as they are, because `forward` reads them window by window."""
-        if all(is_sentence(item) for item in inputs):
-            return {**self.processor(text=[(prompt or "") + item for item in inputs])}
-        return {"recordings": inputs}
+    def preprocess(self, inputs: list, prompt: str | None = None, max_length: int | None = None, **kwargs) -> dict:
+        """Sentences to tokens, recordings to features.
+
+        In inference mode, where `encode` calls this, recordings go on as they are, under "recordings": `forward` reads
+        them window by window, so that long ones fit. Otherwise, as for training, they become tensors that can be cut
+        along the batch, as losses with a gradient cache do.
+
+        Args:
+            inputs: sentences or recordings, never both.
+            prompt: put before each sentence.
+            max_length: at most so many tokens of a sentence, instead of `max_seq_length`.
+
+        Returns:
+            `input_ids`, `attention_mask` (sentences, length), ...; or "recordings", the list; or `input_values`
+            (recordings, windows, max_length, num_mel_bins), zeros after a recording's last window, and `window_counts`
+            (recordings,).
+
+        Raises:
+            ValueError: both kinds in one batch; outside of inference mode also a recording that cannot be read.
+        """
+        inputs = [unwrap(item) for item in inputs]
+        kinds = [is_sentence(item) for item in inputs]
+        if all(kinds):
+            length = min(max_length or self.max_seq_length, self._positions)
+            sentences = [(prompt or "") + item for item in inputs]
+            return {**self.tokenizer(sentences, padding=True, truncation=True, max_length=length, return_tensors="pt")}
+        if any(kinds):
+            raise ValueError(
+                f"A batch mixes recordings with {inputs[kinds.index(True)]!r:.80}, which is a sentence or a file that "
+                "is not there: pass sentences and recordings in batches of their own, and check the paths."
+            )
+        if torch.is_inference_mode_enabled():
+            return {"recordings": inputs}
+        clips = [[] for _ in inputs]
+        for index, window in _named_windows(inputs, self.processor.feature_extractor):
+            clips[index].append(window)
+        features = [self.processor.feature_extractor.log_mel(clip) for clip in clips]
+        counts = torch.tensor([len(clip) for clip in clips])
+        return {"input_values": nn.utils.rnn.pad_sequence(features, batch_first=True), "window_counts": counts}
 
     def forward(self, features: dict, **kwargs) -> dict:
         if "recordings" in features:
             embeds = embed_recordings(self.model, self.processor.feature_extractor, features["recordings"])
+        elif "input_values" in features:
+            values, counts = features["input_values"], features["window_counts"]
+            is_window = torch.arange(values.shape[1], device=counts.device) < counts[:, None]  # (recordings, windows)
+            embeds = self.model.get_audio_features(values[is_window], counts).pooler_output
         else:
-            embeds = self.model.get_text_features(**features).pooler_output
+            tokens = {name: features[name] for name in self.tokenizer.model_input_names if name in features}
+            embeds = self.model.get_text_features(**tokens).pooler_output
         return {**features, "sentence_embedding": embeds}

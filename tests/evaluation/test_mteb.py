@@ -15,7 +15,7 @@ from mteb.abstasks.zeroshot_classification import AbsTaskZeroShotClassification 
 
 from kobza.embedding.checkpoint import Checkpoint  # noqa: E402
 from kobza.evaluation.metrics import ranks, recall_at  # noqa: E402
-from kobza.evaluation.mteb import MtebEncoder, embed_item  # noqa: E402
+from kobza.evaluation.mteb import MtebEncoder, embed_item, sentence_transformer_encoder  # noqa: E402
 from kobza.evaluation.retrieval import embed_recording  # noqa: E402
 
 RATE = 16_000
@@ -26,12 +26,11 @@ def metadata(name: str, kind: str, **fields) -> TaskMetadata:
     return TaskMetadata(
         name=name,
         type=kind,
-        modalities=["audio", "text"],
         description="Made sounds.",
         dataset={"path": "none", "revision": "none"},
         eval_splits=["test"],
         eval_langs=["eng-Latn"],
-        **fields,
+        **{"modalities": ["audio", "text"], **fields},
     )
 
 
@@ -147,6 +146,42 @@ def test_retrieval_gives_kobzas_own_figures(encoder, similarity, task):
 def test_zero_shot_gives_kobzas_own_figure(encoder, similarity, task):
     accuracy = (similarity.argmax(axis=0) == np.arange(len(CAPTIONS))).mean()
     assert scores(encoder, task())["accuracy"] == pytest.approx(accuracy, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def sentence_transformer(tiny_checkpoint):
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    return sentence_transformers.SentenceTransformer(tiny_checkpoint, trust_remote_code=True, device="cpu")
+
+
+@pytest.mark.parametrize("task", [MadeRetrieval, MadeRetrievalBack])
+def test_through_sentence_transformers_the_figures_are_the_same(sentence_transformer, similarity, task):
+    made = task()
+    found = scores(sentence_transformer_encoder(sentence_transformer), made)
+    rank = ranks(similarity if made.metadata.category == "t2a" else similarity.T)
+    for k in (1, 3, 5):
+        assert found[f"hit_rate_at_{k}"] == pytest.approx(recall_at(rank, k), abs=1e-5)
+
+
+def test_zero_shot_through_sentence_transformers(sentence_transformer, similarity):
+    accuracy = (similarity.argmax(axis=0) == np.arange(len(CAPTIONS))).mean()
+    found = scores(sentence_transformer_encoder(sentence_transformer), MadeZeroShot())
+    assert found["accuracy"] == pytest.approx(accuracy, abs=1e-5)
+
+
+class MadeTextRetrieval(AbsTaskRetrieval):
+    metadata = metadata("MadeT2T", "Retrieval", category="t2t", main_score="hit_rate_at_1", modalities=["text"])
+
+    def load_data(self, **kwargs):
+        queries = Dataset.from_dict({"id": ids("q"), "text": CAPTIONS})
+        corpus = Dataset.from_dict({"id": ids("c"), "title": [""] * len(CAPTIONS), "text": CAPTIONS})
+        right = {q: {c: 1} for q, c in zip(ids("q"), ids("c"), strict=True)}
+        split = {"queries": queries, "corpus": corpus, "relevant_docs": right, "top_ranked": None}
+        self.dataset, self.data_loaded = {"default": {"test": split}}, True
+
+
+def test_mteb_takes_a_sentence_transformer_as_it_is_for_text(sentence_transformer):
+    assert scores(sentence_transformer, MadeTextRetrieval())["hit_rate_at_1"] == 1.0
 
 
 def test_an_array_is_heard_as_its_file_is(encoder):

@@ -23,9 +23,9 @@ def add(commands) -> None:
         "--source", action="append", default=[], metavar="WHAT=LICENCE", help="what it learned from, for the card"
     )
 
-    written = command(commands, export, "Write the towers as ONNX files, in float32 and in 8 bits.")
+    written = command(commands, export, "Write the towers as ONNX files, in 32, 16 and 8 bits.")
     written.add_argument("format", choices=["onnx"])
-    written.add_argument("out", metavar="OUT", help="the folder for text.onnx, audio.onnx and their _int8")
+    written.add_argument("out", metavar="OUT", help="the folder, laid out as transformers.js opens it")
     written.add_argument("--model", metavar="MODEL", help=CHECKPOINT)
     written.add_argument("--pairs", metavar="DIR", help="captioned recordings, to measure what the 8 bits cost")
 
@@ -56,8 +56,9 @@ def export(args: argparse.Namespace) -> int:
 
     from kobza.audio import printable
     from kobza.embedding.checkpoint import Checkpoint
-    from kobza.export.onnx import OPSET, PRECISIONS, OnnxTowers, measure
+    from kobza.export.onnx import OPSET, PRECISIONS
     from kobza.export.onnx import export as export_towers
+    from kobza.export.onnx_runtime import OnnxTowers, measure
 
     checkpoint, folder = Checkpoint.load(args.model, "cpu"), Path(args.out)
     say(f"Exporting {checkpoint.name} ({checkpoint.fingerprint})")

@@ -6,8 +6,12 @@
     tasks = mteb.get_tasks(tasks=["MusicCapsT2ARetrieval", "MusicCapsA2TRetrieval"])
     mteb.evaluate(MtebEncoder("kobza/kobza-mini"), tasks)
 
-A recording is embedded as everywhere in Kobza: decoded with PyAV (torchcodec is not needed), cut into windows, and the
-mean of the windows taken. No sentence gets a prompt.
+A checkpoint that is open in sentence-transformers goes through mteb's own wrapper:
+
+    mteb.evaluate(sentence_transformer_encoder(SentenceTransformer("kobza/kobza-mini", trust_remote_code=True)), tasks)
+
+A recording is embedded by `MtebEncoder` as everywhere in Kobza: decoded with PyAV (torchcodec is not needed), cut into
+windows, and the mean of the windows taken. No sentence gets a prompt.
 """
 
 import re
@@ -21,6 +25,7 @@ try:
     from datasets import Audio
     from mteb.models import ModelMeta
     from mteb.models.abs_encoder import AbsEncoder
+    from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 except ImportError as error:
     raise ImportError(f"The adapter for mteb needs mteb ({error}): pip install 'kobza[mteb]'.") from error
 
@@ -63,6 +68,17 @@ class MtebEncoder(AbsEncoder):
             rows = rows.cast_column("audio", Audio(decode=False))
         parts = [np.empty((0, self.model.dim), dtype=np.float32)]
         return np.vstack([*parts, *(embed_item(self.model, row["audio"]) for row in rows)])
+
+
+def sentence_transformer_encoder(model) -> SentenceTransformerEncoderWrapper:
+    """mteb's own encoder of a `SentenceTransformer`, with the modalities that the model says it has.
+
+    `mteb.evaluate(model, tasks)` makes the same of it but notes text only, as of every `SentenceTransformer`, and
+    refuses tasks with audio (mteb 2.26); tasks with text alone it takes without this.
+    """
+    encoder = SentenceTransformerEncoderWrapper(model)
+    encoder.mteb_model_meta = encoder.mteb_model_meta.model_copy(update={"modalities": sorted(model.modalities)})
+    return encoder
 
 
 def embed_item(embedder, item: dict) -> np.ndarray:

@@ -1,33 +1,35 @@
-"""The two towers as ONNX files, in float32 and in 8 bits, checked against torch and measured on captioned recordings.
+"""The two towers as ONNX files in the layout that transformers.js opens, checked against torch.
 
-    text.onnx   input_ids, attention_mask (batch, length) int64             -> embeds (batch, projection_dim)
-    audio.onnx  input_values (batch, max_length, num_mel_bins) float32      -> embeds (batch, projection_dim)
+    onnx/text_model.onnx   input_ids, attention_mask (batch, length) int64        -> text_embeds (batch, dim) float32
+    onnx/audio_model.onnx  input_values (batch, max_length, num_mel_bins) float32 -> audio_embeds (batch, dim) float32
+    config.json, configuration_kobza.py, tokenizer.json, tokenizer_config.json, preprocessor_config.json
 
-A row of input_values is a window of 10 s, as the feature extractor makes it; a recording is the normalised mean of its
-windows' embeds.
+Names are those of CLAP's exports: transformers.js opens the files by `ClapTextModelWithProjection` and
+`ClapAudioModelWithProjection`, with dtype "fp32", "fp16" (`_fp16`) and "q8" (`_quantized`). The log-mel is AST's, so
+its feature extractor makes the input_values, of one window of 10 s at 16 kHz; a recording is the normalised mean of
+its windows' audio_embeds.
 """
 
 import importlib
+import json
 import logging
 import os
+import shutil
 import tempfile
-import time
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from kobza.audio import printable
-from kobza.data.pairs import load_pairs
-from kobza.embedding.checkpoint import SENTENCES_AT_ONCE, WINDOWS_AT_ONCE, Checkpoint
-from kobza.evaluation.metrics import rank_metrics, ranks
-from kobza.evaluation.retrieval import embed_recordings
+from kobza.embedding.checkpoint import Checkpoint
+from kobza.model import configuration_kobza
 
 OPSET = 18
 TOLERANCE = 1e-4
-PRECISIONS = {"float32": "", "int8": "_int8"}  # what it is called: what is added to a file's name
+PRECISIONS = {"float32": "", "float16": "_fp16", "int8": "_quantized"}  # what it is called: what a file's name ends in
+TOWERS = {"text": "text_model", "audio": "audio_model"}
 SENTENCES = ["slow sad piano", "a fast drum solo, loud and very close, with hand claps"]  # of two lengths
 
 
@@ -50,19 +52,21 @@ class _Audio(torch.nn.Module):
 
 
 def export(checkpoint: Checkpoint, folder: Path) -> dict[str, float]:
-    """Write {text, audio}{, _int8}.onnx into `folder`.
+    """Write onnx/{text_model, audio_model}{, _fp16, _quantized}.onnx and the settings that they need into `folder`.
 
     Returns:
         {"text": the largest difference of the float32 file's embeds from torch's, "audio": likewise}
 
     Raises:
-        ValueError: a package of kobza[onnx] is missing, or a difference is above 1e-4.
+        ValueError: a package of kobza[onnx] is missing, a difference is above 1e-4, or the folder holds a checkpoint.
     """
     for name in ("onnx", "onnxruntime", "onnxscript"):
         try:
             importlib.import_module(name)
         except ImportError:
             raise ValueError(f"{name} is not installed: run `pip install 'kobza[onnx]'`.") from None
+    if (folder / "model.safetensors").exists():
+        raise ValueError(f"{printable(folder)} holds a checkpoint, whose settings would be overwritten: give another.")
     folder.mkdir(parents=True, exist_ok=True)
     model = checkpoint.model.cpu().eval()
     tokens = checkpoint.processor(text=SENTENCES)
@@ -76,22 +80,44 @@ def export(checkpoint: Checkpoint, folder: Path) -> dict[str, float]:
     }
     differences = {}
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part") as part:  # a file is whole or not there
+        (Path(part) / "onnx").mkdir()
         for name, (tower, inputs, shape) in towers.items():
-            path = Path(part) / f"{name}.onnx"
-            _export(tower, inputs, shape, path)
+            path = Path(part) / "onnx" / f"{TOWERS[name]}.onnx"
+            _export(tower, inputs, shape, path, f"{name}_embeds")
             differences[name] = _difference(tower, inputs, path)
             if not differences[name] <= TOLERANCE:
                 raise ValueError(
                     f"The {name} tower's ONNX file differs from torch by {differences[name]:.1e}, more than "
                     f"{TOLERANCE:.0e}: nothing was written. Try other versions of onnxscript and onnxruntime."
                 )
+            _halve(path)
             _quantize(path, kept_width=model.config.text_config.intermediate_size if name == "text" else None)
-        for path in Path(part).iterdir():
-            os.replace(path, folder / path.name)
+        _write_settings(checkpoint, Path(part))
+        (folder / "onnx").mkdir(exist_ok=True)
+        for path in [path for path in Path(part).rglob("*") if path.is_file()]:
+            os.replace(path, folder / path.relative_to(part))
     return differences
 
 
-def _export(tower, inputs, shape, path) -> None:
+def _write_settings(checkpoint: Checkpoint, folder: Path) -> None:
+    """config.json and its code, the tokenizer, the feature extractor's settings under the name of AST's, whose log-mel
+    it is."""
+    config = checkpoint.model.config.to_dict() | {"auto_map": {"AutoConfig": "configuration_kobza.KobzaConfig"}}
+    config.pop("custom_pipelines", None)  # their code is not in this folder
+    for part in (config, config["text_config"], config["audio_config"]):
+        part.pop("_name_or_path", None)
+    code = Path(configuration_kobza.__file__)
+    shutil.copyfile(code, folder / code.name)
+    checkpoint.processor.tokenizer.save_pretrained(folder)
+    extractor = checkpoint.processor.feature_extractor
+    names = ("feature_size", "sampling_rate", "padding_value", "num_mel_bins", "max_length", "mean", "std")
+    settings = {"feature_extractor_type": "ASTFeatureExtractor", "do_normalize": True, "return_attention_mask": False}
+    settings |= {name: getattr(extractor, name) for name in names}
+    for name, content in (("config.json", config), ("preprocessor_config.json", settings)):
+        (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _export(tower, inputs, shape, path, output: str) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of operators that only torchvision has
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -103,7 +129,7 @@ def _export(tower, inputs, shape, path) -> None:
             dynamic_shapes=dict.fromkeys(inputs, shape),
             opset_version=OPSET,
             input_names=list(inputs),
-            output_names=["embeds"],
+            output_names=[output],
             external_data=False,
             verbose=False,
         )
@@ -111,7 +137,7 @@ def _export(tower, inputs, shape, path) -> None:
 
 def _difference(tower, inputs, path) -> float:
     """The largest over the inputs, one row of them, and twice as many: other sizes than the traced one."""
-    session, largest = _session(path), 0.0
+    session, largest = open_session(path), 0.0
     for rows in (inputs, {k: v[:1] for k, v in inputs.items()}, {k: torch.cat([v, v]) for k, v in inputs.items()}):
         with torch.no_grad():
             expected = tower(**rows).numpy()
@@ -120,10 +146,21 @@ def _difference(tower, inputs, path) -> float:
     return largest
 
 
-def _session(path):
+def open_session(path):
     import onnxruntime
 
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def _halve(path: Path) -> None:
+    """Weights and arithmetic to 16 bits, for GPUs (WebGPU in a browser); inputs and outputs stay as they are."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of weights so small that they become 0
+        model = convert_float_to_float16(onnx.load(path), keep_io_types=True)
+    onnx.save(model, path.with_stem(path.stem + PRECISIONS["float16"]))
 
 
 def _quantize(path: Path, kept_width: int | None) -> None:
@@ -155,49 +192,3 @@ def _quantize(path: Path, kept_width: int | None) -> None:
 
 def _no_advice(record) -> bool:
     return "pre-processing" not in record.getMessage()  # for convolutions; the towers are exported optimised
-
-
-class OnnxTowers:
-    """The exported towers with the attributes and methods of `Checkpoint` that measuring needs.
-
-    Attributes:
-        seconds: that the text and the audio tower have taken so far.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, folder: Path, precision: str = "float32"):
-        self.dim, self.sampling_rate = checkpoint.dim, checkpoint.sampling_rate
-        self.window_seconds, self.min_window_seconds = checkpoint.window_seconds, checkpoint.min_window_seconds
-        self.processor, self.seconds = checkpoint.processor, {"text": 0.0, "audio": 0.0}
-        self.files = {name: folder / f"{name}{PRECISIONS[precision]}.onnx" for name in ("text", "audio")}
-        self.sessions = {name: _session(path) for name, path in self.files.items()}
-
-    def _run(self, tower: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        start = time.perf_counter()
-        (embeds,) = self.sessions[tower].run(None, inputs)
-        self.seconds[tower] += time.perf_counter() - start
-        return embeds
-
-    def embed_text(self, sentences: Sequence[str]) -> np.ndarray:
-        parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for start in range(0, len(sentences), SENTENCES_AT_ONCE):
-            tokens = self.processor(text=list(sentences[start : start + SENTENCES_AT_ONCE]), return_tensors="np")
-            parts.append(self._run("text", {name: tokens[name] for name in ("input_ids", "attention_mask")}))
-        return np.concatenate(parts)
-
-    def embed_windows(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for start in range(0, len(windows), WINDOWS_AT_ONCE):
-            features = self.processor.feature_extractor.log_mel(windows[start : start + WINDOWS_AT_ONCE])
-            parts.append(self._run("audio", {"input_values": features.numpy()}))
-        return np.concatenate(parts)
-
-
-def measure(embedder, folder: str | Path) -> dict[str, float]:
-    """R@1, R@10 and the other figures of text -> music over a folder of captioned recordings (see `data.pairs`)."""
-    recordings = load_pairs(folder).recordings
-    paths = list(dict.fromkeys(recording.path for recording in recordings))
-    audio, reasons = embed_recordings(embedder, paths)
-    if reasons:
-        raise ValueError(f"{printable(folder)} cannot be measured: {next(iter(reasons.values()))}")
-    right = np.array([[recording.path == path for path in paths] for recording in recordings])
-    return rank_metrics(ranks(embedder.embed_text([r.caption for r in recordings]) @ audio.T, right))
