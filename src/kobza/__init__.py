@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from kobza.model.pipeline_kobza import KobzaEmbeddingPipeline, KobzaRetrievalPipeline
     from kobza.model.processing_kobza import KobzaProcessor
 
+from kobza.folders import prepare_environment
+
+prepare_environment()
+
 __version__ = "0.1.0"
 _PUBLISHED = {
     "KobzaConfig": ".model.configuration_kobza",

@@ -45,6 +45,13 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, sqlite3.Error) as error:
         say(f"kobza: {error}")
         return 1
+    except Exception as error:
+        from kobza.internal_error import PROGRAMMING_ERRORS, InternalError, internal_error
+
+        if not isinstance(error, (InternalError, *PROGRAMMING_ERRORS)):
+            raise
+        say(f"kobza: {error if isinstance(error, InternalError) else internal_error(error)}")
+        return 1
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def check_whole(library) -> set[str]:
         assert len(starts) == int(np.ceil(track.duration / 10))
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=2e-3)
     assert len(set(names)) == len(names) == len(library)
-    assert check(library.path) == []
+    assert check(library.store.folder) == []
     return set(names)
 
 
@@ -168,7 +168,7 @@ def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
             return call
 
         for name in ("fsync", "replace"):
-            setattr(search_file.os, name, slowly(getattr(os, name)))
+            setattr(os, name, slowly(getattr(os, name)))
         search_file.zlib.crc32 = slowly(zlib.crc32)
         store = open_store(folder)
         for i in range(1000):

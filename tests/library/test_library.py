@@ -8,7 +8,7 @@ import pytest
 from recordings import ToneEar, counts, memory_taken, tone, write
 
 from kobza import MusicLibrary
-from kobza.library import LibraryError, default_library_path
+from kobza.library import FolderAddress, LibraryError, default_library_address
 from kobza.library.ingest import embed as indexing
 
 
@@ -128,7 +128,7 @@ def test_similar(library, music, tmp_path):
 def test_another_checkpoint_is_refused(library, music, tmp_path):
     library.add(music)
     other = ToneEar(fingerprint="another-ear-altogether")
-    with MusicLibrary.open(library.path, other) as second:
+    with MusicLibrary.open(library.address, other) as second:
         for attempt in (
             lambda: second.search("tone 200"),
             lambda: second.add(music),
@@ -192,11 +192,11 @@ def test_batches_are_filled_across_files(library, tmp_path, monkeypatch):
 def test_default_place(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("KOBZA_LIBRARY", raising=False)
-    assert default_library_path() == tmp_path / "data" / "kobza" / "library"
+    assert default_library_address() == FolderAddress(tmp_path / "data" / "kobza" / "library")
     monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "mine"))
-    assert default_library_path() == tmp_path / "mine"
+    assert default_library_address() == FolderAddress(tmp_path / "mine")
     with MusicLibrary.open(model=ToneEar()) as library:
-        assert library.path == tmp_path / "mine"
+        assert library.address == FolderAddress(tmp_path / "mine")
 
 
 def test_a_real_checkpoint(tiny_checkpoint, music, tmp_path):

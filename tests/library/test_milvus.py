@@ -15,7 +15,7 @@ from store_contract import StoreContract, fill, put, unit
 
 from kobza import MusicLibrary
 from kobza.cli import main
-from kobza.library import LibraryError, Rev, Track, open_store
+from kobza.library import LibraryError, MilvusAddress, Rev, Track, open_store
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Compare, In
 from kobza.library.stores.milvus import store as milvus_store
@@ -201,13 +201,20 @@ def test_shards_that_begin_a_library_at_once(lite):
 
 
 def test_addresses():
-    place = Place.parse("milvus://me:se%40cret@db.example:19531/music/mine")
-    assert place == ("http://db.example:19531", "me:se@cret", "music", "mine", "milvus://db.example:19531/music/mine")
-    assert Place.parse("milvus+tls://token@[::1]/mine")[:4] == ("https://[::1]:19530", "token", "", "mine")
+    place = Place.parse(MilvusAddress("milvus://me:se%40cret@db.example:19531/music/mine"))
+    assert place[:4] == ("http://db.example:19531", "me:se@cret", "music", "mine")
+    assert str(place.address) == "milvus://db.example:19531/music/mine" and "cret" not in repr(place.address)
+    place = Place.parse(MilvusAddress("milvus+tls://token@[::1]/mine"))
+    assert place[:4] == (
+        "https://[::1]:19530",
+        "token",
+        "",
+        "mine",
+    )
     for wrong in ("milvus://", "milvus://host", "milvus://host/", "milvus://host/a b", "milvus://host/1", "s3://h/n",
                   "milvus://host:x/n", "milvus://h/a/b/c", "milvus://u:secret@host"):  # fmt: skip
         with pytest.raises(LibraryError, match="not the address of a library in Milvus") as error:
-            Place.parse(wrong)
+            Place.parse(MilvusAddress(wrong))
         assert "secret" not in str(error.value)
 
 

@@ -169,7 +169,7 @@ def test_questions_that_cannot_be_answered(chords, mix, tmp_path):
     blip = write(tmp_path / "blip.wav", tone(300, 0.01))
     with pytest.raises(LibraryError, match=r"blip\.wav cannot be embedded"):
         chords.locate(blip, "tone 300")
-    with MusicLibrary.open(chords.path, ToneEar(fingerprint="another")) as other:
+    with MusicLibrary.open(chords.address, ToneEar(fingerprint="another")) as other:
         for ask in (lambda: other.locate(track, "tone 300"), lambda: other.similar(track, but="tone 1200")):
             with pytest.raises(LibraryError, match="was made with"):
                 ask()

@@ -1,6 +1,7 @@
 """The store on SQLite and FAISS: the contract, and what is its own."""
 
 import logging
+import os
 import sqlite3
 
 import numpy as np
@@ -9,7 +10,6 @@ from store_contract import StoreContract, agree, exact, fill, put, unit
 
 from kobza.library import LibraryError, Track, open_store
 from kobza.library.filters.parser import parse_filter
-from kobza.library.stores import index_file as search_file
 from kobza.library.stores import sqlite as sqlite_store
 
 
@@ -133,7 +133,7 @@ class TestSearchFiles:
         def no_room(*_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(search_file.os, "fsync", no_room)
+        monkeypatch.setattr(os, "fsync", no_room)
         store = reopen()
         for i in range(200):
             held[f"/more/{i}"] = Track(f"/more/{i}"), put(store, f"/more/{i}", seed=i)

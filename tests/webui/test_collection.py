@@ -100,7 +100,7 @@ def test_many_visitors_at_once_get_the_answers_of_one(library, tmp_path):
 
 def test_a_library_of_another_model_is_refused_before_anyone_comes(library):
     with (
-        MusicLibrary.open(library.path, Ear(fingerprint="another"), read_only=True) as other,
+        MusicLibrary.open(library.address, Ear(fingerprint="another"), read_only=True) as other,
         pytest.raises(LibraryError, match="was made with"),
     ):
         Collection(other)

@@ -4,6 +4,10 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kobza.library.address import LibraryAddress
 
 
 def command(
@@ -31,18 +35,21 @@ def open_library(args: argparse.Namespace, read_only: bool = False):
     """The `MusicLibrary` that --library and --model name."""
     from kobza.library import MusicLibrary
 
-    return MusicLibrary.open(args.library, args.model, read_only=read_only)
+    return MusicLibrary.open(named_library(args), args.model, read_only=read_only)
+
+
+def named_library(args: argparse.Namespace) -> "LibraryAddress":
+    """The address of the library that --library names, or the default one."""
+    from kobza.library.address import default_library_address, library_address
+
+    return library_address(args.library) if args.library else default_library_address()
 
 
 def library_folder(args: argparse.Namespace) -> Path:
     """For commands that need the library's files. LibraryError: it is in no folder."""
-    from kobza.library import LibraryError, default_library_path
-    from kobza.library.remote import is_address
+    from kobza.library.address import folder_of
 
-    folder = args.library or default_library_path()
-    if is_address(folder):
-        raise LibraryError("A library in a database looks after itself; this command is for a library in a folder.")
-    return Path(folder)
+    return folder_of(named_library(args))
 
 
 def count(text: str) -> int:

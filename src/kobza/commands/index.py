@@ -86,11 +86,10 @@ def remove(args: argparse.Namespace) -> int:
 
 def info(args: argparse.Namespace) -> int:
     from kobza.audio import printable
-    from kobza.library.remote import absolute
 
     with open_library(args, read_only=True) as library:
         meta, totals = library.store.meta, library.store.count()
-        print(f"library      {printable(absolute(library.path))}")
+        print(f"library      {library.address}")
         print(f"tracks       {totals.tracks} ({totals.seconds / 3600:.1f} hours, {totals.windows} windows)")
         print(f"model        {meta.get('model', 'none yet')}")
         print(f"fingerprint  {meta.get('fingerprint', 'none yet')}")

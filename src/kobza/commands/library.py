@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from kobza.commands.arguments import command, library_folder
+from kobza.commands.arguments import command, library_folder, named_library
 from kobza.terminal import progress_bar
 
 
@@ -45,10 +45,10 @@ def repair(args: argparse.Namespace) -> int:
 
 
 def export(args: argparse.Namespace) -> int:
-    from kobza.library import default_library_path, open_store
+    from kobza.library import open_store
     from kobza.library.ingest.parquet import export_library
 
-    store = open_store(args.library or default_library_path(), read_only=True)
+    store = open_store(named_library(args), read_only=True)
     try:
         print(f"{export_library(store, args.file)} tracks exported")
     finally:
@@ -57,10 +57,10 @@ def export(args: argparse.Namespace) -> int:
 
 
 def import_(args: argparse.Namespace) -> int:
-    from kobza.library import default_library_path, open_store
+    from kobza.library import open_store
     from kobza.library.ingest.parquet import import_library
 
-    store = open_store(args.library or default_library_path())
+    store = open_store(named_library(args))
     try:
         print(f"{import_library(store, args.file)} tracks imported")
     finally:

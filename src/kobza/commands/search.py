@@ -92,9 +92,14 @@ def playlist(args: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _library_if_any(args: argparse.Namespace):
     """For a question about any recording: an empty library if none was named and there is none."""
-    from kobza.library import MusicLibrary, default_library_path
+    from kobza.folders import NoHomeError
+    from kobza.library import MusicLibrary, default_library_address
 
-    if args.library or default_library_path().exists():
+    try:
+        there = args.library or not default_library_address().is_absent()
+    except NoHomeError:
+        there = False
+    if there:
         with open_library(args, read_only=True) as library:
             yield library
     else:

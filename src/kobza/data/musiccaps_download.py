@@ -12,23 +12,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import shutil
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from kobza.atomic import atomic_write
 from kobza.audio import printable
 from kobza.data.musiccaps import is_true
 from kobza.data.pairs import aspects_of
 from kobza.data.recordings import DataSetError, read_table
 from kobza.data.video_clips import FINAL, IN_VAIN, YOUTUBE, Clip, Fetcher, Missing
+from kobza.folders import expanded
 
 HUB, HUB_TABLE = "google/MusicCaps", "musiccaps-public.csv"
 SCRATCH = ".fetching"
@@ -59,7 +61,7 @@ def read_clips(table: str | Path | None = None) -> list[Clip]:
     Raises:
         DataSetError: no table, wrong columns, or a row that says no clip.
     """
-    table = Path(table).expanduser() if table is not None else _hub_table()
+    table = expanded(table) if table is not None else _hub_table()
     clips: dict[str, Clip] = {}
     for number, row in enumerate(read_table(table, ("ytid", "start_s", "end_s", "caption")), 1):
         try:
@@ -114,7 +116,7 @@ def download(
         raise DataSetError(f"The address {url!r} has no {{ytid}} in it: say where the video's id belongs.")
     if find_spec("yt_dlp") is None:
         raise DataSetError("Videos are fetched with yt-dlp; install it with: pip install 'kobza[data]'")
-    clips, out = read_clips(table), Path(out).expanduser()
+    clips, out = read_clips(table), expanded(out)
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out) as scratch:
         fetcher = Fetcher(out, scratch, url, **patience)
@@ -155,14 +157,14 @@ def download(
 
 @contextmanager
 def _alone(out: Path) -> Iterator[Path]:
-    """An empty folder for what is unfinished, held by one run at a time: SQLite's lock goes when its process does."""
+    """An empty folder for what is unfinished, held by one run at a time: the lock ends with its process."""
     scratch = out / SCRATCH
     scratch.mkdir(exist_ok=True)
-    with closing(sqlite3.connect(scratch / ".lock", timeout=0, isolation_level=None)) as lock:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise DataSetError(f"Another download into {printable(out)} is running ({error}): wait for it.") from None
+    try:
+        lock = FileLock(scratch / ".lock", timeout=0).acquire()
+    except Timeout:
+        raise DataSetError(f"Another download into {printable(out)} is running: wait for it.") from None
+    with lock:
         for left in scratch.iterdir():  # by a run that was killed
             if left.is_dir():
                 shutil.rmtree(left)
@@ -180,14 +182,14 @@ def _read_missing(out: Path, asked: set[str]) -> dict[str, Missing]:
 
 def _write_tables(out: Path, clips: list[Clip], there: set[str], missing: dict[str, Missing]) -> None:
     lines = [json.dumps(_row(clip), ensure_ascii=False) + "\n" for clip in clips if clip.ytid in there]
-    _write(out / "metadata.jsonl", "".join(lines))
+    atomic_write(out / "metadata.jsonl", "".join(lines))
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("ytid", "reason", "message"))
     for clip in clips:
         if clip.ytid in missing:
             table.writerow((clip.ytid, missing[clip.ytid].reason, missing[clip.ytid].message))
-    _write(out / "missing.csv", text.getvalue())
+    atomic_write(out / "missing.csv", text.getvalue())
 
 
 def _row(clip: Clip) -> dict:
@@ -196,12 +198,3 @@ def _row(clip: Clip) -> dict:
     if "aspect_list" in row:
         row["aspect_list"] = list(aspects_of(row) or ())
     return row | {name: is_true(value) for name, value in row.items() if name.startswith("is_")}
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    with open(part, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

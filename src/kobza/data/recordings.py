@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kobza.audio import printable
+from kobza.folders import expanded
 
 Skipped = list[tuple[str, str]]  # (file, reason)
 
@@ -52,7 +53,7 @@ class DataSet:
 
 def require_folder(folder: str | Path) -> Path:
     """The folder as a path, if it is there."""
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     if not folder.is_dir():
         raise DataSetError(f"There is no folder {printable(folder)}: check the path.")
     return folder

@@ -8,12 +8,12 @@ stretches of it. So sizes are shares, never exact counts: of MusicCaps' 5,521 cl
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from kobza.atomic import atomic_write
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError
 
@@ -48,6 +48,4 @@ def write_split(path: str | Path, splits: Mapping[str, DataSet], rule: str, seed
     """Writes which recordings were in which part, and why: {"rule", "seed", "splits": {name: [id, ...]}}."""
     ids = {name: list(dict.fromkeys(r.id for r in data.recordings)) for name, data in splits.items()}
     text = json.dumps({"rule": rule, "seed": seed, "splits": ids}, indent=1, ensure_ascii=False) + "\n"
-    part = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    atomic_write(path, text)

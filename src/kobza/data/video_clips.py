@@ -6,7 +6,6 @@ The best sound of a video is fetched whole, and deleted once the clip is cut: yt
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 import threading
@@ -14,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from kobza.atomic import move_into_place
 from kobza.audio import AudioError, excerpt
 from kobza.synth.album import write_flac
 
@@ -179,9 +179,7 @@ class Fetcher:
         if seconds < LEAST * (clip.end - clip.start):
             raise AudioError(f"The answer has {seconds:.1f} s of the clip, {clip.start:g} s to {clip.end:g} s")
         write_flac(part, sound[None], SAMPLING_RATE)
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, self.path(clip))
+        move_into_place(part, self.path(clip))
 
 
 class _Silent:

@@ -6,7 +6,6 @@ Learning rate: warm-up, constant, then a linear fall to zero.
 """
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ASTConfig
 
+from kobza.atomic import atomic_path
 from kobza.distill.audio_shards import WINDOW, Sounds
 from kobza.distill.augment import FASTEST, Changed, change, unchanged
 from kobza.distill.label_space import Bridge
@@ -108,9 +108,8 @@ def evaluate(student: Student, targets: Targets, sounds: Sounds, ears: Ears, lim
 
 
 def _save(state: dict, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    with atomic_path(path) as part:
+        torch.save(state, part)
 
 
 def train(

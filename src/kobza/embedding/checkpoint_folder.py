@@ -4,6 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from kobza.folders import expanded
+
 HUB_ID = "kobza/kobza-mini"
 # Fields of config.json that say nothing about the vectors: bookkeeping, and what only the loss reads
 BOOKKEEPING = {
@@ -62,7 +64,7 @@ def read_json(path: Path) -> dict:
 
 def _find_folder(name_or_dir: str) -> Path:
     """A folder as it is; a Hub id as the folder of its files, fetched or already in the cache."""
-    folder = Path(name_or_dir).expanduser()
+    folder = expanded(name_or_dir)
     if folder.is_dir():
         return folder
     if folder.exists():

@@ -19,6 +19,7 @@ from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, ClapPro
 from kobza.embedding.checkpoint import Checkpoint, without_bars
 from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint
 from kobza.embedding.laion import load_laion
+from kobza.folders import expanded
 
 MAX_TOKENS = 77  # LAION's text length, in training and in use
 SENTENCES_AT_ONCE = 64
@@ -115,7 +116,7 @@ def load_embedder(name_or_path: str | Path | None = None, device: str | None = N
         CheckpointError: it is not there, of another kind, damaged, or known to be broken.
     """
     name = str(name_or_path or default_checkpoint())
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.name == COLLAPSED:
         raise CheckpointError(
             f"{name} is refused: its text tower is collapsed, all sentences get nearly the same vector; use LAION's "

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kobza.atomic import atomic_write
 from kobza.audio import printable
 from kobza.data.class_folders import load_classes
 from kobza.data.gtzan import load_gtzan
@@ -31,6 +32,7 @@ from kobza.evaluation.zero_shot import (
     read_prompts,
     tag_figures,
 )
+from kobza.folders import expanded
 
 PROMPTS = {"gtzan": GENRE_PROMPTS, "magnatagatune": TAG_PROMPTS, "classes": GENRE_PROMPTS}
 DIGITS = 6
@@ -62,7 +64,7 @@ def load_data_set(spec: str) -> DataSet:
     if name not in LOADERS or not folder:
         raise DataSetError(f"{spec!r} is not a data set: write one of {', '.join(f'{name}:DIR' for name in LOADERS)}.")
     part = None
-    if "@" in folder and not Path(folder).expanduser().is_dir():
+    if "@" in folder and not expanded(folder).is_dir():
         folder, _, part = folder.rpartition("@")
     return LOADERS[name](folder, part)
 
@@ -203,7 +205,7 @@ def data_hash(data: DataSet) -> str:
 
 def base_name(model: str) -> str:
     """A folder's or a file's last name; an id on the Hub as it is."""
-    path = Path(model).expanduser()
+    path = expanded(model)
     return os.path.basename(os.path.abspath(path)) if path.exists() or path.is_absolute() else model
 
 
@@ -229,7 +231,4 @@ def _rounded(value):
 
 def write_receipt(receipt: dict, path: str | Path) -> None:
     """The whole file or none of it: UTF-8 JSON, the same bytes for the same receipt."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(receipt, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    atomic_write(path, json.dumps(receipt, indent=1, ensure_ascii=False) + "\n")

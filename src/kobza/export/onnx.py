@@ -13,7 +13,6 @@ its windows' audio_embeds.
 import importlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 import warnings
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from kobza.atomic import move_into_place
 from kobza.audio import printable
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.model import configuration_kobza
@@ -95,7 +95,7 @@ def export(checkpoint: Checkpoint, folder: Path) -> dict[str, float]:
         _write_settings(checkpoint, Path(part))
         (folder / "onnx").mkdir(exist_ok=True)
         for path in [path for path in Path(part).rglob("*") if path.is_file()]:
-            os.replace(path, folder / path.relative_to(part))
+            move_into_place(path, folder / path.relative_to(part))
     return differences
 
 

@@ -8,12 +8,13 @@ query's score in standard deviations above that mean: (q.v - m.v) / sqrt(v.C.v).
 
 import contextlib
 import hashlib
-import os
 from importlib.resources import files
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from kobza.atomic import atomic_path
+from kobza.folders import cache_folder
 
 # In standard deviations. FAIR: below it a whole list is called no good fit.
 STRONG, FAIR, WEAK = 3.0, 2.4, 1.5
@@ -45,16 +46,13 @@ def spread_of(model) -> Spread:
     """Of a `Checkpoint`: kept in the user's cache folder, because to embed them takes seconds."""
     queries = reference_queries()
     name = hashlib.sha256("\n".join([model.fingerprint, str(model.dim), *queries]).encode()).hexdigest()[:16]
-    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kobza" / f"spread-{name}.npy"
+    place = cache_folder() / f"spread-{name}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):
         mean, *covariance = np.load(place)
         return Spread(mean, np.stack(covariance))
     vectors = model.embed_text(queries)
     spread = Spread(vectors.mean(axis=0), np.cov(vectors.T).astype(np.float32))
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs seconds, no answer
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as file:
-            np.save(file, np.vstack([spread.mean[None], spread.covariance]))
-        os.replace(part, place)
+    # A cache that cannot be written costs seconds, no answer.
+    with contextlib.suppress(OSError), atomic_path(place) as part, part.open("wb") as file:
+        np.save(file, np.vstack([spread.mean[None], spread.covariance]))
     return spread

@@ -1,10 +1,10 @@
 """The demonstration: Kobza's own album, indexed and asked eight questions whose right answers are known."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kobza.folders import cache_folder
 from kobza.library.library import MusicLibrary
 from kobza.library.records import Hit, LibraryError
 from kobza.synth.album import DEMO_QUERIES, DemoQuery, Piece, write_album
@@ -23,8 +23,8 @@ class Answer:
 
 
 def default_demo_folder() -> Path:
-    """kobza-demo in the user's cache folder ($XDG_CACHE_HOME, ~/.cache)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kobza-demo"
+    """kobza-demo in the user's cache folder (~/.cache on Linux)."""
+    return cache_folder("kobza-demo")
 
 
 def open_album(folder=None, library=None, model=None, progress: Callable | None = None) -> tuple[MusicLibrary, list]:
@@ -50,7 +50,7 @@ def open_album(folder=None, library=None, model=None, progress: Callable | None 
         report = music.add(place, progress)
         if report.failed:
             raise LibraryError(
-                f"The demo's album is damaged ({report.failed[0].reason}); delete {place} and try again."
+                f"The demo's album cannot be indexed ({report.failed[0].reason}); delete {place} and try again."
             )
     except BaseException:
         music.close()

@@ -5,11 +5,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-from kobza.audio import printable
+from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_recordings
 from kobza.library.ingest.scan import Plan, in_shard, make_plan, survey, under
+from kobza.library.paths import paths_from_json, paths_to_json
 from kobza.library.records import Failure, LibraryError, Report
 from kobza.library.remote import absolute, is_address
 from kobza.library.search.searcher import Answering
@@ -19,13 +19,6 @@ PathLike = str | os.PathLike
 MOST_HELD = 256  # tracks embedded and not yet written
 
 
-def default_library_path() -> Path | str:
-    """$KOBZA_LIBRARY (which may be an address), or kobza/library in the user's data folder ($XDG_DATA_HOME, ...)."""
-    if named := os.environ.get("KOBZA_LIBRARY"):
-        return named if is_address(named) else Path(named)
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kobza" / "library"
-
-
 class MusicLibrary(Answering):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
@@ -33,16 +26,18 @@ class MusicLibrary(Answering):
     checkpoint's vectors or queries are refused.
     """
 
-    def __init__(self, store: Store, path: Path | str, model):
-        self.store, self.path, self._model = store, path, model
+    def __init__(self, store: Store, model):
+        self.store, self._model = store, model
         self._named, self._text_model = model is not None, None
 
     @classmethod
-    def open(cls, path: PathLike | None = None, model=None, read_only: bool = False) -> "MusicLibrary":
-        """Open the library in the folder `path` (default: `default_library_path()`), making it if absent.
+    def open(
+        cls, address: LibraryAddress | PathLike | None = None, model=None, read_only: bool = False
+    ) -> "MusicLibrary":
+        """Open the library at `address` (default: `default_library_address()`), making it if absent.
 
         Args:
-            path: the library's folder, or milvus://HOST:PORT/NAME.
+            address: the library's folder, or milvus://HOST:PORT/NAME.
             model: a folder or Hub id of a checkpoint, or a `Checkpoint`; None for the default one.
                 It is loaded when first needed.
             read_only: the library must be there, and nothing in it is written.
@@ -50,8 +45,11 @@ class MusicLibrary(Answering):
         Raises:
             LibraryError: it cannot be opened, or is absent with `read_only`.
         """
-        store = open_store(path if path is not None else default_library_path(), read_only)
-        return cls(store, store.where, model)
+        return cls(open_store(default_library_address() if address is None else address, read_only), model)
+
+    @property
+    def address(self) -> LibraryAddress:
+        return self.store.address
 
     @property
     def model(self):
@@ -85,7 +83,7 @@ class MusicLibrary(Answering):
         meta, model = self.store.meta, model or self.text_model
         if meta.get("fingerprint", model.fingerprint) != model.fingerprint and len(self):
             raise LibraryError(
-                f"The library {printable(self.path)} was made with {meta['model']} (fingerprint "
+                f"The library {self.address} was made with {meta['model']} (fingerprint "
                 f"{meta['fingerprint']}), and its vectors cannot be compared with those of {model.name} "
                 f"({model.fingerprint}); use that checkpoint with --model, make the library anew with: kobza "
                 "reindex, or index into another with --library."
@@ -101,14 +99,14 @@ class MusicLibrary(Answering):
     @property
     def folders(self) -> list[str]:
         """The folders and files that were added, absolute; `sync` looks into them again."""
-        return json.loads(self.store.meta.get("folders", "[]"))
+        return paths_from_json(self.store.meta.get("folders", "[]"))
 
     def _set_folders(self, folders: Iterable[str]) -> None:
         kept: list[str] = []
         for folder in sorted(set(folders), key=len):  # the shorter first: what lies in a folder needs no entry
             if not any(under(folder, other) for other in kept):
                 kept.append(folder)
-        self.store.set_meta(folders=json.dumps(sorted(kept)))
+        self.store.set_meta(folders=paths_to_json(kept))
 
     def add(
         self,

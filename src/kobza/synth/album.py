@@ -15,6 +15,7 @@ import mutagen
 import numpy as np
 from mutagen.flac import FLAC
 
+from kobza.atomic import atomic_path, atomic_write
 from kobza.synth.pieces import DEMO_QUERIES, DemoQuery, Piece, album, random_pieces
 from kobza.synth.renderer import render
 
@@ -35,16 +36,14 @@ def write_album(folder: str | os.PathLike, pieces: list[Piece] | None = None) ->
     for number, piece in enumerate(pieces, 1):
         path = folder / f"{piece.name}.flac"
         if not _is_whole(path, piece):
-            part = folder / f".{piece.name}.{os.getpid()}.part"
-            write_flac(part, render(piece, SAMPLING_RATE), SAMPLING_RATE)
-            _tag(part, piece, number)
-            os.replace(part, path)
+            with atomic_path(path) as part:
+                write_flac(part, render(piece, SAMPLING_RATE), SAMPLING_RATE)
+                _tag(part, piece, number)
     rows = [{"file_name": f"{p.name}.flac", "caption": p.caption, "tags": list(p.tags)} for p in pieces]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    metadata, part = folder / "metadata.jsonl", folder / f".metadata.{os.getpid()}.part"
+    metadata = folder / "metadata.jsonl"
     if not metadata.is_file() or metadata.read_text(encoding="utf-8") != lines:
-        part.write_text(lines, encoding="utf-8")
-        os.replace(part, metadata)
+        atomic_write(metadata, lines)
     return pieces
 
 

@@ -22,6 +22,7 @@ from kobza.model.processing_kobza import KobzaProcessor
 from kobza.training.dataset import PairDataset, write_text
 from kobza.training.feature_cache import BorderFiles, fingerprint
 from kobza.training.frozen_split import TextBorder, audio_border
+from kobza.training.worker_batches import WorkerCollator
 
 Kept = tuple[BorderFiles, list[str]]
 
@@ -142,7 +143,7 @@ class FrozenCache:
         """The borders of the pairs' sounds, computed together."""
         own = torch.Generator()  # training draws the same whether or not something had to be computed first
         workers = {"num_workers": self.workers, "generator": own}
-        for batch in DataLoader(pairs, self.at_once, collate_fn=self.collate.sounds, **workers):
+        for batch in DataLoader(pairs, self.at_once, collate_fn=WorkerCollator(self.collate.sounds), **workers):
             yield from self.audio.below(batch["input_values"].to(self.device))
 
     @torch.no_grad()

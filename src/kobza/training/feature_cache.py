@@ -13,7 +13,6 @@ layers follow that read the sequence: 20 GB for MusicCaps. For BERT-base and a c
 import hashlib
 import json
 import logging
-import os
 import time
 import zlib
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kobza.atomic import PART, atomic_path
 from kobza.embedding.checkpoint_folder import vector_settings
 from kobza.training.frozen_split import Border
 
@@ -91,7 +91,7 @@ class BorderFiles:
                     raise
                 log.warning("%s of the frozen-tower cache is computed again: it %s.", path.name, _why(error))
                 path.unlink()
-        for part in self.folder.glob("*.part") if mend else ():
+        for part in self.folder.glob(f"*{PART}") if mend else ():
             if time.time() - part.stat().st_mtime > LEFT_BEHIND:  # a killed run's, and not one's that is writing now
                 part.unlink(missing_ok=True)
 
@@ -108,12 +108,10 @@ class BorderFiles:
         own = {key: tensor.cpu().clone() for key, tensor in tensors.items()}  # rows of a batch share their memory
         checksums = {key: zlib.crc32(_bytes(tensor)) for key, tensor in own.items()}
         name = hashlib.sha256("".join(own).encode()).hexdigest()[:16]
-        path, part = self.folder / f"{name}.safetensors", self.folder / f"{name}.{os.getpid()}.part"
+        path = self.folder / f"{name}.safetensors"
         self.folder.mkdir(parents=True, exist_ok=True)
-        save_file(own, part, {"maker": self.maker, "checksums": json.dumps(checksums)})
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        with atomic_path(path) as part:
+            save_file(own, part, {"maker": self.maker, "checksums": json.dumps(checksums)})
         self._file_of.update(dict.fromkeys(own, path))
 
 

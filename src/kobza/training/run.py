@@ -18,6 +18,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import EarlyStoppingCallback, set_seed
 from transformers.trainer_callback import TrainerState
 
+from kobza.atomic import atomic_write
 from kobza.data.splits import write_split
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 from kobza.training.card import write_card
@@ -180,6 +181,4 @@ def check_settings(out: Path, settings: dict) -> None:
 
 
 def _write(path: Path, content) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    atomic_write(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -20,6 +20,7 @@ from kobza.training.distributed import gather
 from kobza.training.frozen_split import from_border
 from kobza.training.gradient_cache import check_chunks, in_chunks
 from kobza.training.streaming import PairStream
+from kobza.training.worker_batches import WorkerCollator
 
 WHOLE = "whole"  # an empty file that a checkpoint folder gets last
 STEP_FOLDER = "checkpoint-"
@@ -69,7 +70,7 @@ class KobzaTrainer(Trainer):
         super().__init__(
             model,
             args,
-            data_collator,
+            data_collator and WorkerCollator(data_collator),
             train_dataset,
             eval_dataset,
             processing_class=processor,
@@ -90,7 +91,7 @@ class KobzaTrainer(Trainer):
         cache = FrozenCache(args.frozen_cache, model, processor, at_once, workers, quiet=args.disable_tqdm)
         self.train_dataset = self.train_dataset and cache.keep(self.train_dataset)
         self.eval_dataset = self.eval_dataset and cache.keep(self.eval_dataset)
-        self.data_collator, model.forward = KnownCollator(processor), from_border(model)
+        self.data_collator, model.forward = WorkerCollator(KnownCollator(processor)), from_border(model)
 
     # The loss
 

@@ -7,7 +7,12 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported: it reports nothing to anyone
+from kobza.folders import temporary_folder
+
+# Before Gradio is imported: it reports nothing to anyone, and keeps what is uploaded where only this user can enter (by
+# default in /tmp/gradio, which belongs to whoever ran Gradio first).
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("GRADIO_TEMP_DIR", str(temporary_folder("gradio")))
 
 import gradio as gr
 from starlette.exceptions import HTTPException

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kobza.library import Hit, LibraryError, MusicLibrary, Totals, Track, default_library_path
+from kobza.folders import NoHomeError
+from kobza.library import Hit, LibraryAddress, LibraryError, MusicLibrary, Totals, Track, default_library_address
 from kobza.library.demo import open_album
 from kobza.webui.clips import Clip, ClipError, hear
 from kobza.webui.map_layout import Point, points_of
@@ -101,6 +102,15 @@ class Collection:
         return found
 
 
+def _own_library() -> LibraryAddress | None:
+    """The user's own library; None if it is not there."""
+    try:
+        address = default_library_address()
+    except NoHomeError:
+        return None
+    return None if address.is_absent() else address
+
+
 def open_collection(library: str | None = None, model: str | None = None) -> Collection:
     """The library in the folder `library` or $KOBZA_LIBRARY; by default the user's own, or while that is not there or
     empty, Kobza's album.
@@ -110,8 +120,9 @@ def open_collection(library: str | None = None, model: str | None = None) -> Col
     """
     if library := library or os.environ.get("KOBZA_LIBRARY"):
         return Collection(MusicLibrary.open(library, model, read_only=True))
-    if default_library_path().exists():
-        own = MusicLibrary.open(None, model, read_only=True)
+    own_address = _own_library()
+    if own_address is not None:
+        own = MusicLibrary.open(own_address, model, read_only=True)
         if len(own):
             return Collection(own)
         own.close()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from kobza.atomic import atomic_path
 from kobza.audio import AudioError, decode
 from kobza.distill.corpus.midi import render_arrangements
 from kobza.distill.corpus.singing import render_singing
@@ -90,9 +91,8 @@ def write_shard(path: Path, rows: Iterable[np.ndarray]) -> bool:
     held = [np.rint(np.clip(row, -1, 1) * 32767).astype(np.int16) for row in rows]
     if not held:
         return False
-    partial = path.with_suffix(".partial")
-    save_file({"audio": torch.from_numpy(np.stack(held))}, partial)
-    os.replace(partial, path)
+    with atomic_path(path) as part:
+        save_file({"audio": torch.from_numpy(np.stack(held))}, part)
     return True
 
 

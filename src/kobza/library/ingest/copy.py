@@ -1,12 +1,12 @@
 """Moving a library to another store, its vectors as they are."""
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import NamedTuple
 
-from kobza.audio import printable
+from kobza.library.address import LibraryAddress
 from kobza.library.ingest.embed import Progress
 from kobza.library.records import LibraryError
 from kobza.library.stores.base import open_store
@@ -25,7 +25,11 @@ class Copied(NamedTuple):
         return f"{self.copied} copied, {self.there} there already"
 
 
-def copy_library(source: Path | str, target: Path | str, progress: Callable[[Progress], None] | None = None) -> Copied:
+def copy_library(
+    source: LibraryAddress | str | os.PathLike[str],
+    target: LibraryAddress | str | os.PathLike[str],
+    progress: Callable[[Progress], None] | None = None,
+) -> Copied:
     """Bring all tracks of one library into another, made if absent. What is in the target alone stays.
 
     Args:
@@ -37,11 +41,11 @@ def copy_library(source: Path | str, target: Path | str, progress: Callable[[Pro
     with closing(open_store(source, read_only=True)) as old, closing(open_store(target)) as new:
         meta, theirs = {k: v for k, v in old.meta.items() if k not in OWN}, new.meta
         if not len(old) or "fingerprint" not in meta:
-            raise LibraryError(f"The library {printable(old.where)} is empty: there is nothing to copy.")
+            raise LibraryError(f"The library {old.address} is empty: there is nothing to copy.")
         if len(new) and theirs.get("fingerprint") != meta["fingerprint"]:
             raise LibraryError(
-                f"The library {printable(new.where)} was made with {theirs.get('model')} (fingerprint "
-                f"{theirs.get('fingerprint')}), {printable(old.where)} with {meta.get('model')} "
+                f"The library {new.address} was made with {theirs.get('model')} (fingerprint "
+                f"{theirs.get('fingerprint')}), {old.address} with {meta.get('model')} "
                 f"({meta['fingerprint']}), and their vectors cannot be compared; copy into a new library."
             )
         with new.writing():

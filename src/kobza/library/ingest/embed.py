@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kobza.audio import AudioError, decode, printable, windows
+from kobza.internal_error import BAD_FILE, InternalError, internal_error
 from kobza.library.ingest.scan import Job, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
 from kobza.library.records import Failure, Rev, Track
@@ -59,6 +60,7 @@ class Opened:
     starts: list[float] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
     failure: str | None = None
+    fault: str | None = None  # of Kobza itself: the run ends with this sentence
     counted: float = 0.0  # bytes of it that the progress has counted
 
 
@@ -97,8 +99,10 @@ def _decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
     except OSError as error:
         reason = error.strerror or error
         opened.failure = f"{printable(job.path)} cannot be read ({reason}); check it and index again."
-    except Exception as error:  # one odd file must not end the run: it is named like the others
+    except BAD_FILE as error:  # one odd file must not end the run: it is named like the others
         opened.failure = f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error})."
+    except Exception as error:  # our own fault: every other file would meet it, too
+        opened.fault = str(internal_error(error, f"reading {printable(job.path)}"))
     yield End(opened, samples_decoded / checkpoint.sampling_rate)
 
 
@@ -202,7 +206,10 @@ def embed(batch: list[Window], checkpoint) -> None:
 
 
 def finish(end: End) -> Embedded | Failure:
+    """What has come of a recording. InternalError: it met a fault of Kobza."""
     opened, job = end.open, end.open.job
+    if opened.fault is not None:
+        raise InternalError(opened.fault)
     if opened.failure is not None:
         return Failure(job.path, opened.failure)
     title, artist, album, genre, year, _ = opened.tags
@@ -227,6 +234,9 @@ def embed_recordings(
     """Decode and embed; each recording is yielded, or its failure, as soon as its last window has a vector.
 
     Batches are filled with windows of whatever recordings come next. `checkpoint` is a `Checkpoint`.
+
+    Raises:
+        InternalError: a recording could not be read through a fault of Kobza.
     """
     total_bytes = max(1, sum(job.size for job in jobs))
     done, done_bytes = 0, 0.0

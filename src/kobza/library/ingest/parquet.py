@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kobza.atomic import atomic_path
 from kobza.audio import printable
 from kobza.library.records import LibraryError, Rev, Track, Whole
 from kobza.library.stores.base import Store
@@ -49,15 +50,11 @@ def export_library(store: Store, file: Path) -> int:
         raise LibraryError(f"{printable(file)} is there already; name another file, or delete it.")
     meta = {key: value for key, value in store.meta.items() if key in (*MAKER, "folders")}
     schema = _schema(pa)[1].with_metadata({"kobza": json.dumps(meta)})
-    part, tracks, written = file.with_name(file.name + ".part"), store.scan(), 0
-    try:
-        with pa.parquet.ParquetWriter(part, schema, compression="zstd") as writer:
-            while rows := list(islice(tracks, TRACKS_AT_ONCE)):
-                writer.write_table(_table(pa, rows).cast(schema))
-                written += len(rows)
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
+    tracks, written = store.scan(), 0
+    with atomic_path(file) as part, pa.parquet.ParquetWriter(part, schema, compression="zstd") as writer:
+        while rows := list(islice(tracks, TRACKS_AT_ONCE)):
+            writer.write_table(_table(pa, rows).cast(schema))
+            written += len(rows)
     return written
 
 

@@ -48,7 +48,8 @@ class Decoder:
                     held.append((number, (job, event.start, event.samples)))
                 else:
                     opened = event.open
-                    held.append((number, (opened.hash, opened.tags, opened.failure, event.seconds, windows)))
+                    found = (opened.hash, opened.tags, opened.failure, opened.fault)
+                    held.append((number, (*found, event.seconds, windows)))
                 if len(held) == BATCH:
                     yield _rows(held)
                     held = []
@@ -98,9 +99,9 @@ def embed_on_ray(
                 of.starts += starts
                 of.vectors += vectors
             else:
-                of.hash, of.tags, failure, *ends[number] = part
+                of.hash, of.tags, failure, of.fault, *ends[number] = part
             of.failure = of.failure or failure
-            if of.failure or (number in ends and len(of.starts) == ends[number][1]):
+            if of.failure or of.fault or (number in ends and len(of.starts) == ends[number][1]):
                 order = np.argsort(of.starts)
                 of.starts, of.vectors = [of.starts[i] for i in order], [of.vectors[i] for i in order]
                 yield finish(End(opened.pop(number), ends.get(number, (0.0,))[0]))

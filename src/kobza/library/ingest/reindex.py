@@ -30,7 +30,7 @@ def reindex(folder: Path, model=None, progress: Callable[[Progress], None] | Non
             report = new.add(old.folders, progress)
             _refuse_unreachable(old)
             new.store.optimize()  # folds its log into the file that is read now
-            _take_over(old.store, new.path)
+            _take_over(old.store, beside)
         old.store.optimize()
         shutil.rmtree(beside)
     return report

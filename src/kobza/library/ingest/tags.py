@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import mutagen
 
+from kobza.internal_error import BAD_FILE, is_own
+from kobza.library.paths import path_to_text
+
 # The same thing by its name in Vorbis comments and easy ID3/MP4, in raw ID3 (wav, aiff), in ASF (wma).
 NAMES = {
     "title": ("title", "TIT2", "Title"),
@@ -39,16 +42,23 @@ def _text(value) -> str:
 
 def read_tags(path: str | Path) -> Tags:
     """The tags of the file at `path`; the title falls back to the file's name without its extension."""
-    found, seconds = {}, 0.0
+    found: dict[str, str] = {}
+    seconds = 0.0
     try:
         file = mutagen.File(path, easy=True)
-        seconds = float(getattr(file.info, "length", 0.0)) if file else 0.0
+        seconds = float(getattr(file.info, "length", None) or 0.0) if file else 0.0
         for field, names in NAMES.items():
             for name in names:
-                if file.tags is not None and name in file.tags and (text := _text(file.tags[name])):
+                if (
+                    file is not None
+                    and file.tags is not None
+                    and name in file.tags
+                    and (text := _text(file.tags[name]))
+                ):
                     found.setdefault(field, text)
-    except Exception:  # mutagen's parsers fail on odd bytes in many ways, and no way of theirs is worth losing a track
-        pass
+    except Exception as error:  # mutagen's parsers fail on odd bytes in many ways: none is worth losing a track
+        if is_own(error) and not isinstance(error, BAD_FILE):
+            raise
     year = re.search(r"\d{4}", found.pop("year", ""))
-    title = found.pop("title", "") or _text(Path(path).stem)
+    title = found.pop("title", "") or _text(path_to_text(Path(path).stem))
     return Tags(title, **found, year=int(year.group()) if year else None, seconds=seconds)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from kobza.audio import printable
 from kobza.library.calibration import FAIR
+from kobza.library.paths import path_to_text
 from kobza.library.records import Hit
 from kobza.library.search.moments import Moment, Trace
 
@@ -51,10 +52,11 @@ def as_table(hits: Sequence[Hit]):
 
 
 def as_json(hits: Sequence[Hit]) -> str:
-    """A list of objects. Bytes of a path that are no UTF-8 are lone surrogates, escaped, as os.fsencode takes them."""
+    """A list of objects. Bytes of a path that are no UTF-8 are lone surrogates, escaped."""
     rows = [
         {"score": hit.score, "moment": hit.moment, "strength": hit.strength, "match": hit.match}
         | dataclasses.asdict(hit.track)
+        | {"path": path_to_text(hit.track.path)}
         for hit in hits
     ]
     return json.dumps(rows, indent=2)
@@ -80,7 +82,7 @@ def moments_table(moments: Sequence[Moment]):
 def moments_json(trace: Trace) -> str:
     """An object with the recording's path and all its windows in order of time."""
     rows = [dataclasses.asdict(moment) | {"match": moment.match} for moment in trace.moments]
-    return json.dumps({"path": trace.path, "moments": rows}, indent=2)
+    return json.dumps({"path": path_to_text(trace.path), "moments": rows}, indent=2)
 
 
 def as_m3u(hits: Sequence[Hit]) -> bytes:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -35,7 +34,6 @@ class Answering:
     """
 
     store: Store
-    path: Path
 
     @cached_property
     def spread(self) -> Spread:

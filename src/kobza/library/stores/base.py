@@ -1,15 +1,15 @@
 """What a library asks of the place where its tracks and vectors are, and how such a place is opened."""
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
+from kobza.library.address import LibraryAddress, MilvusAddress, library_address
 from kobza.library.filters.tree import Filter
 from kobza.library.records import LibraryError, Rev, Totals, Track, Whole
-from kobza.library.remote import is_address
 from kobza.library.stores.sqlite import SQLiteStore
 
 
@@ -22,7 +22,7 @@ class Store(Protocol):
     """
 
     meta: dict[str, str]
-    where: Path | str  # what to call it in a sentence
+    address: LibraryAddress
     gather_seconds: float  # for how long embedded tracks are gathered before they are written at once
 
     def set_meta(self, **values: str) -> None: ...
@@ -42,18 +42,19 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
-def open_store(path: str | Path, read_only: bool = False) -> Store:
-    """The store in the folder `path`, or at milvus://HOST:PORT/NAME; made if absent (not if `read_only`).
+def open_store(address: LibraryAddress | str | os.PathLike[str], read_only: bool = False) -> Store:
+    """The store at an address, a folder or milvus://HOST:PORT/NAME; made if absent (not if `read_only`).
 
     Raises:
         LibraryError: it cannot be opened.
     """
-    if is_address(path):
+    address = library_address(address)
+    if isinstance(address, MilvusAddress):
         try:
             from kobza.library.stores.milvus.store import MilvusStore  # here: most libraries need no such thing
         except ImportError as error:
             raise LibraryError(
                 "A library in Milvus needs its client; get it with: pip install 'kobza[milvus]'"
             ) from error
-        return MilvusStore(str(path), read_only)
-    return SQLiteStore(Path(path), read_only)
+        return MilvusStore(address, read_only)
+    return SQLiteStore(address.folder, read_only)

@@ -3,19 +3,18 @@
     owners | starts | FAISS's own bytes | trailer (JSON) | length of the trailer, 8 bytes
 
 It is derived from the database, and named by its generation, which the database publishes: a file that is not whole,
-or not of this database, is never taken for one that is. It is written under another name, flushed to the disc and then
-renamed.
+or not of this database, is never taken for one that is.
 """
 
 import json
 import mmap
-import os
 import zlib
 from pathlib import Path
 
 import faiss
 import numpy as np
 
+from kobza.atomic import atomic_path
 from kobza.library.stores.vector_index import Block
 
 MAGIC = "kobza search file 1"
@@ -27,40 +26,30 @@ class DamagedFile(ValueError):
 
 def write(path: Path, block: Block, last: int) -> None:
     """`last`: the highest track id that the block knows of. OSError: it cannot be written; nothing is left behind."""
-    part, checksum, length = path.with_name(path.name + ".part"), 0, 0
+    checksum = length = 0
 
     def put(data) -> None:
         nonlocal checksum, length
         file.write(data)
         checksum, length = zlib.crc32(data, checksum), length + len(data)
 
-    try:
-        with open(part, "wb") as file:
-            put(block.owners.astype("<i8").tobytes())
-            put(block.starts.astype("<f8").tobytes())
-            faiss.write_index(block.index, faiss.PyCallbackIOWriter(put))
-            trailer = {"magic": MAGIC, "name": path.name, "rows": len(block.owners), "last": last}
-            trailer |= {"length": length, "crc32": checksum}
-            end = json.dumps(trailer).encode()
-            file.write(end + len(end).to_bytes(8, "little"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the name, too
-        finally:
-            os.close(folder)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with atomic_path(path) as part, open(part, "wb") as file:
+        put(block.owners.astype("<i8").tobytes())
+        put(block.starts.astype("<f8").tobytes())
+        faiss.write_index(block.index, faiss.PyCallbackIOWriter(put))
+        trailer = {"magic": MAGIC, "name": path.name, "rows": len(block.owners), "last": last}
+        trailer |= {"length": length, "crc32": checksum}
+        end = json.dumps(trailer).encode()
+        file.write(end + len(end).to_bytes(8, "little"))
 
 
 def read(path: Path) -> tuple[Block, int]:
     """-> (the block, the highest track id that it knows of). DamagedFile, OSError: it cannot be used."""
     try:
         with open(path, "rb") as file:
-            data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+            # Private: some network and FUSE file systems map nothing that is shared, and the file never changes.
+            mapping = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+        data = np.frombuffer(mapping, np.uint8)
         end = int.from_bytes(data[-8:].tobytes(), "little")
         trailer = json.loads(data[-8 - end : -8].tobytes())
         rows, length = trailer["rows"], trailer["length"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kobza.atomic import PART
 from kobza.audio import printable
 from kobza.library.filters.tree import TEXT, fold
 from kobza.library.records import normalised_mean, unfit
@@ -120,7 +121,7 @@ def repair(folder: Path) -> list[str]:
         LibraryError: there is no library, it cannot be written, or another process is writing to it.
     """
     refuse_absent(folder)
-    with writer_lock(folder / "writer.lock", folder):
+    with writer_lock(folder / "writer.lock", printable(folder)):
         problems, done = check(folder), []
         if any(problem.kind == "database" for problem in problems):
             done.append(rescue(folder))
@@ -130,7 +131,8 @@ def repair(folder: Path) -> list[str]:
             with explained(folder), transaction(store._db):
                 done += [_mend(store._db, problem) for problem in problems]
             store.optimize()
-            for stray in set(folder.glob("search-*")) - {folder / name for name in store.search_files().values()}:
+            used = {folder / name for name in store.search_files().values()}
+            for stray in {*folder.glob("search-*"), *folder.glob(f".search-*{PART}")} - used:
                 stray.unlink()
         finally:
             store.close()

@@ -1,21 +1,36 @@
 """One writer at a time on this machine."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from kobza.library.stores.schema import explained
+from filelock import FileLock, Timeout
+
+from kobza.library.records import LibraryError
 
 
 @contextlib.contextmanager
-def writer_lock(file: Path, library: str | Path) -> Iterator[None]:
-    """Held by the one process that writes to `library`: an SQLite lock in `file`, which ends with its process, however.
+def writer_lock(file: Path, library: str) -> Iterator[None]:
+    """Held by the one process that writes to `library` (its name in sentences), and free as soon as that has ended,
+    even killed.
 
     Raises:
-        LibraryError: another process holds it.
+        LibraryError: another process holds it, or `file` cannot be locked.
     """
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as lock:
-        with explained(library):
-            lock.execute("BEGIN EXCLUSIVE")
+    lock = FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LibraryError(
+            f"The library {library} is being written by another kobza; wait until that has finished."
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LibraryError(
+            f"The library {library} cannot be locked for writing ({reason}); check its permissions, or name another "
+            "folder with --library."
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+from kobza.atomic import flush
 from kobza.audio import printable
 from kobza.library.stores.schema import DATABASE, address, new_database
 
@@ -24,11 +25,11 @@ def rescue(folder: Path) -> str:
     old = sqlite3.connect(address(damaged, "ro"), uri=True)
     with contextlib.closing(new), contextlib.closing(old):
         saved = _copy_rows(old, new)
-    _flush(folder / RESCUED)
+    flush(folder / RESCUED)
     for end in ("-wal", "-shm"):  # of the damaged one: the new one must not meet them
         (folder / (DATABASE + end)).unlink(missing_ok=True)
     os.replace(folder / RESCUED, folder / DATABASE)
-    _flush(folder)
+    flush(folder)
     return (
         f"{saved} tracks could be read and are in a new database. The damaged one is kept as {printable(damaged)}; "
         "kobza sync indexes again what is missing."
@@ -45,17 +46,8 @@ def _keep(folder: Path) -> Path:
         if source.exists():
             copy = Path(f"{kept}{end}")
             shutil.copyfile(source, copy)
-            _flush(copy)
+            flush(copy)
     return kept
-
-
-def _flush(path: Path) -> None:
-    """Make sure that the file or folder is on the disc."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection) -> int:

@@ -7,6 +7,7 @@ or of the new one, whatever happens to the process.
 import contextlib
 import errno
 import itertools
+import mmap
 import os
 import shutil
 import sqlite3
@@ -156,8 +157,12 @@ def address(file: Path, mode: str) -> str:
 
 def _connect(name: str) -> sqlite3.Connection:
     db = sqlite3.connect(name, uri=True, isolation_level=None, timeout=10.0, check_same_thread=False)
-    db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA cache_size = -32768")  # KiB
+    try:
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA cache_size = -32768")  # KiB; already looks into the file
+    except sqlite3.Error:
+        db.close()  # a lock that it kept would be in the way of another attempt
+        raise
     return db
 
 
@@ -181,11 +186,35 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
             f"The library {printable(folder)} cannot be opened ({error.strerror}); name another folder with --library."
         ) from error
     with explained(folder):
+        shared = shares_memory(folder)
+        if not shared:
+            _leave_wal(file)
         db = _connect(address(file, "rwc"))
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
+        if shared:
+            db.execute("PRAGMA journal_mode = WAL")  # readers and the writer never wait for each other
+            db.execute("PRAGMA synchronous = NORMAL")
         _bring_up_to_date(db, folder)
     return db
+
+
+def shares_memory(folder: Path) -> bool:
+    """Whether processes can share memory through a file in `folder`, which WAL needs; many network and FUSE file
+    systems cannot."""
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
+        file.truncate(mmap.PAGESIZE)
+        try:
+            mmap.mmap(file.fileno(), mmap.PAGESIZE).close()
+        except OSError as error:
+            return error.errno not in (errno.ENODEV, errno.EINVAL, errno.ENOTSUP)
+    return True  # or nothing can be written there now: whatever the reason, SQLite will say
+
+
+def _leave_wal(file: Path) -> None:
+    """Let a database have a rollback journal. In exclusive mode, asked for before all else, SQLite reads a WAL without
+    shared memory, and so can leave it."""
+    with contextlib.closing(sqlite3.connect(address(file, "rwc"), uri=True, isolation_level=None, timeout=10.0)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA journal_mode = DELETE")
 
 
 def refuse_absent(folder: Path) -> None:
@@ -202,21 +231,30 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
             db = _connect(address(file, "ro"))
             schema = _schema(db, folder)
         except sqlite3.OperationalError as error:
-            # A reader of a WAL database writes a file beside it, and here it cannot: a read-only folder or a full disc.
+            # A reader of a WAL database writes a file beside it, and here it cannot: a read-only folder, a full disc, a
+            # file system that shares no memory. Nor can it undo what a killed writer left unfinished in a journal.
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 raise
-            wal = file.with_name(DATABASE + "-wal")
-            if wal.exists() and wal.stat().st_size:  # left by a killed writer: what it holds must be seen too
+            if os.access(folder, os.W_OK) and os.access(file, os.W_OK) and not shares_memory(folder):
+                _leave_wal(file)
+                db = _connect(address(file, "ro"))
+            elif any(log.exists() and log.stat().st_size for log in _logs(file)):  # what is in it must be seen, too
                 return _copied(file)
-            db = _connect(address(file, "immutable"))
+            else:
+                db = _connect(address(file, "immutable"))
             schema = _schema(db, folder)
         return db if schema == SCHEMA else _in_memory(db, folder)
 
 
+def _logs(file: Path) -> list[Path]:
+    """The write-ahead log and the rollback journal of a database."""
+    return [file.with_name(file.name + end) for end in ("-wal", "-journal")]
+
+
 def _copied(file: Path) -> sqlite3.Connection:
     with tempfile.TemporaryDirectory(prefix="kobza-") as folder:
-        for name in (DATABASE, DATABASE + "-wal"):
-            shutil.copyfile(file.with_name(name), Path(folder) / name)
+        for source in filter(Path.exists, [file, *_logs(file)]):
+            shutil.copyfile(source, Path(folder) / source.name)
         db = _connect(address(Path(folder) / DATABASE, "rwc"))
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return _in_memory(db, file.parent)

@@ -20,7 +20,9 @@ from typing import Literal
 
 import numpy as np
 
+from kobza.atomic import PART
 from kobza.audio import printable
+from kobza.library.address import FolderAddress
 from kobza.library.filters.tree import TEXT, Filter, fold, to_sql
 from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, normalised_mean, refuse_unfit
 from kobza.library.stores.lock import writer_lock
@@ -48,7 +50,7 @@ class SQLiteStore:
     gather_seconds = 0.0  # a write takes a millisecond
 
     def __init__(self, folder: Path, read_only: bool = False):
-        self.folder = self.where = folder
+        self.folder, self.address = folder, FolderAddress(folder)
         self.read_only = read_only
         self._lock = threading.RLock()  # one connection, maybe several threads (a web page's)
         self._indexes, self._versions = {}, {}
@@ -74,7 +76,7 @@ class SQLiteStore:
     def writing(self, part: str = "") -> Iterator[None]:
         """Held by the one process that writes, whatever part of the library."""
         self._refuse_read_only()
-        with writer_lock(self.folder / "writer.lock", self.folder):
+        with writer_lock(self.folder / "writer.lock", str(self.address)):
             yield
 
     @property
@@ -227,7 +229,8 @@ class SQLiteStore:
             return
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO search_files VALUES (?, ?)", (by, name))
-        for old in self.folder.glob(f"search-{by}-*"):
+        parts = self.folder.glob(f".search-{by}-*{PART}")  # of a killed process
+        for old in (*self.folder.glob(f"search-{by}-*"), *parts):
             if old.name != name:
                 old.unlink(missing_ok=True)  # who has it open goes on reading it
         self._indexes.pop(by), self._versions.pop(by)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pymilvus import MilvusClient, MilvusException
 
+from kobza.library.address import MilvusAddress
 from kobza.library.records import LibraryError
 
 PATIENCE = 120.0  # seconds for an answer, a server's short absence included
@@ -22,11 +23,12 @@ class Place(NamedTuple):
     token: str
     database: str
     name: str  # what the library's collections begin with
-    shown: str  # the address without secrets
+    address: MilvusAddress
 
     @classmethod
-    def parse(cls, url: str) -> "Place":
+    def parse(cls, address: MilvusAddress) -> "Place":
         """Raises LibraryError: not such an address."""
+        url = address.url
         try:
             parts = urllib.parse.urlsplit(url)
             port = parts.port or 19530
@@ -36,18 +38,13 @@ class Place(NamedTuple):
         named = [*database, name] if len(database) < 2 else [""]
         if not parts.hostname or parts.scheme not in SCHEMES or not all(map(re.compile(r"[A-Za-z_]\w*$").match, named)):
             raise LibraryError(
-                f"{cls._shown(url)} is not the address of a library in Milvus; it looks like "
+                f"{address} is not the address of a library in Milvus; it looks like "
                 "milvus://host:19530/name, and a name is made of letters, digits and _."
             )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         user, _, _ = parts.netloc.rpartition("@")
         uri = f"{SCHEMES[parts.scheme]}://{host}:{port}"
-        return cls(uri, urllib.parse.unquote(user), "".join(database), name, cls._shown(url))
-
-    @staticmethod
-    def _shown(url: str) -> str:
-        scheme, _, rest = url.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        return cls(uri, urllib.parse.unquote(user), "".join(database), name, address)
 
 
 class Client:
@@ -61,7 +58,7 @@ class Client:
             self.client = MilvusClient(place.uri, token=place.token, db_name=place.database, timeout=10, dedicated=True)
         except MilvusException as error:
             raise LibraryError(
-                f"The library {place.shown} cannot be opened ({error.message}); check that the server is running, "
+                f"The library {place.address} cannot be opened ({error.message}); check that the server is running, "
                 "and the address, user and password."
             ) from error
 
@@ -71,8 +68,8 @@ class Client:
             yield
         except MilvusException as error:
             raise LibraryError(
-                f"The Milvus server of {self.place.shown} failed at {doing} ({error.message}); what was stored before "
-                "is safe, so look at the server and try again."
+                f"The Milvus server of {self.place.address} failed at {doing} ({error.message}); what was stored "
+                "before is safe, so look at the server and try again."
             ) from error
 
     def __getattr__(self, name: str):

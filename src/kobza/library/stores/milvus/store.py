@@ -16,12 +16,13 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pymilvus import MilvusClient
 
+from kobza.folders import cache_folder
+from kobza.library.address import MilvusAddress
 from kobza.library.filters.tree import Filter
 from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, refuse_unfit
 from kobza.library.stores.lock import writer_lock
@@ -57,19 +58,19 @@ class MilvusStore:
 
     gather_seconds = 5.0  # a write takes about half a second, of one track or of hundreds
 
-    def __init__(self, url: str, read_only: bool = False):
-        self.place, self.read_only = Place.parse(url), read_only
-        self.where, self._journal = self.place.shown, JOURNAL + secrets.token_hex(8)
+    def __init__(self, address: MilvusAddress, read_only: bool = False):
+        self.address, self.place, self.read_only = address, Place.parse(address), read_only
+        self._journal = JOURNAL + secrets.token_hex(8)
         self._client, self._loaded, self._width = Client(self.place), set(), None
         if not read_only:
             self._make("meta", 2)
             if "schema" not in self.meta:
                 self.set_meta(schema=str(SCHEMA))
         elif not self._there("meta"):
-            raise LibraryError(f"There is no library at {self.where} yet; make one with: kobza index FOLDER")
+            raise LibraryError(f"There is no library at {self.address} yet; make one with: kobza index FOLDER")
         if (written := int(self.meta.get("schema", SCHEMA))) > SCHEMA:
             raise LibraryError(
-                f"The library {self.where} was written by a newer Kobza (schema {written}, this one knows "
+                f"The library {self.address} was written by a newer Kobza (schema {written}, this one knows "
                 f"{SCHEMA}); upgrade Kobza."
             )
 
@@ -127,10 +128,8 @@ class MilvusStore:
         write the same track, one of them has it, whole.
         """
         if self.read_only:
-            raise LibraryError(f"The library {self.where} was opened read-only; open it without to write.")
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kobza"
-        folder.mkdir(parents=True, exist_ok=True)
-        with writer_lock(folder / f"{track_id(repr((self.where, part)))}.lock", self.where):
+            raise LibraryError(f"The library {self.address} was opened read-only; open it without to write.")
+        with writer_lock(cache_folder() / f"{track_id(repr((str(self.address), part)))}.lock", str(self.address)):
             self._sweep()
             yield
             self._note({})

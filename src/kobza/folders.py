@@ -1,0 +1,80 @@
+"""Where Kobza keeps things on this machine, and what it does where the machine has no such place.
+
+In containers and on servers a user may have no name, no home, or a home and a temporary folder that are not theirs.
+"""
+
+import atexit
+import contextlib
+import getpass
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+
+
+class NoHomeError(ValueError):
+    """There is no folder of the user's own; the message is a sentence that says what to name instead."""
+
+
+def expanded(path: str | os.PathLike) -> Path:
+    """The path with ~ resolved; as it is where there is no such user or home (`Path.expanduser` would raise)."""
+    return Path(os.path.expanduser(path))
+
+
+def has_home(variable: str) -> bool:
+    """Whether the user has a home folder, or `variable` names the folder that would lie in it; platformdirs takes ~ as
+    it is, or raises, where there is neither."""
+    return os.path.isabs(os.environ.get(variable, "")) or os.path.isabs(os.path.expanduser("~"))
+
+
+def data_folder() -> Path:
+    """What must not be lost: ~/.local/share/kobza on Linux. NoHomeError: the user has no home."""
+    if not has_home("XDG_DATA_HOME"):
+        raise NoHomeError(
+            "The library's folder cannot be chosen: HOME is not set and this user has no home folder; name the folder "
+            "with --library or KOBZA_LIBRARY."
+        )
+    return platformdirs.user_data_path("kobza")
+
+
+def cache_folder(name: str = "kobza") -> Path:
+    """What can be computed again: ~/.cache/`name` on Linux, made; a folder of the user's own in the temporary one
+    where that cannot be written."""
+    if has_home("XDG_CACHE_HOME"):
+        folder = platformdirs.user_cache_path(name)
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK | os.X_OK):
+                return folder
+    return temporary_folder(name)
+
+
+@cache
+def temporary_folder(name: str = "kobza") -> Path:
+    """A folder in the temporary one that only this user can enter, the same each time; should somebody else have made
+    one under its name, another one, for this process alone."""
+    base = Path(tempfile.gettempdir()) / f"kobza-{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
+    try:
+        base.mkdir(mode=0o700, exist_ok=True)
+        status = os.lstat(base)
+        if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o170077 != 0o040000):
+            raise PermissionError(base)
+        folder = base / name
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="kobza-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def prepare_environment() -> None:
+    """For the libraries that Kobza uses: torch asks for the user's name and others for a home as they are imported."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user id without a name: `docker run --user 12345`
+        os.environ["USER"] = f"user-{os.getuid()}"
+    if not has_home("XDG_CACHE_HOME"):
+        os.environ["XDG_CACHE_HOME"] = str(temporary_folder("cache"))
