@@ -6,71 +6,46 @@ every 10 ms, 128 mel bins, AudioSet's mean and deviation), equal to `torchaudio.
 torch on the device of the input.
 """
 
-import math
 from collections.abc import Sequence
 from functools import partial
+from numbers import Number
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from transformers import BatchFeature, SequenceFeatureExtractor
+from transformers.utils import logging
 
-try:  # only to resample: 16 kHz audio needs no torchaudio
-    from torchaudio.functional import resample
-except Exception:  # a torchaudio built for another torch fails with OSError or RuntimeError, not ImportError
-    resample = None
+from .audio_inputs_kobza import read
+from .mel_kobza import mel_bands, mel_filters, write_log_mel
 
-EPSILON = torch.finfo(torch.float32).eps  # Kaldi's floor under the mel energies
-PREEMPHASIS = 0.97
-LOWEST_HZ = 20.0
-BANDS = 4  # see `mel_bands`
+logger = logging.get_logger(__name__)
+
 # Some 6 MB of frames and spectra for each 10 s row. A CPU works best on what fits its cache, a GPU on much at once.
 ROWS_AT_ONCE = {"cpu": 1, "cuda": 256}
 
 
-def mel_filters(num_mel_bins: int, sampling_rate: int, fft_length: int) -> torch.Tensor:
-    """Kaldi's triangles, (fft_length // 2 + 1, num_mel_bins), from 20 Hz to half the sampling rate.
-
-    In float32 on purpose: the AST was trained on filters rounded like that, and the narrow ones at the bottom feel it.
-    """
-
-    def mel(hertz):
-        return 1127.0 * torch.log(1.0 + hertz / 700.0)
-
-    lowest = 1127.0 * math.log(1.0 + LOWEST_HZ / 700.0)
-    highest = 1127.0 * math.log(1.0 + sampling_rate / 2 / 700.0)
-    step = (highest - lowest) / (num_mel_bins + 1)
-    index = torch.arange(num_mel_bins)  # (mel,)
-    left, center, right = (lowest + (index + k) * step for k in (0.0, 1.0, 2.0))
-    bins = mel(sampling_rate / fft_length * torch.arange(fft_length // 2))[:, None]  # (fft_length // 2, 1)
-    rising, falling = (bins - left) / (center - left), (right - bins) / (right - center)
-    return F.pad(torch.minimum(rising, falling).clamp(min=0.0), (0, 0, 0, 1))  # Kaldi leaves the Nyquist bin out
+def check_return_tensors(return_tensors) -> None:
+    if return_tensors not in (None, "np", "pt"):
+        raise ValueError(f'return_tensors is {return_tensors!r}, but must be "pt", "np" or None.')
 
 
-def mel_bands(filters: torch.Tensor) -> list[tuple[slice, slice, torch.Tensor]]:
-    """The filters (bins, num_mel_bins) as `BANDS` groups of neighbours, each without the bins that none of it hears.
-
-    A triangle hears a few bins only: this leaves a third of the multiplications. Rows are doubled, for spectra whose
-    real and imaginary parts lie side by side: (which of those, which mel bins, (2 bins, mel bins) of the group).
-    """
-    bands, done = [], 0
-    for group in filters.chunk(BANDS, dim=1):
-        heard = group.sum(dim=1).nonzero()[:, 0]
-        first, last = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
-        doubled = group[first:last].repeat_interleave(2, dim=0).contiguous()
-        bands.append((slice(2 * first, 2 * last), slice(done, done + group.shape[1]), doubled))
-        done += group.shape[1]
-    return bands
+def is_waveform(clip) -> bool:
+    return isinstance(clip, (np.ndarray, torch.Tensor, list, tuple))
 
 
-def _from_numpy(audio) -> torch.Tensor:
-    try:
-        array = np.array(audio, dtype=np.float32 if isinstance(audio, (list, tuple)) else None)
-        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
-    except (TypeError, ValueError) as error:
+def as_batch(audio, channels_first: bool) -> list:
+    """The recordings of what `KobzaFeatureExtractor` is called with."""
+    dimensions = getattr(audio, "ndim", 0)
+    if dimensions == 2 and len(audio) != 1 and not channels_first:
         raise ValueError(
-            f"A recording of type {type(audio).__name__} is no waveform: pass an array of samples."
-        ) from error
+            f"An array of shape {tuple(audio.shape)} may be several recordings or one in stereo: pass a list of arrays "
+            "for several recordings, or channels_first=True for one, (channels, samples)."
+        )
+    is_list = isinstance(audio, (list, tuple)) and not (len(audio) and isinstance(audio[0], Number))
+    batch = list(audio) if is_list or dimensions == 3 else [audio]
+    if not batch:
+        raise ValueError("The batch of audio is empty: pass at least one recording.")
+    return batch
 
 
 class KobzaFeatureExtractor(SequenceFeatureExtractor):
@@ -134,62 +109,99 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
     def _frames(self, samples):  # an int or a tensor of them
         return (samples - self.frame_length) // self.frame_shift + 1
 
-    def __call__(self, audio, sampling_rate: int | None = None, return_tensors: str | None = "pt") -> BatchFeature:
+    def __call__(
+        self,
+        audio=None,
+        sampling_rate: int | None = None,
+        return_tensors: str | None = "pt",
+        *,
+        raw_speech=None,
+        channels_first: bool = False,
+        padding: bool | str | None = True,
+        truncation: bool | None = False,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        return_attention_mask: bool | None = False,
+        device: str | torch.device | None = None,
+    ) -> BatchFeature:
         """Features of one recording or of a batch.
 
+        **A 2-D array is refused**, because it can be read in two ways: in transformers' CLAP (2, n) is two recordings,
+        in audio libraries one in stereo. Pass a list of arrays for several recordings, and `channels_first=True`, or
+        `[stereo]`, for one.
+
         Args:
-            audio: one recording: a 1-D array or tensor (mono), a 2-D one (channels, samples), or a list of numbers; or
-                a batch: a list of recordings, of any lengths, or a 3-D array. Integers are scaled by type.
-            sampling_rate: of the audio, Hz; it must be said, because the wrong one would go unnoticed.
-            return_tensors: "pt" (on the device of the input) or "np".
+            audio: one recording: a 1-D array or tensor, a list of numbers, or what comes with its sampling rate: a
+                path, the bytes of a file, {"array", "sampling_rate"}, and what `datasets` gives, {"path", "bytes"} or
+                an AudioDecoder; or a batch: a list of recordings of any lengths, of which an array is 1-D or (channels,
+                samples), or a 3-D array (recordings, channels, samples). Integers are scaled by type, channels become
+                their mean.
+            sampling_rate: of arrays, Hz; left out, the extractor's own is assumed, with a warning.
+            return_tensors: "pt" (on the device of the input), "np", or None: lists with an entry for each recording,
+                which `datasets.Dataset.map` takes.
+            raw_speech: another name of `audio`, transformers' own.
+            channels_first: a 2-D `audio` is one recording, (channels, samples).
+            padding: each row has the extractor's max_length frames, so that any of True, "longest" and "max_length" is
+                the same; False is refused.
+            truncation, max_length: with truncation only the first max_length samples of a recording are heard, counted
+                at the extractor's sampling rate; otherwise all of it, window by window.
+            pad_to_multiple_of: refused if the rows' length is not one.
+            return_attention_mask: also return `attention_mask` (windows, max_length), 1 for a frame of sound.
+            device: where the features are computed; by default on that of the input.
 
         Returns:
             `BatchFeature` with `input_values` (windows, max_length, num_mel_bins) float32 and `window_counts`
-            (recordings,) int64, whose sum is the number of windows.
+            (recordings,) int64, whose sum is the number of windows; with return_tensors=None lists, with an array
+            (windows of the recording, max_length, num_mel_bins) and a number for each recording.
 
         Raises:
-            ValueError: no sampling rate; NaN or infinity; empty, shorter than a frame of 25 ms, or (samples, channels).
+            ValueError: no audio, or a 2-D array; NaN or infinity; empty, shorter than a frame of 25 ms, or (samples,
+                channels); an argument that has no such value, by its name.
         """
-        is_list = isinstance(audio, (list, tuple)) and not (len(audio) and np.isscalar(audio[0]))
-        batch = list(audio) if is_list or getattr(audio, "ndim", 0) == 3 else [audio]
-        if not batch:
-            raise ValueError("The batch of audio is empty: pass at least one recording.")
-        clips = [self.split(self.to_mono(clip, sampling_rate)) for clip in batch]
-        features = self.log_mel([window for windows in clips for window in windows])
-        counts = torch.tensor([len(windows) for windows in clips], device=features.device)
+        if (audio is None) == (raw_speech is None):
+            raise ValueError("KobzaFeatureExtractor wants one of audio and raw_speech: pass audio=...")
+        self._check(return_tensors, padding, truncation, max_length, pad_to_multiple_of)
+        batch = as_batch(raw_speech if audio is None else audio, channels_first)
+        if sampling_rate is None and any(map(is_waveform, batch)):
+            logger.warning(
+                f"sampling_rate is missing, and {self.sampling_rate} Hz is assumed: a wrong one goes unnoticed."
+            )
+        clips = []
+        for clip in batch:
+            rate = self.sampling_rate if sampling_rate is None and is_waveform(clip) else sampling_rate
+            clips.append(self.split(self.to_mono(clip, rate).to(device)[: max_length if truncation else None]))
+        windows = [window for clip in clips for window in clip]
+        features = {"input_values": self.log_mel(windows)}
+        if return_attention_mask:
+            frames = torch.tensor([self._frames(len(window)) for window in windows])
+            mask = (torch.arange(self.max_length) < frames[:, None]).long()
+            features["attention_mask"] = mask.to(features["input_values"].device)
+        counts = [len(windows) for windows in clips]
+        if return_tensors is None:
+            features = {name: [part.cpu().numpy() for part in rows.split(counts)] for name, rows in features.items()}
+            return BatchFeature({**features, "window_counts": counts})
+        features["window_counts"] = torch.tensor(counts, device=features["input_values"].device)
         if return_tensors == "np":
-            features, counts = features.cpu().numpy(), counts.cpu().numpy()
-        return BatchFeature({"input_values": features, "window_counts": counts})
+            features = {name: values.cpu().numpy() for name, values in features.items()}
+        return BatchFeature(features)
 
-    def to_mono(self, audio, sampling_rate: int | None) -> torch.Tensor:
+    def _check(self, return_tensors, padding, truncation, max_length, pad_to_multiple_of) -> None:
+        check_return_tensors(return_tensors)
+        if padding not in (None, True, "longest", "max_length"):
+            raise ValueError(f"padding is {padding!r}, but each row has {self.max_length} frames: leave it True.")
+        if max_length is not None and max_length < self.frame_length:
+            raise ValueError(f"max_length is {max_length} samples, but a frame of 25 ms has {self.frame_length}.")
+        if truncation not in (None, False, True) or bool(truncation) != (max_length is not None):
+            raise ValueError(
+                f"truncation is {truncation!r} and max_length is {max_length}: pass truncation=True and a "
+                "number of samples, max_length=..., to hear only the beginning of a recording, or neither."
+            )
+        if pad_to_multiple_of and self.max_length % pad_to_multiple_of:
+            raise ValueError(f"pad_to_multiple_of is {pad_to_multiple_of}, but a row has {self.max_length} frames.")
+
+    def to_mono(self, audio, sampling_rate: int | None = None) -> torch.Tensor:
         """One recording as a 1-D float32 tensor at `self.sampling_rate`; what it takes and raises is `__call__`'s."""
-        if sampling_rate is None:
-            raise ValueError(f"The sampling rate is missing: pass sampling_rate=..., in Hz, e.g. {self.sampling_rate}.")
-        if int(sampling_rate) != sampling_rate or sampling_rate < 1:
-            raise ValueError(f"The sampling rate is {sampling_rate}, but must be a whole number of Hz above 0.")
-        wave = audio if isinstance(audio, torch.Tensor) else _from_numpy(audio)
-        if wave.ndim not in (1, 2):
-            raise ValueError(f"A recording of shape {tuple(wave.shape)}: it must be (samples,) or (channels, samples).")
-        if wave.numel() == 0:
-            raise ValueError(f"A recording of shape {tuple(wave.shape)} is empty: leave it out of the batch.")
-        if wave.ndim == 2 and wave.shape[0] > wave.shape[1]:
-            raise ValueError(f"A recording of shape {tuple(wave.shape)} looks transposed: pass (channels, samples).")
-        if wave.dtype == torch.bool or wave.is_complex():
-            raise ValueError(f"A recording of type {wave.dtype} is no waveform: pass integers or real numbers.")
-        if not wave.is_floating_point():
-            half = (torch.iinfo(wave.dtype).max + 1) / (1 if wave.dtype.is_signed else 2)
-            wave = wave.to(torch.float32) / half - (0 if wave.dtype.is_signed else 1)
-        wave = wave.to(torch.float32)
-        wave = wave.mean(dim=0) if wave.ndim == 2 else wave  # (channels, samples) -> (samples,)
-        if not torch.isfinite(wave).all():
-            raise ValueError("A recording contains NaN or infinite samples: decode it again, or leave it out.")
-        if sampling_rate != self.sampling_rate:
-            if resample is None:
-                raise ValueError(
-                    f"The audio is at {sampling_rate} Hz and the model wants {self.sampling_rate} Hz: resample it, or "
-                    "install the torchaudio that fits your torch."
-                )
-            wave = resample(wave, int(sampling_rate), self.sampling_rate)
+        wave = torch.cat(list(read(audio, self.sampling_rate, sampling_rate)))
         if wave.shape[0] < self.frame_length:
             raise ValueError(
                 f"A recording of {wave.shape[0]} samples at {self.sampling_rate} Hz is too short: one frame of 25 ms "
@@ -234,7 +246,9 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
             waves = pad(some) if len(some) > 1 else some[0][None]  # (n, samples)
             frames = waves.unfold(1, self.frame_length, self.frame_shift)  # (n, frames, frame_length)
             n, length = frames.shape[:2]
-            self._log_mel(frames, scratch[:n, :length], padded[:n, :length], mel[start : start + n, :length])
+            out = mel[start : start + n, :length]
+            write_log_mel(frames, self.window, self.mel_filters, scratch[:n, :length], padded[:n, :length], out)
+            out.sub_(self.mean).div_(self.std * 2)
         nothing = torch.zeros((), device=mel.device).sub_(self.mean).div_(self.std * 2)
         if alike:
             mel[:, self._frames(len(rows[0])) :] = nothing
@@ -242,23 +256,6 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         for row, into in zip(rows, mel, strict=True):
             into[self._frames(len(row)) :] = nothing
         return mel
-
-    def _log_mel(self, frames: torch.Tensor, scratch: torch.Tensor, padded: torch.Tensor, out: torch.Tensor) -> None:
-        """Write the log-mel of frames (n, frames, frame_length) into out, (n, frames, num_mel_bins).
-
-        What takes time here is memory, not arithmetic: nearly all is written where something was before. scratch has
-        room for a sample before each frame; padded (n, frames, fft_length) is 0 where no frame lies. Every step rounds
-        as Kaldi's does: faint bands beside loud ones would show any other way, though it were as exact.
-        """
-        size = self.frame_length
-        scratch[..., 0] = 0.0
-        centred = torch.sub(frames, frames.mean(dim=2, keepdim=True), out=scratch[..., 1 : size + 1])
-        windowed = torch.mul(scratch[..., :size], -PREEMPHASIS, out=padded[..., :size])  # each sample's predecessor
-        windowed.add_(centred).mul_(self.window.to(out.device))  # the first has none, and a Hann window begins with 0
-        parts = torch.view_as_real(torch.fft.rfft(padded)).flatten(2).square_()  # (n, frames, 2 bins): re, im, re, ...
-        for bins, mels, filters in self.mel_filters:
-            torch.bmm(parts[..., bins], filters.to(out.device).expand(len(out), -1, -1), out=out[..., mels])
-        out.clamp_(min=EPSILON).log_().sub_(self.mean).div_(self.std * 2)
 
 
 KobzaFeatureExtractor.register_for_auto_class()

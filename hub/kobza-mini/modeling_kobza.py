@@ -24,6 +24,7 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_kobza import RESNET, KobzaConfig
+from .heads_kobza import build_projection, mean_over_windows, pool_tokens
 from .loss_kobza import LOSSES, logit_scale
 
 MAX_LOG_SCALE = 4.6052  # log 100: CLIP keeps a learned scale from growing beyond it
@@ -47,47 +48,10 @@ def tower_output(outputs: ModelOutput, sequence: torch.Tensor, embeds: torch.Ten
     return BaseModelOutputWithPooling(sequence, embeds, outputs.get("hidden_states"), outputs.get("attentions"))
 
 
-class ResidualProjection(nn.Module):
-    """A linear layer, then a second one with a skip connection around it."""
-
-    def __init__(self, width: int, dim: int):
-        super().__init__()
-        self.linear1 = nn.Linear(width, dim)
-        self.linear2 = nn.Linear(dim, dim)
-
-    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        hidden = self.linear1(pooled)
-        return hidden + self.linear2(F.gelu(hidden))
-
-
-def build_projection(kind: str, width: int, dim: int) -> nn.Module:
-    """From a tower's pooled output (n, width) to the space (n, dim)."""
-    if kind == "mlp":
-        return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, dim))
-    return ResidualProjection(width, dim) if kind == "residual" else nn.Linear(width, dim)
-
-
-def pool_tokens(tokens: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
-    """(n, length, width) and the mask (n, length), 1 where a token is -> (n, width)."""
-    if how == "cls":
-        return tokens[:, 0]
-    mask = mask[:, :, None].to(torch.bool)
-    if how == "max":
-        return tokens.masked_fill(~mask, torch.finfo(tokens.dtype).min).amax(dim=1)
-    return tokens.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
-
-
-def mean_over_windows(embeds: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """(windows, dim) of unit length -> (recordings, dim) of unit length; counts (recordings,) says whose windows are
-    whose."""
-    if not torch.compiler.is_compiling() and int(counts.sum()) != embeds.shape[0]:
-        raise ValueError(
-            f"window_counts adds up to {int(counts.sum())}, but input_values has {embeds.shape[0]} rows: pass both as "
-            "the feature extractor returned them."
-        )
-    owners = torch.arange(counts.shape[0], device=counts.device)
-    owners = owners.repeat_interleave(counts, output_size=embeds.shape[0])
-    return F.normalize(embeds.new_zeros(counts.shape[0], embeds.shape[1]).index_add(0, owners, embeds), dim=-1)
+def asked_for(output_attentions: bool | None, output_hidden_states: bool | None) -> dict[str, bool]:
+    """As arguments for a tower: what is None is left to its configuration."""
+    asked = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 class KobzaModel(PreTrainedModel):
@@ -103,7 +67,7 @@ class KobzaModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
     _can_compile_fullgraph = True
-    _keep_in_fp32_modules_strict = frozenset({"logit_scale", "logit_bias"})
+    _keep_in_fp32_modules_strict = frozenset({"logit_scale"})
 
     def __init__(self, config: KobzaConfig):
         config.check()
@@ -119,9 +83,22 @@ class KobzaModel(PreTrainedModel):
         audio_width = audio_config.hidden_sizes[-1] if self.is_resnet else audio_config.hidden_size
         self.text_projection = build_projection(config.projection, text_config.hidden_size, config.projection_dim)
         self.audio_projection = build_projection(config.projection, audio_width, config.projection_dim)
-        self.logit_scale = nn.Parameter(torch.tensor(self.start_log_scale()), requires_grad=config.temperature_learned)
-        self.logit_bias = nn.Parameter(torch.tensor(START_BIAS)) if config.loss_type == "siglip" else None
+        scale, bias = (torch.tensor(start, dtype=torch.float32) for start in (self.start_log_scale(), START_BIAS))
+        self.logit_scale = nn.Parameter(scale, requires_grad=config.temperature_learned)
+        self.logit_bias = nn.Parameter(bias) if config.loss_type == "siglip" else None
+        if self.logit_bias is not None:
+            self._keep_in_fp32_modules_strict = self._keep_in_fp32_modules_strict | {"logit_bias"}
         self.post_init()
+
+    @property
+    def dtype(self) -> torch.dtype:  # of the weights: the first parameter is the scale, which stays in float32
+        return self.text_model.dtype
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.text_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.text_model.set_input_embeddings(value)
 
     def start_log_scale(self) -> float:
         return math.log(logit_scale(self.config.temperature, self.config.temperature_form))
@@ -140,6 +117,7 @@ class KobzaModel(PreTrainedModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         if not model.config.temperature_learned:  # a fixed temperature is what the configuration says, not the file
             model.logit_scale.data.fill_(model.start_log_scale())
+        model.logit_scale.requires_grad_(model.config.temperature_learned)  # loading makes all parameters trainable
         return loaded
 
     @classmethod
@@ -201,14 +179,20 @@ class KobzaModel(PreTrainedModel):
 
     @can_return_tuple
     def get_text_features(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPooling:
         """Embed sentences: input_ids and attention_mask (1 for a token, 0 for padding), both (sentences, length).
 
         Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (sentences, projection_dim), of
         unit length and in float32.
         """
-        outputs = self.text_model(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
+        wanted = asked_for(output_attentions, output_hidden_states)
+        outputs = self.text_model(input_ids, attention_mask, token_type_ids, return_dict=True, **wanted)
         tokens = outputs.last_hidden_state  # (sentences, length, width)
         if len(self.text_extra_layers):
             mask = create_bidirectional_mask(self.config.text_config, tokens, attention_mask)
@@ -220,7 +204,11 @@ class KobzaModel(PreTrainedModel):
 
     @can_return_tuple
     def get_audio_features(
-        self, input_values: torch.Tensor, window_counts: torch.Tensor | None = None, **kwargs
+        self,
+        input_values: torch.Tensor,
+        window_counts: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPooling:
         """Embed recordings: input_values (windows, max_length, num_mel_bins), and window_counts (recordings,), how many
         rows each has; a recording is the mean of its windows' embeddings, normalised. Without it a row is a recording.
@@ -229,11 +217,12 @@ class KobzaModel(PreTrainedModel):
         unit length and in float32; its other fields are per window.
         """
         input_values = input_values.to(self.audio_model.dtype)
+        wanted = {"return_dict": True, **asked_for(None if self.is_resnet else output_attentions, output_hidden_states)}
         if self.is_resnet:
-            outputs = self.audio_model(input_values[:, None], **kwargs)  # one channel: (windows, 1, max_length, bins)
+            outputs = self.audio_model(input_values[:, None], **wanted)  # one channel: (windows, 1, max_length, bins)
             patches, pooled = outputs.last_hidden_state, outputs.pooler_output.flatten(1)  # pooled: (windows, width)
         else:
-            outputs = self.audio_model(input_values, **kwargs)
+            outputs = self.audio_model(input_values, **wanted)
             patches = outputs.last_hidden_state  # (windows, 2 + patches, width)
             for layer in self.audio_extra_layers:
                 patches = layer(patches)
@@ -251,18 +240,19 @@ class KobzaModel(PreTrainedModel):
         window_counts: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
         return_loss: bool | None = None,
-        **kwargs,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> KobzaOutput:
         """Embed sentences, recordings, or both, and then compare each with each; the arguments are those of
         `get_text_features` and `get_audio_features`, and with return_loss sentence i belongs to recording i."""
         if input_ids is None and input_values is None:
             raise ValueError("KobzaModel got neither input_ids nor input_values: pass sentences, recordings, or both.")
         text = audio = loss = logits_per_text = None
+        wanted = {"return_dict": True, **asked_for(output_attentions, output_hidden_states)}
         if input_ids is not None:
-            kwargs_text = {"token_type_ids": token_type_ids, "return_dict": True, **kwargs}
-            text = self.get_text_features(input_ids, attention_mask, **kwargs_text)
+            text = self.get_text_features(input_ids, attention_mask, token_type_ids, **wanted)
         if input_values is not None:
-            audio = self.get_audio_features(input_values, window_counts, return_dict=True, **kwargs)
+            audio = self.get_audio_features(input_values, window_counts, **wanted)
         if text is not None and audio is not None:
             logits_per_text = self.similarity(text.pooler_output, audio.pooler_output)
         if return_loss:
@@ -281,6 +271,9 @@ class KobzaModel(PreTrainedModel):
 
     def similarity(self, text_embeds: torch.Tensor, audio_embeds: torch.Tensor) -> torch.Tensor:
         """Logits (sentences, recordings) in float32: cosines times the scale, plus SigLIP's bias where there is one."""
+        if self.training and self.config.temperature_learned:
+            with torch.no_grad():  # the parameter itself: beyond the limit a clamped copy would have no gradient
+                self.logit_scale.clamp_(max=MAX_LOG_SCALE)
         log_scale = self.logit_scale.float()
         log_scale = log_scale.clamp(max=MAX_LOG_SCALE) if self.config.temperature_learned else log_scale
         with torch.autocast(text_embeds.device.type, enabled=False):  # bf16 cosines would be too coarse to rank by

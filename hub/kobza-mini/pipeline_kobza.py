@@ -1,79 +1,33 @@
 """Two tasks for `transformers.pipeline`: "text-to-music-retrieval", given recordings and a sentence, the recordings
 ranked by how well they fit it; "music-feature-extraction", a vector for each recording.
 
-A recording is a path, the bytes of a file, an array at the model's sampling rate (16 kHz), or a dict {"array" or "raw":
-..., "sampling_rate": ...}. It is read as a stream and embedded a few windows at a time, so that a long one needs hardly
-more memory than a short one.
+A recording is anything that `audio_inputs_kobza` reads: a path, the bytes of a file, {"array": ..., "sampling_rate":
+...}, what `datasets` gives (an AudioDecoder, or {"path": ..., "bytes": ...}), or an array at the model's sampling rate
+(16 kHz). A file is read as a stream and embedded a few windows at a time, so that a long one needs hardly more memory
+than a short one.
 """
 
-import importlib
-import io
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from transformers import Pipeline
 
+from .audio_inputs_kobza import knows_its_rate, name_of, read
 from .modeling_kobza import mean_over_windows
+from .processing_kobza import KobzaProcessor
 
 WINDOWS_AT_ONCE = 16  # through the model
-SECONDS_AT_ONCE = 60  # through soundfile
-
-
-def decode(source: str | os.PathLike | bytes, extractor) -> Iterator[torch.Tensor]:
-    """A path or the bytes of a file -> its samples, piece by piece: 1-D, float32, at the extractor's sampling rate.
-
-    By kobza where it is installed, otherwise by soundfile: both are looked up by name at run time, so that whoever
-    passes arrays needs neither.
-    """
-    for name, how in (("kobza.audio", _decode_with_kobza), ("soundfile", _decode_with_soundfile)):
-        try:
-            decoder = importlib.import_module(name)
-        except ImportError:
-            continue
-        yield from how(decoder, source, extractor)
-        return
-    raise ValueError(
-        "no decoder is installed: run `pip install kobza`, or pass arrays as {'array': ..., 'sampling_rate': ...}"
-    )
-
-
-def _decode_with_kobza(audio, source, extractor):
-    return map(torch.from_numpy, audio.decode(source, extractor.sampling_rate))
-
-
-def _decode_with_soundfile(soundfile, source, extractor):
-    # Blocks of whole seconds that overlap by two: each is resampled with a second of its neighbours on either side,
-    # which is then cut off, so that the pieces join as if the whole had been resampled at once
-    second, tail = extractor.sampling_rate, None
-    with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-        rate = file.samplerate
-        for block in file.blocks(SECONDS_AT_ONCE * rate, overlap=2 * rate, dtype="float32", always_2d=True):
-            samples = extractor.to_mono(block.mean(axis=1), rate)  # (samples, channels) -> (samples,)
-            yield samples[0 if tail is None else second : -second]
-            tail = samples[-second:]
-    if tail is not None:
-        yield tail
-
-
-def pieces(source, extractor) -> Iterator[torch.Tensor]:
-    """The samples of any recording, as `decode` gives those of a file."""
-    if isinstance(source, (str, bytes, os.PathLike)):
-        yield from decode(source, extractor)
-    elif isinstance(source, dict):
-        yield extractor.to_mono(source["array"] if "array" in source else source["raw"], source["sampling_rate"])
-    else:
-        yield extractor.to_mono(source, extractor.sampling_rate)
 
 
 def windows(source, extractor) -> Iterator[torch.Tensor]:
     """The windows of any recording: those of `extractor.split`, one after the other."""
     size = round(extractor.window_seconds * extractor.sampling_rate)
     held, none_yet = torch.empty(0), True
-    for piece in pieces(source, extractor):
-        held = torch.cat([held, piece])
+    rate = None if knows_its_rate(source) else extractor.sampling_rate
+    for piece in read(source, extractor.sampling_rate, rate):
+        held = torch.cat([held.to(piece.device), piece])
         whole = len(held) - len(held) % size
         for window in held[:whole].split(size) if whole else ():
             yield window
@@ -88,14 +42,12 @@ def windows(source, extractor) -> Iterator[torch.Tensor]:
 def _named_windows(sources, extractor):
     """(place, window) of every recording; what goes wrong is said with the recording's place and path."""
     for index, source in enumerate(sources):
-        name = f"Recording {index}"
         try:
             for window in windows(source, extractor):
                 yield index, window
-        except KeyError as error:
-            raise ValueError(f"{name} has no {error}: a dict needs 'array' and 'sampling_rate'.") from None
-        except Exception as error:
-            name += f" ({os.fspath(source)})" if isinstance(source, (str, os.PathLike)) else ""
+        except (ValueError, OSError, RuntimeError) as error:  # the last are torchcodec's
+            path = name_of(source)
+            name = f"Recording {index}" if path is None else f"Recording {index} ({path})"
             raise ValueError(f"{name} cannot be read: {error}") from error
 
 
@@ -117,7 +69,23 @@ def embed_recordings(model, extractor, sources: Iterable, windows_at_once: int =
     return mean_over_windows(torch.cat(embeds), torch.tensor(counts, device=model.device))
 
 
-class KobzaRetrievalPipeline(Pipeline):
+class KobzaPipeline(Pipeline):
+    """What the two below share: which parts are loaded, and saved."""
+
+    _load_processor = False
+    _load_image_processor = False
+    _load_video_processor = False
+    _load_feature_extractor = True
+    _load_tokenizer = True
+
+    def save_pretrained(self, save_directory, **kwargs) -> None:
+        """Save a whole checkpoint, which any way of loading one can open. The arguments are transformers'; its own
+        method leaves out the processor."""
+        self.model.save_pretrained(save_directory, **kwargs)
+        KobzaProcessor(self.feature_extractor, self.tokenizer).save_pretrained(save_directory, **kwargs)
+
+
+class KobzaRetrievalPipeline(KobzaPipeline):
     """Rank recordings by a sentence.
 
         pipe = pipeline("text-to-music-retrieval", model="kobza/kobza-mini", trust_remote_code=True)
@@ -126,12 +94,6 @@ class KobzaRetrievalPipeline(Pipeline):
 
     The score is the cosine, from -1 to 1.
     """
-
-    _load_processor = False
-    _load_image_processor = False
-    _load_video_processor = False
-    _load_feature_extractor = True
-    _load_tokenizer = True
 
     def __call__(self, query: str | list[str], candidates: list | None = None, top_k: int | None = None) -> list:
         """Rank `candidates`, embedding each once however many queries there are.
@@ -151,7 +113,7 @@ class KobzaRetrievalPipeline(Pipeline):
         queries = [query] if isinstance(query, str) else query
         if not isinstance(queries, (list, tuple)) or not queries or not all(isinstance(one, str) for one in queries):
             raise ValueError(f"The query must be a sentence or a list of sentences, but is {query!r:.80}.")
-        if isinstance(candidates, (str, bytes, dict)) or candidates is None or len(candidates) == 0:
+        if candidates is None or knows_its_rate(candidates) or len(candidates) == 0:
             raise ValueError("There are no candidates: pass candidates=[...], a list of paths, bytes or arrays.")
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k is {top_k}, but must be 1 or more; leave it out to get all candidates.")
@@ -177,14 +139,14 @@ class KobzaRetrievalPipeline(Pipeline):
             best = scores.argsort(descending=True, stable=True)[:top_k].tolist()
             answers = [{"score": scores[index].item(), "index": index} for index in best]
             for answer in answers:
-                source = outputs["candidates"][answer["index"]]
-                if isinstance(source, (str, os.PathLike)):
-                    answer["path"] = os.fspath(source)
+                path = name_of(outputs["candidates"][answer["index"]])
+                if path is not None:
+                    answer["path"] = path
             ranked.append(answers)
         return ranked
 
 
-class KobzaEmbeddingPipeline(Pipeline):
+class KobzaEmbeddingPipeline(KobzaPipeline):
     """A vector for each whole recording.
 
         pipe = pipeline("music-feature-extraction", model="kobza/kobza-mini", trust_remote_code=True)
@@ -193,12 +155,6 @@ class KobzaEmbeddingPipeline(Pipeline):
 
     Vectors are of unit length, so their products are cosines; those of sentences come from `get_text_features`.
     """
-
-    _load_processor = False
-    _load_image_processor = False
-    _load_video_processor = False
-    _load_feature_extractor = True
-    _load_tokenizer = False
 
     def __call__(self, recordings, batch_size: int | None = None) -> np.ndarray:
         """Embed a recording, or any iterable of them, which is read one after the other.
@@ -213,7 +169,7 @@ class KobzaEmbeddingPipeline(Pipeline):
         Raises:
             ValueError: no recordings, or one that cannot be read, by its place and path.
         """
-        is_one = isinstance(recordings, (str, bytes, os.PathLike, dict)) or hasattr(recordings, "ndim")
+        is_one = knows_its_rate(recordings) or hasattr(recordings, "ndim")
         if not is_one and hasattr(recordings, "__len__") and len(recordings) == 0:
             raise ValueError("There are no recordings: pass a path, bytes, an array, or a list of them.")
         at_once = batch_size or self._batch_size or WINDOWS_AT_ONCE

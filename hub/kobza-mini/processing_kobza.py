@@ -1,8 +1,35 @@
 """Sentences and recordings to the inputs of a Kobza model: a tokenizer and a feature extractor under one roof."""
 
+from typing import TypedDict
+
+import torch
 from transformers import BatchFeature, ProcessorMixin
+from transformers.processing_utils import ProcessingKwargs, TextKwargs
+
+from .feature_extraction_kobza import check_return_tensors
 
 MAX_TOKENS = 512  # BERT has no position beyond; a tokenizer without a limit of its own says 1e30
+# Of those that the tokenizer and the feature extractor both take, these are the tokenizer's unless in audio_kwargs
+TEXT_FIRST = {"padding", "truncation", "max_length", "pad_to_multiple_of", "return_attention_mask"}
+MULTIMODAL = {"return_mm_token_type_ids", "return_text_replacement_offsets"}  # of sentences with audio inside
+
+
+class KobzaAudioKwargs(TypedDict, total=False):
+    """What `KobzaFeatureExtractor` takes beside the audio."""
+
+    sampling_rate: int | None
+    return_tensors: str | None
+    channels_first: bool
+    padding: bool | str | None
+    truncation: bool | None
+    max_length: int | None
+    pad_to_multiple_of: int | None
+    return_attention_mask: bool | None
+    device: str | torch.device | None
+
+
+class KobzaProcessorKwargs(ProcessingKwargs, total=False):
+    audio_kwargs: KobzaAudioKwargs
 
 
 class KobzaProcessor(ProcessorMixin):
@@ -13,52 +40,85 @@ class KobzaProcessor(ProcessorMixin):
         tokenizer (`PreTrainedTokenizerBase`)
     """
 
+    valid_processor_kwargs = KobzaProcessorKwargs
+    text_kwargs = {"padding": True, "truncation": True, "return_tensors": "pt"}  # noqa: RUF012 (transformers' own name)
+
     def __init__(self, feature_extractor, tokenizer):
         super().__init__(feature_extractor, tokenizer)
 
-    def __call__(
-        self,
-        text: str | list[str] | None = None,
-        audio=None,
-        sampling_rate: int | None = None,
-        return_tensors: str | None = "pt",
-        padding: bool | str = True,
-    ) -> BatchFeature:
+    def __call__(self, text: str | list[str] | None = None, audio=None, **kwargs) -> BatchFeature:
         """Sentences, recordings, or both.
 
         Args:
             text: a sentence or a list of them; longer ones than the text tower can read (512 tokens) are cut.
-            audio, sampling_rate: see `KobzaFeatureExtractor`.
-            return_tensors: "pt" or "np".
-            padding: the tokenizer's.
+            audio: see `KobzaFeatureExtractor`; a 2-D array is refused there unless `channels_first=True`.
+            sampling_rate, channels_first, device: the feature extractor's.
+            padding, truncation, max_length, pad_to_multiple_of, return_attention_mask: the tokenizer's, by default
+                padding=True and truncation=True; the feature extractor's are given in `audio_kwargs`.
+            return_tensors: "pt" (default), "np" or None.
+            text_kwargs, audio_kwargs, common_kwargs (`dict`): arguments for the tokenizer, the feature extractor, both.
 
         Returns:
             `BatchFeature` with `input_ids`, `attention_mask` (and `token_type_ids`) for text, `input_values` and
             `window_counts` for audio: the arguments of `KobzaModel.forward`.
 
         Raises:
-            ValueError: neither was given, or the text is no text, or the audio no audio.
+            ValueError: neither was given, or the text is no text, or the audio no audio; an argument given twice.
+            TypeError: an argument that neither takes, by its name.
         """
+        for name in ("audios", "raw_speech"):
+            if name in kwargs:
+                raise ValueError(f"KobzaProcessor takes recordings as audio=..., not as {name}=...")
         if text is None and audio is None:
             raise ValueError("KobzaProcessor got neither text nor audio: pass text=..., audio=..., or both.")
-        inputs = {}
-        if text is not None:
-            sentences = [text] if isinstance(text, str) else text
-            if (
-                not isinstance(sentences, (list, tuple))
-                or not sentences
-                or not all(isinstance(s, str) for s in sentences)
-            ):
-                raise ValueError(f"The text must be a sentence or a list of sentences, but is {text!r:.80}.")
-            longest = min(self.tokenizer.model_max_length, MAX_TOKENS)
-            inputs.update(
-                self.tokenizer(
-                    list(sentences), padding=padding, truncation=True, max_length=longest, return_tensors=return_tensors
-                )
-            )
+        text_kwargs, audio_kwargs = self._arguments(kwargs)
+        inputs = {} if text is None else dict(self.tokenizer(check_text(text), **text_kwargs))
         if audio is not None:
-            inputs.update(self.feature_extractor(audio, sampling_rate, return_tensors=return_tensors))
+            inputs.update(self.feature_extractor(audio, **audio_kwargs))
         return BatchFeature(inputs)
+
+    def _arguments(self, given: dict) -> tuple[dict, dict]:
+        """Those of a call -> the tokenizer's and the feature extractor's."""
+        nested = {name: given.get(name) or {} for name in ("text_kwargs", "audio_kwargs", "common_kwargs")}
+        of_text, of_audio = set(TextKwargs.__annotations__) - MULTIMODAL, set(KobzaAudioKwargs.__annotations__)
+        for names, allowed, where in (
+            (given, of_text | of_audio | set(nested), ""),
+            (nested["text_kwargs"], of_text, " in text_kwargs"),
+            (nested["audio_kwargs"], of_audio, " in audio_kwargs"),
+            (nested["common_kwargs"], of_text & of_audio, " in common_kwargs"),
+        ):
+            for name in names:
+                if name not in allowed:
+                    raise TypeError(f"KobzaProcessor got an unexpected argument {name!r}{where}.")
+        merged = self._merge_kwargs(tokenizer_init_kwargs=self.tokenizer.init_kwargs, **given)
+        text_kwargs, audio_kwargs = merged["text_kwargs"], merged["audio_kwargs"]
+        check_return_tensors(text_kwargs["return_tensors"])
+        said = nested["audio_kwargs"].keys() | nested["common_kwargs"].keys()
+        audio_kwargs = {name: value for name, value in audio_kwargs.items() if name not in TEXT_FIRST or name in said}
+
+        longest = min(self.tokenizer.model_max_length, MAX_TOKENS)
+        asked = any("max_length" in names for names in (given, nested["text_kwargs"], nested["common_kwargs"]))
+        if not asked and text_kwargs["padding"] != "max_length":
+            text_kwargs["max_length"] = None  # what a saved tokenizer happens to name cuts no sentence
+        if (text_kwargs.get("max_length") or 0) > longest:
+            raise ValueError(
+                f"max_length is {text_kwargs['max_length']}, but the text tower reads {longest} tokens at most."
+            )
+        if text_kwargs["truncation"] or text_kwargs["padding"] == "max_length":
+            text_kwargs["max_length"] = text_kwargs.get("max_length") or longest
+        return text_kwargs, audio_kwargs
+
+    def save_pretrained(self, save_directory, push_to_hub: bool = False, **kwargs):
+        saved = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        vars(self).pop("auto_map", None)  # saving sets it, loading does not: the two would differ
+        return saved
+
+
+def check_text(text) -> list[str]:
+    sentences = [text] if isinstance(text, str) else text
+    if not isinstance(sentences, (list, tuple)) or not sentences or not all(isinstance(s, str) for s in sentences):
+        raise ValueError(f"The text must be a sentence or a list of sentences, but is {text!r:.80}.")
+    return list(sentences)
 
 
 KobzaProcessor.register_for_auto_class()

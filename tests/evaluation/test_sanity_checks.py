@@ -62,7 +62,7 @@ def break_batches(checkpoint):
     """Padding taken for words, as without an attention mask."""
 
     class Careless:
-        model_max_length = 64
+        model_max_length, init_kwargs = 64, {}
 
         def __init__(self, tokenizer):
             self.tokenizer = tokenizer

@@ -128,6 +128,29 @@ answer["figures"] = evaluate.load("me/text_to_music_retrieval").compute(predicti
 }
 
 
+PUSH = """
+import sys
+sys.modules["kobza"] = None  # as if not installed
+from transformers import AutoModel, AutoProcessor
+AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True).push_to_hub("me/tuned", private=True)
+AutoProcessor.from_pretrained(sys.argv[1], trust_remote_code=True).push_to_hub("me/tuned")
+"""
+
+
+def test_transformers_own_push_leaves_no_file_out(hub, tiny_checkpoint, tmp_path):
+    """By the checkpoint's own code, where kobza is not installed: the same files as `Checkpoint.save` writes."""
+    run(hub, tmp_path, "-c", PUSH, tiny_checkpoint)
+    files = hub.files("me/tuned")
+    assert set(files) - {".gitattributes", "README.md"} == {path.name for path in Path(tiny_checkpoint).iterdir()}
+    for path in (*Path(tiny_checkpoint).glob("*.py"), Path(tiny_checkpoint) / "modules.json"):
+        assert files[path.name] == path.read_bytes(), path.name
+    settings = (
+        json.loads(content) for content in (files["config.json"], (Path(tiny_checkpoint) / "config.json").read_bytes())
+    )
+    pushed, saved = (config["custom_pipelines"] for config in settings)
+    assert pushed == saved
+
+
 @pytest.mark.parametrize("stranger", STRANGERS)
 def test_strangers_load_it_by_its_name(hub, pushed, tiny_checkpoint, sounds, tmp_path, stranger):
     if stranger in ("metric", "sentences"):

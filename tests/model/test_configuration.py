@@ -4,6 +4,7 @@ import pytest
 from tiny import TINY_AUDIO, TINY_RESNET, TINY_TEXT, make_model
 
 from kobza import KobzaConfig, KobzaModel
+from kobza.model.saving_kobza import PIPELINES
 
 
 def test_defaults_are_bert_ast_and_128_dimensions():
@@ -66,9 +67,8 @@ def test_a_bad_value_is_found_when_it_overrides_a_saved_one(tmp_path):
 
 
 def test_the_pipeline_entry_needs_no_trust_where_kobza_is_installed_and_outlives_saving(tmp_path):
-    entry = {"text-to-music-retrieval": {"impl": "pipeline_kobza.KobzaRetrievalPipeline", "pt": ["AutoModel"]}}
-    config = KobzaConfig(text_config=TINY_TEXT, audio_config=TINY_AUDIO, custom_pipelines=entry)
+    KobzaConfig(text_config=TINY_TEXT, audio_config=TINY_AUDIO).save_pretrained(tmp_path)
+    config = KobzaConfig.from_pretrained(tmp_path)
     assert config.custom_pipelines == {}
-    config.save_pretrained(tmp_path)
-    KobzaConfig.from_pretrained(tmp_path).save_pretrained(tmp_path / "again")
-    assert json.loads((tmp_path / "again" / "config.json").read_text())["custom_pipelines"] == entry
+    config.save_pretrained(tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "config.json").read_text())["custom_pipelines"] == PIPELINES

@@ -99,10 +99,10 @@ def test_the_window_policy_can_be_another(sounds):
 def test_stereo_is_downmixed_and_a_three_dimensional_array_is_a_batch(extractor, sounds):
     left, right = sounds[0], sounds[2][: 10 * RATE]
     stereo = np.stack([left, right])
-    assert torch.equal(features(extractor, stereo), features(extractor, (left + right) / 2))
+    assert torch.equal(features(extractor, [stereo]), features(extractor, (left + right) / 2))
     batch = extractor(np.stack([stereo, stereo[::-1]]), sampling_rate=RATE)
     assert batch["window_counts"].tolist() == [1, 1]
-    assert torch.equal(batch["input_values"][:1], features(extractor, stereo))
+    assert torch.equal(batch["input_values"][:1], features(extractor, [stereo]))
 
 
 @pytest.mark.parametrize("dtype", ["int16", ">i2", "int32", "uint8", "uint16"])
@@ -122,24 +122,9 @@ def test_lists_of_numbers_tensors_and_doubles_are_the_same_as_arrays(extractor, 
     assert isinstance(extractor(wave, sampling_rate=RATE, return_tensors="np")["input_values"], np.ndarray)
 
 
-def test_another_sampling_rate_is_resampled(extractor):
-    tone = {rate: 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate) for rate in (RATE, 44100)}
-    resampled = extractor.to_mono(tone[44100], 44100).numpy()
-    assert len(resampled) == 2 * RATE
-    assert np.abs(resampled[500:-500] - tone[RATE][500:-500]).max() < 1e-3
-
-
-def test_without_torchaudio_only_resampling_is_refused(extractor, sounds, monkeypatch):
-    monkeypatch.setattr(feature_extraction_kobza, "resample", None)
-    assert len(features(extractor, sounds[3])) == 1
-    with pytest.raises(ValueError, match="at 44100 Hz and the model wants 16000 Hz: resample it, or install"):
-        features(extractor, sounds[3], 44100)
-
-
 @pytest.mark.parametrize(
     ("audio", "rate", "sentence"),
     [
-        (np.zeros(RATE), None, "sampling rate is missing"),
         (np.zeros(RATE), 0, "sampling rate is 0, but must be a whole number"),
         (np.zeros(RATE), 16000.5, "sampling rate is 16000.5, but must be a whole number"),
         (np.array([0.0] * 500 + [np.nan]), RATE, "NaN or infinite"),
@@ -148,17 +133,73 @@ def test_without_torchaudio_only_resampling_is_refused(extractor, sounds, monkey
         ([], RATE, "batch of audio is empty"),
         ([np.zeros(RATE), np.zeros(0)], RATE, "is empty"),
         (np.zeros(399), RATE, "399 samples at 16000 Hz is too short"),
-        (np.zeros((RATE, 2)), RATE, r"\(16000, 2\) looks transposed: pass \(channels, samples\)"),
+        ([np.zeros((RATE, 2))], RATE, r"\(16000, 2\) looks transposed: pass \(channels, samples\)"),
         ([np.zeros((2, 2, RATE))], RATE, r"must be \(samples,\) or \(channels, samples\)"),
         (np.zeros(RATE, dtype=bool), RATE, "no waveform"),
         (np.zeros(RATE, dtype=complex), RATE, "no waveform"),
-        ("song.mp3", RATE, "no waveform"),
-        ({"array": 1}, RATE, "no waveform"),
+        (object(), RATE, "no waveform"),
+        ([object()], RATE, "no waveform"),
     ],
 )
 def test_what_is_no_recording_gives_a_sentence(extractor, audio, rate, sentence):
     with pytest.raises(ValueError, match=sentence):
         extractor(audio, sampling_rate=rate)
+
+
+@pytest.mark.parametrize("make", [np.stack, lambda waves: torch.from_numpy(np.stack(waves))])
+def test_an_array_that_may_be_stereo_or_two_recordings_is_refused(extractor, sounds, make):
+    waves = [sounds[0][:RATE], sounds[2][:RATE]]
+    with pytest.raises(ValueError, match=r"\(2, 16000\) may be .*: pass a list .* or channels_first=True"):
+        extractor(make(waves), sampling_rate=RATE)
+    one = extractor(make(waves), sampling_rate=RATE, channels_first=True)
+    assert one["window_counts"].tolist() == [1]
+    assert torch.equal(one["input_values"], features(extractor, [make(waves)]))
+    assert extractor(list(make(waves)), sampling_rate=RATE)["window_counts"].tolist() == [1, 1]
+    assert extractor(make(waves[:1]), sampling_rate=RATE)["window_counts"].tolist() == [1]  # both readings are the same
+
+
+def test_without_a_sampling_rate_the_extractors_own_is_assumed_and_said(extractor, sounds, monkeypatch):
+    said = []
+    monkeypatch.setattr(feature_extraction_kobza.logger, "warning", said.append)
+    assert torch.equal(extractor(sounds[3])["input_values"], features(extractor, sounds[3]))
+    assert len(said) == 1 and "16000 Hz is assumed" in said[0]
+    with pytest.raises(ValueError, match="sampling rate is missing"):
+        extractor.to_mono(sounds[3], None)
+
+
+def test_it_takes_what_transformers_extractors_take(extractor, sounds):
+    expected = extractor(sounds, RATE, "pt")
+    same = extractor(raw_speech=sounds, sampling_rate=RATE, padding="longest", pad_to_multiple_of=128, device="cpu")
+    assert all(torch.equal(same[name], expected[name]) for name in expected)
+    arrays = extractor(sounds, RATE, "np")
+    assert np.array_equal(arrays["input_values"], expected["input_values"].numpy())
+    lists = extractor(sounds, RATE, None)  # an entry for each recording, as `datasets.map` wants
+    assert lists["window_counts"] == [1, 1, 3, 1] and isinstance(lists["input_values"], list)
+    assert np.array_equal(np.concatenate(lists["input_values"]), arrays["input_values"])
+    masked = extractor(sounds[1:2], RATE, return_attention_mask=True)["attention_mask"]
+    assert masked.shape == (1, 1024) and masked.sum() == 1 + (len(sounds[1]) - 400) // 160
+    beginning = extractor(sounds[2], RATE, truncation=True, max_length=4 * RATE)
+    assert torch.equal(beginning["input_values"], features(extractor, sounds[2][: 4 * RATE]))
+    assert extractor(sounds[3], RATE, device="meta")["input_values"].device.type == "meta"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"return_tensors": "tf"}, "return_tensors is 'tf'"),
+        ({"padding": False}, "padding is False, but each row has 1024 frames"),
+        ({"truncation": True}, "truncation is True and max_length is None"),
+        ({"max_length": 16000}, "truncation is False and max_length is 16000"),
+        ({"max_length": 80, "truncation": True}, "max_length is 80 samples, but a frame of 25 ms has 400"),
+        ({"pad_to_multiple_of": 100}, "pad_to_multiple_of is 100, but a row has 1024 frames"),
+        ({"raw_speech": np.zeros(RATE)}, "one of audio and raw_speech"),
+    ],
+)
+def test_an_argument_that_has_no_such_value_is_refused_by_name(extractor, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        extractor(np.zeros(RATE), RATE, **arguments)
+    with pytest.raises(TypeError, match="do_normalise"):
+        extractor(np.zeros(RATE), RATE, do_normalise=True)
 
 
 def test_log_mel_refuses_what_split_would_have_cut(extractor):

@@ -97,6 +97,70 @@ def test_a_fixed_temperature_is_the_configurations_and_a_learned_one_the_files(t
     assert KobzaModel.from_pretrained(tmp_path).logit_scale.item() == 3.0
 
 
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_loaded_temperature_trains_only_if_it_is_learned(learned, tmp_path):
+    make_model(temperature_learned=learned).save_pretrained(tmp_path)
+    for cls in (KobzaModel, AutoModel):
+        assert cls.from_pretrained(tmp_path).logit_scale.requires_grad is learned
+    model = KobzaModel.from_pretrained(tmp_path).train()
+    before = model.logit_scale.item()
+    model(**make_inputs(), return_loss=True).loss.backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    assert (model.logit_scale.item() != before) is learned
+    model.save_pretrained(tmp_path)
+    assert KobzaModel.from_pretrained(tmp_path).logit_scale.item() == model.logit_scale.item()
+
+
+def test_a_learned_scale_comes_back_from_beyond_the_limit():
+    model, inputs = make_model(temperature_learned=True), make_inputs()
+    with torch.no_grad():
+        model.logit_scale.fill_(5.0)
+    model(**inputs)
+    assert model.logit_scale.item() == 5.0  # nothing but training moves a weight
+    output = model.train()(**inputs, return_loss=True)
+    assert model.logit_scale.item() == pytest.approx(math.log(100), abs=1e-4)
+    assert close(output.logits_per_text, output.text_embeds @ output.audio_embeds.t() * 100, 1e-2)
+    output.loss.backward()
+    assert model.logit_scale.grad.abs() > 1e-6
+
+
+@pytest.mark.parametrize("loss_type", ["clip", "siglip"])
+def test_what_stays_in_float32_is_there_and_the_models_type_is_that_of_its_weights(loss_type, tmp_path):
+    model = make_model(loss_type=loss_type)
+    pinned = {"logit_scale", "logit_bias"} & set(model.state_dict())
+    assert model._keep_in_fp32_modules_strict == pinned and len(pinned) == (2 if loss_type == "siglip" else 1)
+    model.save_pretrained(tmp_path)
+    made = AutoModel.from_config(model.config, dtype=torch.bfloat16)
+    for half in (made, KobzaModel.from_pretrained(tmp_path, dtype=torch.bfloat16)):
+        assert half.dtype == half.audio_model.dtype == torch.bfloat16
+        assert {name for name, weight in half.named_parameters() if weight.dtype == torch.float32} == pinned
+    assert model.dtype == torch.float32
+
+
+def test_the_table_of_words_can_be_had_and_resized(tmp_path):
+    model, inputs = make_model(), make_inputs()
+    table = model.text_model.embeddings.word_embeddings
+    assert model.get_input_embeddings() is table and model.get_output_embeddings() is None
+    before = model(**inputs).text_embeds
+    model.resize_token_embeddings(96)
+    assert model.config.text_config.vocab_size == 96 == model.get_input_embeddings().num_embeddings
+    assert close(model(**inputs).text_embeds, before, 1e-6)
+    model.save_pretrained(tmp_path)
+    assert torch.equal(KobzaModel.from_pretrained(tmp_path)(**inputs).text_embeds, model(**inputs).text_embeds)
+    model.set_input_embeddings(torch.nn.Embedding(10, 32))
+    assert model.text_model.embeddings.word_embeddings.num_embeddings == 10
+
+
+def test_an_unknown_argument_is_refused_by_name():
+    model, inputs = make_model(), make_inputs()
+    with pytest.raises(TypeError, match="window_count'"):
+        model(**inputs, window_count=torch.tensor([3]))
+    with pytest.raises(TypeError, match="input_features"):
+        model.get_audio_features(inputs["input_values"], input_features=1)
+    with pytest.raises(TypeError, match="position"):
+        model.get_text_features(inputs["input_ids"], position=1)
+
+
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 @pytest.mark.parametrize("extra", [0, 1])
 def test_padding_changes_no_sentence(pooling, extra):

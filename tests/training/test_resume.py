@@ -26,6 +26,8 @@ def command(pieces, out):
         "mixup": 0.5,
         "spec_augment": True,
         "audio_trainable_layers": 2,
+        "temperature_learned": True,
+        "temperature": 4.7,  # beyond the limit, to which each training step brings it back
         "per_device_train_batch_size": 3,
         "learning_rate": 1e-3,
         "max_steps": 10,

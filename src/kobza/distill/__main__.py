@@ -27,7 +27,8 @@ from kobza.embedding.checkpoint import Checkpoint
 from kobza.evaluation.metrics import retrieval_metrics
 from kobza.model.configuration_kobza import KobzaConfig
 from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
-from kobza.model.modeling_kobza import KobzaModel, pool_tokens
+from kobza.model.heads_kobza import pool_tokens
+from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
 
 CORPUS = Path(__file__).parent / "corpus"

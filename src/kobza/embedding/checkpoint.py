@@ -7,7 +7,6 @@ that transformers alone can load it with trust_remote_code=True.
 
 import contextlib
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,15 +26,6 @@ from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
 from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
 
-PUBLISHED = ("configuration", "feature_extraction", "processing", "modeling", "loss", "pipeline", "sentence")
-PIPELINES = {
-    task: {"impl": f"pipeline_kobza.{name}", "pt": ["AutoModel"], "type": kind}
-    for task, name, kind in (
-        ("music-feature-extraction", "KobzaEmbeddingPipeline", "audio"),
-        ("text-to-music-retrieval", "KobzaRetrievalPipeline", "multimodal"),
-    )
-}
-SENTENCE_TRANSFORMERS = [{"idx": 0, "name": "0", "path": "", "type": "sentence_kobza.SentenceKobza"}]
 SENTENCES_AT_ONCE = 64
 WINDOWS_AT_ONCE = 16
 WINDOWS_AT_ONCE_ON_GPU = 128
@@ -142,12 +132,10 @@ class Checkpoint:
         with without_bars():
             self.model.save_pretrained(folder, state_dict=weights)
         self.processor.save_pretrained(folder)
-        for stem in PUBLISHED:
-            shutil.copyfile(Path(__file__).parents[1] / "model" / f"{stem}_kobza.py", folder / f"{stem}_kobza.py")
         config = read_json(folder / "config.json")
         # "float32": stored in half, computed in full, because on a CPU half precision is slow as well as coarse
-        config.update(custom_pipelines=PIPELINES, dtype="float32")
+        config["dtype"] = "float32"
         for tower in ("text_config", "audio_config"):
             config[tower].pop("_name_or_path", None)  # where it lay on the machine that built it is nobody's business
-        for name, content in (("config.json", config), ("modules.json", SENTENCE_TRANSFORMERS)):
-            (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        content = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        (folder / "config.json").write_text(content, encoding="utf-8")

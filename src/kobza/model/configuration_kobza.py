@@ -4,6 +4,8 @@ from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
+from .saving_kobza import PIPELINES, save_modules_json
+
 AST = "audio-spectrogram-transformer"
 RESNET = "resnet"
 
@@ -61,6 +63,13 @@ class KobzaConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
         self.check()
+
+    def save_pretrained(self, save_directory, push_to_hub: bool = False, **kwargs):
+        """transformers' own, which saving a model calls; the folder also gets what `pipeline` and sentence-transformers
+        look for."""
+        self.custom_pipelines = PIPELINES  # a pipeline that is saved leaves out the other one
+        super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        save_modules_json(save_directory)
 
     def check(self) -> None:
         """Raise a ValueError, in one sentence, for the first field that no Kobza model can have."""

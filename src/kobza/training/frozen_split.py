@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 
-from kobza.model.modeling_kobza import KobzaModel, KobzaOutput, pool_tokens
+from kobza.model.heads_kobza import pool_tokens
+from kobza.model.modeling_kobza import KobzaModel, KobzaOutput
 
 
 def _trains(module: nn.Module) -> bool:

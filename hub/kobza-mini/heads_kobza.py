@@ -1,0 +1,48 @@
+"""From what a tower gives to a vector in the space: pooling, projection, and the mean over a recording's windows."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class ResidualProjection(nn.Module):
+    """A linear layer, then a second one with a skip connection around it."""
+
+    def __init__(self, width: int, dim: int):
+        super().__init__()
+        self.linear1 = nn.Linear(width, dim)
+        self.linear2 = nn.Linear(dim, dim)
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        hidden = self.linear1(pooled)
+        return hidden + self.linear2(F.gelu(hidden))
+
+
+def build_projection(kind: str, width: int, dim: int) -> nn.Module:
+    """From a tower's pooled output (n, width) to the space (n, dim)."""
+    if kind == "mlp":
+        return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, dim))
+    return ResidualProjection(width, dim) if kind == "residual" else nn.Linear(width, dim)
+
+
+def pool_tokens(tokens: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
+    """(n, length, width) and the mask (n, length), 1 where a token is -> (n, width)."""
+    if how == "cls":
+        return tokens[:, 0]
+    mask = mask[:, :, None].to(torch.bool)
+    if how == "max":
+        return tokens.masked_fill(~mask, torch.finfo(tokens.dtype).min).amax(dim=1)
+    return tokens.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+
+
+def mean_over_windows(embeds: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """(windows, dim) of unit length -> (recordings, dim) of unit length; counts (recordings,) says whose windows are
+    whose."""
+    if not torch.compiler.is_compiling() and int(counts.sum()) != embeds.shape[0]:
+        raise ValueError(
+            f"window_counts adds up to {int(counts.sum())}, but input_values has {embeds.shape[0]} rows: pass both as "
+            "the feature extractor returned them."
+        )
+    owners = torch.arange(counts.shape[0], device=counts.device)
+    owners = owners.repeat_interleave(counts, output_size=embeds.shape[0])
+    return F.normalize(embeds.new_zeros(counts.shape[0], embeds.shape[1]).index_add(0, owners, embeds), dim=-1)
