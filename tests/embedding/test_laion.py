@@ -11,8 +11,8 @@ from tiny_clap import make_clap_model, make_roberta_tokenizer
 from transformers import ClapConfig, ClapModel, RobertaTokenizer
 
 from kobza.embedding.checkpoint_folder import CheckpointError
-from kobza.embedding.embedder import load_embedder
 from kobza.embedding.laion import load_laion, read_config, read_weights, to_transformers
+from kobza.embedding.loader import load_embedder
 
 # LAION's module -> transformers' module, with every tensor in it.
 WHOLE = {

@@ -9,7 +9,7 @@ from tiny import make_model
 from tiny_clap import make_clap_folder
 
 from kobza import Checkpoint, KobzaFeatureExtractor, KobzaProcessor, cli
-from kobza.embedding.embedder import load_embedder
+from kobza.embedding.loader import load_embedder
 from kobza.evaluation import sanity_checks as doctor
 
 CHECKS = ["weights", "unit length", "text tower", "audio tower", "batch", "half precision", "sampling rate"]

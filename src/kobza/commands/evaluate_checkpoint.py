@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from rich.table import Table
 
 from kobza.audio import printable
-from kobza.embedding.embedder import load_embedder
+from kobza.embedding.loader import load_embedder
 from kobza.evaluation.evaluate import evaluate, write_receipt
 from kobza.evaluation.model_index import write_model_index
 from kobza.terminal import print_table, say

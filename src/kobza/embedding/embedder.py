@@ -1,198 +1,171 @@
-"""Any model that can be measured, behind one face: Kobza's checkpoints, and CLAP as the peer to compare with.
+"""What Kobza asks of a model: sentences and windows of audio to vectors of one space.
 
-CLAP goes through the same protocol as Kobza: consecutive windows of the whole recording, never a random crop, so that
-the same file always gives the same vector. MuLan's two models have no public weights and are not here.
+The library, the web page, the evaluation and the benchmarks use a model only through `Embedder`. Kobza's checkpoints
+(`checkpoint.Checkpoint`), CLAP and models with CLAP's interface (`clap`, `two_tower`), and sentence-transformers models
+(`sentence_transformer`) implement it.
 """
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HFValidationError
-from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaTokenizer
 
-from kobza.embedding.checkpoint import Checkpoint, without_bars
-from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint
-from kobza.embedding.laion import load_laion
-from kobza.folders import expanded
+from kobza.audio import AudioError, Source, decode, printable, windows
 
-MAX_TOKENS = 77  # LAION's text length, in training and in use
-SENTENCES_AT_ONCE = 64
-WINDOWS_AT_ONCE = 8
-MIN_WINDOW_SECONDS = 1.0  # Kobza's own, so that both hear the same parts of a recording
-COLLAPSED = "larger_clap_music"
-LAION_TOKENIZER = "roberta-base"
+WINDOWS_PER_BATCH = 16  # bounds the memory for a recording of any length
 
 
-class ClapBaseline:
-    """A `ClapModel` with the attributes and methods of `kobza.embedding.checkpoint.Checkpoint` that measuring needs.
-
-    A window of up to 10 s is deterministic in `ClapFeatureExtractor`: a shorter one is repeated and padded, and only a
-    longer one would be cropped at random, so longer ones are refused. Checkpoints with fusion are told that no window
-    is a longer one's crop (their extractor would otherwise declare one of each batch, drawn by lot, to be).
+class TextEmbedder(Protocol):
+    """The text half of an `Embedder`; enough to search a library.
 
     Attributes:
-        name: as it was given. fingerprint: 16 hexadecimal digits of the weights and the extractor's settings. dim:
-            length of a vector. sampling_rate: Hz. window_seconds, min_window_seconds: the window policy.
+        name: the folder or Hub id that the model was loaded from.
+        fingerprint: 16 hexadecimal digits; vectors of equal fingerprints may be compared, others may not.
+        dim: length of a vector.
     """
 
-    def __init__(self, model: ClapModel, processor: ClapProcessor, name: str = ""):
-        self.model, self.processor, self.name = model.float().eval(), processor, name
-        self.dim: int = model.config.projection_dim
-        extractor = processor.feature_extractor
-        self.sampling_rate: int = extractor.sampling_rate
-        self.window_seconds = extractor.nb_max_samples / extractor.sampling_rate
-        self.min_window_seconds = MIN_WINDOW_SECONDS
-        self.truncation = "fusion" if model.config.audio_config.enable_fusion else "rand_trunc"
-        self.fingerprint = _fingerprint(model, extractor)
+    name: str
+    fingerprint: str
+    dim: int
 
-    @torch.inference_mode()
     def embed_text(self, sentences: Sequence[str]) -> np.ndarray:
-        """Sentences -> (n, dim) float32, of unit length; longer ones than 77 tokens are cut."""
-        parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for start in range(0, len(sentences), SENTENCES_AT_ONCE):
-            inputs = self.processor.tokenizer(
-                list(sentences[start : start + SENTENCES_AT_ONCE]),
-                padding=True,
-                truncation=True,
-                max_length=MAX_TOKENS,
-                return_tensors="pt",
-            ).to(self.model.device)
-            embeds = self.model.get_text_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
-            parts.append(F.normalize(embeds.float(), dim=-1).cpu().numpy())
-        return np.concatenate(parts)
+        """Sentences -> (n, dim) float32, unit length."""
+        ...
 
-    @torch.inference_mode()
+
+@runtime_checkable
+class Embedder(TextEmbedder, Protocol):
+    """A two-tower model and its window rule.
+
+    The same window gives the same vector, alone or in a batch.
+
+    Attributes:
+        sampling_rate: of the windows, Hz.
+        window_seconds: a recording is cut into consecutive windows of this length.
+        min_window_seconds: a last window shorter than this is dropped, unless it is the only one.
+    """
+
+    sampling_rate: int
+    window_seconds: float
+    min_window_seconds: float
+
     def embed_windows(self, windows: Sequence[np.ndarray]) -> np.ndarray:
-        """Windows -> (n, dim) float32, of unit length; each a 1-D float32 waveform at `sampling_rate`, of at most
-        `window_seconds`."""
-        parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for start in range(0, len(windows), WINDOWS_AT_ONCE):
-            batch = [_as_16_bits(window) for window in windows[start : start + WINDOWS_AT_ONCE]]
-            longest, limit = max(map(len, batch)), self.processor.feature_extractor.nb_max_samples
-            if longest > limit or min(map(len, batch)) == 0:
-                raise ValueError(f"A window of {longest} samples: CLAP takes 1 to {limit}; cut the recording first.")
-            features = self.processor.feature_extractor(
-                batch, truncation=self.truncation, sampling_rate=self.sampling_rate, return_tensors="pt"
-            )["input_features"]
-            embeds = self.model.get_audio_features(
-                features.to(self.model.device, self.model.dtype),
-                torch.zeros(len(batch), 1, dtype=torch.bool, device=self.model.device),
-            ).pooler_output
-            parts.append(F.normalize(embeds.float(), dim=-1).cpu().numpy())
-        return np.concatenate(parts)
+        """Mono float32 waveforms at `sampling_rate`, at most `window_seconds` long -> (n, dim) float32, unit length.
+
+        Raises:
+            ValueError: a window that the model cannot take, such as one shorter than a frame.
+        """
+        ...
 
 
-def _as_16_bits(window: np.ndarray) -> np.ndarray:
-    """LAION rounds every sound to 16 bits, in training and in use."""
-    return (np.clip(window, -1.0, 1.0) * 32767.0).astype(np.int16).astype(np.float32) / 32767.0
+class EmbeddedWindow(NamedTuple):
+    """Start and end in seconds, and the vector (dim,) float32."""
+
+    start: float
+    end: float
+    vector: np.ndarray
 
 
-def _fingerprint(model: ClapModel, extractor: ClapFeatureExtractor) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name}\0{tuple(value.shape)}\0".encode())
-        digest.update(value.detach().cpu().contiguous().numpy())
-    settings = ("sampling_rate", "fft_window_size", "hop_length", "frequency_min", "frequency_max", "padding")
-    digest.update(json.dumps({key: getattr(extractor, key) for key in settings}, sort_keys=True).encode())
-    return digest.hexdigest()[:16]
+def normalized_mean(vectors: np.ndarray) -> np.ndarray:
+    """(n, dim) -> (dim,) float32, unit length: the vector of a recording from those of its windows.
+
+    >>> normalized_mean(np.array([[1.0, 0.0], [0.0, 1.0]])).round(3).tolist()
+    [0.7070000171661377, 0.7070000171661377]
+    """
+    mean = vectors.astype(np.float32).mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
 
-def load_embedder(name_or_path: str | Path | None = None, device: str | None = None) -> Checkpoint | ClapBaseline:
-    """The model at a path or on the Hub, ready to embed.
+def cut_windows(embedder: Embedder, chunks: Iterator[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
+    """Mono chunks at the embedder's rate -> (start in seconds, samples) of each window, by the embedder's rule."""
+    return windows(chunks, embedder.sampling_rate, embedder.window_seconds, embedder.min_window_seconds)
+
+
+def embed_recording(
+    embedder: Embedder,
+    source: Source,
+    start: float = 0.0,
+    end: float = np.inf,
+    on_progress: Callable[[float], None] | None = None,
+) -> Iterator[EmbeddedWindow]:
+    """The windows of one recording that overlap [start, end) in seconds; memory is bounded.
+
+    Windows are counted from the recording's start, so each is the same whatever part is asked for.
 
     Args:
-        name_or_path: a folder or a Hub id of a Kobza checkpoint or of a `ClapModel`, or one of LAION's .pt files; by
-            default Kobza's own checkpoint. LAION's files need roberta-base's tokenizer: from their own folder, if it
-            holds a tokenizer.json, or else from the Hub.
-        device: "cpu", "cuda", ...; by default a GPU if there is one.
+        source: a path, the bytes of a file, or a seekable binary stream.
+        on_progress: called with the seconds decoded so far.
 
     Raises:
-        CheckpointError: it is not there, of another kind, damaged, or known to be broken.
+        AudioError: the recording cannot be decoded.
+        ValueError: the model cannot take one of its windows.
     """
-    name = str(name_or_path or default_checkpoint())
-    path = expanded(name)
-    if path.name == COLLAPSED:
-        raise CheckpointError(
-            f"{name} is refused: its text tower is collapsed, all sentences get nearly the same vector; use LAION's "
-            "own music_audioset_epoch_15_esc_90.14.pt (at https://huggingface.co/lukewys/laion_clap) instead."
-        )
-    if path.is_file():
-        if path.suffix != ".pt":
-            raise CheckpointError(
-                f"{name} is a file: give a checkpoint's folder, a Hub id, or one of LAION's .pt files."
-            )
-        model, extractor = load_laion(path)
-        processor = ClapProcessor(extractor, _laion_tokenizer(path, model))
-        return ClapBaseline(_to_device(model, device), processor, name)
-    kind = _model_type(path, name)
-    if kind == "clap":
-        return _load_clap(str(path) if path.is_dir() else name, name, device)
-    return Checkpoint.load(name, device)  # whatever else it is, this says best what is wrong with it
+    rate = embedder.sampling_rate
+
+    def overlapping() -> Iterator[tuple[float, np.ndarray]]:
+        for at, samples in cut_windows(embedder, decode(source, rate)):
+            if on_progress is not None:
+                on_progress(at)
+            if at >= end:
+                return
+            if at + len(samples) / rate > start:
+                yield at, samples
+
+    pending = overlapping()
+    while batch := list(islice(pending, WINDOWS_PER_BATCH)):
+        vectors = embedder.embed_windows([samples for _, samples in batch])
+        for (at, samples), vector in zip(batch, vectors, strict=True):
+            yield EmbeddedWindow(at, at + len(samples) / rate, vector)
 
 
-def _model_type(path: Path, name: str) -> str | None:
-    """What config.json says; None where there is none to be had."""
-    try:
-        if path.is_dir():
-            config = path / "config.json"
-        elif len(path.parts) == 2 and not name.startswith((".", "~", "/")):
-            config = Path(hf_hub_download(name, "config.json"))
-        else:
-            return None
-        return json.loads(config.read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError, HFValidationError):  # of the Hub: offline, no such repository
-        return None
+def embed_recordings(
+    embedder: Embedder, paths: Sequence[Path], on_progress: Callable[[int, int, Path], None] | None = None
+) -> tuple[np.ndarray, dict[int, str]]:
+    """One vector for each recording: the normalized mean of its windows. Batches hold windows of several recordings.
 
+    Args:
+        on_progress: called with (recordings done, recordings in all, the last path).
 
-def _load_clap(source: str, name: str, device: str | None) -> ClapBaseline:
-    try:
-        with without_bars():
-            model, report = ClapModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
-            extractor, tokenizer = ClapFeatureExtractor.from_pretrained(source), AutoTokenizer.from_pretrained(source)
-        processor = ClapProcessor(extractor, tokenizer)
-    except Exception as error:  # whatever is wrong with the files, their user needs the name and the reason
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{name} cannot be loaded ({reason}): fetch or save it again.") from error
-    absent = sorted(report["missing_keys"] & dict(model.named_parameters()).keys())
-    absent += sorted(str(key[0]) for key in report["mismatched_keys"])
-    if absent:
-        raise CheckpointError(
-            f"{name} lacks {len(absent)} of the model's weights, such as {absent[0]}: fetch it again."
-        )
-    _check_vocabulary(processor.tokenizer, model, name)
-    return ClapBaseline(_to_device(model, device), processor, name)
+    Returns:
+        (n, dim) float32, unit length, zeros for a recording that cannot be used; and {index: reason} of those.
+    """
+    sums = np.zeros((len(paths), embedder.dim))
+    reasons: dict[int, str] = {}
+    pending: list[tuple[int, np.ndarray]] = []
 
+    def embed(batch: list[tuple[int, np.ndarray]]) -> None:
+        try:
+            vectors = embedder.embed_windows([samples for _, samples in batch])
+        except ValueError as error:  # raised for one window of the batch: embed each alone to find which
+            if len(batch) == 1:
+                index = batch[0][0]
+                reasons[index] = f"{printable(paths[index])} cannot be embedded: {error}"
+                return
+            for one in batch:
+                embed([one])
+            return
+        for (index, _), vector in zip(batch, vectors, strict=True):
+            sums[index] += vector
 
-def _laion_tokenizer(path: Path, model: ClapModel) -> RobertaTokenizer:
-    """From tokenizer.json alone, because without it `from_pretrained` would make an empty tokenizer in silence."""
-    file = path.with_name("tokenizer.json")
-    try:
-        file = file if file.is_file() else Path(hf_hub_download(LAION_TOKENIZER, "tokenizer.json"))
-        tokenizer = RobertaTokenizer.from_pretrained(file.parent)
-    except Exception as error:  # offline and not in the cache, or damaged: each client has its own
-        raise CheckpointError(
-            f"{path} needs the tokenizer of {LAION_TOKENIZER}, which could not be had ({type(error).__name__}): put "
-            "its tokenizer.json beside the file, or check the connection."
-        ) from error
-    _check_vocabulary(tokenizer, model, str(file))
-    return tokenizer
-
-
-def _check_vocabulary(tokenizer, model: ClapModel, name: str) -> None:
-    known, wanted = len(tokenizer), model.config.text_config.vocab_size
-    if known != wanted:
-        raise CheckpointError(f"The tokenizer of {name} has {known} tokens, the model {wanted}: fetch the right one.")
-
-
-def _to_device(model: ClapModel, device: str | None) -> ClapModel:
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise CheckpointError(f"The device {device!r} cannot be used ({error}): try 'cpu'.") from error
+    for index, path in enumerate(paths):
+        try:
+            for _, samples in cut_windows(embedder, decode(path, embedder.sampling_rate)):
+                pending.append((index, samples))
+                if len(pending) == WINDOWS_PER_BATCH:
+                    embed(pending)
+                    pending.clear()
+        except AudioError as error:
+            reasons[index] = str(error)
+        if on_progress is not None:
+            on_progress(index + 1, len(paths), path)
+    if pending:
+        embed(pending)
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    for row in np.flatnonzero(~(norms[:, 0] > 0)):
+        reason = f"{printable(paths[row])} has no vector: those of its windows are not finite or cancel out."
+        reasons.setdefault(int(row), reason)
+    sums[list(reasons)] = 0
+    norms[list(reasons)] = 1
+    return (sums / norms).astype(np.float32), dict(sorted(reasons.items()))

@@ -30,7 +30,7 @@ except ImportError as error:
     raise ImportError(f"The adapter for mteb needs mteb ({error}): pip install 'kobza[mteb]'.") from error
 
 from kobza.audio import decode, windows
-from kobza.embedding.embedder import load_embedder
+from kobza.embedding.loader import load_embedder
 
 
 class MtebEncoder(AbsEncoder):

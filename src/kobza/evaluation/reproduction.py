@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kobza.audio import printable
-from kobza.embedding.embedder import load_embedder
+from kobza.embedding.loader import load_embedder
 from kobza.evaluation.evaluate import data_hash, evaluate, load_data_set, write_receipt
 from kobza.evaluation.report import report
 from kobza.evaluation.thesis_results import published_tables

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kobza.embedding.embedder import load_embedder
+from kobza.embedding.loader import load_embedder
 
 # A tower is called collapsed when the mean cosine between very different inputs is above this. Trained ones lie far
 # below (sentences: kobza-mini 0.1, clap-htsat-unfused 0.2, larger_clap_general 0.3; sounds: kobza-mini 0.5), the broken

@@ -55,11 +55,9 @@ class MusicLibrary(Answering):
     def model(self):
         """The checkpoint, loaded on first use."""
         if self._is_name(self._model):
-            from kobza.embedding.checkpoint import (
-                Checkpoint,  # here: loading torch takes a second, and not every use needs it
-            )
+            from kobza.embedding.loader import load_embedder  # here: not every use needs a model
 
-            self._model = Checkpoint.load(self._model)
+            self._model = load_embedder(self._model)
         return self._model
 
     @property
@@ -69,9 +67,9 @@ class MusicLibrary(Answering):
         if not self._is_name(self._model):
             return self._model
         if self._text_model is None:
-            from kobza.embedding.numpy_text_tower import TextTower
+            from kobza.embedding.loader import load_text_embedder
 
-            self._text_model = TextTower.load(self._model)
+            self._text_model = load_text_embedder(self._model)
         return self._text_model
 
     @staticmethod

@@ -8,7 +8,9 @@ from safetensors.torch import load_file, save_file
 from tiny_clap import make_clap_folder
 
 from kobza import Checkpoint, CheckpointError
-from kobza.embedding.embedder import ClapBaseline, load_embedder
+from kobza.embedding.clap import ClapEmbedder
+from kobza.embedding.embedder import Embedder
+from kobza.embedding.loader import load_embedder
 
 SENTENCES = ["slow sad piano", "drums", "a happy song with flute and strings and choir"]
 
@@ -37,7 +39,8 @@ def windows():
     return [wave.astype(np.float32) for wave in waves]
 
 
-def test_it_has_the_face_of_a_checkpoint(clap, windows):
+def test_it_is_an_embedder(clap, windows):
+    assert isinstance(clap, Embedder)
     assert (clap.dim, clap.sampling_rate, clap.window_seconds, clap.min_window_seconds) == (24, 48_000, 10.0, 1.0)
     for vectors in (clap.embed_text(SENTENCES), clap.embed_windows(windows)):
         assert vectors.shape == (3, 24) and vectors.dtype == np.float32
@@ -98,7 +101,7 @@ def test_the_fingerprint_is_that_of_the_weights(clap, clap_folder, tmp_path):
 
 def test_load_embedder_knows_kobza_from_clap(tiny_checkpoint, clap, clap_folder):
     assert isinstance(load_embedder(tiny_checkpoint), Checkpoint)
-    assert isinstance(clap, ClapBaseline) and clap.name == clap_folder
+    assert isinstance(clap, ClapEmbedder) and clap.name == clap_folder
 
 
 @pytest.mark.parametrize("name", ["laion/larger_clap_music", "/somewhere/larger_clap_music/"])
@@ -122,7 +125,7 @@ def test_what_cannot_be_loaded_is_one_sentence(clap_folder, tmp_path):
     for name, reason in (
         (mute, r"cannot be loaded|has \d tokens, the model 32"),
         (tmp_path / "nothing", "There is no checkpoint folder"),
-        (tmp_path / "other", "model_type 'bert'"),
+        (tmp_path / "other", "cannot be loaded"),
         (tmp_path / "notes.txt", "is a file"),
         (broken, r"lacks 1 of the model's weights, such as text_projection\.linear2\.weight"),
         ("nobody/no-such-model", "could be fetched"),

@@ -1,0 +1,133 @@
+"""Load any model that Kobza can search with, by a folder, a Hub id or a file.
+
+Kobza's checkpoints (config.json: model_type "kobza")       checkpoint.Checkpoint
+transformers' CLAP ("clap"), LAION's own .pt files           clap.ClapEmbedder
+sentence-transformers models for audio and text              sentence_transformer.SentenceTransformerEmbedder
+other models in transformers with CLAP's interface           two_tower.TwoTowerEmbedder
+"""
+
+import json
+from pathlib import Path
+
+from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint
+from kobza.embedding.embedder import Embedder, TextEmbedder
+from kobza.folders import expanded
+
+COLLAPSED = "larger_clap_music"
+
+
+def load_embedder(name_or_path: str | Path | None = None, device: str | None = None) -> Embedder:
+    """The model at a path or on the Hub, ready to embed.
+
+    Args:
+        name_or_path: a folder or Hub id, or one of LAION's .pt files; by default Kobza's own checkpoint.
+        device: "cpu", "cuda", ...; by default a GPU if there is one.
+
+    Raises:
+        CheckpointError: it is not there, of an unknown kind, damaged, or known to be broken.
+    """
+    name = str(name_or_path or default_checkpoint())
+    path = expanded(name)
+    if path.name == COLLAPSED:
+        raise CheckpointError(
+            f"{name} is refused: its text tower is collapsed, all sentences get nearly the same vector; use LAION's "
+            "own music_audioset_epoch_15_esc_90.14.pt (at https://huggingface.co/lukewys/laion_clap) instead."
+        )
+    if path.is_file():
+        if path.suffix != ".pt":
+            raise CheckpointError(
+                f"{name} is a file: give a checkpoint's folder, a Hub id, or one of LAION's .pt files."
+            )
+        from kobza.embedding.clap import load_laion_file
+
+        return load_laion_file(path, name, device)
+    kind = _model_type(path, name)
+    source = str(path) if path.is_dir() else name
+    if kind == "clap":
+        from kobza.embedding.clap import load_clap
+
+        return load_clap(source, name, device)
+    if kind != "kobza" and _file(path, name, "modules.json") is not None:
+        from kobza.embedding.sentence_transformer import load_sentence_transformer
+
+        return load_sentence_transformer(_folder(path, name), name, device)
+    if kind not in (None, "kobza"):
+        return _load_two_tower(source, name, device)
+    from kobza.embedding.checkpoint import Checkpoint
+
+    return Checkpoint.load(name, device)  # its errors also say best what is wrong with anything else
+
+
+def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
+    """What embeds sentences in the space of `load_embedder(name_or_path)`. For Kobza's checkpoints that is the text
+    tower alone, in numpy: torch, whose import takes seconds, is not needed. Errors as for `load_embedder`."""
+    name = str(name_or_path or default_checkpoint())
+    path = expanded(name)
+    if path.is_file() or path.name == COLLAPSED or _model_type(path, name) not in (None, "kobza"):
+        return load_embedder(name)
+    from kobza.embedding.numpy_text_tower import TextTower
+
+    return TextTower.load(name)
+
+
+def _file(path: Path, name: str, file: str) -> Path | None:
+    """One file of a folder or of a Hub repository (fetched or cached); None where there is none to be had."""
+    if path.is_dir():
+        return path / file if (path / file).is_file() else None
+    if len(path.parts) != 2 or name.startswith((".", "~", "/")):
+        return None
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(name, file))
+    except (OSError, ValueError):  # offline, no such repository, no such file, not an id
+        return None
+
+
+def _model_type(path: Path, name: str) -> str | None:
+    config = _file(path, name, "config.json")
+    if config is None:
+        return "sentence-transformers" if _file(path, name, "modules.json") is not None else None
+    try:
+        kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return kind if isinstance(kind, str) else None
+
+
+def _folder(path: Path, name: str) -> Path:
+    if path.is_dir():
+        return path
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(name))
+
+
+def _load_two_tower(source: str, name: str, device: str | None) -> Embedder:
+    import torch
+    from transformers import AutoModel, AutoProcessor
+
+    from kobza.embedding.checkpoint import without_bars
+    from kobza.embedding.two_tower import TwoTowerEmbedder, to_device
+
+    try:
+        with without_bars():
+            model, report = AutoModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+            processor = AutoProcessor.from_pretrained(source)
+    except Exception as error:  # whatever is wrong with the files, the user needs the name and the reason
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{name} cannot be loaded ({reason}): give an audio-text model.") from error
+    if not (hasattr(model, "get_text_features") and hasattr(model, "get_audio_features")):
+        raise CheckpointError(
+            f"{name} is a {type(model).__name__}, which does not embed both text and audio; give a Kobza checkpoint, a "
+            "CLAP model, or another model with get_text_features and get_audio_features."
+        )
+    if report["missing_keys"]:
+        absent = sorted(report["missing_keys"])
+        raise CheckpointError(
+            f"{name} lacks {len(absent)} of the model's weights, such as {absent[0]}: fetch it again."
+        )
+    if not (hasattr(processor, "tokenizer") and hasattr(processor, "feature_extractor")):
+        raise CheckpointError(f"{name} has no processor with a tokenizer and a feature extractor: save both beside it.")
+    to_device(model, device)
+    return TwoTowerEmbedder(model, processor, name)

@@ -1,0 +1,79 @@
+"""Any sentence-transformers model that encodes both audio and text, as an `Embedder` (`pip install 'kobza[sentence]'`).
+
+Models with towers of their own (MuQ-MuLan among them) become usable wherever sentence-transformers can load them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kobza.embedding.checkpoint_folder import CheckpointError
+from kobza.embedding.two_tower import DEFAULT_WINDOW_SECONDS, MIN_WINDOW_SECONDS, state_fingerprint
+
+BATCH_SIZE = 16
+
+
+class SentenceTransformerEmbedder:
+    """A `SentenceTransformer` for text and audio. Attributes and methods are those of `Embedder`."""
+
+    def __init__(self, model: Any, name: str = ""):
+        self.model = model.eval()
+        self.name = name
+        extractor = getattr(getattr(model[0], "processor", None), "feature_extractor", None)
+        extractor = extractor or getattr(model[0], "processor", None)
+        rate = getattr(extractor, "sampling_rate", None)
+        if rate is None:
+            raise CheckpointError(f"{name} does not say the sampling rate of its audio: its processor has none.")
+        self.sampling_rate: int = rate
+        longest = getattr(extractor, "nb_max_samples", None)
+        self.window_seconds: float = longest / rate if longest else DEFAULT_WINDOW_SECONDS
+        self.min_window_seconds = MIN_WINDOW_SECONDS
+        self.fingerprint = state_fingerprint(model, {"sampling_rate": rate, "window_seconds": self.window_seconds})
+        self.dim: int = self.embed_text(["music"]).shape[1]
+
+    def embed_text(self, sentences: Sequence[str]) -> np.ndarray:
+        """Sentences -> (n, dim) float32, unit length."""
+        return self._encode(list(sentences))
+
+    def embed_windows(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """Windows -> (n, dim) float32, unit length; each (samples,) float32 at `sampling_rate`."""
+        rate = self.sampling_rate
+        # one at a time, because some processors pad a batch to its longest member, which changes the others' vectors
+        rows = [self._encode([{"array": np.asarray(w, np.float32), "sampling_rate": rate}]) for w in windows]
+        return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)
+
+    def _encode(self, inputs: list[Any]) -> np.ndarray:
+        if not inputs:
+            return np.empty((0, self.dim), np.float32)
+        vectors = self.model.encode(
+            inputs, batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        rows: np.ndarray = np.asarray(vectors, np.float32)
+        return rows
+
+
+def load_sentence_transformer(folder: Path, name: str, device: str | None = None) -> SentenceTransformerEmbedder:
+    """A sentence-transformers model from its folder, without running code that lies in the folder.
+
+    Raises:
+        CheckpointError: sentence-transformers is not installed, or the model cannot be loaded or takes no audio.
+    """
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise CheckpointError(
+            f"{name} is a sentence-transformers model; install its library with: pip install 'kobza[sentence]'"
+        ) from error
+    try:
+        model = SentenceTransformer(str(folder), device=device)
+    except Exception as error:  # whatever is wrong with the files, the user needs the name and the reason
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{name} cannot be loaded ({reason}): fetch or save it again.") from error
+    missing = [kind for kind in ("text", "audio") if not model.supports(kind)]
+    if missing:
+        raise CheckpointError(
+            f"{name} does not embed {' or '.join(missing)}: choose an audio-text model, such as kobza/kobza-mini."
+        )
+    return SentenceTransformerEmbedder(model, name)
