@@ -154,7 +154,7 @@ def test_a_file_with_its_tokenizer_beside_it_is_an_embedder(model, file, tmp_pat
 
 
 def test_a_file_without_its_tokenizer_says_what_it_needs(file, monkeypatch, tmp_path):
-    monkeypatch.setattr("kobza.embedding.embedder.LAION_TOKENIZER", "nobody/no-such-tokenizer")
+    monkeypatch.setattr("kobza.embedding.clap.LAION_TOKENIZER", "nobody/no-such-tokenizer")
     with pytest.raises(CheckpointError, match=r"needs the tokenizer of nobody/.*tokenizer\.json beside the file"):
         load_embedder(file)
     shutil.copy(file, tmp_path / "file.pt")
