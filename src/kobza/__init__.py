@@ -8,9 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kobza.audio import AudioError
     from kobza.embedding.checkpoint import Checkpoint
     from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint
-    from kobza.library import MusicLibrary
+    from kobza.errors import KobzaError
+    from kobza.export.push import PushError
+    from kobza.library import Hit, LibraryError, Moment, MusicLibrary, Track
     from kobza.model.configuration_kobza import KobzaConfig
     from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
     from kobza.model.modeling_kobza import KobzaModel, KobzaOutput
@@ -21,7 +24,7 @@ from kobza.folders import prepare_environment
 
 prepare_environment()
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"  # pyproject.toml reads it here
 _PUBLISHED = {
     "KobzaConfig": ".model.configuration_kobza",
     "KobzaEmbeddingPipeline": ".model.pipeline_kobza",
@@ -32,24 +35,42 @@ _PUBLISHED = {
     "KobzaRetrievalPipeline": ".model.pipeline_kobza",
 }
 _OTHERS = {
+    "AudioError": ".audio",
     "Checkpoint": ".embedding.checkpoint",
     "CheckpointError": ".embedding.checkpoint_folder",
+    "Hit": ".library",
+    "KobzaError": ".errors",
+    "LibraryError": ".library",
+    "Moment": ".library",
     "MusicLibrary": ".library",
+    "PushError": ".export.push",
+    "Track": ".library",
     "default_checkpoint": ".embedding.checkpoint_folder",
 }
 __all__ = [
+    "AudioError",
     "Checkpoint",
     "CheckpointError",
+    "Hit",
     "KobzaConfig",
     "KobzaEmbeddingPipeline",
+    "KobzaError",
     "KobzaFeatureExtractor",
     "KobzaModel",
     "KobzaOutput",
     "KobzaProcessor",
     "KobzaRetrievalPipeline",
+    "LibraryError",
+    "Moment",
     "MusicLibrary",
+    "PushError",
+    "Track",
     "default_checkpoint",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str):

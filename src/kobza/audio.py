@@ -18,6 +18,8 @@ import av
 import numpy as np
 from av.filter import Graph
 
+from kobza.errors import KobzaError
+
 Source = str | Path | bytes | BinaryIO
 
 # Which files of a folder are taken for music.
@@ -44,7 +46,7 @@ OPEN_ARGUMENTS = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_e
 MAX_BAD_READS = 100  # a container that fails this often in reading has nothing more to give
 
 
-class AudioError(ValueError):
+class AudioError(KobzaError):
     """A recording cannot be used. The message is one sentence: the file, the reason, what to do."""
 
 
@@ -167,6 +169,9 @@ class _Mono:
         # The mean is spelt out because FFmpeg's own stereo-to-mono is (L + R) / sqrt(2): 3 dB too loud, clipping.
         mean = "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))
         self.graph = Graph()
+        # No threads of FFmpeg's: these filters do not use them, and a process forked off (a DataLoader's worker, say)
+        # would wait for them for ever when it frees the graph.
+        self.graph.threads = 1
         steps = [
             self.graph.add_abuffer(
                 sample_rate=frame.sample_rate, format=frame.format.name, layout=frame.layout.name, time_base=TICK

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from kobza import __version__
 from kobza.commands import evaluate, index, library, musiccaps, push, search, serve
 from kobza.terminal import say
 
@@ -18,7 +19,8 @@ GROUPS = (index, search, library, serve, musiccaps, evaluate, push)  # in the or
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kobza", description="Search music by describing it.")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"kobza {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND")
     for group in GROUPS:
         group.add(commands)
     return parser
@@ -29,7 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # a tag must not fail on a terminal that lacks its letters
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not hasattr(args, "function"):  # `kobza` alone
+        parser.print_help(sys.stderr)
+        return 2
     try:
         return args.function(args)
     except KeyboardInterrupt:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import platformdirs
 
+from kobza.errors import KobzaError
 
-class NoHomeError(ValueError):
+
+class NoHomeError(KobzaError):
     """There is no folder of the user's own; the message is a sentence that says what to name instead."""
 
 

@@ -36,7 +36,7 @@ def test_what_a_checkpoint_says_of_itself(checkpoint, tiny_checkpoint):
     assert {weight.dtype for weight in checkpoint.model.parameters()} == {torch.float32}
 
 
-def test_the_default_is_the_checkouts_or_the_hubs(tmp_path, monkeypatch):
+def test_the_default_is_the_wheels_or_the_checkouts_or_the_hubs(tmp_path, monkeypatch):
     package = tmp_path / "src" / "kobza" / "embedding"
     monkeypatch.setattr(kobza.embedding.checkpoint_folder, "__file__", str(package / "checkpoint_folder.py"))
     assert default_checkpoint() == HUB_ID == "kobza/kobza-mini"
@@ -45,6 +45,10 @@ def test_the_default_is_the_checkouts_or_the_hubs(tmp_path, monkeypatch):
     assert default_checkpoint() == HUB_ID  # an empty folder is no checkpoint
     (mini / "config.json").write_text("{}")
     assert default_checkpoint() == str(mini)
+    carried = package.parent / "checkpoints" / "kobza-mini"
+    carried.mkdir(parents=True)
+    (carried / "config.json").write_text("{}")
+    assert default_checkpoint() == str(carried)
 
 
 def test_weights_are_stored_in_half_and_loaded_unchanged_in_full(checkpoint, tiny_checkpoint, tmp_path):

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kobza.audio import printable
+from kobza.errors import KobzaError
 from kobza.folders import expanded
 
 Skipped = list[tuple[str, str]]  # (file, reason)
 
 
-class DataSetError(ValueError):
+class DataSetError(KobzaError):
     """A data set cannot be used. The message is one sentence: which folder or table, what is wrong, what to do."""
 
 

@@ -1,9 +1,13 @@
 """A checkpoint's folder: where it is, what it says of itself, and its fingerprint. Reading it needs no torch."""
 
+import contextlib
 import hashlib
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
+from kobza.errors import KobzaError
 from kobza.folders import expanded
 
 HUB_ID = "kobza/kobza-mini"
@@ -21,14 +25,18 @@ NOT_IN_VECTORS = {*BOOKKEEPING, *LOSS_ONLY, "dtype", "id2label", "label2id"}
 TOKENIZER = ("tokenizer.json", "vocab.txt")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(KobzaError):
     """A checkpoint that cannot be loaded or used; the message is one sentence for its user."""
 
 
 def default_checkpoint() -> str:
-    """The folder hub/kobza-mini of the checkout that this file is in, or else the same checkpoint's name on the Hub."""
-    folder = Path(__file__).resolve().parents[3] / "hub" / "kobza-mini"
-    return str(folder) if (folder / "config.json").is_file() else HUB_ID
+    """kobza-mini: the folder in the wheel, or hub/kobza-mini of the checkout that this file is in, or else its name on
+    the Hub. The wheel's folder is a copy that is made when it is built; see pyproject.toml."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "checkpoints" / "kobza-mini", package.parents[1] / "hub" / "kobza-mini"):
+        if (folder / "config.json").is_file():
+            return str(folder)
+    return HUB_ID
 
 
 def fingerprint(folder: str | Path) -> str:
@@ -75,14 +83,29 @@ def _find_folder(name_or_dir: str) -> Path:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(snapshot_download(name_or_dir, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
+        with _without_retry_lines():
+            return Path(snapshot_download(name_or_dir, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
     except HFValidationError:
         raise CheckpointError(f"There is no checkpoint folder {name_or_dir}: check the path.") from None
     except Exception as error:  # offline, no such repository, no right to it: each client has its own
         raise CheckpointError(
             f"There is no folder {name_or_dir}, and no such checkpoint could be fetched from the Hub "
-            f"({type(error).__name__}): check the name and the connection, or give a checkpoint's folder."
+            f"({type(error).__name__}): check the name and the connection; or, where there is a connection, run "
+            f"`hf download {name_or_dir} --local-dir FOLDER`, bring that folder here (its weights are "
+            "model.safetensors) and give it by --model FOLDER."
         ) from error
+
+
+@contextlib.contextmanager
+def _without_retry_lines() -> Iterator[None]:
+    """A fetch that fails is one sentence, not the Hub client's log of each attempt."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def find_checkpoint(name: str) -> Path:

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.embedding.checkpoint_folder import fingerprint
+from kobza.errors import KobzaError
 from kobza.evaluation.model_index import write_model_index
 from kobza.export.card import describe, model_card
 
@@ -28,7 +29,7 @@ TOLERANCE = 1e-6
 SENTENCES = ["slow sad piano", "a fast drum solo"]
 
 
-class PushError(ValueError):
+class PushError(KobzaError):
     """A checkpoint cannot be published; the message is one sentence for its user."""
 
 

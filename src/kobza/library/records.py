@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from kobza.audio import printable
+from kobza.errors import KobzaError
 from kobza.library.calibration import match_word
 
 UNIT = 5e-3  # how far from 1 a vector's length may be; half precision takes up to 1e-3
 
 
-class LibraryError(ValueError):
+class LibraryError(KobzaError):
     """A library cannot do what is asked. The message is a sentence that says why and what to do."""
 
 

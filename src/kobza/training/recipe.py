@@ -16,6 +16,7 @@ import yaml
 from transformers import HfArgumentParser
 
 from kobza.audio import printable
+from kobza.errors import KobzaError
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 
 RECIPES = Path(__file__).with_name("recipes")
@@ -23,7 +24,7 @@ KINDS = (ModelArguments, DataArguments, KobzaTrainingArguments)
 FIELDS = tuple(field.name for kind in KINDS for field in dataclasses.fields(kind) if field.init)
 
 
-class RecipeError(ValueError):
+class RecipeError(KobzaError):
     """A recipe or a setting that cannot be used; the message is one sentence for its user."""
 
 

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainerState
 
 from kobza.embedding.checkpoint import Checkpoint
+from kobza.errors import KobzaError
 from kobza.evaluation.metrics import rank_metrics, ranks
 from kobza.model.loss_kobza import LOSSES
 from kobza.model.modeling_kobza import KobzaModel
@@ -26,7 +27,7 @@ WHOLE = "whole"  # an empty file that a checkpoint folder gets last
 STEP_FOLDER = "checkpoint-"
 
 
-class TrainingError(ValueError):
+class TrainingError(KobzaError):
     """Training cannot go on; the message is one sentence: what happened and what to do."""
 
 

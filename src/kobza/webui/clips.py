@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kobza.audio import AudioError, decode, printable, windows
+from kobza.errors import KobzaError
 from kobza.library.records import normalised_mean
 
 LISTENED = 180  # seconds of a clip: enough to know its sound, and no visitor keeps the others waiting
@@ -15,7 +16,7 @@ SHORTEST = 1.0  # seconds
 SILENCE = 1e-4  # a microphone that is switched off stays below
 
 
-class ClipError(ValueError):
+class ClipError(KobzaError):
     """A clip that cannot be used; the message is a sentence for the visitor."""
 
 
