@@ -17,7 +17,8 @@ from kobza.terminal import say
 GROUPS = (index, search, library, serve, musiccaps, evaluate, push)  # in the order of `kobza --help`
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The command line as argparse has it; the reference page is made from it, too."""
     parser = argparse.ArgumentParser(prog="kobza", description="Search music by describing it.")
     parser.add_argument("--version", action="version", version=f"kobza {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
@@ -31,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # a tag must not fail on a terminal that lacks its letters
-    parser = _parser()
+    parser = make_parser()
     args = parser.parse_args(argv)
     if not hasattr(args, "function"):  # `kobza` alone
         parser.print_help(sys.stderr)

@@ -1,4 +1,4 @@
-"""Makes `hub/search.svg`, the README's picture, from what `kobza` really prints: `python hub/picture.py`."""
+"""Draws search.svg, the picture of the README, from what `kobza` prints: `python docs/images/search.py`."""
 
 import io
 import os
@@ -31,7 +31,7 @@ def main() -> None:
         run = subprocess.run([*command, "--library", library], check=True, capture_output=True, text=True)
         home = f"{demo}{os.sep}"
         console.print(run.stdout.replace(home, "~/Music/"), markup=False)
-    form = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # no font from a far server
+    form = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # no font from another host
     OUT.write_text(console.export_svg(title="kobza", code_format=form), encoding="utf-8")
 
 
