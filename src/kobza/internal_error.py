@@ -7,9 +7,8 @@ import av
 import mutagen
 
 from kobza import __version__
-from kobza.embedding.checkpoint_folder import HUB_ID
 
-ISSUE_TRACKER = f"https://huggingface.co/{HUB_ID}/discussions"
+ISSUE_TRACKER = "https://huggingface.co/kobza/kobza-mini/discussions"
 # What reading a bad file raises, here and in the libraries that decode it. All else (TypeError, AttributeError,
 # NameError, LookupError, ...) says that the program is wrong, and it would say so of every file.
 BAD_FILE: tuple[type[Exception], ...] = (
