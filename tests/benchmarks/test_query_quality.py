@@ -1,10 +1,18 @@
-"""What wishes, strengths and playlists are worth with the shipped checkpoint, on pieces whose instruments are known."""
+"""Quality of composed queries, match words and playlists with the shipped checkpoint."""
 
 import numpy as np
 import pytest
 
 from kobza import Checkpoint
-from kobza.benchmarks.query_quality import FOREIGN, composition, embed_pieces, fitting, heard_in, main, smoothness
+from kobza.benchmarks.query_quality import (
+    UNRELATED_SENTENCES,
+    composition_quality,
+    embed_pieces,
+    main,
+    match_fractions,
+    pieces_with_instrument,
+    playlist_smoothness,
+)
 from kobza.library.calibration import spread_of
 from kobza.synth.album import random_pieces
 
@@ -20,23 +28,25 @@ def few(mini):
     return pieces, embed_pieces(pieces, mini)
 
 
-def test_a_minus_works_where_the_plain_query_and_the_sentence_fail(mini, few):
-    composed = composition(*few, mini, spread_of(mini))
-    sentence = composition(*few, mini, spread_of(mini), "{} without {}")
+def test_minus_works_where_the_plain_query_and_a_sentence_fail(mini, few):
+    composed = composition_quality(*few, mini, spread_of(mini))
+    sentence = composition_quality(*few, mini, spread_of(mini), "{} without {}")
     assert composed.cases == sentence.cases >= 3
     assert composed.success > sentence.success
     assert composed.unwanted[1] < 0.5 * composed.unwanted[0] and composed.wanted[1] > composed.wanted[0] - 0.15
 
 
-def test_foreign_sentences_fit_less_often(mini, few):
+def test_unrelated_sentences_match_less_often(mini, few):
     pieces, tracks = few
-    there = [word for word, heard in heard_in(pieces).items() if heard.any()]
-    foreign, known = (fitting(queries, tracks, mini, spread_of(mini))[0] for queries in (list(FOREIGN), there))
-    assert foreign + 0.1 < known
+    present = [word for word, has_it in pieces_with_instrument(pieces).items() if has_it.any()]
+    unrelated, known = (
+        match_fractions(queries, tracks, mini, spread_of(mini))[0] for queries in (list(UNRELATED_SENTENCES), present)
+    )
+    assert unrelated + 0.1 < known
 
 
 def test_playlists_are_smooth(few):
-    smooth, shuffled = smoothness(few[1], ways=10)
+    smooth, shuffled = playlist_smoothness(few[1], playlists=10)
     assert smooth > shuffled > 0
 
 
@@ -45,17 +55,17 @@ def test_the_command(monkeypatch, capsys, few):
     monkeypatch.setattr("kobza.benchmarks.query_quality.embed_pieces", lambda *_: few[1])
     main()
     out = capsys.readouterr().out
-    assert "70 pieces of seed 207" in out and "success=" in out and "foreign sentences" in out
+    assert "70 pieces of seed 207" in out and "success=" in out and "unrelated sentences" in out
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [202, 205, 206])
-def test_the_unwanted_falls_and_most_of_the_wanted_stays(mini, seed):
-    """On pieces of seeds that nothing was chosen on; `python -m kobza.benchmarks.query_quality --seeds 202 205 206`."""
+def test_unwanted_instruments_drop_and_most_wanted_ones_stay(mini, seed):
+    """On seeds on which no constant was chosen; `python -m kobza.benchmarks.query_quality --seeds 202 205 206`."""
     pieces = random_pieces(300, seed)
     tracks = embed_pieces(pieces, mini)
     assert np.allclose(np.linalg.norm(tracks, axis=1), 1, atol=1e-5)
-    composed = composition(pieces, tracks, mini, spread_of(mini))
+    composed = composition_quality(pieces, tracks, mini, spread_of(mini))
     assert composed.cases >= 30 and composed.success >= 0.5
     assert composed.unwanted[1] < 0.4 * composed.unwanted[0]
     assert composed.wanted[1] > 0.65 * composed.wanted[0]

@@ -9,21 +9,19 @@ from kobza.data.recordings import DataSetError
 @pytest.mark.parametrize("kind", ["wav", "au"])
 def test_both_archives_are_read(tmp_path, kind):
     data = load_gtzan(gtzan(tmp_path, kind=kind))
-    assert len(data.recordings) == 20 and data.of == 1000  # what is not there is named too
-    assert (
-        data.recordings[0].id == f"blues/blues.00000.{kind}" and ("rock/rock.00099", "it is not there") in data.skipped
-    )
+    assert len(data.recordings) == 20 and data.total == 1000  # missing recordings are named too
+    assert data.recordings[0].id == f"blues/blues.00000.{kind}" and ("rock/rock.00099", "it is missing") in data.skipped
     assert data.vocabulary[4] == "hip-hop" and [r.label for r in data.recordings[8:10]] == ["hip-hop", "hip-hop"]
     assert len(load_audio(data.recordings[0].path)) == 8000
 
 
 @pytest.mark.parametrize("inner", ["genres", "genres_original", "Data/genres_original"])
-def test_the_folder_around_the_genres_does_too(tmp_path, inner):
+def test_genres_may_be_in_a_sub_folder(tmp_path, inner):
     gtzan(tmp_path / inner)
     assert load_gtzan(tmp_path).recordings[0].id == "blues/blues.00000.wav"
 
 
-def test_the_corrupt_recording_is_skipped_with_a_note_and_a_sound_copy_is_used(tmp_path):
+def test_corrupt_recording_is_skipped_unless_the_copy_is_intact(tmp_path):
     folder = gtzan(tmp_path, numbers=(53, 54))
     bad = folder / "jazz" / "jazz.00054.wav"
     sound = bad.read_bytes()
@@ -35,27 +33,27 @@ def test_the_corrupt_recording_is_skipped_with_a_note_and_a_sound_copy_is_used(t
     assert len(load_gtzan(folder).recordings) == 20
 
 
-def test_second_copies_and_strange_names_are_named(tmp_path):
+def test_second_copies_and_unknown_names_are_skipped(tmp_path):
     folder = gtzan(tmp_path)
     (folder / "pop" / "pop.00001.au").write_bytes((folder / "pop" / "pop.00001.wav").read_bytes())
     (folder / "pop" / "pop.1.wav").write_bytes(b"x")
     (folder / "pop" / ".DS_Store").write_bytes(b"x")
     data = load_gtzan(folder)
-    extra = [skip for skip in data.skipped if skip[1] != "it is not there"]
+    extra = [skip for skip in data.skipped if skip[1] != "it is missing"]
     assert [file for file, _ in extra] == ["pop/pop.00001.au", "pop/pop.1.wav"]
     assert len(data.recordings) == 20
 
 
-def test_a_list_of_files_narrows_it_in_either_format(tmp_path):
+def test_list_of_files_selects_in_either_format(tmp_path):
     folder = gtzan(tmp_path / "gtzan", kind="au")
     (folder / "test_filtered.txt").write_text("rock/rock.00001.wav\nblues/blues.00000.wav\n\npop/pop.00077.wav\n")
     data = load_gtzan(folder, "test_filtered.txt")
     assert [r.id for r in data.recordings] == ["rock/rock.00001.au", "blues/blues.00000.au"]
-    assert data.skipped == (("pop/pop.00077", "it is not there"),) and data.split == "test_filtered.txt"
+    assert data.skipped == (("pop/pop.00077", "it is missing"),) and data.split == "test_filtered.txt"
     assert load_gtzan(folder, folder / "test_filtered.txt").recordings == data.recordings
 
 
-def test_what_is_not_gtzan_is_one_sentence(tmp_path):
+def test_other_folders_and_lists_are_errors(tmp_path):
     with pytest.raises(DataSetError, match="There is no folder"):
         load_gtzan(tmp_path / "none")
     with pytest.raises(DataSetError, match="lacks the folders blues, classical"):

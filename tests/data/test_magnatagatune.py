@@ -34,14 +34,14 @@ def test_fifty_are_the_most_frequent_of_the_whole_table(tmp_path):
     assert load_magnatagatune(tmp_path).vocabulary == data.vocabulary
 
 
-def test_a_table_that_does_not_match_the_audio(tmp_path):
+def test_table_and_files_that_do_not_match(tmp_path):
     folder = magnatagatune(tmp_path, CLIPS)
     (folder / "f" / "cat-three-03-d-58-87.mp3").unlink()
     write(folder / "3" / "new.mp3", tone(500, 0.5))
     data = load_magnatagatune(folder)
     assert [file for file, _ in data.skipped] == ["f/cat-three-03-d-58-87.mp3", "3/new.mp3"]
-    assert "not there" in data.skipped[0][1] and "does not name it" in data.skipped[1][1]
-    assert (len(data.recordings), data.of) == (2, 4)
+    assert "missing" in data.skipped[0][1] and "does not list it" in data.skipped[1][1]
+    assert (len(data.recordings), data.total) == (2, 4)
 
 
 def test_audio_in_a_folder_of_its_own(tmp_path):
@@ -52,7 +52,7 @@ def test_audio_in_a_folder_of_its_own(tmp_path):
     assert [r.id for r in load_magnatagatune(folder).recordings] == list(CLIPS)
 
 
-def test_wrong_tables_are_one_sentence(tmp_path):
+def test_wrong_tables_are_errors(tmp_path):
     with pytest.raises(DataSetError, match=r"has no annotations_final\.csv"):
         load_magnatagatune(tmp_path)
     with pytest.raises(DataSetError, match="has 60 tag columns, MagnaTagATune 188"):

@@ -11,28 +11,28 @@ from kobza.data.recordings import DataSetError
 IDS = [f"{i:05d}abcDEF" for i in range(5294)]
 
 
-def test_the_thesis_split_has_its_proportions_and_never_changes():
+def test_thesis_split_has_its_proportions_and_is_stable():
     drawn = [split_of(ytid) for ytid in IDS]
     for name, size in {"train": 3794, "validation": 500, "test": 1000}.items():
         assert abs(drawn.count(name) - size) < 4 * (size * (1 - size / 5294)) ** 0.5  # four standard deviations
-    # SHA-256 of the last begins with dc of ff: its place is 0.86, and train and validation end at 0.81
+    # SHA-256 of the last begins with dc (of ff): a fraction of 0.86, and train and validation end at 0.81
     assert [split_of(ytid) for ytid in ("-0Gj8-vB1q4", "-0SdAVK79lg", "-0xzrMun0Rs")] == ["train", "test", "test"]
 
 
-def test_the_zero_shot_split_only_adds_the_test_to_the_training():
+def test_zero_shot_split_trains_on_the_test_too():
     adds = {"train": "train", "validation": "validation", "test": "train"}
     assert all(split_of(ytid, "zero-shot") == adds[split_of(ytid)] for ytid in IDS)
 
 
-def test_the_leak_free_test_is_audiosets_evaluation_clips():
-    assert {split_of(ytid, "leak-free", is_eval=True) for ytid in IDS} == {"test"}
-    drawn = [split_of(ytid, "leak-free", is_eval=False) for ytid in IDS]
+def test_audioset_evaluation_clips_are_the_test_of_their_rule():
+    assert {split_of(ytid, "audioset-eval", is_eval=True) for ytid in IDS} == {"test"}
+    drawn = [split_of(ytid, "audioset-eval", is_eval=False) for ytid in IDS]
     assert drawn.count("test") == 0
     assert abs(drawn.count("validation") / len(IDS) - 500 / 4294) < 0.02
 
 
-@pytest.mark.parametrize("rule,parts", [("thesis", 3), ("zero-shot", 2), ("leak-free", 3)])
-def test_a_rules_parts_hold_each_clip_once_and_a_vanished_clip_moves_no_other(tmp_path, rule, parts):
+@pytest.mark.parametrize("rule,parts", [("thesis", 3), ("zero-shot", 2), ("audioset-eval", 3)])
+def test_splits_hold_each_clip_once_and_removing_clips_moves_no_other(tmp_path, rule, parts):
     folder = musiccaps(tmp_path, 60)
     before = {name: [r.id for r in data.recordings] for name, data in split_musiccaps(folder, rule).items()}
     ids = [id for part in before.values() for id in part]
@@ -44,7 +44,7 @@ def test_a_rules_parts_hold_each_clip_once_and_a_vanished_clip_moves_no_other(tm
     assert after == {name: [i for i in part if i not in gone] for name, part in before.items()}
 
 
-def test_the_aspects_come_along(tmp_path):
+def test_aspects_are_loaded(tmp_path):
     assert load_musiccaps(musiccaps(tmp_path, 40)).recordings[0].aspects == ("low quality", "sustained strings")
     written = {"['it\\'s', \"x, y\"]": ("it's", "x, y"), "sad, slow": ("sad", "slow"), "[]": None, "": None}
     assert {text: aspects_of({"aspect_list": text}) for text in written} == written
@@ -52,7 +52,7 @@ def test_the_aspects_come_along(tmp_path):
     assert aspects_of({"tags": ["t"]}) == ("t",) and aspects_of({}) is None
 
 
-def test_splits_part_the_folder(tmp_path):
+def test_splits_partition_the_folder(tmp_path):
     folder = musiccaps(tmp_path, 40)
     parts = [load_musiccaps(folder, split) for split in ("train", "validation", "test")]
     ids = [r.id for part in parts for r in part.recordings]
@@ -63,7 +63,7 @@ def test_splits_part_the_folder(tmp_path):
     assert evaluation[1].caption == "the song is a tone 350"
 
 
-def test_wrong_columns_and_splits_are_one_sentence(tmp_path):
+def test_wrong_columns_and_splits_are_errors(tmp_path):
     with pytest.raises(DataSetError, match="has no split 'dev'"):
         load_musiccaps(tmp_path, "dev")
     write_rows(tmp_path, [{"file_name": "a.wav", "caption": "x"}])
@@ -72,11 +72,11 @@ def test_wrong_columns_and_splits_are_one_sentence(tmp_path):
     write_rows(tmp_path, [{"file_name": "a.wav", "caption": "x", "ytid": "a"}])
     with pytest.raises(DataSetError, match="no column 'is_audioset_eval'"):
         load_musiccaps(tmp_path, "eval")
-    with pytest.raises(DataSetError, match="no split rule 'paper': choose one of thesis, zero-shot, leak-free"):
+    with pytest.raises(DataSetError, match="no split rule 'paper': choose one of thesis, zero-shot, audioset-eval"):
         split_musiccaps(tmp_path, "paper")
 
 
-def test_pairs_in_the_tables_order_with_what_is_left_out(tmp_path):
+def test_pairs_are_in_the_tables_order_with_reasons_for_the_rest(tmp_path):
     for name in ("b.wav", "a.wav", "sub/c.flac", "extra.wav"):
         write(tmp_path / name, tone(300, 0.2))
     (tmp_path / "README.md").write_text("about")
@@ -85,7 +85,7 @@ def test_pairs_in_the_tables_order_with_what_is_left_out(tmp_path):
     data = load_pairs(tmp_path)
     assert [(r.id, r.caption) for r in data.recordings] == [("b.wav", "née\u2028b"), ("sub/c.flac", "c")]
     assert data.recordings[1].path == tmp_path / "sub" / "c.flac"
-    assert [file for file, _ in data.skipped] == ["gone.wav", "a.wav", "extra.wav"] and data.of == 5
+    assert [file for file, _ in data.skipped] == ["gone.wav", "a.wav", "extra.wav"] and data.total == 5
 
 
 def test_pairs_from_csv_and_from_song_describers_folder(tmp_path):
@@ -105,7 +105,7 @@ def test_pairs_from_csv_and_from_song_describers_folder(tmp_path):
     assert data.recordings[0].path == data.recordings[1].path != data.recordings[2].path
 
 
-def test_bad_tables_are_one_sentence(tmp_path):
+def test_bad_tables_are_errors(tmp_path):
     with pytest.raises(DataSetError, match=r"has no metadata\.jsonl"):
         load_pairs(tmp_path)
     table = tmp_path / "metadata.jsonl"

@@ -19,7 +19,7 @@ from kobza.data import musiccaps_download
 from kobza.data.musiccaps import load_musiccaps
 from kobza.data.musiccaps_download import download, read_clips
 from kobza.data.recordings import DataSetError
-from kobza.data.video_clips import Fetcher, reason_of
+from kobza.data.video_clips import ClipFetcher, reason_of
 from kobza.synth.album import write_flac
 
 
@@ -58,7 +58,7 @@ def test_clips_are_fetched_cut_and_described(tmp_path, server):
     ids = ["aaaaaaaaaaa", "-Bbbbbbbbb_", "meet0000001", "meet0000002", "flaky000001", "busy0000001"]
     table, out, seen = musiccaps_table(tmp_path / "table.csv", ids, start=7), tmp_path / "deep" / "out", []
     outcome = download(out, table, workers=2, url=server.url, update=seen.append, pause=0.05)
-    assert (outcome.there, outcome.fetched, outcome.missing) == (6, 6, {})
+    assert (outcome.present, outcome.fetched, outcome.missing) == (6, 6, {})
     assert names(out) == sorted([*(f"{i}.flac" for i in ids), "metadata.jsonl", "missing.csv"])
     assert server.asked["flaky000001"] == server.asked["busy0000001"] == 3
     assert [(p.done, p.total) for p in seen] == [(k, 6) for k in range(1, 7)] and seen[-1].fraction == 1
@@ -76,7 +76,7 @@ def test_clips_are_fetched_cut_and_described(tmp_path, server):
     assert [r.aspects for r in load_musiccaps(out, "eval").recordings] == [("slow", "it's sad")] * 6
 
 
-def test_what_is_missing_is_told_by_its_reason(tmp_path, server):
+def test_missing_clips_have_a_reason(tmp_path, server):
     wrong = {
         "404aaaaaaaa": "removed", "410aaaaaaaa": "removed", "401aaaaaaaa": "private", "403aaaaaaaa": "blocked",
         "451aaaaaaaa": "blocked", "503aaaaaaaa": "network", "429aaaaaaaa": "busy", "html0000001": "no sound",
@@ -95,7 +95,7 @@ def test_what_is_missing_is_told_by_its_reason(tmp_path, server):
 
     server.asked.clear()
     again = download(out, table, workers=4, url=server.url, pause=0.01, timeout=1.5)
-    assert again.missing == outcome.missing and again.fetched == 0 and again.there == 1
+    assert again.missing == outcome.missing and again.fetched == 0 and again.present == 1
     assert not {"good0000001", "404aaaaaaaa", "410aaaaaaaa", "401aaaaaaaa"} & set(server.asked)
     assert server.asked["403aaaaaaaa"] == 1 and server.asked["503aaaaaaaa"] == 4
 
@@ -107,21 +107,21 @@ def test_a_video_that_is_too_short_for_the_clip(tmp_path, server):
     assert download(tmp_path / "out", table, url=server.url).missing == {"too short": 1}
 
 
-def test_a_busy_server_is_left_alone_by_all(tmp_path, server):
-    fetcher = Fetcher(tmp_path, tmp_path, pause=1.0)
+def test_busy_server_pauses_all_threads(tmp_path, server):
+    fetcher = ClipFetcher(tmp_path, tmp_path, pause=1.0)
     pauses = []
     for asked in (0.0, 0.0, 30.0, 10_000.0):
-        fetcher._quiet_until = 0.0
-        fetcher._keep_quiet(asked)
-        before = fetcher._quiet_until
-        fetcher._keep_quiet(999.0)  # of a request that was under way
-        assert fetcher._quiet_until == before
+        fetcher._paused_until = 0.0
+        fetcher._pause_all(asked)
+        before = fetcher._paused_until
+        fetcher._pause_all(999.0)  # of a request that was under way
+        assert fetcher._paused_until == before
         pauses.append(round(before - time.monotonic()))
     assert pauses == [2, 4, 30, 600]
 
 
-def test_a_network_that_is_gone_ends_the_run(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(musiccaps_download, "GIVE_UP_AFTER", 3)
+def test_network_failure_ends_the_run(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(musiccaps_download, "MAX_CONSECUTIVE_FAILURES", 3)
     ids = [f"503a{k:07d}" for k in range(2)] + ["aaaaaaaaaaa"] + [f"503b{k:07d}" for k in range(9)]
     table, out = musiccaps_table(tmp_path / "table.csv", ids), tmp_path / "out"
     with pytest.raises(DataSetError, match=r"The last 3 clips could not be fetched \(.*503.*\): check the network"):
@@ -129,7 +129,7 @@ def test_a_network_that_is_gone_ends_the_run(tmp_path, server, monkeypatch):
     assert set(missing_of(out)) == {*ids[:2], *ids[3:6]} and [row["ytid"] for row in rows_of(out)] == ["aaaaaaaaaaa"]
 
 
-def test_what_youtube_says():
+def test_reasons_of_youtubes_messages():
     for said, reason in {
         "[youtube] x: Video unavailable. This video has been removed by the uploader": "removed",
         "[youtube] x: Video unavailable. The YouTube account of this video has been terminated.": "removed",
@@ -148,7 +148,7 @@ def test_what_youtube_says():
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_is_ended_leaves_nothing_half_and_is_taken_up(tmp_path, server, how):
+def test_interrupted_run_leaves_no_partial_files_and_resumes(tmp_path, server, how):
     ids = [f"slow{k:07d}" for k in range(7)]
     table, out = musiccaps_table(tmp_path / "table.csv", ids), tmp_path / "out"
     argv = ["musiccaps", "download", str(out), "--workers", "2", "--table", str(table), "--url", server.url]
@@ -170,27 +170,27 @@ def test_a_run_that_is_ended_leaves_nothing_half_and_is_taken_up(tmp_path, serve
     times = {name: os.stat(out / f"{name}.flac").st_mtime_ns for name in finished}
     server.asked.clear()
     outcome = download(out, table, workers=6, url=server.url)
-    assert (outcome.there, outcome.fetched) == (7, 7 - len(finished)) and not finished & set(server.asked)
+    assert (outcome.present, outcome.fetched) == (7, 7 - len(finished)) and not finished & set(server.asked)
     assert times == {name: os.stat(out / f"{name}.flac").st_mtime_ns for name in finished}
     assert [row["ytid"] for row in rows_of(out)] == ids
     assert names(out) == sorted([*(f"{i}.flac" for i in ids), "metadata.jsonl", "missing.csv"])
 
 
-def test_the_command_ends_with_counts(tmp_path, server, capsys):
+def test_command_prints_counts(tmp_path, server, capsys):
     table = musiccaps_table(tmp_path / "t.csv", ["aaaaaaaaaaa", "404aaaaaaaa", "403aaaaaaaa"])
     out = tmp_path / "out"
     assert main(["musiccaps", "download", str(out), "--table", str(table), "--url", server.url]) == 0
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         f"1 clips in {out}: 1 fetched now, 0 before",
-        f"2 missing: 1 removed, 1 blocked; what was said of each is in {out}/missing.csv",
+        f"2 missing: 1 removed, 1 blocked; the error messages are in {out}/missing.csv",
     ]
     assert said.err == "The same command tries 1 of them again.\n"
     table = musiccaps_table(tmp_path / "t.csv", ["404aaaaaaaa"])
     assert main(["musiccaps", "download", str(tmp_path / "2"), "--table", str(table), "--url", server.url]) == 1
 
 
-def test_bad_input_is_one_sentence(tmp_path, server, capsys):
+def test_bad_input_is_an_error(tmp_path, server, capsys):
     def said(*options) -> str:
         assert main(["musiccaps", "download", *map(str, options)]) == 1
         error = capsys.readouterr().err
@@ -207,7 +207,7 @@ def test_bad_input_is_one_sentence(tmp_path, server, capsys):
         "ytid,start_s,caption\n": "no column 'end_s'",
         "ytid,start_s,end_s,caption\n": "has no rows",
         "ytid,start_s,end_s,caption\na,0,10\n": "Line 2 of .* has 3 columns",
-        "ytid,start_s,end_s,caption\n../../x,0,10,c\n": "Row 1 of .* says no clip: .* has '../../x'",
+        "ytid,start_s,end_s,caption\n../../x,0,10,c\n": "Row 1 of .* describes no clip: .* has '../../x'",
         "ytid,start_s,end_s,caption\na,0,10,c\nb,ten,20,c\n": "Row 2 of .* 'ten'",
         "ytid,start_s,end_s,caption\na,20,10,c\n": "Row 1",
         "ytid,start_s,end_s,caption\na,0,10,c\na,0,10,c\n": "has a twice",
@@ -217,11 +217,11 @@ def test_bad_input_is_one_sentence(tmp_path, server, capsys):
             read_clips(bad)
 
 
-def test_a_full_disc_ends_the_run_with_a_sentence(tmp_path, server, capsys, monkeypatch):
-    """/dev/full stands in for the disc."""
+def test_full_disk_ends_the_run_with_an_error(tmp_path, server, capsys, monkeypatch):
+    """/dev/full stands in for the disk."""
     monkeypatch.setattr("kobza.data.video_clips.write_flac", lambda _, *sound: write_flac("/dev/full", *sound))
     table = musiccaps_table(tmp_path / "t.csv", ["aaaaaaaaaaa", "bbbbbbbbbbb"])
     out = tmp_path / "out"
     assert main(["musiccaps", "download", str(out), "--table", str(table), "--url", server.url]) == 1
-    assert capsys.readouterr().err == f"kobza: {out}: the disc is full or cannot be written\n"
+    assert capsys.readouterr().err == f"kobza: {out}: the disk is full or cannot be written\n"
     assert rows_of(out) == [] and missing_of(out) == {}

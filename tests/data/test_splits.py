@@ -7,7 +7,7 @@ from recordings import tone, write
 from kobza.data.decoding_check import check_recordings
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSetError
-from kobza.data.splits import place_of, split_pairs, write_split
+from kobza.data.splits import hash_fraction, split_pairs, write_split
 
 
 def pairs(folder, count, captions=2):
@@ -18,14 +18,14 @@ def pairs(folder, count, captions=2):
     return folder
 
 
-def test_places_are_even_and_another_seed_draws_anew():
-    places = [place_of(f"{k}") for k in range(4000)]
-    assert all(0 <= place < 1 for place in places)
-    assert all(abs(sum(p < edge for p in places) - 4000 * edge) < 130 for edge in (0.1, 0.25, 0.5, 0.75))
-    assert places[:100] != [place_of(f"{k}", seed=1) for k in range(100)]
+def test_hash_fractions_are_uniform_and_depend_on_the_seed():
+    fractions = [hash_fraction(f"{k}") for k in range(4000)]
+    assert all(0 <= fraction < 1 for fraction in fractions)
+    assert all(abs(sum(p < edge for p in fractions) - 4000 * edge) < 130 for edge in (0.1, 0.25, 0.5, 0.75))
+    assert fractions[:100] != [hash_fraction(f"{k}", seed=1) for k in range(100)]
 
 
-def test_ones_own_pairs_are_parted_by_recording(tmp_path):
+def test_pairs_are_split_by_recording(tmp_path):
     parts = split_pairs(pairs(tmp_path, 100))
     train, validation = ({r.id for r in parts[name].recordings} for name in ("train", "validation"))
     assert not train & validation and len(train | validation) == 100 and 2 <= len(validation) <= 20
@@ -35,7 +35,7 @@ def test_ones_own_pairs_are_parted_by_recording(tmp_path):
         split_pairs(pairs(tmp_path / "one", 1, captions=1))
 
 
-def test_a_split_file_says_which_and_why(tmp_path):
+def test_split_file_has_ids_rule_and_seed(tmp_path):
     parts = split_pairs(pairs(tmp_path / "pairs", 30), seed=4)
     write_split(tmp_path / "split.json", parts, "one in ten by hash", seed=4)
     written = json.loads((tmp_path / "split.json").read_text("utf-8"))
@@ -44,13 +44,13 @@ def test_a_split_file_says_which_and_why(tmp_path):
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def test_what_cannot_be_decoded_is_left_out_with_the_reason(tmp_path):
+def test_undecodable_recordings_are_skipped_with_a_reason(tmp_path):
     folder = pairs(tmp_path, 6, captions=1)
     (folder / "001.wav").write_bytes(b"RIFF, but no more")
     (folder / "002.wav").write_text("text")
     write(folder / "003.wav", tone(300, 0.01))
     data = check_recordings(load_pairs(folder))
-    assert [r.id for r in data.recordings] == ["000.wav", "004.wav", "005.wav"] and data.of == 6
+    assert [r.id for r in data.recordings] == ["000.wav", "004.wav", "005.wav"] and data.total == 6
     assert [file for file, _ in data.skipped] == ["001.wav", "002.wav", "003.wav"]
     assert "002.wav cannot be read as a recording" in data.skipped[1][1]
     assert "shorter than 0.025 s" in data.skipped[2][1]

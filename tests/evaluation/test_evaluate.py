@@ -8,17 +8,19 @@ from recordings import ToneEar, tone, write
 
 from kobza.cli import main
 from kobza.embedding.checkpoint import Checkpoint
-from kobza.evaluation.evaluate import evaluate, load_data_set, write_receipt
-from kobza.evaluation.sanity_checks import Finding
+from kobza.evaluation.data_sets import load_data_set
+from kobza.evaluation.evaluate import evaluate
+from kobza.evaluation.results import write_result
+from kobza.evaluation.sanity_checks import CheckResult
 
 RETRIEVAL = ["R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10"]
 CLIPS = {f"{i:x}/clip-{i}.mp3": (TAGS[8 * i], TAGS[8 * i + 4]) for i in range(6)}
 
 
 @pytest.fixture
-def sound(monkeypatch):
-    """An untrained tower and an ear for tones fail the self-test, as they should; here their figures are wanted."""
-    monkeypatch.setattr("kobza.evaluation.sanity_checks.check", lambda embedder: [])
+def no_checks(monkeypatch):
+    """An untrained tower and `ToneEar` fail the sanity checks, as they should; here their metrics are wanted."""
+    monkeypatch.setattr("kobza.evaluation.sanity_checks.run_checks", lambda embedder: [])
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +43,16 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_the_command_prints_figures_and_writes_a_receipt(sound, data, tiny_checkpoint, tmp_path, monkeypatch, capsys):
+def test_command_prints_metrics_and_writes_results(no_checks, data, tiny_checkpoint, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["evaluate", tiny_checkpoint, "--on", f"musiccaps:{data / 'musiccaps'}@eval"]) == 0
     printed = capsys.readouterr().out
-    receipt = json.loads((tmp_path / "kobza-tiny-musiccaps-eval.json").read_text())
-    assert (receipt["used"], receipt["of"], receipt["skipped"]) == (12, 12, [])
-    value = next(f for f in receipt["figures"] if f["metric"] == "R@5" and f["direction"] == "music -> text")
+    result = json.loads((tmp_path / "kobza-tiny-musiccaps-eval.json").read_text())
+    assert (result["used"], result["of"], result["skipped"]) == (12, 12, [])
+    value = next(f for f in result["figures"] if f["metric"] == "R@5" and f["direction"] == "music -> text")
     assert "text -> music" in printed and "gallery 12" in printed and "12 of 12 recordings" in printed
     assert f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" in printed
-    assert receipt["fingerprint"] in printed and len(receipt["fingerprint"]) == 16
+    assert result["fingerprint"] in printed and len(result["fingerprint"]) == 16
 
     (tmp_path / "README.md").write_text("---\nlicense: apache-2.0\n---\n\n# A card\n")
     assert main(["evaluate", tiny_checkpoint, "--on", f"classes:{data / 'classes'}", "--card", "README.md"]) == 0
@@ -62,11 +64,11 @@ def test_the_command_prints_figures_and_writes_a_receipt(sound, data, tiny_check
     prompts = ["--prompt", "The {} song", "--prompt", "{}", "--ensemble", "--receipt", "here.json"]
     assert main(["evaluate", tiny_checkpoint, "--on", f"classes:{data / 'classes'}", *prompts]) == 0
     out, err = capsys.readouterr()
-    assert "F1" in out and "ensemble" in out and "skipped: notes.txt: it lies in no class's folder" in err
-    receipt = json.loads((tmp_path / "here.json").read_text())
-    assert receipt["prompts"] == ["The {} song", "{}"] and receipt["details"]["labels"] == ["drums", "slow piano"]
-    assert list(receipt["details"]["confusion"]) == ["The {} song", "{}", "ensemble"]
-    assert sum(map(sum, receipt["details"]["confusion"]["{}"])) == receipt["used"] == 3
+    assert "F1" in out and "ensemble" in out and "skipped: notes.txt: it is in no class's folder" in err
+    result = json.loads((tmp_path / "here.json").read_text())
+    assert result["prompts"] == ["The {} song", "{}"] and result["details"]["labels"] == ["drums", "slow piano"]
+    assert list(result["details"]["confusion"]) == ["The {} song", "{}", "ensemble"]
+    assert sum(map(sum, result["details"]["confusion"]["{}"])) == result["used"] == 3
 
 
 @pytest.mark.parametrize(
@@ -79,57 +81,57 @@ def test_the_command_prints_figures_and_writes_a_receipt(sound, data, tiny_check
         ("classes:{}/classes", None, 3, 4, "zero-shot", ["F1", "accuracy"], 4),
     ],
 )
-def test_every_data_set_gives_a_receipt_of_one_form_and_the_same_bytes_again(
-    sound, data, tiny_checkpoint, tmp_path, spec, split, used, of, task, metrics, prompts
+def test_results_have_the_same_form_for_every_data_set_and_are_reproducible(
+    no_checks, data, tiny_checkpoint, tmp_path, spec, split, used, of, task, metrics, prompts
 ):
     checkpoint = Checkpoint.load(tiny_checkpoint)
     for name in ("one.json", "two.json"):
-        write_receipt(evaluate(checkpoint, spec.format(data)), tmp_path / name)
+        write_result(evaluate(checkpoint, spec.format(data)), tmp_path / name)
     text = (tmp_path / "one.json").read_text()
     assert (tmp_path / "two.json").read_text() == text
     assert str(data) not in text and tiny_checkpoint not in text and "NaN" not in text
-    receipt = json.loads(text)
-    assert (receipt["split"], receipt["used"], receipt["of"]) == (split, used, of)
-    assert len(receipt["skipped"]) == of - used and all(skip["file"] and skip["reason"] for skip in receipt["skipped"])
-    assert receipt["model"] == "kobza-tiny" and receipt["windows"] == {"seconds": 10.0, "min_seconds": 1.0}
-    assert (receipt["seed"], receipt["bootstrap"], len(receipt["prompts"])) == (0, 1000, prompts)
-    assert set(receipt["versions"]) == {"kobza", "torch", "transformers", "av", "numpy"}
+    result = json.loads(text)
+    assert (result["split"], result["used"], result["of"]) == (split, used, of)
+    assert len(result["skipped"]) == of - used and all(skip["file"] and skip["reason"] for skip in result["skipped"])
+    assert result["model"] == "kobza-tiny" and result["windows"] == {"seconds": 10.0, "min_seconds": 1.0}
+    assert (result["seed"], result["bootstrap"], len(result["prompts"])) == (0, 1000, prompts)
+    assert set(result["versions"]) == {"kobza", "torch", "transformers", "av", "numpy"}
     keys = {"task", "direction", "prompt", "gallery", "classes", "metric", "value", "low", "high"}
-    assert all(set(figure) == keys and figure["task"] == task for figure in receipt["figures"])
-    assert list(dict.fromkeys(figure["metric"] for figure in receipt["figures"])) == metrics
-    assert len({(f["prompt"], f["direction"], f["gallery"]) for f in receipt["figures"]}) == (prompts or 2)
+    assert all(set(figure) == keys and figure["task"] == task for figure in result["figures"])
+    assert list(dict.fromkeys(figure["metric"] for figure in result["figures"])) == metrics
+    assert len({(f["prompt"], f["direction"], f["gallery"]) for f in result["figures"]}) == (prompts or 2)
 
 
-def test_unreadable_recordings_are_named_as_they_lie_in_the_set(sound, data):
+def test_unreadable_recordings_are_named_relative_to_the_data_set(no_checks, data):
     skipped = {s["file"]: s["reason"] for s in evaluate(ToneEar(), f"magnatagatune:{data}/mtat", ["{}"])["skipped"]}
     assert skipped == {"3/clip-3.mp3": "3/clip-3.mp3 is empty; replace the file."}
 
 
-def test_a_good_ear_gets_everything_right(sound, data, tmp_path):
+def test_perfect_embedder_gets_everything_right(no_checks, data, tmp_path):
     for hertz in (200, 900, 4000):
         for shift in (1.0, 1.01):
             write(tmp_path / str(hertz) / f"{shift}.wav", tone(hertz * shift, 1.3))
-    receipt = evaluate(ToneEar(), f"classes:{tmp_path}", ["tone {}", "tone {}00"])
-    found = {(f["prompt"], f["metric"]): f["value"] for f in receipt["figures"]}
+    result = evaluate(ToneEar(), f"classes:{tmp_path}", ["tone {}", "tone {}00"])
+    found = {(f["prompt"], f["metric"]): f["value"] for f in result["figures"]}
     assert found["tone {}", "F1"] == 1.0 and found["tone {}00", "F1"] < 1.0
-    assert receipt["details"]["confusion"]["tone {}"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+    assert result["details"]["confusion"]["tone {}"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
 
-    receipt = evaluate(ToneEar(), f"pairs:{data}/musiccaps")
-    assert by(receipt, "text -> music")["R@5"] > 0.9 and by(receipt, "music -> text")["R@5"] > 0.9
+    result = evaluate(ToneEar(), f"pairs:{data}/musiccaps")
+    assert by(result, "text -> music")["R@5"] > 0.9 and by(result, "music -> text")["R@5"] > 0.9
     clips = {f"0/{i}.mp3": (TAGS[20 * (i % 3)],) for i in range(6)}
     magnatagatune(tmp_path / "mtat", clips)
-    receipt = evaluate(ToneEar(), f"magnatagatune:{tmp_path / 'mtat'}", ["tone {}"])
-    found = {f["metric"]: f["value"] for f in receipt["figures"]}
-    assert found == {"ROC-AUC": 1.0, "PR-AUC": 1.0} and receipt["figures"][0]["classes"] == 3
-    assert receipt["details"]["auc"]["tone {}"][:4] == [1.0, 1.0, 1.0, None]
-    assert len(receipt["details"]["left_out"]) == 47
+    result = evaluate(ToneEar(), f"magnatagatune:{tmp_path / 'mtat'}", ["tone {}"])
+    found = {f["metric"]: f["value"] for f in result["figures"]}
+    assert found == {"ROC-AUC": 1.0, "PR-AUC": 1.0} and result["figures"][0]["classes"] == 3
+    assert result["details"]["auc"]["tone {}"][:4] == [1.0, 1.0, 1.0, None]
+    assert len(result["details"]["left_out"]) == 47
 
 
-def by(receipt, direction):
-    return {f["metric"]: f["value"] for f in receipt["figures"] if f["direction"] == direction}
+def by(result, direction):
+    return {f["metric"]: f["value"] for f in result["figures"] if f["direction"] == direction}
 
 
-def test_recordings_are_embedded_once_for_all_prompts(sound, data):
+def test_recordings_are_embedded_once_for_all_prompts(no_checks, data):
     ear = ToneEar()
     heard = []
     ear.embed_text = lambda texts: heard.append(texts) or np.eye(len(texts), ear.dim, dtype=np.float32)
@@ -138,7 +140,7 @@ def test_recordings_are_embedded_once_for_all_prompts(sound, data):
     assert heard[0] == ["The drums song", "The slow piano song"]
 
 
-def test_the_data_hash_is_of_the_data_and_not_of_its_place(sound, tmp_path):
+def test_data_hash_depends_on_the_data_not_on_its_path(no_checks, tmp_path):
     def hash_of(folder):
         return evaluate(ToneEar(), f"pairs:{folder}", resamples=10)["data_hash"]
 
@@ -152,18 +154,20 @@ def test_the_data_hash_is_of_the_data_and_not_of_its_place(sound, tmp_path):
     assert hash_of(tmp_path / "a") != first
 
 
-def test_the_self_test_comes_first(data, monkeypatch):
+def test_sanity_checks_come_first(data, monkeypatch):
     def found(name, ok):
-        monkeypatch.setattr("kobza.evaluation.sanity_checks.check", lambda _: [Finding(name, ok, 1.0, "It is so.")])
+        monkeypatch.setattr(
+            "kobza.evaluation.sanity_checks.run_checks", lambda _: [CheckResult(name, ok, 1.0, "It is so.")]
+        )
 
     ear, said = ToneEar(), []
     found("weights", False)
     with pytest.raises(ValueError, match=r"tone-ear fails the self-test.* It is so."):
         evaluate(ear, f"pairs:{data}/musiccaps")
     assert ear.windows_heard == 0
-    found("text tower", False)  # a bad model may be measured, and its receipt says what is bad
-    receipt = evaluate(ear, f"pairs:{data}/musiccaps", say=said.append, resamples=10)
-    assert receipt["self_test"] == ["It is so."]
+    found("text tower", False)  # a bad model may be measured, and its result says what is bad
+    result = evaluate(ear, f"pairs:{data}/musiccaps", say=said.append, resamples=10)
+    assert result["self_test"] == ["It is so."]
     found("text tower", True)
     assert evaluate(ear, f"pairs:{data}/musiccaps", say=said.append, resamples=10)["self_test"] == []
     assert said == ["self-test: It is so."]
@@ -180,21 +184,21 @@ def test_the_self_test_comes_first(data, monkeypatch):
         (["--on", "classes:{}/musiccaps"], "has recordings of 0 classes"),
         (["--on", "musiccaps:{}/musiccaps@dev"], "no split 'dev'"),
         (["--on", "pairs:{}/musiccaps", "--prompt", "The {{}} song"], "leave them out"),
-        (["--on", "classes:{}/classes", "--prompt", "music"], "has no gap"),
+        (["--on", "classes:{}/classes", "--prompt", "music"], "has no placeholder"),
         (["--on", "classes:{}/classes", "--prompt", "{{}}", "--ensemble"], "takes two prompts"),
         (["--on", "classes:{}/classes", "--receipt", "/nowhere/r.json"], "no folder /nowhere"),
     ],
 )
-def test_bad_input_is_one_sentence(sound, data, monkeypatch, capsys, tmp_path, argv, sentence):
+def test_bad_input_is_one_sentence(no_checks, data, monkeypatch, capsys, tmp_path, argv, sentence):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kobza.commands.evaluate_checkpoint.load_embedder", lambda name: ToneEar())
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEar())
     assert main(["evaluate", "model", *(word.format(data) for word in argv)]) == 1
     out, err = capsys.readouterr()
     assert sentence in err and err.startswith("kobza: ") and err.count("\n") == 1 and not out
     assert not list(tmp_path.iterdir())
 
 
-def test_when_nothing_can_be_read(sound, tmp_path):
+def test_no_usable_recording_is_an_error(no_checks, tmp_path):
     for name in ("a/x.mp3", "b/y.mp3"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("no music")
@@ -202,7 +206,7 @@ def test_when_nothing_can_be_read(sound, tmp_path):
         evaluate(ToneEar(), f"classes:{tmp_path}")
 
 
-def test_scikit_learn_is_asked_for_before_the_work(sound, data, monkeypatch):
+def test_missing_scikit_learn_is_reported_before_embedding(no_checks, data, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     ear = ToneEar()
     with pytest.raises(ValueError, match="AUC needs scikit-learn"):
@@ -211,16 +215,16 @@ def test_scikit_learn_is_asked_for_before_the_work(sound, data, monkeypatch):
     assert evaluate(ear, f"pairs:{data}/musiccaps", resamples=10)["used"] == 24  # nothing else needs it
 
 
-def test_a_folder_with_an_at_sign_is_a_folder(tmp_path):
+def test_folder_name_may_contain_an_at_sign(tmp_path):
     assert load_data_set(f"pairs:{musiccaps(tmp_path / 'me@home', 2)}").split is None
 
 
-def test_stopping_says_so(monkeypatch, capsys, data, tmp_path):
+def test_interrupt_writes_nothing(monkeypatch, capsys, data, tmp_path):
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kobza.commands.evaluate_checkpoint.load_embedder", lambda name: ToneEar())
-    monkeypatch.setattr("kobza.evaluation.sanity_checks.check", stop)
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEar())
+    monkeypatch.setattr("kobza.evaluation.sanity_checks.run_checks", stop)
     assert main(["evaluate", "model", "--on", f"pairs:{data}/musiccaps"]) == 130
-    assert capsys.readouterr().err == "Stopped. No receipt was written.\n"
+    assert capsys.readouterr().err == "Stopped. No results were written.\n"

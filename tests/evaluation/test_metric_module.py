@@ -27,7 +27,7 @@ def matrices():
 
 
 @pytest.mark.parametrize("name", matrices())
-def test_it_is_the_same_maths_as_kobzas(metric, name):
+def test_it_equals_kobzas_metrics(metric, name):
     similarity = matrices()[name]
     expected = retrieval_metrics(similarity)
     assert metric.compute(predictions=similarity) == pytest.approx(expected, abs=1e-12)
@@ -35,7 +35,7 @@ def test_it_is_the_same_maths_as_kobzas(metric, name):
     assert metric.compute(predictions=ranks(similarity)) == pytest.approx(expected, abs=1e-12)
 
 
-def test_it_takes_the_vectors_products_as_they_come(metric):
+def test_it_accepts_float32_similarities(metric):
     vectors = np.random.default_rng(1).standard_normal((20, 8)).astype(np.float32)
     assert metric.compute(predictions=vectors @ vectors.T) == pytest.approx(retrieval_metrics(vectors @ vectors.T))
 
@@ -49,12 +49,12 @@ def test_the_example_in_its_description(metric):
     ("predictions", "reason"),
     [([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]], "must be square"), ([[0.1, 0.2], [0.3]], "1 to 2"), ([2, -1], "from 0")],
 )
-def test_what_is_no_square_and_no_rank_is_refused(metric, predictions, reason):
+def test_invalid_predictions_are_refused(metric, predictions, reason):
     with pytest.raises(ValueError, match=reason):
         metric.compute(predictions=predictions)
 
 
-def test_it_needs_nothing_of_kobza():
+def test_it_does_not_import_kobza():
     """It is published alone; and `evaluate` reads its imports line by line, one to a line."""
     tree = ast.parse((FOLDER / "text_to_music_retrieval.py").read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]

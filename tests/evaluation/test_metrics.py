@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score
 
-from kobza.evaluation import intervals as bootstrap
-from kobza.evaluation import metrics
+from kobza.evaluation import intervals, metrics
 
 
 def test_ranks_count_from_zero():
@@ -17,13 +16,13 @@ def test_ties_count_against_the_model():
     assert metrics.ranks(np.full((4, 4), np.nan)).tolist() == [3, 3, 3, 3]
 
 
-def test_of_several_right_answers_the_best_placed_counts_and_they_do_not_beat_each_other():
+def test_best_of_several_relevant_candidates_counts():
     similarity = np.array([[0.9, 0.9, 0.5, 0.1], [0.9, 0.8, 0.5, 0.1], [0.3, 0.3, 0.3, 0.3]])
     right = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [0, 1, 1, 0]], bool)
     assert metrics.ranks(similarity, right).tolist() == [0, 2, 2]
 
 
-def test_the_thesis_definitions_by_hand():
+def test_metrics_computed_by_hand():
     ranks = np.array([0, 1, 4, 9, 10, 99])
     assert metrics.recall_at(ranks, 1) == pytest.approx(1 / 6)
     assert metrics.recall_at(ranks, 5) == pytest.approx(3 / 6)
@@ -33,19 +32,19 @@ def test_the_thesis_definitions_by_hand():
     assert metrics.map_at_10(ranks) == pytest.approx((1 + 1 / 2 + 1 / 5 + 1 / 10) / 6)
 
 
-def test_a_perfect_model_and_chance():
+def test_perfect_and_random_models():
     assert metrics.retrieval_metrics(np.eye(30))["R@1"] == 1.0
     rng = np.random.default_rng(0)
     drawn = [metrics.retrieval_metrics(rng.random((61, 61)))["R@10"] for _ in range(200)]
     assert np.mean(drawn) == pytest.approx(10 / 61, abs=0.02)
 
 
-def test_f1_and_accuracy_are_scikit_learns():
+def test_f1_and_accuracy_equal_scikit_learn():
     rng = np.random.default_rng(0)
     tables = []
     for classes in (3, 6):  # of six, two appear nowhere
         true, predicted = rng.integers(0, min(classes, 4), (2, 50))
-        table = metrics.confusion(true, predicted, classes)
+        table = metrics.confusion_matrix(true, predicted, classes)
         assert table[1, 2] == ((true == 1) & (predicted == 2)).sum() and table.shape == (classes, classes)
         assert metrics.macro_f1(table) == pytest.approx(f1_score(true, predicted, average="macro"))
         assert metrics.accuracy(table) == pytest.approx(accuracy_score(true, predicted))
@@ -55,7 +54,7 @@ def test_f1_and_accuracy_are_scikit_learns():
     assert metrics.accuracy(stack) == pytest.approx([metrics.accuracy(table) for table in stack])
 
 
-def test_auc_per_tag_is_scikit_learns_and_one_sided_tags_are_left_out():
+def test_auc_per_tag_equals_scikit_learn_and_is_nan_where_undefined():
     rng = np.random.default_rng(0)
     right, scores = rng.random((40, 4)) < 0.3, np.round(rng.random((40, 4)), 1)
     right[:, 1], right[:, 2] = False, True
@@ -70,65 +69,65 @@ def test_auc_per_tag_is_scikit_learns_and_one_sided_tags_are_left_out():
     assert by_hand["ROC-AUC"] == [0.75] and by_hand["PR-AUC"] == pytest.approx([(1 + 2 / 3) / 2])
 
 
-def test_a_resample_of_ranks_is_the_metric_of_the_drawn_ranks():
+def test_resampled_rank_metrics_equal_those_of_the_drawn_ranks():
     rng = np.random.default_rng(0)
     ranks = rng.integers(0, 30, 25)
-    counts = np.concatenate(list(bootstrap._drawn(25, 150, seed=1)))
+    counts = np.concatenate(list(intervals._resample_counts(25, 150, seed=1)))
     assert counts.shape == (150, 25) and (counts.sum(axis=1) == 25).all()
-    found = bootstrap._weighted_metrics(ranks, counts)
+    found = intervals._weighted_metrics(ranks, counts)
     for i in range(150):
         expected = metrics.rank_metrics(np.repeat(ranks, counts[i].astype(int)))
         assert {name: values[i] for name, values in found.items()} == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_resample_of_tags_is_scikit_learns_with_weights():
+def test_resampled_auc_equals_weighted_scikit_learn():
     rng = np.random.default_rng(0)
     right, scores = rng.random(60) < 0.2, np.round(rng.random(60), 1)  # many ties
-    counts = next(bootstrap._drawn(60, 50, seed=1))
-    roc, pr = bootstrap._SortedTag(right, scores).areas(counts.T)
+    counts = next(intervals._resample_counts(60, 50, seed=1))
+    roc, pr = intervals._SortedTag(right, scores).areas(counts.T)
     for i in range(50):
         assert roc[i] == pytest.approx(roc_auc_score(right, scores, sample_weight=counts[i]), abs=1e-6)
         assert pr[i] == pytest.approx(average_precision_score(right, scores, sample_weight=counts[i]), abs=1e-6)
-    nobody = np.where(right, 0, 1)[:, None].astype(np.float32)
-    assert np.isnan(bootstrap._SortedTag(right, scores).areas(nobody)).all()
-    assert np.isnan(bootstrap._SortedTag(right, scores).areas(1 - nobody)).all()
+    only_negatives = np.where(right, 0, 1)[:, None].astype(np.float32)
+    assert np.isnan(intervals._SortedTag(right, scores).areas(only_negatives)).all()
+    assert np.isnan(intervals._SortedTag(right, scores).areas(1 - only_negatives)).all()
 
 
-def test_intervals_of_a_share_are_the_binomials():
+def test_interval_of_a_proportion_is_binomial():
     n, share = 1000, 0.3
     half = 1.96 * (share * (1 - share) / n) ** 0.5
     ranks = np.where(np.arange(n) < share * n, 0, 50)
-    low, high = bootstrap.rank_intervals([(np.arange(n), ranks)], n)["R@1"]
+    low, high = intervals.rank_intervals([(np.arange(n), ranks)], n)["R@1"]
     assert (low, high) == pytest.approx((share - half, share + half), abs=0.006)
     table = np.array([[200, 350], [350, 100]])
-    low, high = bootstrap.class_intervals(table)["accuracy"]
+    low, high = intervals.class_intervals(table)["accuracy"]
     assert (low, high) == pytest.approx((share - half, share + half), abs=0.006)
 
 
-def test_every_interval_holds_its_figure_and_is_the_same_again():
+def test_every_interval_contains_its_value_and_is_reproducible():
     rng = np.random.default_rng(0)
     ranks, table = rng.integers(0, 40, 200), rng.integers(1, 9, (4, 4))
     right, scores = rng.random((200, 3)) < 0.3, rng.random((200, 3))
     right[:, 1] = False  # left out here too
     auc = {name: np.nanmean(values) for name, values in metrics.tag_metrics(right, scores).items()}
-    for figures, intervals in (
-        (metrics.rank_metrics(ranks), lambda **k: bootstrap.rank_intervals([(np.arange(200), ranks)], 200, **k)),
+    for values, compute in (
+        (metrics.rank_metrics(ranks), lambda **k: intervals.rank_intervals([(np.arange(200), ranks)], 200, **k)),
         (
             {"F1": metrics.macro_f1(table), "accuracy": metrics.accuracy(table)},
-            lambda **k: bootstrap.class_intervals(table, **k),
+            lambda **k: intervals.class_intervals(table, **k),
         ),
-        (auc, lambda **k: bootstrap.tag_intervals(right, scores, **k)),
+        (auc, lambda **k: intervals.tag_intervals(right, scores, **k)),
     ):
-        first = intervals()
-        assert first.keys() == figures.keys()
-        assert all(first[name][0] < value < first[name][1] for name, value in figures.items())
-        assert intervals() == first != intervals(seed=1)
+        first = compute()
+        assert first.keys() == values.keys()
+        assert all(first[name][0] < value < first[name][1] for name, value in values.items())
+        assert compute() == first != compute(seed=1)
 
 
-def test_a_query_asked_in_several_galleries_is_drawn_in_all_of_them():
+def test_query_in_several_galleries_is_drawn_in_all_of_them():
     ranks = np.random.default_rng(0).integers(0, 40, 100)
-    once = bootstrap.rank_intervals([(np.arange(100), ranks)], 100)
-    again = bootstrap.rank_intervals([(np.arange(100), ranks)] * 5, 100)  # the same queries five times tell no more
+    once = intervals.rank_intervals([(np.arange(100), ranks)], 100)
+    again = intervals.rank_intervals([(np.arange(100), ranks)] * 5, 100)  # the same queries five times tell no more
     assert {k: v for name in once for k, v in zip("lh", again[name], strict=True)} == pytest.approx(
         {k: v for name in once for k, v in zip("lh", once[name], strict=True)}
     )

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from made_receipts import genre_receipt, retrieval_receipt, tag_receipt
+from sample_results import genre_result, retrieval_result, tag_result
 
 from kobza.evaluation.model_index import eval_results, write_model_index
 
@@ -16,11 +16,11 @@ tags:
 Text.
 """
 ALL = [
-    retrieval_receipt(),
-    retrieval_receipt("pairs", folder="pairs-folk"),
-    retrieval_receipt("pairs", folder="pairs-jazz"),
-    genre_receipt(),
-    tag_receipt(),
+    retrieval_result(),
+    retrieval_result("pairs", folder="pairs-folk"),
+    retrieval_result("pairs", folder="pairs-jazz"),
+    genre_result(),
+    tag_result(),
 ]
 
 
@@ -31,18 +31,18 @@ def readme(tmp_path):
     return path
 
 
-def test_written_and_read_back(readme):
+def test_round_trip(readme):
     write_model_index(readme, "kobza-mini", ALL)
     card = ModelCard.load(readme)
     results = eval_results(ALL)
     key = repr
     assert sorted(card.data.eval_results, key=key) == sorted(results, key=key)
-    assert len(results) == sum(len(receipt["figures"]) for receipt in ALL)
+    assert len(results) == sum(len(result["figures"]) for result in ALL)
     assert card.data.model_name == "kobza-mini"
     assert card.data.license == "apache-2.0" and card.data.tags == ["music"] and "# kobza-mini\n\nText." in card.text
 
 
-def test_the_yaml_is_the_shape_that_the_hub_reads(readme):
+def test_yaml_has_the_format_of_the_hub(readme):
     write_model_index(readme, "kobza-mini", ALL)
     (entry,) = yaml.safe_load(readme.read_text(encoding="utf-8").split("---")[1])["model-index"]
     results = {(r["task"]["type"], r["dataset"]["name"]): r for r in entry["results"]}
@@ -61,9 +61,9 @@ def test_the_yaml_is_the_shape_that_the_hub_reads(readme):
     assert f1["args"]["low"] < f1["value"] < f1["args"]["high"]
 
 
-def test_again_replaces_its_own_and_keeps_others(readme):
-    write_model_index(readme, "kobza-mini", [genre_receipt(), tag_receipt()])
-    changed = genre_receipt()
+def test_same_results_are_replaced_and_others_kept(readme):
+    write_model_index(readme, "kobza-mini", [genre_result(), tag_result()])
+    changed = genre_result()
     for figure in changed["figures"]:
         figure["value"] = 0.99
     write_model_index(readme, "kobza-mini", [changed])
@@ -76,21 +76,21 @@ def test_again_replaces_its_own_and_keeps_others(readme):
     assert readme.read_text(encoding="utf-8") == once
 
 
-def test_unknown_figures_are_left_out():
-    receipt = genre_receipt()
-    receipt["figures"][0]["value"] = None
-    assert len(eval_results([receipt])) == 7
+def test_unknown_values_are_left_out():
+    result = genre_result()
+    result["figures"][0]["value"] = None
+    assert len(eval_results([result])) == 7
 
 
-def test_receipts_of_two_models_are_refused(readme):
+def test_results_of_two_models_are_refused(readme):
     with pytest.raises(ValueError, match="of 2 models"):
-        write_model_index(readme, "kobza-mini", [genre_receipt(), tag_receipt(model="another")])
+        write_model_index(readme, "kobza-mini", [genre_result(), tag_result(model="another")])
     assert readme.read_text(encoding="utf-8") == CARD
 
 
-def test_no_card_and_a_damaged_card_are_a_sentence(tmp_path, readme):
+def test_missing_and_damaged_cards_are_errors(tmp_path, readme):
     with pytest.raises(ValueError, match="There is no model card"):
         write_model_index(tmp_path / "none.md", "kobza-mini", ALL)
     readme.write_text("---\na: [\n---\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="mend its head"):
+    with pytest.raises(ValueError, match="correct the YAML"):
         write_model_index(readme, "kobza-mini", ALL)

@@ -1,4 +1,4 @@
-"""mteb's own task classes and evaluation over made data, which lies in memory or in files, never on a Hub."""
+"""mteb's own task classes and evaluation on synthetic data, in memory or in files, never from the Hub."""
 
 import io
 
@@ -14,9 +14,9 @@ from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
 from mteb.abstasks.zeroshot_classification import AbsTaskZeroShotClassification  # noqa: E402
 
 from kobza.embedding.checkpoint import Checkpoint  # noqa: E402
+from kobza.embedding.embedder import embed_recordings  # noqa: E402
 from kobza.evaluation.metrics import ranks, recall_at  # noqa: E402
 from kobza.evaluation.mteb import MtebEncoder, embed_item, sentence_transformer_encoder  # noqa: E402
-from kobza.evaluation.retrieval import embed_recording  # noqa: E402
 
 RATE = 16_000
 CAPTIONS = ["slow sad piano", "fast happy drums", "organ and choir", "this is guitar music", "a bell", "the bass song"]
@@ -26,7 +26,7 @@ def metadata(name: str, kind: str, **fields) -> TaskMetadata:
     return TaskMetadata(
         name=name,
         type=kind,
-        description="Made sounds.",
+        description="Synthetic sounds.",
         dataset={"path": "none", "revision": "none"},
         eval_splits=["test"],
         eval_langs=["eng-Latn"],
@@ -109,11 +109,11 @@ def encoder(tiny_checkpoint):
 
 @pytest.fixture(scope="module")
 def similarity(tiny_checkpoint, tmp_path_factory):
-    """The same by Kobza's own path from files to vectors: sentences by sounds."""
+    """Kobza's own similarities, from files: (captions, recordings)."""
     checkpoint, folder = Checkpoint.load(tiny_checkpoint), tmp_path_factory.mktemp("sounds")
     for i, sound in enumerate(tones()):
         (folder / f"{i}.wav").write_bytes(wav(sound))
-    audio = np.stack([embed_recording(checkpoint, folder / f"{i}.wav") for i in range(len(CAPTIONS))])
+    audio, _ = embed_recordings(checkpoint, [folder / f"{i}.wav" for i in range(len(CAPTIONS))])
     return checkpoint.embed_text(CAPTIONS) @ audio.T
 
 
@@ -122,18 +122,18 @@ def scores(encoder, task) -> dict:
     return result.task_results[0].scores["test"][0]
 
 
-def test_mteb_knows_it_for_an_encoder(encoder):
+def test_it_satisfies_mtebs_encoder_protocol(encoder):
     from mteb.models import EncoderProtocol
 
     meta = encoder.mteb_model_meta
     assert isinstance(encoder, EncoderProtocol)
     assert meta.name.count("/") == 1 and meta.name.endswith("kobza-tiny")
-    assert (meta.revision, meta.embed_dim) == (encoder.model.fingerprint, 128)
+    assert (meta.revision, meta.embed_dim) == (encoder.embedder.fingerprint, 128)
     assert set(meta.modalities) == {"audio", "text"} and meta.n_parameters > 1000
 
 
 @pytest.mark.parametrize("task", [MadeRetrieval, MadeRetrievalBack, FileRetrieval, FileRetrievalBack])
-def test_retrieval_gives_kobzas_own_figures(encoder, similarity, task):
+def test_retrieval_metrics_equal_kobzas(encoder, similarity, task):
     made = task()
     found = scores(encoder, made)
     rank = ranks(similarity if made.metadata.category == "t2a" else similarity.T)
@@ -143,7 +143,7 @@ def test_retrieval_gives_kobzas_own_figures(encoder, similarity, task):
 
 
 @pytest.mark.parametrize("task", [MadeZeroShot, FileZeroShot])
-def test_zero_shot_gives_kobzas_own_figure(encoder, similarity, task):
+def test_zero_shot_accuracy_equals_kobzas(encoder, similarity, task):
     accuracy = (similarity.argmax(axis=0) == np.arange(len(CAPTIONS))).mean()
     assert scores(encoder, task())["accuracy"] == pytest.approx(accuracy, abs=1e-5)
 
@@ -155,7 +155,7 @@ def sentence_transformer(tiny_checkpoint):
 
 
 @pytest.mark.parametrize("task", [MadeRetrieval, MadeRetrievalBack])
-def test_through_sentence_transformers_the_figures_are_the_same(sentence_transformer, similarity, task):
+def test_retrieval_through_sentence_transformers(sentence_transformer, similarity, task):
     made = task()
     found = scores(sentence_transformer_encoder(sentence_transformer), made)
     rank = ranks(similarity if made.metadata.category == "t2a" else similarity.T)
@@ -180,24 +180,24 @@ class MadeTextRetrieval(AbsTaskRetrieval):
         self.dataset, self.data_loaded = {"default": {"test": split}}, True
 
 
-def test_mteb_takes_a_sentence_transformer_as_it_is_for_text(sentence_transformer):
+def test_text_tasks_accept_a_sentence_transformer_directly(sentence_transformer):
     assert scores(sentence_transformer, MadeTextRetrieval())["hit_rate_at_1"] == 1.0
 
 
-def test_an_array_is_heard_as_its_file_is(encoder):
+def test_array_and_file_have_the_same_vector(encoder):
     t = np.arange(44_100 * 3) / 44_100
     sound = (0.3 * np.sin(2 * np.pi * (200 + 300 * t) * t)).astype(np.float32)
     held = io.BytesIO()
     soundfile.write(held, sound, 44_100, format="WAV", subtype="FLOAT")
-    file = embed_item(encoder.model, {"bytes": held.getvalue(), "path": None})
-    mono = embed_item(encoder.model, {"array": sound, "sampling_rate": 44_100})
-    stereo = embed_item(encoder.model, {"array": np.stack([sound, sound]), "sampling_rate": 44_100})
-    slowed = embed_item(encoder.model, {"array": sound, "sampling_rate": 16_000})
+    file = embed_item(encoder.embedder, {"bytes": held.getvalue(), "path": None})
+    mono = embed_item(encoder.embedder, {"array": sound, "sampling_rate": 44_100})
+    stereo = embed_item(encoder.embedder, {"array": np.stack([sound, sound]), "sampling_rate": 44_100})
+    slowed = embed_item(encoder.embedder, {"array": sound, "sampling_rate": 16_000})
     assert np.abs(mono - stereo).max() < 1e-6 and np.linalg.norm(mono) == pytest.approx(1.0, abs=1e-5)
     assert 1 - mono @ file < 0.1 * (1 - slowed @ file)  # two resamplers, one sound
 
 
-def test_rows_of_both_kinds_are_refused_in_a_sentence(encoder):
+def test_rows_with_text_and_audio_are_refused(encoder):
     from torch.utils.data import DataLoader
 
     both = audio_column("array").add_column("text", CAPTIONS)

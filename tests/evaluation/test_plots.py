@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from made_receipts import genre_receipt, retrieval_receipt, tag_receipt
 from PIL import Image
+from sample_results import genre_result, retrieval_result, tag_result
 
 from kobza.evaluation import plots
 
@@ -14,20 +14,20 @@ def drawn(monkeypatch, tmp_path):
     return figures
 
 
-def test_recall_curves_are_recall(drawn, tmp_path):
+def test_recall_curves_show_recall(drawn, tmp_path):
     ranks = {"a": [0, 1, 4, 9, 10, 99], "b": [0] * 6}
-    plots.recall_curves(ranks, 100, "T", tmp_path / "x.png")
+    plots.plot_recall_curves(ranks, 100, "T", tmp_path / "x.png")
     (ax,) = drawn[0].axes
-    guessing, a, b = ax.lines
+    chance, a, b = ax.lines
     recall = dict(zip(*a.get_data(), strict=True))
     assert [recall[k] for k in (1, 5, 10, 11, 100)] == pytest.approx([1 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
-    assert set(b.get_ydata()) == {1.0} and dict(zip(*guessing.get_data(), strict=True))[100] == 1.0
-    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["guessing", "a", "b"]
+    assert set(b.get_ydata()) == {1.0} and dict(zip(*chance.get_data(), strict=True))[100] == 1.0
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["chance", "a", "b"]
     assert ax.get_ylabel() == "R@K" and ax.get_title() == "T"
 
 
-def test_twenty_models_have_twenty_looks(drawn, tmp_path):
-    plots.recall_curves({f"m{i}": [i] for i in range(20)}, 30, "T", tmp_path / "x.png")
+def test_twenty_lines_are_distinct(drawn, tmp_path):
+    plots.plot_recall_curves({f"m{i}": [i] for i in range(20)}, 30, "T", tmp_path / "x.png")
     lines = drawn[0].axes[0].lines[1:]
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 20
 
@@ -40,22 +40,22 @@ def test_twenty_models_have_twenty_looks(drawn, tmp_path):
     ],
 )
 def test_rank_histogram_counts_every_rank_once(drawn, tmp_path, gallery, names, heights):
-    plots.rank_histogram([0, 0, 4, 11], gallery, "T", tmp_path / "x.png")
+    plots.plot_rank_histogram([0, 0, 4, 11], gallery, "T", tmp_path / "x.png")
     (ax,) = drawn[0].axes
     assert [text.get_text() for text in ax.get_xticklabels()] == names
     assert [bar.get_height() * 4 for bar in ax.patches] == heights
 
 
-def test_confusion_is_shares_of_the_true_label(drawn, tmp_path):
-    plots.confusion_matrix([[3, 1], [0, 0]], ["blues", "rock"], "T", tmp_path / "x.png")
+def test_confusion_matrix_rows_are_percentages(drawn, tmp_path):
+    plots.plot_confusion_matrix([[3, 1], [0, 0]], ["blues", "rock"], "T", tmp_path / "x.png")
     ax = drawn[0].axes[0]
     assert ax.images[0].get_array().tolist() == [[0.75, 0.25], [0.0, 0.0]]  # nobody's label: no division by zero
     assert [text.get_text() for text in ax.texts] == ["75", "25"]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["blues", "rock"]
 
 
-def test_tags_are_sorted_from_chance(drawn, tmp_path):
-    plots.tag_auc(["a", "b", "c", "d"], [0.6, None, 0.9, 0.3], "T", tmp_path / "x.png")
+def test_tags_are_sorted_by_auc(drawn, tmp_path):
+    plots.plot_tag_auc(["a", "b", "c", "d"], [0.6, None, 0.9, 0.3], "T", tmp_path / "x.png")
     (ax,) = drawn[0].axes
     assert [text.get_text() for text in ax.get_yticklabels()] == ["c", "a", "d"]
     assert [bar.get_x() + bar.get_width() for bar in ax.patches] == pytest.approx([0.9, 0.6, 0.3])
@@ -64,27 +64,27 @@ def test_tags_are_sorted_from_chance(drawn, tmp_path):
     assert colours[0] == colours[1] != colours[2]
 
 
-def test_all_188_tags_are_there(drawn, tmp_path):
-    plots.tag_auc([f"t{i}" for i in range(188)], list(np.linspace(0.4, 0.9, 188)), "T", tmp_path / "x.png")
+def test_all_188_tags_are_drawn(drawn, tmp_path):
+    plots.plot_tag_auc([f"t{i}" for i in range(188)], list(np.linspace(0.4, 0.9, 188)), "T", tmp_path / "x.png")
     assert [len(ax.patches) for ax in drawn[0].axes] == [50, 50, 50, 38]
 
 
-def test_a_dollar_is_no_formula(tmp_path):
-    plots.confusion_matrix([[1, 0], [0, 1]], ["$\\frac$", "b"], "$x^$", tmp_path / "x.png")
-    plots.tag_auc(["$a_$"], [None], "nothing known: $_$", tmp_path / "y.png")
-    plots.recall_curves({"$^$": [0]}, 1, "one", tmp_path / "z.png")
-    plots.rank_histogram([0], 1, "$^$", tmp_path / "w.png")
+def test_dollar_signs_are_not_formulas(tmp_path):
+    plots.plot_confusion_matrix([[1, 0], [0, 1]], ["$\\frac$", "b"], "$x^$", tmp_path / "x.png")
+    plots.plot_tag_auc(["$a_$"], [None], "nothing known: $_$", tmp_path / "y.png")
+    plots.plot_recall_curves({"$^$": [0]}, 1, "one", tmp_path / "z.png")
+    plots.plot_rank_histogram([0], 1, "$^$", tmp_path / "w.png")
     assert len(list(tmp_path.glob("*.png"))) == 4
 
 
 def test_everything_in_receipts_is_drawn_and_the_best_prompt_named(tmp_path):
-    receipts = {
-        "a--musiccaps": retrieval_receipt(model="a"),
-        "b--musiccaps": retrieval_receipt(model="b"),
-        "a--gtzan": genre_receipt(model="a"),
-        "a--magnatagatune": tag_receipt(model="a"),
+    results = {
+        "a--musiccaps": retrieval_result(model="a"),
+        "b--musiccaps": retrieval_result(model="b"),
+        "a--gtzan": genre_result(model="a"),
+        "a--magnatagatune": tag_result(model="a"),
     }
-    made = plots.draw(receipts, tmp_path)
+    made = plots.plot_results(results, tmp_path)
     assert made == [
         ("MusicCaps, test: text -> music", "plots/musiccaps-recall-text-to-music.png"),
         ("MusicCaps, test: music -> text", "plots/musiccaps-recall-music-to-text.png"),
@@ -98,12 +98,12 @@ def test_everything_in_receipts_is_drawn_and_the_best_prompt_named(tmp_path):
         with Image.open(tmp_path / file) as image:
             assert image.format == "PNG" and image.width > 400 and len(image.convert("RGB").getcolors(1 << 20)) > 10
         first[file] = (tmp_path / file).read_bytes()
-    plots.draw(dict(list(receipts.items())[2:]), tmp_path)
+    plots.plot_results(dict(list(results.items())[2:]), tmp_path)
     assert all((tmp_path / file).read_bytes() == data for file, data in first.items())  # the same twice
 
 
-def test_two_models_of_one_name_are_two_curves(drawn, tmp_path):
-    receipts = {"a": retrieval_receipt(fingerprint="1" * 16), "a.pt": retrieval_receipt(fingerprint="2" * 16)}
-    plots.draw(receipts, tmp_path)
+def test_two_models_with_one_name_are_two_curves(drawn, tmp_path):
+    results = {"a": retrieval_result(fingerprint="1" * 16), "a.pt": retrieval_result(fingerprint="2" * 16)}
+    plots.plot_results(results, tmp_path)
     labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
-    assert labels == ["guessing", "kobza-mini (111111)", "kobza-mini (222222)"]
+    assert labels == ["chance", "kobza-mini (111111)", "kobza-mini (222222)"]

@@ -1,7 +1,7 @@
 import pytest
-from made_receipts import genre_receipt, receipt, retrieval_receipt, tag_receipt
+from sample_results import genre_result, result, retrieval_result, tag_result
 
-from kobza.evaluation.report import DASH, report
+from kobza.evaluation.report import DASH, render_report
 from kobza.evaluation.thesis_results import published_tables
 
 
@@ -12,11 +12,11 @@ def section(text, title):
     return [[cell.strip() for cell in line.replace("\\|", "¦").strip("|").split("|")] for line in lines]
 
 
-def whole(*receipts, **more):
-    return report(published_tables(), receipts, **more)
+def whole(*results, **more):
+    return render_report(published_tables(), results, **more)
 
 
-def test_nothing_measured_is_the_thesis_with_dashes():
+def test_without_results_the_thesis_has_dashes():
     text = whole()
     rows = section(text, "Table 2.2")
     assert [row[0] for row in rows[::2]] == [f"Model {i}" for i in range(1, 6)]
@@ -24,11 +24,11 @@ def test_nothing_measured_is_the_thesis_with_dashes():
     assert rows[1] == ["", "", "measured", *[DASH] * 8]
     assert all(row[4] != DASH and row[5] == DASH for row in section(text, "Table 3.5"))
     assert [len(section(text, f"Table {n}")) for n in ("2.4", "3.2", "3.3", "3.4", "3.6", "3.7")] == [10, 4, 3, 4, 6, 2]
-    assert "Receipts" not in text and "Plots" not in text
+    assert "Results" not in text and "Plots" not in text
 
 
-def test_a_measured_system_stands_below_its_published_row():
-    text = whole(retrieval_receipt(model="model_2", galleries=(62, 900)))
+def test_measured_system_is_below_its_published_row():
+    text = whole(retrieval_result(model="model_2", galleries=(62, 900)))
     rows = section(text, "Table 2.2")
     assert rows[2][0] == "Model 2" and rows[2][5] == "0.159"
     # the gallery next to the thesis's 1,000, text -> music, with its interval; ranks with one digit
@@ -38,8 +38,8 @@ def test_a_measured_system_stands_below_its_published_row():
     assert len(rows) == 10 and len(section(text, "Table 2.4")) == 10 and len(section(text, "Table 3.4")) == 4
 
 
-def test_a_model_that_is_none_of_the_published_is_an_extra_row():
-    text = whole(retrieval_receipt(), genre_receipt(), tag_receipt())
+def test_other_models_are_extra_rows():
+    text = whole(retrieval_result(), genre_result(), tag_result())
     assert section(text, "Table 2.2")[-1][:5] == ["kobza-mini", DASH, "measured", "3", "3 of 4"]
     assert section(text, "Table 3.4")[-1][0] == "kobza-mini"
     assert section(text, "Table 3.2")[-4:] == [
@@ -52,8 +52,8 @@ def test_a_model_that_is_none_of_the_published_is_an_extra_row():
 
 
 @pytest.mark.parametrize("name", ["clap_music", "CLAP Music", "music_audioset_epoch_15_esc_90.14.pt", "me/clap-music"])
-def test_a_system_is_known_by_its_name_or_its_weights_file(name):
-    text = whole(genre_receipt(model=name))
+def test_system_is_known_by_its_name_or_its_weights_file(name):
+    text = whole(genre_result(model=name))
     rows = section(text, "Table 3.5")
     assert rows[0] == ["CLAP Music", "`The {genre} song`", "2", "3 of 4", "0.659", "0.100 [0.075, 0.125]"]
     assert rows[3][4:] == ["0.520", "0.400 [0.300, 0.500]"]
@@ -61,7 +61,7 @@ def test_a_system_is_known_by_its_name_or_its_weights_file(name):
 
 
 def test_mulan_is_published_only_beside_our_own_recipes():
-    rows = section(whole(tag_receipt(model="mulan_m_ast")), "Table 3.7")
+    rows = section(whole(tag_result(model="mulan_m_ast")), "Table 3.7")
     assert "not public" in rows[0][0] and rows[0][4:] == ["0.778", DASH]
     assert [row[0] for row in rows[1:4]] == ["Kobza's mulan_m_ast"] * 3
     assert [row[1] for row in rows[1:4]] == ["`{}`", "`song with this feature: {}`", "`The {} song`"]
@@ -69,27 +69,27 @@ def test_mulan_is_published_only_beside_our_own_recipes():
 
 
 def test_another_split_is_not_the_thesis_test():
-    text = whole(retrieval_receipt(model="model_1", split="eval"))
+    text = whole(retrieval_result(model="model_1", split="eval"))
     assert section(text, "Table 2.2")[1] == ["", "", "measured", *[DASH] * 8]
     assert section(text, "MusicCaps, eval")[0][:4] == ["model_1", "text -> music", "2", "3 of 4"]
 
 
-def test_all_galleries_directions_and_receipts_are_listed():
-    text = whole(retrieval_receipt("pairs", folder="pairs-folk"), tag_receipt())
+def test_all_galleries_directions_and_results_are_listed():
+    text = whole(retrieval_result("pairs", folder="pairs-folk"), tag_result())
     rows = section(text, "pairs-folk (pairs)")
     assert [row[1:3] for row in rows] == [[d, g] for d in ("text -> music", "music -> text") for g in ("2", "3")]
     assert "jazz.00054.wav: it is damaged" in text and text.count("jazz.00054.wav") == 2  # once a data set
-    listed = section(text, "Receipts")
+    listed = section(text, "Results")
     assert [row[2:4] for row in listed] == [
         ["MagnaTagATune, 50", "magnatagatune"],
         ["pairs-folk (pairs)", "pairs-folk"],
     ]
-    assert listed[0][0] == f"`{tag_receipt()['fingerprint']}`" and "torch 2.11.0" in listed[0][8]
+    assert listed[0][0] == f"`{tag_result()['fingerprint']}`" and "torch 2.11.0" in listed[0][8]
 
 
 def test_many_skipped_files_are_counted():
     skipped = [{"file": f"{i}.wav", "reason": "gone"} for i in range(25)]
-    text = whole(genre_receipt(skipped=skipped))
+    text = whole(genre_result(skipped=skipped))
     assert "- 9.wav: gone" in text and "10.wav" not in text and "and 15 more" in text
 
 
@@ -99,13 +99,13 @@ def test_failures_and_plots_are_named():
     assert "![R@K](plots/a%20b%281%29.png)" in text
 
 
-def test_strange_text_stays_in_its_cell():
-    odd = receipt("classes", "a|b\nc", genre_receipt()["figures"], folder="x|y")
-    rows = section(whole(odd), "Receipts")
+def test_special_characters_stay_in_their_cell():
+    odd = result("classes", "a|b\nc", genre_result()["figures"], folder="x|y")
+    rows = section(whole(odd), "Results")
     assert rows[0][1] == "a¦b c" and rows[0][3] == "x¦y" and len(rows[0]) == 9
 
 
-def test_a_figure_that_is_unknown_is_a_dash():
-    made = genre_receipt()
+def test_unknown_value_is_a_dash():
+    made = genre_result()
     made["figures"][0].update(value=None, low=None, high=None)
     assert section(whole(made), "Table 3.2")[4][5] == DASH

@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from made_receipts import genre_receipt, retrieval_receipt
 from recordings import tone, write
+from sample_results import genre_result, retrieval_result
 
 from kobza.cli import main
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.evaluation import reproduction as module
-from kobza.evaluation.reproduction import find_checkpoints, find_sets, reproduce
+from kobza.evaluation.reproduction import find_checkpoints, find_data_sets, reproduce
 
 
 def checkpoint_folder(path):
@@ -32,8 +32,8 @@ def places(tmp_path):
 
 
 @pytest.fixture
-def made_up(monkeypatch):
-    """Loading, measuring and drawing, made up; says what was `measured`. Those in `broken` are refused."""
+def stubs(monkeypatch):
+    """Stubs for loading, evaluating and plotting that record what was `measured`; names in `broken` raise."""
     done = SimpleNamespace(measured=[], broken=set(), fingerprints={}, hashes={})
 
     def load(path):
@@ -52,47 +52,49 @@ def made_up(monkeypatch):
         done.measured.append((embedder.name, folder))
         if (embedder.name, folder) in done.broken:
             raise RuntimeError("no more\nmemory")
-        make = genre_receipt if kind in ("gtzan", "classes") else retrieval_receipt
+        make = genre_result if kind in ("gtzan", "classes") else retrieval_result
         return make(kind, embedder.name, folder=folder, fingerprint=embedder.fingerprint)
 
     monkeypatch.setattr(module, "load_embedder", load)
     monkeypatch.setattr(module, "evaluate", measure)
     monkeypatch.setattr(module, "load_data_set", load_set)
     monkeypatch.setattr(module, "data_hash", lambda folder: done.hashes.get(folder, "0" * 64))
-    monkeypatch.setattr("kobza.evaluation.plots.draw", lambda receipts, out: [(name, "p.png") for name in receipts])
+    monkeypatch.setattr(
+        "kobza.evaluation.plots.plot_results", lambda results, out: [(name, "p.png") for name in results]
+    )
     return done
 
 
-def test_what_is_a_checkpoint_and_what_a_data_set(places):
+def test_checkpoints_and_data_sets_are_found(places):
     assert [path.name for path in find_checkpoints(places[0])] == ["630k-audioset-best.pt", "kobza-mini", "model_6"]
-    assert [(kind, path.name) for kind, path in find_sets(places[1])] == [
+    assert [(kind, path.name) for kind, path in find_data_sets(places[1])] == [
         ("musiccaps", "musiccaps"),
         ("gtzan", "gtzan"),
         ("pairs", "pairs-folk"),
     ]
 
 
-def test_all_on_all_and_one_report(places, made_up):
+def test_every_pair_is_measured_for_one_report(places, stubs):
     outcome = reproduce(*places)
-    assert len(made_up.measured) == len(set(made_up.measured)) == outcome.receipts == 9 and not outcome.failures
+    assert len(stubs.measured) == len(set(stubs.measured)) == outcome.results == 9 and not outcome.failures
     text = outcome.report.read_text(encoding="utf-8")
     assert outcome.report == places[2] / "report.md"
     assert "| 0.178 |" in text and "| 0.103 [0.077, 0.129] |" in text  # model 6, published and measured
     assert text.count("(p.png)") == 9 and "![model_6--pairs-folk](p.png)" in text
-    receipts = list((places[2] / "receipts").iterdir())
-    assert len(receipts) == 9 and not [path for path in receipts if path.suffix != ".json"]
-    assert {json.loads(path.read_text(encoding="utf-8"))["model"] for path in receipts} == {
+    files = list((places[2] / "receipts").iterdir())
+    assert len(files) == 9 and not [path for path in files if path.suffix != ".json"]
+    assert {json.loads(path.read_text(encoding="utf-8"))["model"] for path in files} == {
         "630k-audioset-best.pt",
         "kobza-mini",
         "model_6",
     }
 
 
-def test_a_stopped_run_goes_on(places, made_up, monkeypatch):
+def test_stopped_run_resumes(places, stubs, monkeypatch):
     measure, stop_after = module.evaluate, 4
 
     def stopped(*args, **more):
-        if len(made_up.measured) == stop_after:
+        if len(stubs.measured) == stop_after:
             raise KeyboardInterrupt
         return measure(*args, **more)
 
@@ -101,30 +103,30 @@ def test_a_stopped_run_goes_on(places, made_up, monkeypatch):
         reproduce(*places)
     assert len(list((places[2] / "receipts").iterdir())) == 4
     monkeypatch.setattr(module, "evaluate", measure)
-    assert reproduce(*places).receipts == 9
-    assert len(made_up.measured) == len(set(made_up.measured)) == 9
+    assert reproduce(*places).results == 9
+    assert len(stubs.measured) == len(set(stubs.measured)) == 9
     first = (places[2] / "report.md").read_bytes()
-    assert reproduce(*places).receipts == 9 and len(made_up.measured) == 9
+    assert reproduce(*places).results == 9 and len(stubs.measured) == 9
     assert (places[2] / "report.md").read_bytes() == first
 
 
-def test_another_model_other_data_and_a_damaged_receipt_are_measured_again(places, made_up):
+def test_changed_models_data_and_damaged_results_are_measured_again(places, stubs):
     reproduce(*places)
-    made_up.measured.clear()
-    made_up.fingerprints["model_6"] = "another"
-    made_up.hashes["gtzan"] = "1" * 64
+    stubs.measured.clear()
+    stubs.fingerprints["model_6"] = "another"
+    stubs.hashes["gtzan"] = "1" * 64
     (damaged,) = (places[2] / "receipts").glob("kobza-mini--musiccaps--*")
     damaged.write_text('{"fingerprint": "k', encoding="utf-8")
     outcome = reproduce(*places)
     models = ("630k-audioset-best.pt", "kobza-mini", "model_6")
     again = {("model_6", name) for name in ("musiccaps", "gtzan", "pairs-folk")} | {(m, "gtzan") for m in models}
     again.add(("kobza-mini", "musiccaps"))
-    assert set(made_up.measured) == again and outcome.receipts == 9
+    assert set(stubs.measured) == again and outcome.results == 9
     assert "model_6000" not in outcome.report.read_text(encoding="utf-8")  # the old one's figures are gone
 
 
-def test_what_fails_is_named_and_the_rest_goes_on(places, made_up):
-    made_up.broken |= {"model_6", ("kobza-mini", "gtzan"), "pairs-folk"}
+def test_failures_are_named_and_the_rest_continues(places, stubs):
+    stubs.broken |= {"model_6", ("kobza-mini", "gtzan"), "pairs-folk"}
     said = []
     outcome = reproduce(*places, said.append)
     assert outcome.failures == [
@@ -132,7 +134,7 @@ def test_what_fails_is_named_and_the_rest_goes_on(places, made_up):
         ("kobza-mini on gtzan", "RuntimeError: no more memory"),
         ("model_6", "model_6 lacks weights."),
     ]
-    assert outcome.receipts == 3
+    assert outcome.results == 3
     text = outcome.report.read_text(encoding="utf-8")
     assert "- kobza-mini on gtzan: RuntimeError: no more memory\n- model_6: model_6 lacks weights.\n" in text
     assert "model_6: model_6 lacks weights." in said and "kobza-mini on musiccaps: measuring" in said
@@ -148,16 +150,16 @@ def test_what_fails_is_named_and_the_rest_goes_on(places, made_up):
         ("checkpoints/model_6", "data", "is a checkpoint itself: give the folder around it"),
     ],
 )
-def test_nothing_there_is_a_sentence(places, made_up, capsys, checkpoints, data, sentence):
+def test_missing_input_is_an_error(places, stubs, capsys, checkpoints, data, sentence):
     root = places[0].parent
     argv = ["--checkpoints", root / checkpoints, "--data", root / data, "--out", places[2]]
     assert main(["reproduce", *map(str, argv)]) == 1
     err = capsys.readouterr().err
     assert sentence in err and err.count("\n") == 1
-    assert not places[2].exists() and not made_up.measured
+    assert not places[2].exists() and not stubs.measured
 
 
-def test_the_command_end_to_end(tiny_checkpoint, tmp_path, capsys):
+def test_command_end_to_end(tiny_checkpoint, tmp_path, capsys):
     checkpoint = Checkpoint.load(tiny_checkpoint)
     with torch.no_grad():  # random words are so alike that the self-test refuses them: apart with them
         checkpoint.model.text_model.embeddings.word_embeddings.weight.mul_(10)
@@ -183,9 +185,9 @@ def test_the_command_end_to_end(tiny_checkpoint, tmp_path, capsys):
     names = {path.name for path in (tmp_path / "out" / "plots").iterdir()}
     assert {"pairs-recall-text-to-music.png", "model_6--pairs-ranks.png", "model_6--classes-two-labels.png"} <= names
     (file,) = (tmp_path / "out" / "receipts").glob("model_6--pairs--*")
-    receipt = json.loads(file.read_text(encoding="utf-8"))
-    assert receipt["used"] == receipt["of"] == 4 and receipt["model"] == "model_6"
-    assert file.name == f"model_6--pairs--{receipt['fingerprint']}-{receipt['data_hash'][:16]}.json"
+    result = json.loads(file.read_text(encoding="utf-8"))
+    assert result["used"] == result["of"] == 4 and result["model"] == "model_6"
+    assert file.name == f"model_6--pairs--{result['fingerprint']}-{result['data_hash'][:16]}.json"
     shutil.rmtree(tmp_path / "checkpoints" / "broken")
     assert main([*argv, "--out", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().err.count("measured before") == 2

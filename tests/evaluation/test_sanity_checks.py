@@ -1,4 +1,4 @@
-"""A tiny checkpoint is broken on purpose, in each way that the doctor knows, and the doctor finds that and no more."""
+"""A tiny checkpoint is broken in each way that the checks look for; they find this fault and no other."""
 
 import copy
 
@@ -10,14 +10,15 @@ from tiny_clap import make_clap_folder
 
 from kobza import Checkpoint, KobzaFeatureExtractor, KobzaProcessor, cli
 from kobza.embedding.loader import load_embedder
-from kobza.evaluation import sanity_checks as doctor
+from kobza.evaluation import sanity_checks
+from kobza.evaluation.probe_inputs import melody
 
 CHECKS = ["weights", "unit length", "text tower", "audio tower", "batch", "half precision", "sampling rate"]
 
 
 @pytest.fixture
 def checkpoint(tiny_processor):
-    """Random, but made to hear and read: what an input brings in outweighs what all inputs share."""
+    """Random weights, scaled so that inputs get different vectors."""
     model = make_model(text_pooling="mean")
     for name, weights in model.named_parameters():
         if name.endswith(("word_embeddings.weight", "patch_embeddings.projection.weight", "v_proj.weight")):
@@ -27,15 +28,15 @@ def checkpoint(tiny_processor):
     return Checkpoint(model, copy.copy(tiny_processor), "tiny")
 
 
-def wrong(embedder) -> list[str]:
-    return [finding.name for finding in doctor.check(embedder) if not finding.ok]
+def failed_checks(embedder) -> list[str]:
+    return [result.name for result in sanity_checks.run_checks(embedder) if not result.passed]
 
 
-def test_a_sound_checkpoint_passes(checkpoint):
-    findings = doctor.check(checkpoint)
-    assert [finding.name for finding in findings] == CHECKS
-    assert [finding.sentence for finding in findings if not finding.ok] == []
-    assert all(finding.value is not None and finding.sentence.endswith(".") for finding in findings)
+def test_intact_checkpoint_passes(checkpoint):
+    results = sanity_checks.run_checks(checkpoint)
+    assert [result.name for result in results] == CHECKS
+    assert [result.message for result in results if not result.passed] == []
+    assert all(result.value is not None and result.message.endswith(".") for result in results)
 
 
 @torch.no_grad()
@@ -53,15 +54,15 @@ def break_audio(checkpoint):
 
 
 def break_half_precision(checkpoint):
-    """The same vectors in float32, whose length is made 1 at the end; in fp16 the weights are infinite."""
+    """The vectors stay the same in float32, where they are normalized; in fp16 the weights are infinite."""
     for parameter in checkpoint.model.text_projection.parameters():
         parameter.data.mul_(1e6)
 
 
 def break_batches(checkpoint):
-    """Padding taken for words, as without an attention mask."""
+    """Attend to padding, as without an attention mask."""
 
-    class Careless:
+    class NoAttentionMask:
         model_max_length, init_kwargs = 64, {}
 
         def __init__(self, tokenizer):
@@ -72,18 +73,18 @@ def break_batches(checkpoint):
             inputs["attention_mask"] = torch.ones_like(inputs["attention_mask"])
             return inputs
 
-    checkpoint.processor.tokenizer = Careless(checkpoint.processor.tokenizer)
+    checkpoint.processor.tokenizer = NoAttentionMask(checkpoint.processor.tokenizer)
 
 
-class Deaf(KobzaFeatureExtractor):
-    """Takes sound of any rate for its own."""
+class IgnoresRate(KobzaFeatureExtractor):
+    """Takes audio of any sampling rate as if it had its own."""
 
     def __call__(self, audio, sampling_rate=None, return_tensors="pt"):
         return super().__call__(audio, self.sampling_rate, return_tensors)
 
 
 def break_sampling_rate(checkpoint):
-    checkpoint.processor.feature_extractor = Deaf()
+    checkpoint.processor.feature_extractor = IgnoresRate()
 
 
 def break_unit_length(checkpoint):
@@ -107,18 +108,18 @@ def break_weights(checkpoint):
         (break_weights, "weights"),
     ],
 )
-def test_each_fault_is_found_and_no_other(checkpoint, fault, name):
+def test_each_fault_fails_its_own_check_only(checkpoint, fault, name):
     fault(checkpoint)
-    assert wrong(checkpoint) == [name]
+    assert failed_checks(checkpoint) == [name]
 
 
-def test_a_model_too_fine_for_bf16_is_found(checkpoint):
-    """A large constant that a second layer takes away again leaves nothing of a coarse number."""
+def test_model_that_loses_precision_in_bf16_is_found(checkpoint):
+    """Adding a large constant and subtracting it again loses the digits that bf16 lacks."""
     projection = checkpoint.model.text_projection
     constant = 1e4 * torch.ones(projection.out_features)
     projection.bias.data += constant
 
-    class Less(torch.nn.Module):
+    class Subtract(torch.nn.Module):
         def __init__(self):
             super().__init__()
             self.inner = projection
@@ -126,12 +127,12 @@ def test_a_model_too_fine_for_bf16_is_found(checkpoint):
         def forward(self, pooled):
             return self.inner(pooled) - constant.to(pooled.dtype)
 
-    checkpoint.model.text_projection = Less()
-    found = {finding.name: finding for finding in doctor.check(checkpoint)}
-    assert not found["half precision"].ok and "bf16" in found["half precision"].sentence
+    checkpoint.model.text_projection = Subtract()
+    found = {result.name: result for result in sanity_checks.run_checks(checkpoint)}
+    assert not found["half precision"].passed and "bf16" in found["half precision"].message
 
 
-def test_an_embedder_without_a_model_is_examined_from_outside():
+def test_embedder_without_a_model_gets_the_other_checks():
     class Oracle:
         name, sampling_rate = "oracle", 16_000
 
@@ -145,38 +146,40 @@ def test_an_embedder_without_a_model_is_examined_from_outside():
             vector = np.random.default_rng(list(held[:2000])).standard_normal(16).astype(np.float32)
             return vector / np.linalg.norm(vector)
 
-    assert [(finding.name, finding.ok) for finding in doctor.check(Oracle())] == [(n, True) for n in CHECKS[1:5]]
+    assert [(result.name, result.passed) for result in sanity_checks.run_checks(Oracle())] == [
+        (n, True) for n in CHECKS[1:5]
+    ]
 
 
-def test_the_melody_is_the_same_at_every_rate():
-    low, high = doctor.melody(16_000), doctor.melody(48_000)
+def test_melody_is_the_same_at_every_rate():
+    low, high = melody(16_000), melody(48_000)
     assert np.abs(low - high[::3]).max() < 1e-5
     power = np.abs(np.fft.rfft(high)) ** 2
     assert power[len(power) // 3 :].sum() < 1e-3 * power.sum()  # nothing to lose above 8 kHz
 
 
-def test_clap_is_examined_too(tmp_path):
-    """A random CLAP says nearly the same to all: the doctor may call it collapsed, but must find the rest in order."""
-    findings = {f.name: f for f in doctor.check(load_embedder(make_clap_folder(tmp_path), "cpu"))}
-    assert list(findings) == CHECKS
-    assert all(findings[name].ok for name in ("weights", "unit length", "batch", "half precision", "sampling rate"))
-    assert "is refused" in findings["sampling rate"].sentence
+def test_clap_gets_all_checks(tmp_path):
+    """A random CLAP embeds everything alike: it may be called collapsed, but must pass the other checks."""
+    results = {f.name: f for f in sanity_checks.run_checks(load_embedder(make_clap_folder(tmp_path), "cpu"))}
+    assert list(results) == CHECKS
+    assert all(results[name].passed for name in ("weights", "unit length", "batch", "half precision", "sampling rate"))
+    assert "is refused" in results["sampling rate"].message
 
 
 def test_the_command(checkpoint, tmp_path, capsys):
     checkpoint.save(tmp_path / "sound")
     assert cli.main(["doctor", str(tmp_path / "sound")]) == 0
-    assert "all is well" in capsys.readouterr().out
+    assert "all checks passed" in capsys.readouterr().out
     break_text(checkpoint)
     checkpoint.save(tmp_path / "broken")
     assert cli.main(["doctor", str(tmp_path / "broken")]) == 1
     printed = capsys.readouterr().out
-    assert "1 of 7 checks went wrong" in printed and printed.count("WRONG") == 1 and "collapsed" in printed
+    assert "1 of 7 checks failed" in printed and printed.count("FAILED") == 1 and "collapsed" in printed
     assert cli.main(["doctor", str(tmp_path / "nowhere")]) == 1
     assert "There is no checkpoint folder" in capsys.readouterr().err
 
 
-def test_the_processor_is_kept_as_it_was(tiny_processor):
+def test_shared_processor_is_not_modified(tiny_processor):
     assert (
         isinstance(tiny_processor, KobzaProcessor) and type(tiny_processor.feature_extractor) is KobzaFeatureExtractor
     )

@@ -2,20 +2,20 @@ import pytest
 
 from kobza.evaluation.thesis_results import published_tables
 
-FIGURES = [figure for table in published_tables() for figure in table.flat()]
+RECORDS = [record for table in published_tables() for record in table.records()]
 
 
 def value(table, system, metric, prompt=None):
     (found,) = [
         f["value"]
-        for f in FIGURES
+        for f in RECORDS
         if (f["table"], f["system"], f["metric"], f["prompt"]) == (table, system, metric, prompt)
     ]
     return found
 
 
 @pytest.mark.parametrize(
-    ("table", "figures", "total"),
+    ("table", "count", "total"),
     [
         ("2.2", 30, 351.779),
         ("2.4", 30, 250.352),
@@ -27,15 +27,15 @@ def value(table, system, metric, prompt=None):
         ("3.7", 2, 1.560),
     ],
 )
-def test_every_figure_of_every_table(table, figures, total):
-    values = [figure["value"] for figure in FIGURES if figure["table"] == table]
-    assert len(values) == figures
+def test_every_value_of_every_table(table, count, total):
+    values = [record["value"] for record in RECORDS if record["table"] == table]
+    assert len(values) == count
     assert sum(values) == pytest.approx(total, abs=1e-9)
 
 
 def test_there_is_no_other_table():
     assert [table.table for table in published_tables()] == ["2.2", "2.4", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7"]
-    assert len(FIGURES) == 95
+    assert len(RECORDS) == 95
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_there_is_no_other_table():
         ("3.4", "clap_default", (0.120, 0.301, 0.449, 43.841, 12, 0.202)),
     ],
 )
-def test_retrieval_figures(table, system, values):
+def test_retrieval_values(table, system, values):
     metrics = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10")
     assert tuple(value(table, system, metric) for metric in metrics) == values
 
@@ -73,12 +73,12 @@ def test_retrieval_figures(table, system, values):
         ("3.7", "mulan_m_resnet50", "ROC-AUC", None, 0.782),
     ],
 )
-def test_zero_shot_figures(table, system, metric, prompt, expected):
+def test_zero_shot_values(table, system, metric, prompt, expected):
     assert value(table, system, metric, prompt) == expected
 
 
 def test_settings():
-    settings = {f["system"]: f["settings"] for f in FIGURES}
+    settings = {f["system"]: f["settings"] for f in RECORDS}
     assert [settings[f"model_{i}"]["tau"] for i in range(1, 11)] == [1, 2, 0.2, 0.2, 0.2, 1, 1, 1, 1, 1]
     assert [settings[f"model_{i}"]["unfrozen_bert"] for i in range(1, 11)] == [5, 5, 5, 3, 5, 5, 5, 5, 3, 5]
     assert [settings[f"model_{i}"]["unfrozen_ast"] for i in range(1, 11)] == [0, 0, 0, 3, 5, 0, 0, 0, 0, 0]
@@ -89,10 +89,10 @@ def test_settings():
     assert (settings["mulan_m_ast"]["lr"], settings["mulan_m_resnet50"]["lr"]) == (4e-5, 5e-5)
 
 
-def test_only_mulan_cannot_be_measured_and_every_figure_names_its_source():
-    assert {f["system"] for f in FIGURES if f["published_only"]} == {"mulan_m_ast", "mulan_m_resnet50"}
-    assert all(f"table {f['table']}" in f["source"] for f in FIGURES)
-    assert {(f["dataset"], f["gallery"]) for f in FIGURES} == {
+def test_only_mulan_is_published_only_and_every_value_has_a_source():
+    assert {f["system"] for f in RECORDS if f["published_only"]} == {"mulan_m_ast", "mulan_m_resnet50"}
+    assert all(f"table {f['table']}" in f["source"] for f in RECORDS)
+    assert {(f["dataset"], f["gallery"]) for f in RECORDS} == {
         ("musiccaps", 1000),
         ("gtzan", None),
         ("magnatagatune", None),

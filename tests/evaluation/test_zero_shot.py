@@ -5,27 +5,27 @@ from recordings import ToneEar
 from kobza.evaluation import zero_shot
 
 
-def test_prompts_are_read_as_the_thesis_writes_them():
-    assert zero_shot.read_prompts(["The {genre} song", "The {} song", "{tag}"]) == ["The {} song", "{}"]
-    with pytest.raises(ValueError, match="'The song' has no gap"):
-        zero_shot.read_prompts(["{}", "The song"])
+def test_placeholder_names_of_the_thesis_are_accepted():
+    assert zero_shot.parse_prompts(["The {genre} song", "The {} song", "{tag}"]) == ["The {} song", "{}"]
+    with pytest.raises(ValueError, match="'The song' has no placeholder"):
+        zero_shot.parse_prompts(["{}", "The song"])
 
 
-def test_label_vectors_and_their_ensemble():
-    vectors = zero_shot.label_vectors(ToneEar(), ["tone {}", "tone {}00"], ["2", "30"], ensemble=True)
+def test_embed_labels_and_their_ensemble():
+    vectors = zero_shot.embed_labels(ToneEar(), ["tone {}", "tone {}00"], ["2", "30"], ensemble=True)
     assert list(vectors) == ["tone {}", "tone {}00", "ensemble"]
     assert np.array_equal(vectors["tone {}00"], ToneEar().embed_text(["tone 200", "tone 3000"]))
     mean = vectors["tone {}"] + vectors["tone {}00"]
     assert np.allclose(vectors["ensemble"], mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-6)
-    assert list(zero_shot.label_vectors(ToneEar(), ["tone {}"], ["200"], ensemble=False)) == ["tone {}"]
+    assert list(zero_shot.embed_labels(ToneEar(), ["tone {}"], ["200"], ensemble=False)) == ["tone {}"]
 
 
-def test_a_recording_gets_the_nearest_label():
+def test_recording_gets_the_nearest_label():
     text = {"good": np.eye(3), "swapped": np.eye(3)[[1, 0, 2]]}
     true = np.array([0, 0, 1, 2])
-    figures, tables = zero_shot.class_figures(np.eye(3)[true], text, true)
+    entries, tables = zero_shot.evaluate_classification(np.eye(3)[true], text, true)
     assert tables == {"good": [[2, 0, 0], [0, 1, 0], [0, 0, 1]], "swapped": [[0, 2, 0], [1, 0, 0], [0, 0, 1]]}
-    found = {(f["prompt"], f["metric"]): f["value"] for f in figures}
+    found = {(f["prompt"], f["metric"]): f["value"] for f in entries}
     assert found == {
         ("good", "F1"): 1.0,
         ("good", "accuracy"): 1.0,
@@ -34,9 +34,9 @@ def test_a_recording_gets_the_nearest_label():
     }
 
 
-def test_tags_are_scored_by_cosine_and_one_sided_ones_left_out():
+def test_tags_on_all_or_no_recordings_are_left_out():
     audio = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
-    right = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0]], bool)
-    figures, areas = zero_shot.tag_figures(audio, {"{}": np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])}, right)
+    has_tag = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0]], bool)
+    entries, areas = zero_shot.evaluate_tagging(audio, {"{}": np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])}, has_tag)
     assert areas["{}"][:2] == [1.0, 0.0] and np.isnan(areas["{}"][2])
-    assert (figures[0]["metric"], figures[0]["classes"], figures[0]["value"]) == ("ROC-AUC", 2, 0.5)
+    assert (entries[0]["metric"], entries[0]["classes"], entries[0]["value"]) == ("ROC-AUC", 2, 0.5)

@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from evaluation.made_receipts import genre_receipt, retrieval_receipt
+from evaluation.sample_results import genre_result, retrieval_result
 
 from kobza import Checkpoint
 from kobza.export.card import LIMITS, describe, model_card
@@ -13,7 +13,7 @@ def head_of(card: str) -> dict:
 
 
 def test_a_card_says_what_it_is_how_to_use_it_and_where_it_fails():
-    receipts = [make(fingerprint=FINGERPRINT) for make in (retrieval_receipt, genre_receipt)]
+    receipts = [make(fingerprint=FINGERPRINT) for make in (retrieval_result, genre_result)]
     card = model_card(
         "me/ear", "An ear.", FINGERPRINT, [("MusicCaps", "CC BY-SA 4.0")], receipts, more="## Settings\n\nx"
     )
@@ -41,4 +41,4 @@ def test_what_is_not_known_is_said_not_left_out(tiny_checkpoint):
 
 def test_figures_of_another_checkpoint_are_refused():
     with pytest.raises(ValueError, match=f"A receipt is of the checkpoint {FINGERPRINT}, but this one is fedc"):
-        model_card("me/ear", "An ear.", "fedcba9876543210", receipts=[retrieval_receipt(fingerprint=FINGERPRINT)])
+        model_card("me/ear", "An ear.", "fedcba9876543210", receipts=[retrieval_result(fingerprint=FINGERPRINT)])

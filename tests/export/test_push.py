@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from evaluation.made_receipts import retrieval_receipt
+from evaluation.sample_results import retrieval_result
 from huggingface_hub import HfApi, constants
 from loopback_hub import TOKEN, Hub
 
@@ -365,7 +365,7 @@ def test_a_checkpoint_keeps_its_card_and_what_the_card_shows(tiny_checkpoint, tm
     for name in ("curves.png", "optimizer.pt"):
         (source / name).write_bytes(b"...")
     checkpoint = Checkpoint.load(source, "cpu")
-    receipt = retrieval_receipt(fingerprint=checkpoint.fingerprint)
+    receipt = retrieval_result(fingerprint=checkpoint.fingerprint)
     assemble(checkpoint, tmp_path / "out", MODEL, [receipt])
     card = (tmp_path / "out" / "README.md").read_text()
     assert "# Mine" in card and "license: mit" in card and f"Fingerprint: `{checkpoint.fingerprint}`" in card
@@ -378,13 +378,13 @@ def test_a_checkpoint_keeps_its_card_and_what_the_card_shows(tiny_checkpoint, tm
     [
         (["me/a/b"], "me/a/b"),
         (["me/x", "--source", "MusicCaps"], "'MusicCaps' is not WHAT=LICENCE"),
-        (["me/x", "--receipt", "{card}"], "is not a receipt"),
+        (["me/x", "--receipt", "{card}"], "is not a result of kobza evaluate"),
         (["me/x", "--receipt", "{other}"], "A receipt is of the checkpoint 0123456789abcdef, but this one is"),
     ],
 )
 def test_wrong_arguments_are_sentences(tiny_checkpoint, tmp_path, capsys, arguments, sentence):
     (tmp_path / "card").write_text("# no JSON")
-    (tmp_path / "other").write_text(json.dumps(retrieval_receipt(fingerprint="0123456789abcdef")))
+    (tmp_path / "other").write_text(json.dumps(retrieval_result(fingerprint="0123456789abcdef")))
     arguments = [argument.format(card=tmp_path / "card", other=tmp_path / "other") for argument in arguments]
     assert main(["push", *arguments, "--model", tiny_checkpoint, "--dry-run"]) == 1
     errors = capsys.readouterr().err

@@ -12,7 +12,7 @@ from recordings import tone, write
 from safetensors.torch import load_file
 
 from kobza.data.musiccaps import split_of
-from kobza.data.splits import place_of
+from kobza.data.splits import hash_fraction
 from kobza.training.arguments import DataArguments
 from kobza.training.data_sources import load_splits
 from kobza.training.run import main
@@ -23,7 +23,7 @@ def ids_of(part):
 
 
 # names that fall where they are needed: the hash of a name decides its part
-NAMES = sorted((f"{k}.flac" for k in range(60)), key=place_of)[2::5]
+NAMES = sorted((f"{k}.flac" for k in range(60)), key=hash_fraction)[2::5]
 YTIDS = [ytid for part, n in (("train", 8), ("validation", 2), ("test", 2)) for ytid in islice(ids_of(part), n)]
 BROKEN = NAMES[5]
 

@@ -1,4 +1,4 @@
-"""The sound that `kobza bench` measures with: recordings of every kind, made on the spot."""
+"""Recordings for the benchmarks, in every format, synthesized when they are needed."""
 
 import functools
 import shutil
@@ -10,70 +10,82 @@ import av
 import numpy as np
 
 from kobza.audio import load_audio
-from kobza.synth.album import random_pieces, render
+from kobza.synth.album import Piece, random_pieces, render
 
-RATE = 44_100
-SECONDS = 180  # of a made track
-KINDS = {"mp3": ("libmp3lame", "mp3"), "ogg": ("libopus", "ogg"), "flac": ("flac", "flac")}  # encoder, container
+SAMPLING_RATE = 44_100  # Hz
+TRACK_SECONDS = 180
+FORMATS = {"mp3": ("libmp3lame", "mp3"), "ogg": ("libopus", "ogg"), "flac": ("flac", "flac")}  # encoder, container
+OPUS_SAMPLING_RATE = 48_000  # Hz; the highest that Opus has, and it has no 44,100
 
 
 @functools.cache
-def made_music(seconds: int = SECONDS) -> Path:
-    """A folder with two recordings of each kind, stereo, 44.1 kHz; it goes with the process."""
+def synthetic_tracks(seconds: int = TRACK_SECONDS) -> Path:
+    """A folder with two stereo recordings of each format; it is deleted when the process ends."""
     folder = tempfile.TemporaryDirectory(prefix="kobza-bench-")
     _folders.append(folder)
 
-    def make(piece, kind):
-        sound = np.resize(render(piece, RATE), (2, RATE * seconds)).astype(np.float32)
-        encode(Path(folder.name) / f"{piece.name}.{kind}", sound, *KINDS[kind])
+    def write(piece: Piece, extension: str) -> None:
+        samples = np.resize(render(piece, SAMPLING_RATE), (2, SAMPLING_RATE * seconds)).astype(np.float32)
+        encode(Path(folder.name) / f"{piece.name}.{extension}", samples, *FORMATS[extension])
 
-    with ThreadPoolExecutor() as pool:  # making it takes longer than most of what is measured with it
-        list(pool.map(make, random_pieces(2 * len(KINDS), seed=1), 2 * list(KINDS)))
+    with ThreadPoolExecutor() as pool:  # synthesis takes longer than most of what is measured with it
+        list(pool.map(write, random_pieces(2 * len(FORMATS), seed=1), 2 * list(FORMATS)))
     return Path(folder.name)
 
 
-_folders: list[tempfile.TemporaryDirectory] = []  # deleted at the end of the process
+_folders: list[tempfile.TemporaryDirectory] = []  # keeps them from being deleted before the process ends
 
 
-def encode(path: Path, sound: np.ndarray, encoder: str, container: str, times: int = 1) -> None:
+def encode(path: Path, samples: np.ndarray, encoder: str, container: str, times: int = 1) -> None:
+    """Write samples (2, n) float32 at `SAMPLING_RATE`, `times` over."""
     with av.open(str(path), "w", format=container) as file:
-        rate = 48_000 if encoder == "libopus" else RATE  # Opus knows no other
+        rate = OPUS_SAMPLING_RATE if encoder == "libopus" else SAMPLING_RATE
         stream = file.add_stream(encoder, rate=rate, layout="stereo")
+        if not isinstance(stream, av.AudioStream):
+            raise ValueError(f"{encoder} is not an audio encoder.")
         resampler = av.AudioResampler(stream.format.name, "stereo", rate, frame_size=stream.frame_size or rate)
-        for start in times * [*range(0, sound.shape[1], RATE)]:
-            second = np.ascontiguousarray(sound[:, start : start + RATE])
+        for start in times * [*range(0, samples.shape[1], SAMPLING_RATE)]:
+            second = np.ascontiguousarray(samples[:, start : start + SAMPLING_RATE])
             frame = av.AudioFrame.from_ndarray(second, format="fltp", layout="stereo")
-            frame.rate = RATE
-            for part in resampler.resample(frame):
-                file.mux(stream.encode(part))
-        for part in [*resampler.resample(None), None]:
-            file.mux(stream.encode(part))
+            frame.rate = SAMPLING_RATE
+            for resampled in resampler.resample(frame):
+                file.mux(stream.encode(resampled))
+        for resampled in resampler.resample(None):
+            file.mux(stream.encode(resampled))
+        file.mux(stream.encode(None))
 
 
-def decode(path: Path) -> int:
-    """The number of samples; here, where a new process finds it without importing torch."""
+def decoded_samples(path: Path) -> int:
+    """Decode a recording and count its samples; in this module, so that a new process need not import torch for it."""
     return len(load_audio(path))
 
 
-def copies(folder: Path, count: int) -> Path:
+def copy_tracks(folder: Path, count: int) -> Path:
+    """Fill a new folder with `count` copies of the synthetic tracks."""
     folder.mkdir()
-    paths = sorted(made_music().iterdir())
+    paths = sorted(synthetic_tracks().iterdir())
     for i in range(count):
-        shutil.copyfile(paths[i % len(paths)], folder / f"{i}{paths[i % len(paths)].suffix}")
+        path = paths[i % len(paths)]
+        shutil.copyfile(path, folder / f"{i}{path.suffix}")
     return folder
 
 
-def thousand(folder: Path) -> Path:
-    """Short pieces of the made tracks: memory does not depend on how long they are, time does."""
+def thousand_tracks(folder: Path) -> Path:
+    """Fill a new folder with 1,000 excerpts of 20 s: the length of tracks changes the time, not the memory."""
     folder.mkdir()
-    sound = np.stack([load_audio(sorted(made_music().iterdir())[0], RATE)] * 2)
+    samples = _first_track_in_stereo()
     for i in range(1000):
-        encode(folder / f"{i}.flac", sound[:, i * RATE // 10 :][:, : 20 * RATE], *KINDS["flac"])
+        start = i * SAMPLING_RATE // 10
+        encode(folder / f"{i}.flac", samples[:, start : start + 20 * SAMPLING_RATE], *FORMATS["flac"])
     return folder
 
 
-def three_hours(folder: Path) -> Path:
+def three_hour_track(folder: Path) -> Path:
+    """Fill a new folder with one recording of three hours."""
     folder.mkdir()
-    sound = np.stack([load_audio(sorted(made_music().iterdir())[0], RATE)] * 2)
-    encode(folder / "long.mp3", sound, *KINDS["mp3"], times=3 * 3600 // SECONDS)
+    encode(folder / "long.mp3", _first_track_in_stereo(), *FORMATS["mp3"], times=3 * 3600 // TRACK_SECONDS)
     return folder
+
+
+def _first_track_in_stereo() -> np.ndarray:
+    return np.stack([load_audio(sorted(synthetic_tracks().iterdir())[0], SAMPLING_RATE)] * 2)

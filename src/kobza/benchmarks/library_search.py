@@ -1,8 +1,7 @@
-"""How long a search takes and whether it is exact, on made-up libraries of any size:
-`python -m kobza.benchmarks.library_search`.
+"""Search time and recall on synthetic libraries of any size: `python -m kobza.benchmarks.library_search`.
 
-Vectors lie as music does: the windows of a track near each other, tracks around styles. What is found is compared with
-numpy over the same vectors, and filters with `filters.matches`, in the same run.
+Vectors are distributed like those of music: the windows of a track near each other, tracks around styles. Results are
+compared with an exhaustive search by numpy, and filters with `filters.tree.matches`, in the same run.
 """
 
 import argparse
@@ -12,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from kobza.library.filters.tree import matches
 from kobza.library.records import Rev, Track, normalised_mean
 from kobza.library.stores.base import Store, open_store
 
-DIM, WINDOWS_A_TRACK, WARM_UP = 128, 24, 5
+Scope = Literal["track", "moment"]
+DIM = 128
+WINDOWS_PER_TRACK = 24  # 4 minutes
+WARM_UP_QUERIES = 5
+SCOPES: tuple[Scope, ...] = ("track", "moment")
 FILTERS = {
     "none": None,
     "selective (1 %)": 'artist in ("artist 3", "artist 5")',
@@ -30,22 +34,32 @@ GENRES = ("Jazz", "Blues", "Rock", "Hip Hop", "Polka", "Ambient", "Folk", "Techn
 
 
 @dataclass(frozen=True)
-class Searches:
-    """Times in milliseconds; recall against the exact answer, 1 if none is missed."""
+class SearchTimes:
+    """Times in milliseconds; recall against the exact results, 1 if none is missed.
+
+    Attributes:
+        where: the name of the filter, a key of `FILTERS`.
+        matching: how many tracks match it.
+        cpu_p95: of CPU time, which says more than wall-clock time where the machine is not idle.
+    """
 
     windows: int
-    by: str
+    by: Scope
     where: str
-    passing: int  # tracks
+    matching: int
     p50: float
     p95: float
-    cpu_p95: float  # of processor time: nearer to what an idle machine takes, where this one is not
+    cpu_p95: float
     recall: float
 
 
 @dataclass(frozen=True)
-class Opening:
-    """Seconds to write the library, to write its search files, to the first answer with and without these; MiB."""
+class LibraryCosts:
+    """Seconds to write the library and its index files, seconds to the first result with and without these; MiB.
+
+    Attributes:
+        memory: growth of the process from opening the library to the first result, mapped file pages included.
+    """
 
     windows: int
     fill: float
@@ -54,114 +68,118 @@ class Opening:
     first_search_without_files: float
     database: float
     search_files: float
-    memory: float  # by which the process grows from opening the library to the first answer, the file's pages included
+    memory: float
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def _resident() -> float:
-    """The process's memory in MiB (Linux)."""
+def _resident_memory() -> float:
+    """MiB (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def made_tracks(windows: int, seed: int = 0) -> Iterator[tuple[Track, np.ndarray]]:
-    """Tracks of 4 minutes with tags, and their vectors (WINDOWS_A_TRACK, DIM) float16 of unit length."""
+def synthetic_library(windows: int, seed: int = 0) -> Iterator[tuple[Track, np.ndarray]]:
+    """Tracks of 4 minutes with tags, and their vectors (WINDOWS_PER_TRACK, DIM) float16 of unit length."""
     rng = np.random.default_rng(seed)
     styles = _unit(rng.standard_normal((200, DIM)))
-    for i in range(windows // WINDOWS_A_TRACK):
-        middle = styles[rng.integers(len(styles))] + 0.08 * rng.standard_normal(DIM)
-        vectors = _unit(middle + 0.05 * rng.standard_normal((WINDOWS_A_TRACK, DIM))).astype(np.float16)
+    for i in range(windows // WINDOWS_PER_TRACK):
+        centre = styles[rng.integers(len(styles))] + 0.08 * rng.standard_normal(DIM)
+        vectors = _unit(centre + 0.05 * rng.standard_normal((WINDOWS_PER_TRACK, DIM))).astype(np.float16)
         year = int(rng.integers(1950, 2025)) if rng.random() < 0.9 else None
         genre, artist = GENRES[rng.integers(len(GENRES))], f"Artist {rng.integers(200)}"
         path = f"/music/{artist}/{i}.flac"
-        yield Track(path, f"Title {i}", artist, f"Album {i // 10}", genre, year, 10.0 * WINDOWS_A_TRACK), vectors
+        yield Track(path, f"Title {i}", artist, f"Album {i // 10}", genre, year, 10.0 * WINDOWS_PER_TRACK), vectors
 
 
 def fill(store: Store, tracks: list[tuple[Track, np.ndarray]]) -> None:
-    starts = [10.0 * i for i in range(WINDOWS_A_TRACK)]
+    starts = [10.0 * i for i in range(WINDOWS_PER_TRACK)]
     with store.writing():
         for i, (track, vectors) in enumerate(tracks):
             store.upsert(track, Rev(i, i, i.to_bytes(16)), starts, vectors)
 
 
 def measure(
-    store: Store, tracks: list[tuple[Track, np.ndarray]], by: str, where: str, queries: np.ndarray, k: int = 10
-) -> Searches:
-    """Time and recall of the store's search for each of `queries` (n, DIM) under the filter of that name."""
-    tree = parse_filter(FILTERS[where]) if FILTERS[where] else None
-    passing = [i for i, (track, _) in enumerate(tracks) if tree is None or matches(tree, track)]
-    times, worked, found = [], [], []
-    for i, query in enumerate(np.concatenate([queries[:WARM_UP], queries])):
-        start, work = time.perf_counter(), time.process_time()
+    store: Store, tracks: list[tuple[Track, np.ndarray]], by: Scope, where: str, queries: np.ndarray, k: int = 10
+) -> SearchTimes:
+    """Time and recall of the store's search for each of `queries` (n, DIM), with the filter `FILTERS[where]`."""
+    text = FILTERS[where]
+    tree = parse_filter(text) if text else None
+    matching = [i for i, (track, _) in enumerate(tracks) if tree is None or matches(tree, track)]
+    wall_times, cpu_times, found = [], [], []
+    for i, query in enumerate(np.concatenate([queries[:WARM_UP_QUERIES], queries])):
+        wall_start, cpu_start = time.perf_counter(), time.process_time()
         hits = store.search(query, k, tree, by)
-        if i >= WARM_UP:
-            times.append(1000 * (time.perf_counter() - start))
-            worked.append(1000 * (time.process_time() - work))
+        if i >= WARM_UP_QUERIES:
+            wall_times.append(1000 * (time.perf_counter() - wall_start))
+            cpu_times.append(1000 * (time.process_time() - cpu_start))
             found.append({track.path for _, track, _ in hits})
-    best = [{tracks[i][0].path for i in places} for places in exact(tracks, passing, by, queries, k)]
+    best = [{tracks[i][0].path for i in indices} for indices in exact_search(tracks, matching, by, queries, k)]
     recall = sum(len(a & b) for a, b in zip(found, best, strict=True)) / sum(map(len, best))
-    p50, p95 = map(float, np.percentile(times, (50, 95)))
-    windows, cpu_p95 = sum(len(vectors) for _, vectors in tracks), float(np.percentile(worked, 95))
-    return Searches(windows, by, where, len(passing), p50, p95, cpu_p95, recall)
+    windows = sum(len(vectors) for _, vectors in tracks)
+    p50, p95 = map(float, np.percentile(wall_times, (50, 95)))
+    cpu_p95 = float(np.percentile(cpu_times, 95))
+    return SearchTimes(windows, by, where, len(matching), p50, p95, cpu_p95, recall)
 
 
-def exact(
-    tracks: list[tuple[Track, np.ndarray]], passing: list[int], by: str, queries: np.ndarray, k: int
+def exact_search(
+    tracks: list[tuple[Track, np.ndarray]], matching: list[int], by: Scope, queries: np.ndarray, k: int
 ) -> list[list[int]]:
-    """The places in `tracks` of the best k of those passing, for each query, by numpy and nothing else."""
-    scores = np.empty((len(queries), len(passing)), np.float32)
-    for column, i in enumerate(passing):
+    """For each query, the indices in `tracks` of the best k of those `matching`, by exhaustive search with numpy."""
+    scores = np.empty((len(queries), len(matching)), np.float32)
+    for column, i in enumerate(matching):
         vectors = tracks[i][1]
         rows = normalised_mean(vectors).astype(np.float16)[None] if by == "track" else vectors
         scores[:, column] = (rows.astype(np.float32) @ queries.T).max(axis=0)
-    return [[passing[column] for column in np.argsort(-row, kind="stable")[:k]] for row in scores]
+    return [[matching[column] for column in np.argsort(-row, kind="stable")[:k]] for row in scores]
 
 
-def run(windows: int, folder: Path, queries: int = 100) -> tuple[Opening, list[Searches]]:
-    """Make a library of so many windows in `folder` and measure it."""
+def run(windows: int, folder: Path, queries: int = 100) -> tuple[LibraryCosts, list[SearchTimes]]:
+    """Write a synthetic library of so many windows into `folder` and measure it with so many queries."""
 
     def first_search() -> tuple[float, float]:
-        start, before = time.perf_counter(), _resident()
+        """Seconds, and MiB."""
+        start, memory_before = time.perf_counter(), _resident_memory()
         reader = open_store(folder, read_only=True)
-        reader.search(asked[0], 10, by="moment")
-        took, taken = time.perf_counter() - start, _resident() - before
+        reader.search(query_vectors[0], 10, by="moment")
+        seconds, memory = time.perf_counter() - start, _resident_memory() - memory_before
         reader.close()
-        return took, taken
+        return seconds, memory
 
-    tracks = list(made_tracks(windows))
+    tracks = list(synthetic_library(windows))
     rng = np.random.default_rng(1)
-    middles = np.stack([tracks[i][1][0] for i in rng.integers(len(tracks), size=queries)])
-    asked = _unit(middles + 0.05 * rng.standard_normal((queries, DIM))).astype(np.float32)  # near some of the music
+    near = np.stack([tracks[i][1][0] for i in rng.integers(len(tracks), size=queries)])
+    query_vectors = _unit(near + 0.05 * rng.standard_normal((queries, DIM))).astype(np.float32)
     store = open_store(folder)
     start = time.perf_counter()
     fill(store, tracks)
-    filled = time.perf_counter()
-    unaided, _ = first_search()
-    kept = time.perf_counter()
+    fill_seconds = time.perf_counter() - start
+    without_files, _ = first_search()
+    start = time.perf_counter()
     store.optimize()
-    optimized = time.perf_counter() - kept
-    aided, memory = first_search()
-    searches = [measure(store, tracks, by, where, asked) for by in ("track", "moment") for where in FILTERS]
+    optimize_seconds = time.perf_counter() - start
+    with_files, memory = first_search()
+    searches = [measure(store, tracks, by, where, query_vectors) for by in SCOPES for where in FILTERS]
     store.close()
     sizes = {path: path.stat().st_size / 2**20 for path in folder.iterdir()}
     database = sum(size for path, size in sizes.items() if path.name.startswith("kobza.db"))
     files = sum(size for path, size in sizes.items() if path.name.startswith("search-"))
-    return Opening(windows, filled - start, optimized, aided, unaided, database, files, memory), searches
+    costs = LibraryCosts(windows, fill_seconds, optimize_seconds, with_files, without_files, database, files, memory)
+    return costs, searches
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Search times and recall of made-up libraries.")
+    parser = argparse.ArgumentParser(description="Search times and recall of synthetic libraries.")
     parser.add_argument("windows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     for windows in parser.parse_args().windows:
         with tempfile.TemporaryDirectory() as folder:
-            opening, searches = run(windows, Path(folder))
-        print(", ".join(f"{name} {value:.4g}" for name, value in asdict(opening).items()))
+            costs, searches = run(windows, Path(folder))
+        print(", ".join(f"{name} {value:.4g}" for name, value in asdict(costs).items()))
         for row in searches:
             print(
-                f"{row.windows:>9} windows, by {row.by:6}, filter {row.where:15} ({row.passing} tracks pass): "
-                f"p50 {row.p50:.1f} ms, p95 {row.p95:.1f} ms (processor {row.cpu_p95:.1f} ms), recall {row.recall:.4f}"
+                f"{row.windows:>9} windows, by {row.by:6}, filter {row.where:15} ({row.matching} tracks match): "
+                f"p50 {row.p50:.1f} ms, p95 {row.p95:.1f} ms (CPU {row.cpu_p95:.1f} ms), recall {row.recall:.4f}"
             )
 
 

@@ -1,13 +1,13 @@
-"""What composed wishes, strengths and playlists are worth, on pieces whose instruments are known.
+"""Quality of composed queries, match words and playlists, on synthetic pieces whose instruments are known.
 
     python -m kobza.benchmarks.query_quality --seeds 202 205 206 [--pieces 300] [--pairs FOLDER]
 
-A case of composition is a word that is wanted and one that is not, such that the plain query fails: of the K best for
-"piano", one at least has drums, though K or more pieces have piano and no drums. "piano -drums" succeeds if fewer of
-its K best have drums, and no fewer have piano.
+A case of composition is a wanted and an unwanted word for which the plain query fails: of the top K for "piano", at
+least one has drums, though K pieces or more have piano and no drums. "piano -drums" succeeds if fewer of its top K have
+drums, and no fewer have piano.
 
-The constants of `wishes.py` were chosen on pieces of the seeds 101, 103 and 104, the limits of `strength.py` on these
-and on 61 recordings of MusicCaps, with other foreign sentences than those below.
+The constants of `library/search/query.py` were chosen on pieces of the seeds 101, 103 and 104, the limits of
+`library/calibration.py` on these and on 61 recordings of MusicCaps, with other unrelated sentences than those below.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import Wish, compose
 from kobza.synth.album import Piece, random_pieces, render
 
-K = 5
-# A word that people search for, and the pieces' instruments that it names.
-WORDS = {
+K = 5  # results that count
+# A word that people search for: the instruments of the pieces that it names.
+INSTRUMENT_WORDS = {
     **{
         word: {word}
         for word in (
@@ -45,8 +45,8 @@ WORDS = {
     "church bells": {"bells"},
     "synthesizer": {"synth lead", "square lead", "synth pad", "synth bass"},
 }
-# What no piece of Kobza's own and little music is like.
-FOREIGN = (
+# Sentences that describe none of the synthetic pieces, and hardly any music.
+UNRELATED_SENTENCES = (
     *("a dog barking in the rain", "bagpipes", "a kettle coming to the boil", "the minutes of a board meeting"),
     *("how to change a bicycle tyre", "a goat on a mountain", "helicopter overhead", "instructions for a dishwasher"),
     *("a toddler laughing", "the price of wheat", "frogs at night", "someone sneezing", "a debate in parliament"),
@@ -58,8 +58,14 @@ FOREIGN = (
 )
 
 
-class Composed(NamedTuple):
-    """Over `cases`: shares of success; of the K best, shares with the wanted and the unwanted before and after."""
+class CompositionQuality(NamedTuple):
+    """Results over `cases`.
+
+    Attributes:
+        success: the fraction of cases that succeed.
+        wanted: the fraction of the top K that has the wanted instrument, for the plain query and the composed one.
+        unwanted: the same for the unwanted instrument.
+    """
 
     cases: int
     success: float
@@ -67,67 +73,98 @@ class Composed(NamedTuple):
     unwanted: tuple[float, float]
 
 
-def heard_in(pieces: list[Piece]) -> dict[str, np.ndarray]:
-    """For each word, which pieces it is heard in: (pieces,) of bool."""
-    return {word: np.array([bool(names & set(piece.instruments)) for piece in pieces]) for word, names in WORDS.items()}
+def pieces_with_instrument(pieces: list[Piece]) -> dict[str, np.ndarray]:
+    """For each of `INSTRUMENT_WORDS`, which pieces have it: (pieces,) of bool."""
+    return {
+        word: np.array([bool(names & set(piece.instruments)) for piece in pieces])
+        for word, names in INSTRUMENT_WORDS.items()
+    }
 
 
-def embed_pieces(pieces: Iterable[Piece], model) -> np.ndarray:
-    """(pieces, dim): each as a library would keep it."""
-    rule = model.sampling_rate, model.window_seconds, model.min_window_seconds
-    sounds = (render(piece, model.sampling_rate).mean(axis=0) for piece in pieces)
-    return np.stack([normalised_mean(model.embed_windows([part for _, part in windows([s], *rule)])) for s in sounds])
+def embed_pieces(pieces: Iterable[Piece], embedder) -> np.ndarray:
+    """(pieces, dim): the vectors that a library would store."""
+    window_rule = embedder.sampling_rate, embedder.window_seconds, embedder.min_window_seconds
+    vectors = []
+    for piece in pieces:
+        mono = render(piece, embedder.sampling_rate).mean(axis=0)
+        vectors.append(normalised_mean(embedder.embed_windows([wave for _, wave in windows([mono], *window_rule)])))
+    return np.stack(vectors)
 
 
-def composition(pieces: list[Piece], tracks: np.ndarray, model, spread: Spread, sentence: str = "") -> Composed:
-    """Of "wanted -unwanted", or of a `sentence` like "{} without {}" as a query of its own."""
-    heard, text = heard_in(pieces), dict(zip(WORDS, model.embed_text(list(WORDS)), strict=True))
+def composition_quality(
+    pieces: list[Piece], tracks: np.ndarray, embedder, spread: Spread, sentence: str = ""
+) -> CompositionQuality:
+    """Quality of "wanted -unwanted", or of a `sentence` such as "{} without {}" that is embedded in its place.
 
-    def shares(query: np.ndarray, *words: str) -> list[float]:
-        best = np.argsort(-(tracks @ query))[:K]
-        return [float(heard[word][best].mean()) for word in words]
+    Args:
+        tracks: (pieces, dim), from `embed_pieces`.
+    """
+    has_instrument = pieces_with_instrument(pieces)
+    words = list(INSTRUMENT_WORDS)
+    text = dict(zip(words, embedder.embed_text(words), strict=True))
 
-    rows = []
-    for wanted, unwanted in permutations(WORDS, 2):
-        one_is_the_other = WORDS[wanted] <= WORDS[unwanted] or WORDS[unwanted] <= WORDS[wanted]
-        if one_is_the_other or (heard[wanted] & ~heard[unwanted]).sum() < K:
+    def fractions(query: np.ndarray, wanted: str, unwanted: str) -> tuple[float, float]:
+        """Of the top K, the fraction with the wanted instrument, and with the unwanted one."""
+        top = np.argsort(-(tracks @ query))[:K]
+        return float(has_instrument[wanted][top].mean()), float(has_instrument[unwanted][top].mean())
+
+    before, after = [], []
+    for wanted, unwanted in permutations(INSTRUMENT_WORDS, 2):
+        if _overlap(wanted, unwanted) or (has_instrument[wanted] & ~has_instrument[unwanted]).sum() < K:
             continue
-        before = shares(text[wanted], wanted, unwanted)
-        if before[1]:
-            wishes = [Wish(wanted), Wish(unwanted, -1.0)]
-            query = compose(wishes, np.stack([text[wanted], text[unwanted]]), spread)
-            if sentence:
-                query = model.embed_text([sentence.format(wanted, unwanted)])[0]
-            after = shares(query, wanted, unwanted)
-            rows.append((after[0] >= before[0] and after[1] < before[1], before[0], after[0], before[1], after[1]))
-    success, *means = np.mean(rows, axis=0).tolist() if rows else [0.0] * 5
-    return Composed(len(rows), success, tuple(means[:2]), tuple(means[2:]))
+        plain = fractions(text[wanted], wanted, unwanted)
+        if plain[1] == 0:
+            continue
+        if sentence:
+            query = embedder.embed_text([sentence.format(wanted, unwanted)])[0]
+        else:
+            terms = [Wish(wanted), Wish(unwanted, -1.0)]
+            query = compose(terms, np.stack([text[wanted], text[unwanted]]), spread)
+        before.append(plain)
+        after.append(fractions(query, wanted, unwanted))
+    if not before:
+        return CompositionQuality(0, 0.0, (0.0, 0.0), (0.0, 0.0))
+    plain_fractions, composed_fractions = np.array(before), np.array(after)  # (cases, 2): wanted, unwanted
+    keeps_wanted = composed_fractions[:, 0] >= plain_fractions[:, 0]
+    has_less_unwanted = composed_fractions[:, 1] < plain_fractions[:, 1]
+    return CompositionQuality(
+        cases=len(before),
+        success=float((keeps_wanted & has_less_unwanted).mean()),
+        wanted=(float(plain_fractions[:, 0].mean()), float(composed_fractions[:, 0].mean())),
+        unwanted=(float(plain_fractions[:, 1].mean()), float(composed_fractions[:, 1].mean())),
+    )
 
 
-def fitting(queries: list[str], tracks: np.ndarray, model, spread: Spread) -> tuple[float, float]:
-    """Shares of queries whose strongest match is fair or better, and strong."""
-    best = np.array([spread.strength(query, tracks).max() for query in model.embed_text(queries)])
+def _overlap(word: str, other: str) -> bool:
+    """Whether one word names nothing that the other does not."""
+    return INSTRUMENT_WORDS[word] <= INSTRUMENT_WORDS[other] or INSTRUMENT_WORDS[other] <= INSTRUMENT_WORDS[word]
+
+
+def match_fractions(queries: list[str], tracks: np.ndarray, embedder, spread: Spread) -> tuple[float, float]:
+    """The fractions of queries whose best match is called fair or better, and strong."""
+    best = np.array([spread.strength(query, tracks).max() for query in embedder.embed_text(queries)])
     return float((best >= FAIR).mean()), float((best >= STRONG).mean())
 
 
-def smoothness(tracks: np.ndarray, k: int = 10, ways: int = 50) -> tuple[float, float]:
-    """Mean cosine of neighbours in playlists between two random tracks; and with the same tracks shuffled between."""
-    rng, named = np.random.default_rng(0), [Track(str(i)) for i in range(len(tracks))]
+def playlist_smoothness(tracks: np.ndarray, k: int = 10, playlists: int = 50) -> tuple[float, float]:
+    """Mean cosine of consecutive tracks in playlists between two random tracks; and in the same playlists shuffled."""
+    rng = np.random.default_rng(0)
+    records = [Track(str(i)) for i in range(len(tracks))]
 
     def search(vector: np.ndarray, n: int) -> list[tuple[float, Track, float]]:
         scores = tracks @ vector
-        return [(float(scores[i]), named[i], 0.0) for i in np.argsort(-scores)[:n]]
+        return [(float(scores[i]), records[i], 0.0) for i in np.argsort(-scores)[:n]]
 
-    def steps(order: list[int]) -> float:
+    def mean_cosine(order: list[int]) -> float:
         return float(np.mean([tracks[a] @ tracks[b] for a, b in pairwise(order)]))
 
     smooth, shuffled = [], []
-    for _ in range(ways):
+    for _ in range(playlists):
         a, b = rng.choice(len(tracks), 2, replace=False)
-        ends = (named[a], tracks[a]), (named[b], tracks[b])
+        ends = (records[a], tracks[a]), (records[b], tracks[b])
         order = [int(hit.track.path) for hit in smooth_order(*ends, k, search, lambda track: tracks[int(track.path)])]
-        smooth.append(steps(order))
-        shuffled.append(steps([order[0], *rng.permutation(order[1:-1]).tolist(), order[-1]]))
+        smooth.append(mean_cosine(order))
+        shuffled.append(mean_cosine([order[0], *rng.permutation(order[1:-1]).tolist(), order[-1]]))
     return float(np.mean(smooth)), float(np.mean(shuffled))
 
 
@@ -136,32 +173,31 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[202, 205, 206], help="a library of made pieces for each"
-    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[202, 205, 206], help="a synthetic library for each")
     parser.add_argument("--pieces", type=int, default=300, help="in each library")
-    parser.add_argument("--pairs", metavar="FOLDER", help="captioned recordings to measure strengths on")
+    parser.add_argument("--pairs", metavar="FOLDER", help="captioned recordings, to check the match words on")
     args = parser.parse_args()
-    model = Checkpoint.load(args.checkpoint)
-    spread = spread_of(model)
+    embedder = Checkpoint.load(args.checkpoint)
+    spread = spread_of(embedder)
+    unrelated = list(UNRELATED_SENTENCES)
     for seed in args.seeds:
         pieces = random_pieces(args.pieces, seed)
-        tracks, heard = embed_pieces(pieces, model), heard_in(pieces)
+        tracks = embed_pieces(pieces, embedder)
         print(f"{args.pieces} pieces of seed {seed}")
         for name, sentence in (("a -b", ""), ("as a sentence: a without b", "{} without {}")):
-            print(f"  {name}: {composition(pieces, tracks, model, spread, sentence)}")
-        there = [word for word in WORDS if heard[word].any()]
-        print(f"  words that are there, called fair, strong: {fitting(there, tracks, model, spread)}")
-        print(f"  foreign sentences, called fair, strong: {fitting(list(FOREIGN), tracks, model, spread)}")
-        print(f"  neighbours in a playlist, and shuffled: {smoothness(tracks)}")
+            print(f"  {name}: {composition_quality(pieces, tracks, embedder, spread, sentence)}")
+        present = [word for word, has_it in pieces_with_instrument(pieces).items() if has_it.any()]
+        print(f"  instruments present, called fair, strong: {match_fractions(present, tracks, embedder, spread)}")
+        print(f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, spread)}")
+        print(f"  consecutive tracks of a playlist, and shuffled: {playlist_smoothness(tracks)}")
     if args.pairs:
         recordings = load_pairs(args.pairs).recordings
-        parts = ([v for *_, v in embed_part(str(r.path), model, 0.0, np.inf, lambda _: None)] for r in recordings)
+        parts = ([v for *_, v in embed_part(str(r.path), embedder, 0.0, np.inf, lambda _: None)] for r in recordings)
         tracks = np.stack([normalised_mean(np.stack(vectors)) for vectors in parts])
         print(f"{len(tracks)} recordings of {args.pairs}")
-        captions = [recording.caption for recording in recordings]
-        print(f"  their captions, called fair, strong: {fitting(captions, tracks, model, spread)}")
-        print(f"  foreign sentences, called fair, strong: {fitting(list(FOREIGN), tracks, model, spread)}")
+        captions = [recording.caption or "" for recording in recordings]
+        print(f"  their captions, called fair, strong: {match_fractions(captions, tracks, embedder, spread)}")
+        print(f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, spread)}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""How fast Kobza is, against what people would use otherwise: `kobza bench`.
+"""What the benchmarks share: measurements, side-by-side timing, and the table that `kobza bench` prints.
 
-Each line of the table is a function of `speed_lines.py`. What is compared runs side by side in one process, A B A B
-..., after a warm-up; the figure is the median of the ratios, so that a machine whose speed drifts disturbs both alike.
+The benchmarks are functions of `suite.py`. What is compared runs alternately in one process, A B A B ..., after a
+warm-up; the result is the median of the ratios, so that a machine whose speed drifts affects both sides alike.
 """
 
 import json
@@ -10,19 +10,24 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 ROUNDS = 7
+MIN_COSINE = 0.999  # between the vectors of a faster variant of a model and float32's: lower ones are not accepted
 
 
 @dataclass(frozen=True)
-class Line:
-    """One figure. `value` is in `unit`; a figure reaches its aim if it is at least (or, `less`, at most) `wanted`.
+class Measurement:
+    """One row of the table.
 
     Attributes:
-        name: as `kobza bench NAME` takes it. what, against: the two sides; against is "" where there is one side.
-        note: what else was measured in the same run, in words.
+        name: the benchmark's name, as `kobza bench NAME` takes it.
+        what: what was measured.
+        against: what it is compared with; "" where there is no comparison.
+        value: in `unit`.
+        target: the value to reach: at least this, or, with `lower_is_better`, at most this.
+        note: further results of the same run, in words.
     """
 
     name: str
@@ -30,21 +35,21 @@ class Line:
     against: str
     value: float
     unit: str
-    wanted: float | None = None
-    less: bool = False
+    target: float | None = None
+    lower_is_better: bool = False
     note: str = ""
 
     @property
-    def reached(self) -> bool | None:
-        """None where nothing was wanted."""
-        if self.wanted is None:
+    def target_reached(self) -> bool | None:
+        """None where there is no target."""
+        if self.target is None:
             return None
-        return self.value <= self.wanted if self.less else self.value >= self.wanted
+        return self.value <= self.target if self.lower_is_better else self.value >= self.target
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds of two functions, medians, and the median of their ratios (b / a: how many times faster a is)."""
+    """Median seconds of two functions, and the median of their ratios (b / a: how many times faster a is)."""
 
     a: float
     b: float
@@ -52,42 +57,67 @@ class Comparison:
 
 
 def side_by_side(a: Callable[[], object], b: Callable[[], object], rounds: int = ROUNDS) -> Comparison:
-    """Time a and b in turn."""
+    """Time a and b alternately; a first round warms up and is not counted."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds + 1):
-        for function, mine in zip((a, b), times, strict=True):
+        for function, own_times in zip((a, b), times, strict=True):
             start = time.perf_counter()
             function()
-            mine.append(time.perf_counter() - start)
-    first, second = (mine[1:] for mine in times)  # the first round is the warm-up
+            own_times.append(time.perf_counter() - start)
+    first, second = (own_times[1:] for own_times in times)
     ratios = [y / x for x, y in zip(first, second, strict=True)]
     return Comparison(statistics.median(first), statistics.median(second), statistics.median(ratios))
 
 
 def machine() -> str:
-    """The machine in words: processor, cores, the GPU if there is one."""
+    """The machine in words: processor, cores, the GPU if there is one, torch's version."""
     import torch
 
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        name = names[0] if names and names[0] not in ("", "unknown") else name
+        if names and names[0] not in ("", "unknown"):
+            name = names[0]
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{name}, {os.cpu_count()} cores{gpu}, torch {torch.__version__}"
 
 
-def as_json(lines: list[Line]) -> str:
-    rows = [asdict(line) | {"reached": line.reached} for line in lines]
+def as_json(measurements: list[Measurement]) -> str:
+    """The machine and the measurements, with the keys that version 0.1.0 wrote."""
+    rows = [
+        {
+            "name": measurement.name,
+            "what": measurement.what,
+            "against": measurement.against,
+            "value": measurement.value,
+            "unit": measurement.unit,
+            "wanted": measurement.target,
+            "less": measurement.lower_is_better,
+            "note": measurement.note,
+            "reached": measurement.target_reached,
+        }
+        for measurement in measurements
+    ]
     return json.dumps({"machine": machine(), "lines": rows}, indent=2) + "\n"
 
 
-HEAD = "| | what | against | measured | wanted |\n|---|---|---|---|---|"
+TABLE_HEAD = "| | what | against | measured | target |\n|---|---|---|---|---|"
 
 
-def as_row(line: Line) -> str:
-    """The line as a row of the table under `HEAD`, as it stands in the README."""
-    wanted = "" if line.wanted is None else f"{'<=' if line.less else '>='} {line.wanted:g} {line.unit}".strip()
-    wanted += "" if line.reached is not False else " (missed)"
-    measured = f"{line.value:.3g} {line.unit}".strip() + (f"; {line.note}" if line.note else "")
-    return f"| {line.name} | {line.what} | {line.against or '-'} | {measured} | {wanted} |"
+def as_row(measurement: Measurement) -> str:
+    """The measurement as a row of the Markdown table under `TABLE_HEAD`.
+
+    >>> as_row(Measurement("search", "p95", "exact numpy", 2.4, "ms", 25, lower_is_better=True))
+    '| search | p95 | exact numpy | 2.4 ms | <= 25 ms |'
+    """
+    target = ""
+    if measurement.target is not None:
+        sign = "<=" if measurement.lower_is_better else ">="
+        target = f"{sign} {measurement.target:g} {measurement.unit}".strip()
+    if measurement.target_reached is False:
+        target += " (not reached)"
+    measured = f"{measurement.value:.3g} {measurement.unit}".strip()
+    if measurement.note:
+        measured += f"; {measurement.note}"
+    return f"| {measurement.name} | {measurement.what} | {measurement.against or '-'} | {measured} | {target} |"

@@ -1,4 +1,4 @@
-"""Measuring: doctor, evaluate, reproduce, bench."""
+"""Commands that evaluate: doctor, evaluate, reproduce, bench."""
 
 import argparse
 from pathlib import Path
@@ -6,80 +6,159 @@ from pathlib import Path
 from kobza.commands.arguments import command
 from kobza.terminal import print_table, progress_bar, say
 
+SKIPPED_SHOWN = 5  # files named on the screen; the result file names all of them
+
 
 def add(commands) -> None:
     """Declare this file's sub-commands."""
-    command(commands, doctor, "Look for the faults that checkpoints are known to have.").add_argument(
+    command(commands, doctor, "Check a checkpoint for faults that checkpoints are known to have.").add_argument(
         "checkpoint", nargs="?", metavar="CHECKPOINT", help="as for evaluate (default: kobza-mini)"
     )
 
-    measured = command(commands, evaluate, "Measure a checkpoint on a data set and write a receipt.")
-    measured.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder or a Hub id; CLAP's too, or LAION's .pt")
-    measured.add_argument(
+    one = command(commands, evaluate, "Evaluate a checkpoint on a data set and write the results.")
+    one.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder or a Hub id; CLAP's too, or LAION's .pt")
+    one.add_argument(
         "--on",
         required=True,
         metavar="SET:DIR[@PART]",
         help="a data set, its folder, which part of it: musiccaps (@test, @eval, @train, @validation), gtzan (@LIST of "
         "files), magnatagatune (@50, @188), pairs, classes",
     )
-    measured.add_argument("--prompt", action="append", metavar="TEXT", help='such as "The {} song"; may be repeated')
-    measured.add_argument("--ensemble", action="store_true", help="also take the mean of the prompts' embeddings")
-    measured.add_argument("--receipt", metavar="FILE", help="the figures, as JSON (default: CHECKPOINT-SET-PART.json)")
-    measured.add_argument("--card", metavar="FILE", help="a model card's README.md, to write the figures into its head")
+    one.add_argument("--prompt", action="append", metavar="TEXT", help='such as "The {} song"; may be repeated')
+    one.add_argument("--ensemble", action="store_true", help="also take the mean of the prompts' embeddings")
+    one.add_argument("--receipt", metavar="FILE", help="the results, as JSON (default: CHECKPOINT-SET-PART.json)")
+    one.add_argument("--card", metavar="FILE", help="a model card's README.md, to add the results to its metadata")
 
-    again = command(commands, reproduce, "Measure all checkpoints on all data sets; one report beside the thesis.")
-    again.add_argument("--checkpoints", required=True, metavar="DIR", help="folders of checkpoints, LAION's .pt files")
-    again.add_argument("--data", required=True, metavar="DIR", help="musiccaps, gtzan, magnatagatune, pairs*, classes*")
-    again.add_argument(
-        "--out", default="kobza-reproduced", metavar="DIR", help="report.md, plots, receipts (default: %(default)s)"
+    every = command(commands, reproduce, "Evaluate all checkpoints on all data sets; one report beside the thesis.")
+    every.add_argument("--checkpoints", required=True, metavar="DIR", help="folders of checkpoints, LAION's .pt files")
+    every.add_argument("--data", required=True, metavar="DIR", help="musiccaps, gtzan, magnatagatune, pairs*, classes*")
+    every.add_argument(
+        "--out", default="kobza-reproduced", metavar="DIR", help="report.md, plots, results (default: %(default)s)"
     )
 
-    timed = command(commands, bench, "Measure how fast Kobza is, beside what people would use otherwise.")
-    timed.add_argument("lines", nargs="*", metavar="LINE", help="which lines of the table (default: all)")
-    timed.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    timed = command(commands, bench, "Measure how fast Kobza is, next to the alternatives.")
+    timed.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks to run (default: all)")
+    timed.add_argument("--json", metavar="FILE", help="also write the measurements there")
 
 
 def doctor(args: argparse.Namespace) -> int:
-    from kobza.evaluation.sanity_checks import as_table, examine
+    from kobza.evaluation.sanity_checks import as_table, check_checkpoint
 
-    name, findings = examine(args.checkpoint)
-    wrong = sum(not finding.ok for finding in findings)
-    print_table(as_table(findings))
-    print(f"{name}: {f'{wrong} of {len(findings)} checks went wrong' if wrong else 'all is well'}")
-    return 1 if wrong else 0
+    name, results = check_checkpoint(args.checkpoint)
+    failed = sum(not result.passed for result in results)
+    print_table(as_table(results))
+    print(f"{name}: {f'{failed} of {len(results)} checks failed' if failed else 'all checks passed'}")
+    return 1 if failed else 0
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    from kobza.commands.evaluate_checkpoint import run
+    from types import SimpleNamespace
 
-    return run(args, progress_bar("testing the model"))
+    from kobza.audio import printable
+    from kobza.embedding.loader import load_embedder
+    from kobza.evaluation.evaluate import evaluate
+    from kobza.evaluation.model_index import write_model_index
+    from kobza.evaluation.results import write_result
+
+    target = Path(args.receipt) if args.receipt else None
+    if target and not target.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {printable(target.parent)} to write the results into: make it first.")
+    if args.card and not Path(args.card).is_file():
+        raise ValueError(f"There is no model card {printable(args.card)}: write the README.md first.")
+    embedder = load_embedder(args.checkpoint)
+    try:
+        with progress_bar("checking the model") as update:
+
+            def progress(done: int, total: int, path: Path) -> None:
+                update(SimpleNamespace(done=done, total=total, fraction=done / total, path=path))
+
+            result = evaluate(embedder, args.on, args.prompt, args.ensemble, progress, say)
+    except KeyboardInterrupt:
+        say("Stopped. No results were written.")
+        return 130
+    target = target or Path(default_file_name(result))
+    write_result(result, target)
+    if args.card:
+        write_model_index(Path(args.card), result["model"], [result])
+    show_result(result)
+    print(f"Results: {printable(target)}")
+    return 0
+
+
+def default_file_name(result: dict) -> str:
+    """The name of a result's file, with the split where there are several.
+
+    >>> default_file_name({"model": "me/mini", "dataset": "musiccaps", "split": "eval"})
+    'mini-musiccaps-eval.json'
+    """
+    split = f"-{Path(result['split']).stem}" if result["split"] else ""
+    return f"{result['model'].split('/')[-1]}-{result['dataset']}{split}.json"
+
+
+def show_result(result: dict) -> None:
+    """Print the metrics with their intervals, and on standard error what was left out."""
+    skipped = result["skipped"]
+    for item in skipped[:SKIPPED_SHOWN]:
+        say(f"skipped: {item['file']}: {item['reason']}")
+    if len(skipped) > SKIPPED_SHOWN:
+        say(f"skipped: and {len(skipped) - SKIPPED_SHOWN} more, which the result file names")
+    if result["details"].get("left_out"):
+        say(f"left out, on all recordings or on none: {', '.join(result['details']['left_out'])}")
+    split = f", {result['split']}" if result["split"] else ""
+    print(f"{result['model']} ({result['fingerprint']}) on {result['dataset']}{split}:", end=" ")
+    print(f"{result['used']} of {result['of']} recordings used. In brackets: 95 % intervals.")
+    for table in metric_tables(result["figures"]):
+        print_table(table)
+
+
+def metric_tables(entries: list[dict]) -> list:
+    """`rich` tables. Retrieval: one per direction, metrics by galleries. Zero-shot: one of prompts by metrics."""
+    from rich.table import Table
+
+    tables = []
+    for direction in dict.fromkeys(entry["direction"] for entry in entries):
+        same = [entry for entry in entries if entry["direction"] == direction]
+        row, column = ("metric", "gallery") if direction else ("prompt", "metric")
+        columns = list(dict.fromkeys(entry[column] for entry in same))
+        table = Table(direction or "prompt", *(f"gallery {c}" if direction else c for c in columns), box=None)
+        cells = {(entry[row], entry[column]): _cell(entry) for entry in same}
+        for name in dict.fromkeys(entry[row] for entry in same):
+            table.add_row(name, *(cells[name, c] for c in columns))
+        tables.append(table)
+    return tables
+
+
+def _cell(entry: dict) -> str:
+    digits = 1 if entry["metric"] in ("MeanR", "MedR") else 3
+    value, low, high = (f"{entry[key]:.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def reproduce(args: argparse.Namespace) -> int:
     from kobza.evaluation.reproduction import reproduce
 
     outcome = reproduce(Path(args.checkpoints), Path(args.data), Path(args.out), say)
-    print(f"{outcome.receipts} measured, {len(outcome.failures)} failed: {outcome.report}")
+    print(f"{outcome.results} measured, {len(outcome.failures)} failed: {outcome.report}")
     return 1 if outcome.failures else 0
 
 
 def bench(args: argparse.Namespace) -> int:
-    from kobza.benchmarks.lines import LINES
-    from kobza.benchmarks.runner import HEAD, as_json, as_row, machine
+    from kobza.benchmarks.runner import TABLE_HEAD, as_json, as_row, machine
+    from kobza.benchmarks.suite import BENCHMARKS
 
-    unknown = [name for name in args.lines if name not in LINES]
+    unknown = [name for name in args.names if name not in BENCHMARKS]
     if unknown:
-        raise ValueError(f"There is no line {unknown[0]!r} to measure: choose from {', '.join(LINES)}.")
-    print(f"{machine()}\n\n{HEAD}", flush=True)
-    found = []
-    for name in args.lines or LINES:
+        raise ValueError(f"There is no benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}.")
+    print(f"{machine()}\n\n{TABLE_HEAD}", flush=True)
+    measurements = []
+    for name in args.names or BENCHMARKS:
         say(f"measuring: {name}")
         try:
-            for line in LINES[name]():
-                print(as_row(line), flush=True)  # at once: some take minutes, and what is measured must not be lost
-                found.append(line)
+            for measurement in BENCHMARKS[name]():
+                print(as_row(measurement), flush=True)  # at once: some take minutes, and nothing measured may be lost
+                measurements.append(measurement)
                 if args.json:
-                    Path(args.json).write_text(as_json(found), encoding="utf-8")
+                    Path(args.json).write_text(as_json(measurements), encoding="utf-8")
         except ImportError as error:
             raise ValueError(f"{name} needs {error.name}; get it with: pip install 'kobza[bench]'") from error
     return 0

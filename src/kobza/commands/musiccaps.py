@@ -1,4 +1,4 @@
-"""Getting data: musiccaps download."""
+"""Commands that fetch data: musiccaps download."""
 
 import argparse
 
@@ -8,28 +8,32 @@ from kobza.terminal import progress_bar, say
 
 def add(commands) -> None:
     """Declare this file's sub-commands."""
-    text = "Get MusicCaps, the captioned music that the thesis trains on."
+    text = "Fetch MusicCaps, the captioned music that the thesis trains on."
     musiccaps = commands.add_parser("musiccaps", help=text, description=text)
     actions = musiccaps.add_subparsers(metavar="ACTION", required=True)
-    fetch = command(actions, download, "Fetch the clips from YouTube. The same command again goes on where it stopped.")
+    fetch = command(actions, download, "Fetch the clips from YouTube; a stopped run resumes with the same command.")
     fetch.add_argument("out", metavar="OUT", help="the folder for the clips, metadata.jsonl and missing.csv")
     fetch.add_argument("--workers", type=count, default=8, metavar="N", help="clips at a time (default: %(default)s)")
     fetch.add_argument("--table", metavar="CSV", help="with MusicCaps' columns (default: google/MusicCaps on the Hub)")
-    fetch.add_argument("--url", metavar="URL", help="where a clip is, with {ytid} in it (default: YouTube)")
+    fetch.add_argument("--url", metavar="URL", help="a video's address, with {ytid} in it (default: YouTube)")
 
 
 def download(args: argparse.Namespace) -> int:
     from kobza.audio import printable
     from kobza.data.musiccaps_download import download
-    from kobza.data.video_clips import FINAL, YOUTUBE
+    from kobza.data.video_clips import PERMANENT_REASONS, YOUTUBE
 
     with progress_bar("reading the table") as update:
         outcome = download(args.out, args.table, args.workers, args.url or YOUTUBE, update)
-    out, missing = printable(args.out), sum(outcome.missing.values())
-    print(f"{outcome.there} clips in {out}: {outcome.fetched} fetched now, {outcome.there - outcome.fetched} before")
+    out = printable(args.out)
+    print(
+        f"{outcome.present} clips in {out}: {outcome.fetched} fetched now, {outcome.present - outcome.fetched} before"
+    )
+    missing = sum(outcome.missing.values())
     if missing:
         reasons = ", ".join(f"{count} {reason}" for reason, count in outcome.missing.items())
-        print(f"{missing} missing: {reasons}; what was said of each is in {out}/missing.csv")
-    if again := sum(count for reason, count in outcome.missing.items() if reason not in FINAL):
-        say(f"The same command tries {again} of them again.")
-    return 0 if outcome.there else 1
+        print(f"{missing} missing: {reasons}; the error messages are in {out}/missing.csv")
+    retried = sum(count for reason, count in outcome.missing.items() if reason not in PERMANENT_REASONS)
+    if retried:
+        say(f"The same command tries {retried} of them again.")
+    return 0 if outcome.present else 1

@@ -33,14 +33,14 @@ def add(commands) -> None:
 def push(args: argparse.Namespace) -> int:
     from kobza.audio import printable
     from kobza.embedding.checkpoint import Checkpoint
-    from kobza.evaluation.results import read_receipt
+    from kobza.evaluation.results import read_result
     from kobza.export.push import push as push_checkpoint
 
     wrong = next((source for source in args.source if not all(part.strip() for part in source.rpartition("="))), None)
     if wrong is not None:
         raise ValueError(f"--source {wrong!r} is not WHAT=LICENCE: write, for example, 'MusicCaps=CC BY-SA 4.0'.")
     sources = [tuple(part.strip() for part in source.rpartition("=")[::2]) for source in args.source]
-    receipts = [read_receipt(Path(path)) for path in args.receipt]
+    receipts = [read_result(Path(path)) for path in args.receipt]
     files, address = push_checkpoint(
         args.repo_id, Checkpoint.load(args.model, "cpu"), args.public, args.dry_run, receipts, sources, say
     )

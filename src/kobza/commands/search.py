@@ -113,7 +113,7 @@ def locate(args: argparse.Namespace) -> int:
     text = " ".join(args.text)
     if args.png:
         try:
-            from kobza.evaluation.plots import score_over_time
+            from kobza.evaluation.plots import plot_score_over_time
         except ImportError:
             say("To draw, Matplotlib is needed; install it with: pip install 'kobza[plot]'")
             return 1
@@ -121,7 +121,7 @@ def locate(args: argparse.Namespace) -> int:
         trace = library.locate(args.track, text, args.start, args.end, progress)
     best = trace.best(args.k)
     if args.png:
-        score_over_time(trace.moments, f"{Path(trace.path).name}: {text}", Path(args.png))
+        plot_score_over_time(trace.moments, f"{Path(trace.path).name}: {text}", Path(args.png))
     if formats.nothing_fits(best):
         say("Nothing there fits well; the nearest moments are:")
     if args.json:

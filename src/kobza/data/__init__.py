@@ -1,1 +1,1 @@
-"""Captioned music: data sets and made pieces."""
+"""Captioned and labelled data sets: load, split, check and download them."""

@@ -1,30 +1,33 @@
-"""Any set of recordings with one label each: a folder per class, named by it (`_` for a space)."""
+"""Recordings with one label each: a folder per class, whose name is the label (`_` for a space)."""
 
 from pathlib import Path
 
 from kobza.audio import AUDIO_EXTENSIONS, printable
-from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, files_under, require_folder
+from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, require_folder, visible_files
 
 
 def load_classes(folder: str | Path, split: str | None = None) -> DataSet:
-    """The recordings of each class's folder, at any depth.
+    """Load the recordings in each class's folder, at any depth.
 
     Raises:
-        DataSetError: no folder, or fewer than two classes with recordings in them.
+        DataSetError: there is no such folder, or fewer than two classes have recordings.
     """
     folder = require_folder(folder)
     if split:
         raise DataSetError(f"A folder of classes has no part {split!r}: leave '@{split}' out.")
     recordings: list[Recording] = []
     skipped: Skipped = []
-    for inner, path in files_under(folder).items():
+    found: set[str] = set()
+    for inner, path in visible_files(folder).items():
         if "/" not in inner:
-            skipped.append((inner, "it lies in no class's folder"))
+            skipped.append((inner, "it is in no class's folder"))
         elif path.suffix.lower() not in AUDIO_EXTENSIONS:
-            skipped.append((inner, "it is no recording, by its name"))
+            skipped.append((inner, "its extension is not that of an audio file"))
         else:
-            recordings.append(Recording(path, inner, label=printable(inner.split("/")[0]).replace("_", " ")))
-    labels = tuple(sorted({recording.label for recording in recordings}))
+            label = printable(inner.split("/")[0]).replace("_", " ")
+            found.add(label)
+            recordings.append(Recording(path, inner, label=label))
+    labels = tuple(sorted(found))
     if len(labels) < 2:
         raise DataSetError(
             f"{printable(folder)} has recordings of {len(labels)} classes: two or more are needed, a folder for each."

@@ -1,65 +1,69 @@
-"""MagnaTagATune (Law et al., ISMIR 2009): 25,863 clips of 29 s with 188 tags that players of a game agreed on.
+"""MagnaTagATune (Law et al., ISMIR 2009): 25,863 clips of 29 s with 188 tags, collected by a game.
 
     DIR/annotations_final.csv      tab-separated: clip_id, a column of 0 and 1 per tag, mp3_path
-    DIR/0/ ... DIR/f/              mp3 files, or in DIR/mp3; three of the archive's are empty
+    DIR/0/ ... DIR/f/              mp3 files, or in DIR/mp3; three files of the archive are empty
 
-All clips count, those without any of the tags too. Tags are taken as they are written; synonyms are not merged.
+All clips are used, also those without any tag. Tags are used as written; synonyms are not merged.
 """
 
 from pathlib import Path
 
 from kobza.audio import printable
-from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, files_under, read_table, require_folder
+from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, read_table, require_folder, visible_files
 
 TABLE = "annotations_final.csv"
-TAGS = 188
-SPLITS = ("50", "188")
+TAG_COUNT = 188
+TAG_SETS = ("50", "188")
 
 
 def load_magnatagatune(folder: str | Path, split: str | None = None) -> DataSet:
-    """The clips with the 50 most frequent tags of the table (split "50", by default) or with all ("188").
+    """Load the clips with the 50 most frequent tags of the table (split "50", the default) or with all ("188").
 
     Raises:
-        DataSetError: no folder or table, a table that is not MagnaTagATune's, no such split, no clip of it there.
+        DataSetError: the folder or the table is missing, the table is not MagnaTagATune's, there is no such tag set,
+            or none of the clips is there.
     """
     folder = require_folder(folder)
-    split = split or SPLITS[0]
-    if split not in SPLITS:
-        raise DataSetError(f"MagnaTagATune has no tag set {split!r}: choose one of {', '.join(SPLITS)}.")
+    split = split or TAG_SETS[0]
+    if split not in TAG_SETS:
+        raise DataSetError(f"MagnaTagATune has no tag set {split!r}: choose one of {', '.join(TAG_SETS)}.")
     table = folder / TABLE
     rows = read_table(table, ("clip_id", "mp3_path"), delimiter="\t")
     columns = [column for column in (rows[0] if rows else {}) if column not in ("clip_id", "mp3_path")]
-    if len(columns) != TAGS:
+    if len(columns) != TAG_COUNT:
         raise DataSetError(
-            f"{printable(table)} has {len(columns)} tag columns, MagnaTagATune {TAGS}: fetch the table again."
+            f"{printable(table)} has {len(columns)} tag columns, MagnaTagATune {TAG_COUNT}: fetch the table again."
         )
-    strange = next(((row["clip_id"], tag) for row in rows for tag in columns if row[tag] not in ("0", "1")), None)
-    if strange:
-        raise DataSetError(
-            f"Clip {strange[0]} in {printable(table)} has neither 0 nor 1 for {strange[1]!r}: fetch the table again."
-        )
-    vocabulary = columns if split == "188" else most_frequent(rows, columns, 50)
+    invalid = next(((row["clip_id"], tag) for row in rows for tag in columns if row[tag] not in ("0", "1")), None)
+    if invalid:
+        clip, tag = invalid
+        raise DataSetError(f"Clip {clip} in {printable(table)} has neither 0 nor 1 for {tag!r}: fetch the table again.")
+    vocabulary = columns if split == "188" else most_frequent_tags(rows, columns, 50)
     root = folder / "mp3" if (folder / "mp3").is_dir() else folder
-    there = {inner: path for inner, path in files_under(root).items() if inner.lower().endswith(".mp3")}
+    present = {inner: path for inner, path in visible_files(root).items() if inner.lower().endswith(".mp3")}
     recordings: list[Recording] = []
     skipped: Skipped = []
     for row in rows:
         inner = row["mp3_path"]
-        if inner in there:
+        if inner in present:
             tags = tuple(tag for tag in vocabulary if row[tag] == "1")
-            recordings.append(Recording(there[inner], inner, tags=tags))
+            recordings.append(Recording(present[inner], inner, tags=tags))
         else:
-            skipped.append((printable(inner), f"{TABLE} names it, but it is not there"))
-    named = {row["mp3_path"] for row in rows}
-    skipped += [(inner, f"{TABLE} does not name it") for inner in there if inner not in named]
+            skipped.append((printable(inner), f"{TABLE} lists it, but it is missing"))
+    listed = {row["mp3_path"] for row in rows}
+    skipped += [(inner, f"{TABLE} does not list it") for inner in present if inner not in listed]
     if not recordings:
         raise DataSetError(
-            f"{printable(root)} has none of the {len(rows)} clips of {TABLE}: its folders 0 to f belong there."
+            f"{printable(root)} has none of the {len(rows)} clips of {TABLE}: move its folders 0 to f there."
         )
     return DataSet("magnatagatune", folder, tuple(recordings), tuple(skipped), tuple(vocabulary), split)
 
 
-def most_frequent(rows: list[dict[str, str]], columns: list[str], k: int) -> list[str]:
-    """The k tags with the most clips, the most frequent first; of equal ones the earlier column."""
+def most_frequent_tags(rows: list[dict[str, str]], columns: list[str], k: int) -> list[str]:
+    """The k tags with the most clips, most frequent first, ties in the order of the columns.
+
+    >>> most_frequent_tags([{"a": "0", "b": "1"}, {"a": "1", "b": "1"}], ["a", "b"], 1)
+    ['b']
+    """
     counts = {tag: sum(row[tag] == "1" for row in rows) for tag in columns}
     return sorted(columns, key=lambda tag: -counts[tag])[:k]

@@ -1,74 +1,86 @@
 """MusicCaps (Agostinelli et al., MusicLM, arXiv:2301.11325): 10 s of 5,521 videos, each described by a musician.
 
-The folder is an audiofolder: recordings, and `metadata.jsonl` with file_name, ytid, caption and the rest of MusicCaps'
-columns. Videos vanish, so every copy is another part of the whole; a split is therefore a function of the video alone.
+The folder is an audiofolder: recordings, and `metadata.jsonl` with file_name, ytid, caption and MusicCaps' other
+columns. Videos are removed over time, so every copy is a different subset: a clip's split depends on its video alone.
 """
 
 from pathlib import Path
 
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError
-from kobza.data.splits import place_of
+from kobza.data.splits import hash_fraction
 
-THESIS = {"train": 3794, "validation": 500, "test": 1000}  # shares: which clips they were is not published
-RULES = ("thesis", "zero-shot", "leak-free")
+THESIS_SIZES = {"train": 3794, "validation": 500, "test": 1000}  # clips; which ones they were is not published
+RULES = ("thesis", "zero-shot", "audioset-eval")
+RENAMED_RULES = {"leak-free": "audioset-eval"}  # old name: new name; accepted for one version
 SPLITS = ("test", "eval", "validation", "train")
 
 
 def split_of(ytid: str, rule: str = "thesis", is_eval: bool = False) -> str:
-    """train, validation or test: the part of a clip, whichever other clips are there.
+    """The split of a clip, "train", "validation" or "test", which does not depend on other clips.
+
+    >>> split_of("-0Gj8-vB1q4"), split_of("-0SdAVK79lg"), split_of("-0SdAVK79lg", "zero-shot")
+    ('train', 'test', 'train')
 
     Args:
-        ytid: the video's id, whose hash (`place_of`) draws the part.
-        rule: "thesis", all three in its proportions; "zero-shot", for models that are tested on other data sets: the
-            thesis's test trains too (4,794 / 500); "leak-free": AudioSet's evaluation clips, which no tower that was
-            pretrained on AudioSet has heard, are the test (half of MusicCaps), and the hash draws the other two.
-        is_eval: the clip's `is_audioset_eval`; only the leak-free rule asks.
+        ytid: the video's id, whose hash (`hash_fraction`) decides.
+        rule: "thesis", all three in the thesis's proportions; "zero-shot", for models that are tested on other data
+            sets: the thesis's test clips are trained on too (4,794 / 500); "audioset-eval", without leakage from
+            pretraining on AudioSet: AudioSet's evaluation clips are the test (half of MusicCaps), and the hash divides
+            the others.
+        is_eval: the clip's `is_audioset_eval`; only the rule "audioset-eval" uses it.
     """
-    if rule == "leak-free" and is_eval:
+    if rule == "audioset-eval" and is_eval:
         return "test"
-    place = place_of(ytid) * (THESIS["train"] + THESIS["validation"] + (THESIS["test"] if rule != "leak-free" else 0))
-    if place < THESIS["train"]:
+    train_end = THESIS_SIZES["train"]
+    validation_end = train_end + THESIS_SIZES["validation"]
+    total = validation_end if rule == "audioset-eval" else validation_end + THESIS_SIZES["test"]
+    position = hash_fraction(ytid) * total
+    if position < train_end:
         return "train"
-    if place < THESIS["train"] + THESIS["validation"]:
+    if position < validation_end:
         return "validation"
     return "train" if rule == "zero-shot" else "test"
 
 
 def split_musiccaps(folder: str | Path, rule: str = "thesis") -> dict[str, DataSet]:
-    """Every part that the rule has: {"train": ..., "validation": ..., "test": ...}.
+    """Load every split of a rule: {"train": ..., "validation": ..., "test": ...}.
 
     Raises:
-        DataSetError: no such rule; else as `load_pairs`.
+        DataSetError: there is no such rule; else as `load_pairs`.
     """
     if rule not in RULES:
         raise DataSetError(f"MusicCaps has no split rule {rule!r}: choose one of {', '.join(RULES)}.")
-    parts = ("train", "validation") if rule == "zero-shot" else ("train", "validation", "test")
-    return {part: _load(folder, part, rule) for part in parts}
+    splits = ("train", "validation") if rule == "zero-shot" else ("train", "validation", "test")
+    return {split: _load(folder, split, rule) for split in splits}
 
 
 def load_musiccaps(folder: str | Path, split: str | None = None) -> DataSet:
-    """The pairs of a split: test (by default), validation or train of the thesis's, or eval, the leak-free test.
+    """Load a split: "test" (the default), "validation" or "train" by the thesis's rule; "eval" by "audioset-eval".
 
     Raises:
-        DataSetError: no such split; else as `load_pairs`.
+        DataSetError: there is no such split; else as `load_pairs`.
     """
     split = split or "test"
     if split not in SPLITS:
         raise DataSetError(f"MusicCaps has no split {split!r}: choose one of {', '.join(SPLITS)}.")
-    return _load(folder, split, "thesis") if split != "eval" else _load(folder, "eval", "leak-free")
+    return _load(folder, split, "audioset-eval" if split == "eval" else "thesis")
 
 
 def _load(folder: str | Path, split: str, rule: str) -> DataSet:
-    part = "test" if split == "eval" else split
+    wanted_split = "test" if split == "eval" else split
 
-    def wanted(row: dict) -> bool:
-        return split_of(str(row["ytid"]), rule, is_true(row.get("is_audioset_eval"))) == part
+    def is_wanted(row: dict) -> bool:
+        return split_of(str(row["ytid"]), rule, parse_bool(row.get("is_audioset_eval"))) == wanted_split
 
-    columns = ("ytid", "is_audioset_eval") if rule == "leak-free" else ("ytid",)
-    return load_pairs(folder, "musiccaps", split, columns, wanted)
+    columns = ("ytid", "is_audioset_eval") if rule == "audioset-eval" else ("ytid",)
+    return load_pairs(folder, "musiccaps", split, columns, is_wanted)
 
 
-def is_true(value: object) -> bool:
-    """JSON's true, or what a CSV table makes of it."""
+def parse_bool(value: object) -> bool:
+    """A truth value from JSON or from the text of a CSV table.
+
+    >>> parse_bool(True), parse_bool("True"), parse_bool("False"), parse_bool(None)
+    (True, True, False, False)
+    """
     return str(value).strip().lower() in ("true", "1")

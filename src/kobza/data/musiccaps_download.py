@@ -1,10 +1,10 @@
-"""MusicCaps' audio: from its table to a folder that trains and is measured, as far as the videos are still there.
+"""Download MusicCaps' audio: from its table to a folder to train and evaluate on, as far as the videos still exist.
 
-    OUT/YTID.flac        16 kHz, mono, the clip's ten seconds; whole or not there
-    OUT/metadata.jsonl   of each clip that is there: file_name and the table's columns
-    OUT/missing.csv      of each that is not: ytid, reason, what was said
+    OUT/YTID.flac        16 kHz, mono, the clip's ten seconds; written atomically
+    OUT/metadata.jsonl   for each clip that was fetched: file_name and the table's columns
+    OUT/missing.csv      for each other clip: ytid, reason, the error message
 
-A run that was stopped, however roughly, is taken up by the next one.
+A run that was stopped, or killed, resumes with the same command.
 """
 
 from __future__ import annotations
@@ -26,59 +26,75 @@ from filelock import FileLock, Timeout
 
 from kobza.atomic import atomic_write
 from kobza.audio import printable
-from kobza.data.musiccaps import is_true
+from kobza.data.musiccaps import parse_bool
 from kobza.data.pairs import aspects_of
 from kobza.data.recordings import DataSetError, read_table
-from kobza.data.video_clips import FINAL, IN_VAIN, YOUTUBE, Clip, Fetcher, Missing
+from kobza.data.video_clips import PERMANENT_REASONS, SERVER_REASONS, YOUTUBE, Clip, ClipFetcher, MissingClip
 from kobza.folders import expanded
 
-HUB, HUB_TABLE = "google/MusicCaps", "musiccaps-public.csv"
+HUB_DATASET = "google/MusicCaps"
+HUB_TABLE = "musiccaps-public.csv"
 SCRATCH = ".fetching"
-GIVE_UP_AFTER = 24  # clips in a row that the network or the server kept back
-TABLES_EVERY = 50  # clips: a killed run's metadata.jsonl is at most so many behind, until the next run
+MAX_CONSECUTIVE_FAILURES = 24  # clips in a row that the network or the server failed to deliver
+CLIPS_PER_SAVE = 50  # a killed run's metadata.jsonl lacks at most so many clips, until the next run
 
 
 @dataclass(frozen=True)
 class Progress:
+    """How far a download is; `path` is the text beside the progress bar."""
+
     done: int
     total: int
     fraction: float
-    path: str  # what to show beside the bar
+    path: str
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`there`: clips in the folder; `fetched`: of these, now; `missing`: how many for which reason."""
+    """What a download achieved.
 
-    there: int
+    Attributes:
+        present: clips in the folder.
+        fetched: how many of these are from this run.
+        missing: how many clips are missing for each reason.
+    """
+
+    present: int
     fetched: int
     missing: dict[str, int]
 
 
 def read_clips(table: str | Path | None = None) -> list[Clip]:
-    """The clips of a CSV with MusicCaps' columns; None for the table on the Hub.
+    """Read the clips of a CSV table with MusicCaps' columns, by default of the one on the Hub.
 
     Raises:
-        DataSetError: no table, wrong columns, or a row that says no clip.
+        DataSetError: there is no such table, it lacks columns, or a row describes no clip.
     """
     table = expanded(table) if table is not None else _hub_table()
     clips: dict[str, Clip] = {}
     for number, row in enumerate(read_table(table, ("ytid", "start_s", "end_s", "caption")), 1):
-        try:
-            clip = Clip(row["ytid"], float(row["start_s"]), float(row["end_s"]), row)
-        except ValueError:
-            clip = None
-        if clip is None or not re.fullmatch(r"[\w-]+", clip.ytid, re.ASCII) or not 0 <= clip.start < clip.end:
+        clip = _parse_clip(row)
+        if clip is None:
             raise DataSetError(
-                f"Row {number} of {printable(table)} says no clip: it needs a video's id and 0 <= start_s < end_s, but "
-                f"has {row['ytid']!r}, {row['start_s']!r}, {row['end_s']!r}."
+                f"Row {number} of {printable(table)} describes no clip: it needs a video's id and 0 <= start_s < "
+                f"end_s, but has {row['ytid']!r}, {row['start_s']!r}, {row['end_s']!r}; correct or remove it."
             )
         if clip.ytid in clips:
-            raise DataSetError(f"{printable(table)} has {clip.ytid} twice: leave one row of a video.")
+            raise DataSetError(f"{printable(table)} has {clip.ytid} twice: keep one row per video.")
         clips[clip.ytid] = clip
     if not clips:
         raise DataSetError(f"{printable(table)} has no rows: fetch the table again.")
     return list(clips.values())
+
+
+def _parse_clip(row: dict[str, str]) -> Clip | None:
+    try:
+        start, end = float(row["start_s"]), float(row["end_s"])
+    except ValueError:
+        return None
+    if not re.fullmatch(r"[\w-]+", row["ytid"], re.ASCII) or not 0 <= start < end:
+        return None
+    return Clip(row["ytid"], start, end, row)
 
 
 def _hub_table() -> Path:
@@ -86,12 +102,12 @@ def _hub_table() -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(HUB, HUB_TABLE, repo_type="dataset"))
+        return Path(hf_hub_download(HUB_DATASET, HUB_TABLE, repo_type="dataset"))
     except (OSError, ValueError, httpx.HTTPError) as error:
         reason = str(error).strip().split("\n")[0]
         raise DataSetError(
-            f"The table of {HUB} cannot be fetched from the Hub ({reason}): check the network, or name a file that you "
-            "have with --table."
+            f"The table of {HUB_DATASET} cannot be fetched from the Hub ({reason}): check the network, or give a local "
+            "file with --table."
         ) from error
 
 
@@ -101,63 +117,72 @@ def download(
     workers: int = 8,
     url: str = YOUTUBE,
     update: Callable[[Progress], None] = lambda _: None,
-    **patience: float,
+    **retry_settings: float,
 ) -> Outcome:
-    """Fetches every clip of the table that is not there yet.
+    """Fetch every clip of the table that is not in the folder yet.
 
     Args:
-        url: of a clip, with {ytid} in it. **patience: see `Fetcher`.
+        url: of a video, with {ytid} in it.
+        retry_settings: `pause` and `timeout` of `ClipFetcher`.
 
     Raises:
-        DataSetError: as `read_clips`; an address without {ytid}; another download into the folder.
-        OSError: the folder cannot be made or written, or the disc is full.
+        DataSetError: as `read_clips`; the address has no {ytid}; another download into the folder is running; the
+            network fails for many clips in a row.
+        OSError: the folder cannot be made or written, or the disk is full.
     """
     if "{ytid}" not in url:
-        raise DataSetError(f"The address {url!r} has no {{ytid}} in it: say where the video's id belongs.")
+        raise DataSetError(f"The address {url!r} has no {{ytid}} in it: write {{ytid}} where the video's id belongs.")
     if find_spec("yt_dlp") is None:
         raise DataSetError("Videos are fetched with yt-dlp; install it with: pip install 'kobza[data]'")
-    clips, out = read_clips(table), expanded(out)
+    clips = read_clips(table)
+    out = expanded(out)
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out) as scratch:
-        fetcher = Fetcher(out, scratch, url, **patience)
-        there = {clip.ytid for clip in clips if fetcher.path(clip).is_file()}
-        before = len(there)
-        missing = _read_missing(out, {clip.ytid for clip in clips} - there)
-        lost = {ytid for ytid, said in missing.items() if said.reason in FINAL}
-        wanted = [clip for clip in clips if clip.ytid not in there | lost]
-        pool, in_vain = ThreadPoolExecutor(workers), 0
+    with _locked_scratch(out) as scratch:
+        fetcher = ClipFetcher(out, scratch, url, **retry_settings)
+        present = {clip.ytid for clip in clips if fetcher.path(clip).is_file()}
+        present_before = len(present)
+        missing = _read_missing(out, {clip.ytid for clip in clips} - present)
+        permanent = {ytid for ytid, clip in missing.items() if clip.reason in PERMANENT_REASONS}
+        wanted = [clip for clip in clips if clip.ytid not in present | permanent]
+        pool = ThreadPoolExecutor(workers)
+        consecutive_failures = 0
         try:
-            _write_tables(out, clips, there, missing)
+            _write_tables(out, clips, present, missing)
             jobs = {pool.submit(fetcher.fetch, clip): clip for clip in wanted}
             for done, job in enumerate(as_completed(jobs), 1):
-                clip, wrong = jobs[job], job.result()
+                clip = jobs[job]
+                failure = job.result()
                 missing.pop(clip.ytid, None)
-                if wrong is None:
-                    there.add(clip.ytid)
+                if failure is None:
+                    present.add(clip.ytid)
                 else:
-                    missing[clip.ytid] = wrong
-                in_vain = in_vain + 1 if wrong is not None and wrong.reason in IN_VAIN else 0
-                if in_vain == GIVE_UP_AFTER:
-                    raise DataSetError(
-                        f"The last {in_vain} clips could not be fetched ({wrong.message}): check the network, or come "
-                        "back later; the same command goes on from here."
-                    )
-                if done % TABLES_EVERY == 0:
-                    _write_tables(out, clips, there, missing)
-                shown = f"{len(there) - before} fetched, {done - len(there) + before} missing"
-                update(Progress(done, len(wanted), done / len(wanted), shown))
+                    missing[clip.ytid] = failure
+                if failure is None or failure.reason not in SERVER_REASONS:
+                    consecutive_failures = 0
+                else:
+                    consecutive_failures += 1
+                    if consecutive_failures == MAX_CONSECUTIVE_FAILURES:
+                        raise DataSetError(
+                            f"The last {consecutive_failures} clips could not be fetched ({failure.message}): check "
+                            "the network, or try again later; the same command continues from here."
+                        )
+                if done % CLIPS_PER_SAVE == 0:
+                    _write_tables(out, clips, present, missing)
+                fetched = len(present) - present_before
+                status = f"{fetched} fetched, {done - fetched} missing"
+                update(Progress(done, len(wanted), done / len(wanted), status))
         finally:
             fetcher.stopping.set()
             pool.shutdown(cancel_futures=True)
-            there = {clip.ytid for clip in clips if fetcher.path(clip).is_file()}
-            _write_tables(out, clips, there, missing)
+            present = {clip.ytid for clip in clips if fetcher.path(clip).is_file()}
+            _write_tables(out, clips, present, missing)
     reasons = Counter(missing[clip.ytid].reason for clip in clips if clip.ytid in missing)
-    return Outcome(len(there), len(there) - before, dict(reasons.most_common()))
+    return Outcome(len(present), len(present) - present_before, dict(reasons.most_common()))
 
 
 @contextmanager
-def _alone(out: Path) -> Iterator[Path]:
-    """An empty folder for what is unfinished, held by one run at a time: the lock ends with its process."""
+def _locked_scratch(out: Path) -> Iterator[Path]:
+    """An empty folder for unfinished files, locked for one run at a time; the lock ends with its process."""
     scratch = out / SCRATCH
     scratch.mkdir(exist_ok=True)
     try:
@@ -165,23 +190,23 @@ def _alone(out: Path) -> Iterator[Path]:
     except Timeout:
         raise DataSetError(f"Another download into {printable(out)} is running: wait for it.") from None
     with lock:
-        for left in scratch.iterdir():  # by a run that was killed
-            if left.is_dir():
-                shutil.rmtree(left)
+        for leftover in scratch.iterdir():  # from a run that was killed
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
         try:
             yield scratch
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _read_missing(out: Path, asked: set[str]) -> dict[str, Missing]:
+def _read_missing(out: Path, wanted: set[str]) -> dict[str, MissingClip]:
     path = out / "missing.csv"
     rows = read_table(path, ("ytid", "reason", "message")) if path.is_file() else []
-    return {row["ytid"]: Missing(row["reason"], row["message"]) for row in rows if row["ytid"] in asked}
+    return {row["ytid"]: MissingClip(row["reason"], row["message"]) for row in rows if row["ytid"] in wanted}
 
 
-def _write_tables(out: Path, clips: list[Clip], there: set[str], missing: dict[str, Missing]) -> None:
-    lines = [json.dumps(_row(clip), ensure_ascii=False) + "\n" for clip in clips if clip.ytid in there]
+def _write_tables(out: Path, clips: list[Clip], present: set[str], missing: dict[str, MissingClip]) -> None:
+    lines = [json.dumps(_metadata(clip), ensure_ascii=False) + "\n" for clip in clips if clip.ytid in present]
     atomic_write(out / "metadata.jsonl", "".join(lines))
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
@@ -192,9 +217,9 @@ def _write_tables(out: Path, clips: list[Clip], there: set[str], missing: dict[s
     atomic_write(out / "missing.csv", text.getvalue())
 
 
-def _row(clip: Clip) -> dict:
-    """The table's row with numbers, lists and truths in place of text."""
+def _metadata(clip: Clip) -> dict:
+    """The table's row with numbers, lists and booleans in place of text."""
     row = {"file_name": f"{clip.ytid}.flac", **clip.row, "start_s": clip.start, "end_s": clip.end}
     if "aspect_list" in row:
         row["aspect_list"] = list(aspects_of(row) or ())
-    return row | {name: is_true(value) for name, value in row.items() if name.startswith("is_")}
+    return row | {name: parse_bool(value) for name, value in row.items() if name.startswith("is_")}

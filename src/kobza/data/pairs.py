@@ -1,10 +1,10 @@
-"""Captioned recordings of any origin: a Hugging Face audiofolder, or Song Describer's folder.
+"""Captioned recordings: a Hugging Face audiofolder, or Song Describer's folder.
 
-    metadata.jsonl or metadata.csv     file_name (inside the folder), caption
-    aspect_list or tags, for training  a list, or a list as text
+    metadata.jsonl or metadata.csv     columns file_name (relative to the folder), caption;
+                                       for training aspect_list or tags: a list, or a list as text
     song_describer.csv                 path, caption; recordings in audio/, as 07/1009607.2min.mp3 for 07/1009607.mp3
 
-A recording may have several captions, a row each.
+A recording may have several captions, each in its own row.
 """
 
 import ast
@@ -17,15 +17,15 @@ from kobza.data.recordings import (
     DataSetError,
     Recording,
     Skipped,
-    files_under,
     read_jsonl,
     read_table,
     require_folder,
+    visible_files,
 )
 
-# table: its column of files. The first that is there counts.
+# table: its column of file names; the first table that exists is used
 TABLES = {"metadata.jsonl": "file_name", "metadata.csv": "file_name", "song_describer.csv": "path"}
-ASPECTS = ("aspect_list", "tags")
+ASPECT_COLUMNS = ("aspect_list", "tags")
 
 
 def load_pairs(
@@ -33,61 +33,74 @@ def load_pairs(
     name: str = "pairs",
     split: str | None = None,
     columns: tuple[str, ...] = (),
-    wanted: Callable[[dict], bool] = lambda row: True,
+    is_wanted: Callable[[dict], bool] = lambda row: True,
 ) -> DataSet:
-    """The rows of a folder's table whose recording is there, in the table's order.
+    """Load the rows of a folder's table whose recordings exist, in the table's order.
 
     Args:
-        name, split: of the data set that comes out. columns: that the table must have besides file and caption.
-        wanted: which of the rows belong to the split.
+        name, split: of the data set that is returned.
+        columns: that the table must have besides file name and caption.
+        is_wanted: whether a row belongs to the split.
 
     Raises:
-        DataSetError: no folder, no table, wrong columns, or nothing left to use.
+        DataSetError: the folder or the table is missing, the table lacks columns, or no row can be used.
     """
     folder = require_folder(folder)
     table = next((name for name in TABLES if (folder / name).is_file()), None)
     if table is None:
         raise DataSetError(
-            f"{printable(folder)} has no metadata.jsonl: one JSON object a line, with file_name, caption."
+            f"{printable(folder)} has no metadata.jsonl: write one, with file_name and caption in a JSON object on "
+            "each line."
         )
     read = read_jsonl if table.endswith(".jsonl") else read_table
     rows = read(folder / table, (TABLES[table], "caption", *columns))
-    there = {inner: path for inner, path in files_under(folder).items() if path.suffix.lower() in AUDIO_EXTENSIONS}
+    present = {inner: path for inner, path in visible_files(folder).items() if path.suffix.lower() in AUDIO_EXTENSIONS}
     recordings: list[Recording] = []
     skipped: Skipped = []
-    named = set()
+    listed = set()
     for row in rows:
-        file, caption = str(row[TABLES[table]]), row["caption"]
-        inner = next((place for place in _places(file) if place in there), None)
-        named.add(inner)
-        if not wanted(row):
+        file = str(row[TABLES[table]])
+        caption = row["caption"]
+        inner = next((candidate for candidate in _candidate_paths(file) if candidate in present), None)
+        listed.add(inner)
+        if not is_wanted(row):
             continue
         if inner is None:
-            skipped.append((printable(file), f"{table} names it, but it is not there"))
+            skipped.append((printable(file), f"{table} lists it, but it is missing"))
         elif not isinstance(caption, str) or not caption.strip():
             skipped.append((inner, "it has no caption"))
         else:
-            recordings.append(Recording(there[inner], inner, caption=caption.strip(), aspects=aspects_of(row)))
-    skipped += [(inner, f"{table} does not name it") for inner in there if inner not in named]
+            recordings.append(Recording(present[inner], inner, caption=caption.strip(), aspects=aspects_of(row)))
+    skipped += [(inner, f"{table} does not list it") for inner in present if inner not in listed]
     if not recordings:
-        part = f" of the split {split!r}" if split else ""
+        of_split = f" of the split {split!r}" if split else ""
         raise DataSetError(
-            f"None of the {len(rows)} rows{part} of {printable(folder / table)} can be used: check the split and that "
-            "the recordings lie beside the table."
+            f"None of the {len(rows)} rows{of_split} of {printable(folder / table)} can be used: check the split, and "
+            "that the recordings are in the table's folder."
         )
     return DataSet(name, folder, tuple(recordings), tuple(skipped), split=split)
 
 
-def _places(file: str) -> list[str]:
-    """Where a table's file may lie in the folder: as it says, or as Song Describer's archive unpacks."""
+def _candidate_paths(file: str) -> list[str]:
+    """The paths at which a table's file may be: as written, or as Song Describer's archive unpacks.
+
+    >>> _candidate_paths("07/9.mp3")
+    ['07/9.mp3', 'audio/07/9.mp3', 'audio/07/9.2min.mp3']
+    """
     path = PurePosixPath(file)
-    places = (path, "audio" / path, "audio" / path.with_suffix(".2min" + path.suffix) if path.name else path)
-    return [place.as_posix() for place in places]
+    candidates = [path, "audio" / path]
+    if path.name:
+        candidates.append("audio" / path.with_suffix(".2min" + path.suffix))
+    return [candidate.as_posix() for candidate in candidates]
 
 
 def aspects_of(row: dict) -> tuple[str, ...] | None:
-    """The row's aspect_list (or tags): a list, or one as text, as MusicCaps' table has it: "['sad', 'slow']"."""
-    listed = next((row[column] for column in ASPECTS if row.get(column)), None)
+    """The row's aspect_list (or tags): a list, or a list as text, as in MusicCaps' table.
+
+    >>> aspects_of({"aspect_list": "['sad', 'slow']"}), aspects_of({"tags": "sad, slow"}), aspects_of({})
+    (('sad', 'slow'), ('sad', 'slow'), None)
+    """
+    listed = next((row[column] for column in ASPECT_COLUMNS if row.get(column)), None)
     if isinstance(listed, str):
         try:
             listed = ast.literal_eval(listed)

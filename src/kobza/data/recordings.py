@@ -1,4 +1,4 @@
-"""What every data set is read into: recordings with what is known of each, and what had to be left out."""
+"""`DataSet`, the form in which every data set is loaded: annotated recordings, and the files that were left out."""
 
 import csv
 import io
@@ -15,19 +15,24 @@ Skipped = list[tuple[str, str]]  # (file, reason)
 
 
 class DataSetError(KobzaError):
-    """A data set cannot be used. The message is one sentence: which folder or table, what is wrong, what to do."""
+    """A data set cannot be used. The message says which folder or table, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One row: a recording and one thing said of it. `id` is its path inside the data set, with forward slashes."""
+    """A recording with its annotations; one with several captions has a row for each.
+
+    Attributes:
+        id: its path inside the data set, with forward slashes.
+        aspects: phrases that the author of the caption listed beside it; used in training only.
+    """
 
     path: Path
     id: str
     caption: str | None = None
     label: str | None = None
     tags: tuple[str, ...] | None = None
-    aspects: tuple[str, ...] | None = None  # what a caption's author listed besides the caption; training only
+    aspects: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,11 @@ class DataSet:
     """A data set, or a split of one.
 
     Attributes:
-        name: musiccaps, gtzan, magnatagatune, pairs or classes. split: which part of it, where there are several.
-        recordings: what can be used. skipped: (file, reason) of what cannot. Together they are `of` rows.
+        name: musiccaps, gtzan, magnatagatune, pairs or classes.
+        recordings: the rows that can be used.
+        skipped: (file, reason) of the rows and files that cannot.
         vocabulary: the labels or tags, in the order of their columns in every result.
+        split: which part of the data set, where there are several.
     """
 
     name: str
@@ -48,27 +55,36 @@ class DataSet:
     split: str | None = None
 
     @property
-    def of(self) -> int:
+    def total(self) -> int:
+        """The number of rows, used or skipped."""
         return len(self.recordings) + len(self.skipped)
 
 
 def require_folder(folder: str | Path) -> Path:
-    """The folder as a path, if it is there."""
+    """The folder as a path.
+
+    Raises:
+        DataSetError: it does not exist.
+    """
     folder = expanded(folder)
     if not folder.is_dir():
         raise DataSetError(f"There is no folder {printable(folder)}: check the path.")
     return folder
 
 
-def files_under(folder: Path) -> dict[str, Path]:
-    """{path inside the folder: path} of every file at any depth, sorted; hidden ones are nobody's recordings."""
+def visible_files(folder: Path) -> dict[str, Path]:
+    """{path inside the folder: path} of every file at any depth, sorted; hidden files and folders are left out."""
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     visible = {inner: path for inner, path in found.items() if not any(part.startswith(".") for part in inner.parts)}
     return {inner.as_posix(): visible[inner] for inner in sorted(visible)}
 
 
 def read_jsonl(path: Path, columns: Iterable[str]) -> list[dict]:
-    """The objects of a JSON Lines file, each of which must have `columns`."""
+    """The objects of a JSON Lines file.
+
+    Raises:
+        DataSetError: it cannot be read, or an object lacks one of `columns`.
+    """
     rows = []
     for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():
@@ -76,16 +92,20 @@ def read_jsonl(path: Path, columns: Iterable[str]) -> list[dict]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise DataSetError(f"Line {number} of {printable(path)} is not JSON ({error}): mend the line.") from None
+            raise DataSetError(f"Line {number} of {printable(path)} is not JSON ({error}): correct the line.") from None
         if not isinstance(row, dict):
-            raise DataSetError(f"Line {number} of {printable(path)} is not a JSON object: mend the line.")
+            raise DataSetError(f"Line {number} of {printable(path)} is not a JSON object: correct the line.")
         _require(columns, row, f"Line {number} of {printable(path)}")
         rows.append(row)
     return rows
 
 
 def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list[dict[str, str]]:
-    """The rows of a table with a header, which must name `columns`; every row must be as long as the header."""
+    """The rows of a CSV table with a header.
+
+    Raises:
+        DataSetError: it cannot be read, the header lacks one of `columns`, or a row is not as long as the header.
+    """
     lines = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter)
     try:
         header = next(lines, [])
@@ -95,12 +115,14 @@ def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list
             if row and len(row) != len(header):
                 raise DataSetError(
                     f"Line {lines.line_num} of {printable(path)} has {len(row)} columns, its header {len(header)}: "
-                    "mend the line or fetch the table again."
+                    "correct the line or fetch the table again."
                 )
             if row:
                 rows.append(dict(zip(header, row, strict=True)))
     except csv.Error as error:
-        raise DataSetError(f"Line {lines.line_num} of {printable(path)} is not a table's row ({error}).") from None
+        raise DataSetError(
+            f"Line {lines.line_num} of {printable(path)} is not valid CSV ({error}): correct the line."
+        ) from None
     return rows
 
 
@@ -109,7 +131,7 @@ def _require(columns: Iterable[str], present: Iterable[str], what: str) -> None:
     missing = [column for column in columns if column not in present]
     if missing:
         has = ", ".join(map(repr, present[:6])) + (", ..." if len(present) > 6 else "")
-        raise DataSetError(f"{what} has no column {missing[0]!r} (it has {has or 'none'}): fetch or write it again.")
+        raise DataSetError(f"{what} has no column {missing[0]!r} (it has {has or 'none'}): add it, or fetch it again.")
 
 
 def _text(path: Path) -> str:

@@ -1,8 +1,8 @@
-"""Who trains, who validates, who tests: parts of a data set that do not move when recordings vanish or are added.
+"""Hash-based splits: a recording stays in its split when other recordings are removed or added.
 
-Each recording's part is a function of its own name: the hash of the name is a place in [0, 1), and the parts are
-stretches of it. So sizes are shares, never exact counts: of MusicCaps' 5,521 clips the thesis's split draws 3,954 / 508
-/ 1,059, and about its 3,794 / 500 / 1,000 where 5,294 of them are left, as in 2023.
+The hash of a recording's name is a fraction in [0, 1), and each split is an interval of it. Split sizes are therefore
+proportions, not exact counts: of MusicCaps' 5,521 clips the thesis's split assigns 3,954 / 508 / 1,059, and about the
+thesis's 3,794 / 500 / 1,000 where 5,294 of them are left, as in 2023.
 """
 
 from __future__ import annotations
@@ -15,37 +15,42 @@ from pathlib import Path
 
 from kobza.atomic import atomic_write
 from kobza.data.pairs import load_pairs
-from kobza.data.recordings import DataSet, DataSetError
+from kobza.data.recordings import DataSet, DataSetError, Recording
 
-VALIDATION = 0.1  # the part of one's own pairs
+VALIDATION_FRACTION = 0.1  # of a folder of pairs that comes without a split
 
 
-def place_of(name: str, seed: int = 0) -> float:
-    """A name's place in [0, 1): the first 8 bytes of its SHA-256, as a big-endian integer. Seeds draw anew."""
+def hash_fraction(name: str, seed: int = 0) -> float:
+    """A name's hash as a fraction in [0, 1): the first 8 bytes of its SHA-256, as a big-endian integer, over 2^64.
+
+    >>> round(hash_fraction("-0SdAVK79lg"), 3), round(hash_fraction("-0SdAVK79lg", seed=1), 3)
+    (0.921, 0.604)
+    """
     text = name if seed == 0 else f"{seed}/{name}"
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def split_pairs(folder: str | Path, seed: int = 0) -> dict[str, DataSet]:
-    """One's own pairs as {"train", "validation"}: nine tenths and one; all captions of a recording are in one part.
+    """Load a folder of pairs as {"train", "validation"}: nine tenths and one; a recording's captions stay together.
 
     Raises:
-        DataSetError: as `load_pairs`; or a part would be empty.
+        DataSetError: as `load_pairs`; or a split would be empty.
     """
     data = load_pairs(folder)
-    parts = {"train": [], "validation": []}
+    splits: dict[str, list[Recording]] = {"train": [], "validation": []}
     for recording in data.recordings:
-        parts["validation" if place_of(recording.id, seed) < VALIDATION else "train"].append(recording)
-    for name, part in parts.items():
-        if not part:
+        is_validation = hash_fraction(recording.id, seed) < VALIDATION_FRACTION
+        splits["validation" if is_validation else "train"].append(recording)
+    for name, recordings in splits.items():
+        if not recordings:
             raise DataSetError(
                 f"{data.folder} has {len(data.recordings)} pairs, too few: none would be left for {name}; add more."
             )
-    return {name: replace(data, recordings=tuple(part), split=name) for name, part in parts.items()}
+    return {name: replace(data, recordings=tuple(recordings), split=name) for name, recordings in splits.items()}
 
 
 def write_split(path: str | Path, splits: Mapping[str, DataSet], rule: str, seed: int = 0) -> None:
-    """Writes which recordings were in which part, and why: {"rule", "seed", "splits": {name: [id, ...]}}."""
+    """Write which recordings are in which split, and by which rule: {"rule", "seed", "splits": {name: [id, ...]}}."""
     ids = {name: list(dict.fromkeys(r.id for r in data.recordings)) for name, data in splits.items()}
     text = json.dumps({"rule": rule, "seed": seed, "splits": ids}, indent=1, ensure_ascii=False) + "\n"
     atomic_write(path, text)

@@ -1,1 +1,1 @@
-"""How good a checkpoint is, measured."""
+"""Evaluation of embedders: metrics, intervals, sanity checks, the comparison with the thesis."""

@@ -1,33 +1,37 @@
-"""Metrics as the thesis defines them, pure functions: of ranks (from 0), of a confusion matrix, of scores per tag.
+"""Metrics as the thesis defines them: pure functions of ranks (from 0), of a confusion matrix, of scores per tag.
 
-Their bootstrap intervals are in `bootstrap.py`.
+Their bootstrap intervals are in `intervals.py`.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-RETRIEVAL = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10")
+RETRIEVAL_METRICS = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10")
 
 
-def ranks(similarity: np.ndarray, right: np.ndarray | None = None) -> np.ndarray:
-    """Rank of the right answer of each query: how many wrong ones score at least as much, so that a tie counts against.
+def ranks(similarity: np.ndarray, relevant: np.ndarray | None = None) -> np.ndarray:
+    """Rank of each query's relevant candidate: how many others score at least as much. A tie counts against the model.
+
+    >>> ranks(np.array([[0.9, 0.1], [0.5, 0.5]])).tolist()
+    [0, 1]
 
     Args:
-        similarity: (queries, answers); (n, n) if `right` is not given.
-        right: (queries, answers) booleans, one or more per query, of which the best placed one counts. By default
-            answer i belongs to query i.
+        similarity: (queries, candidates); (n, n) if `relevant` is not given.
+        relevant: (queries, candidates) booleans, one or more per query, of which the best ranked one counts. By
+            default candidate i is relevant to query i.
 
     Returns:
-        (queries,) integers, 0 for the first place. A right answer that scores NaN comes last.
+        (queries,) integers, 0 for the first place. A relevant candidate that scores NaN comes last.
     """
-    right = np.eye(len(similarity), dtype=bool) if right is None else right
-    best = np.where(right, similarity, -np.inf).max(axis=1, keepdims=True)
-    return (~(similarity < best) & ~right).sum(axis=1)
+    if relevant is None:
+        relevant = np.eye(len(similarity), dtype=bool)
+    best = np.where(relevant, similarity, -np.inf).max(axis=1, keepdims=True)
+    return (~(similarity < best) & ~relevant).sum(axis=1)
 
 
 def recall_at(ranks: np.ndarray, k: int) -> float:
-    """R@K: the share of ranks below k."""
+    """R@K: the fraction of ranks below k."""
     return float((ranks < k).mean())
 
 
@@ -47,61 +51,68 @@ def map_at_10(ranks: np.ndarray) -> float:
 
 
 def rank_metrics(ranks: np.ndarray) -> dict[str, float]:
-    """All of the above for ranks (queries,)."""
+    """All `RETRIEVAL_METRICS` of ranks (queries,)."""
     recalls = {f"R@{k}": recall_at(ranks, k) for k in (1, 5, 10)}
     return {**recalls, "MeanR": mean_rank(ranks), "MedR": median_rank(ranks), "mAP10": map_at_10(ranks)}
 
 
 def retrieval_metrics(similarity: np.ndarray) -> dict[str, float]:
-    """All of the above for a similarity matrix (n, n), queries by answers."""
+    """All `RETRIEVAL_METRICS` of a similarity matrix (n, n), queries by candidates."""
     return rank_metrics(ranks(similarity))
 
 
-def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """(classes, classes) counts, true by predicted, of two lists of class numbers."""
+def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """(classes, classes) counts, true by predicted, of two arrays of class indices.
+
+    >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
+    [[1, 1], [0, 1]]
+    """
     return np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
 def accuracy(confusion: np.ndarray) -> np.ndarray:
-    """The share of recordings on the diagonal; of one confusion matrix or of a stack (..., classes, classes)."""
+    """The fraction of recordings on the diagonal, of one confusion matrix or of a stack (..., classes, classes)."""
     return np.trace(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=(-2, -1))
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """F1: the mean over classes of 2 TP / (2 TP + FP + FN); of one confusion matrix or of a stack of them.
+    """F1: the mean over classes of 2 TP / (2 TP + FP + FN), of one confusion matrix or of a stack of them.
 
-    A class that no recording has and none was given is left out.
+    A class that is neither the true nor the predicted label of any recording is left out.
     """
-    hits = 2.0 * np.diagonal(confusion, axis1=-2, axis2=-1)
-    marks = confusion.sum(axis=-1) + confusion.sum(axis=-2)
-    scores = np.divide(hits, marks, out=np.full(hits.shape, np.nan), where=marks > 0)
+    twice_tp = 2.0 * np.diagonal(confusion, axis1=-2, axis2=-1)
+    denominator = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    scores = np.divide(twice_tp, denominator, out=np.full(twice_tp.shape, np.nan), where=denominator > 0)
     return np.nanmean(scores, axis=-1)
 
 
-def tag_metrics(right: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
+def tag_metrics(has_tag: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     """ROC-AUC and PR-AUC of each tag, by scikit-learn; NaN for a tag that no recording has, or every one.
 
-    ROC-AUC: the chance that a recording with the tag scores above one without it, ties counting half.
-    PR-AUC: average precision, sum over thresholds of (R_n - R_{n-1}) P_n. A tag's chance level is 0.5, and its share.
+    ROC-AUC: the probability that a recording with the tag scores above one without it, ties counting half; 0.5 by
+    chance.
+    PR-AUC: average precision, sum over thresholds of (R_n - R_{n-1}) P_n; by chance the fraction that has the tag.
 
     Args:
-        right: (recordings, tags) booleans. scores: (recordings, tags).
+        has_tag: (recordings, tags) booleans.
+        scores: (recordings, tags).
 
     Returns:
         {"ROC-AUC": (tags,), "PR-AUC": (tags,)}; the macro average is `numpy.nanmean`.
     """
-    both = [0 < count < len(right) for count in right.sum(axis=0)]
+    defined = [0 < count < len(has_tag) for count in has_tag.sum(axis=0)]
+    columns = list(zip(has_tag.T, scores.T, defined, strict=True))
     return {
-        name: np.array([score(r, s) if ok else np.nan for r, s, ok in zip(right.T, scores.T, both, strict=True)])
-        for name, score in areas_under_curves().items()
+        name: np.array([auc(tagged, score) if is_defined else np.nan for tagged, score, is_defined in columns])
+        for name, auc in auc_functions().items()
     }
 
 
-def areas_under_curves() -> dict[str, Callable]:
-    """scikit-learn's functions of (right, scores).
+def auc_functions() -> dict[str, Callable]:
+    """scikit-learn's functions of (has_tag, scores), both (recordings,).
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: scikit-learn is not installed.
     """
     try:
         from sklearn.metrics import average_precision_score, roc_auc_score

@@ -1,24 +1,25 @@
-"""Receipts in a model card: measured figures as the `model-index` that the Hub shows beside a model.
+"""Evaluation results in a model card: the `model-index` that the Hub shows beside a model.
 
-The shape is the Hub's (https://github.com/huggingface/hub-docs/blob/main/modelcard.md); huggingface_hub writes it.
+The format is the Hub's (https://github.com/huggingface/hub-docs/blob/main/modelcard.md); huggingface_hub writes it.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard
 
 from kobza.audio import printable
-from kobza.evaluation.results import DATASETS
+from kobza.evaluation.results import DATASET_TITLES
 
-# The Hub's names of data sets; any other set is a folder of somebody's own.
+# The Hub's names of data sets; any other set is a local folder.
 HUB_DATASETS = {"musiccaps": "google/MusicCaps", "gtzan": "marsyas/gtzan", "magnatagatune": "magnatagatune"}
-RETRIEVAL = {
+RETRIEVAL_TASKS = {  # direction: (the Hub's task type, its title)
     "text -> music": ("text-to-music-retrieval", "Text-to-music retrieval"),
     "music -> text": ("music-to-text-retrieval", "Music-to-text retrieval"),
 }
-ZERO_SHOT = ("audio-classification", "Zero-shot music classification")
-METRICS = {
+ZERO_SHOT_TASK = ("audio-classification", "Zero-shot music classification")
+METRIC_TYPES = {
     "R@1": "recall_at_1",
     "R@5": "recall_at_5",
     "R@10": "recall_at_10",
@@ -32,66 +33,71 @@ METRICS = {
 }
 
 
-def eval_results(receipts: Sequence[dict]) -> list[EvalResult]:
-    """One result a figure; gallery, prompt, classes and the interval are its metric's arguments.
+def eval_results(results: Sequence[dict]) -> list[EvalResult]:
+    """One `EvalResult` per metric; gallery, prompt, classes and the interval become its metric's arguments.
 
     Raises:
-        ValueError: the receipts are of more than one model.
+        ValueError: the results are of more than one model.
     """
-    fingerprints = sorted({receipt["fingerprint"] for receipt in receipts})
+    fingerprints = sorted({result["fingerprint"] for result in results})
     if len(fingerprints) > 1:
         raise ValueError(
-            f"The receipts are of {len(fingerprints)} models ({', '.join(fingerprints)}): a card is of one."
+            f"The results are of {len(fingerprints)} models ({', '.join(fingerprints)}): a card describes one."
         )
-    return [_result(receipt, figure) for receipt in receipts for figure in receipt["figures"] if _is_known(figure)]
+    return [_eval_result(result, entry) for result in results for entry in result["figures"] if _is_known(entry)]
 
 
-def _is_known(figure: dict) -> bool:
-    return figure["value"] is not None and figure["value"] == figure["value"]
+def _is_known(entry: dict) -> bool:
+    return entry["value"] is not None and not math.isnan(entry["value"])
 
 
-def _result(receipt: dict, figure: dict) -> EvalResult:
-    dataset = receipt["dataset"]
-    task_type, task_name = RETRIEVAL[figure["direction"]] if figure["task"] == "retrieval" else ZERO_SHOT
-    arguments = {key: figure.get(key) for key in ("gallery", "prompt", "classes", "low", "high")}
-    data = {key: receipt[key] for key in ("data_hash", "used", "of")}
-    if figure.get("gallery"):
-        condition = f" (gallery {figure['gallery']:,})"
+def _eval_result(result: dict, entry: dict) -> EvalResult:
+    dataset = result["dataset"]
+    task_type, task_name = RETRIEVAL_TASKS[entry["direction"]] if entry["task"] == "retrieval" else ZERO_SHOT_TASK
+    arguments = {key: entry.get(key) for key in ("gallery", "prompt", "classes", "low", "high")}
+    data = {key: result[key] for key in ("data_hash", "used", "of")}
+    if entry.get("gallery"):
+        condition = f" (gallery {entry['gallery']:,})"
+    elif entry.get("prompt"):
+        condition = f' (prompt "{entry["prompt"]}")'
     else:
-        condition = f' (prompt "{figure["prompt"]}")' if figure.get("prompt") else ""
+        condition = ""
     return EvalResult(
         task_type=task_type,
         task_name=task_name,
         dataset_type=HUB_DATASETS.get(dataset, "audiofolder"),
-        dataset_name=DATASETS.get(dataset, receipt["folder"]),
-        # results are told apart by type, configuration and split, so folders of one type need their name in it
-        dataset_config=None if dataset in HUB_DATASETS else receipt["folder"],
-        dataset_split=receipt.get("split"),
-        dataset_args={**data, "fingerprint": receipt["fingerprint"], "window_seconds": receipt["windows"]["seconds"]},
-        metric_type=METRICS[figure["metric"]],
-        metric_name=figure["metric"] + condition,
-        metric_value=figure["value"],
+        dataset_name=DATASET_TITLES.get(dataset, result["folder"]),
+        # The Hub distinguishes results by type, configuration and split, so local folders need their name there.
+        dataset_config=None if dataset in HUB_DATASETS else result["folder"],
+        dataset_split=result.get("split"),
+        dataset_args={**data, "fingerprint": result["fingerprint"], "window_seconds": result["windows"]["seconds"]},
+        metric_type=METRIC_TYPES[entry["metric"]],
+        metric_name=entry["metric"] + condition,
+        metric_value=entry["value"],
         metric_args={key: value for key, value in arguments.items() if value is not None},
     )
 
 
-def write_model_index(readme: Path, model_name: str, receipts: Sequence[dict]) -> None:
-    """Put the receipts' figures into the metadata of a model card; its text and its other metadata stay.
+def write_model_index(readme: Path, model_name: str, results: Sequence[dict]) -> None:
+    """Write the results' metrics into the metadata of a model card; its text and its other metadata stay.
 
-    Results that the card already has on the same task, data set and split are replaced, others are kept.
+    Results that the card already has for the same task, data set and split are replaced, others are kept.
 
     Raises:
-        ValueError: no such card, metadata that is not YAML's, or receipts of more than one model.
+        ValueError: there is no such card, its metadata is not valid, or the results are of more than one model.
     """
-    results = eval_results(receipts)
+    new = eval_results(results)
     if not readme.is_file():
         raise ValueError(f"There is no model card {printable(readme)}: write the README.md first.")
     try:
         card = ModelCard.load(readme)
-    except Exception as error:  # of YAML or of the Hub's rules
+    except Exception as error:  # from the YAML parser, or from huggingface_hub's validation
         reason = " ".join(str(error).split())
-        raise ValueError(f"The metadata of {printable(readme)} cannot be read ({reason}): mend its head.") from error
-    mine = {result.unique_identifier for result in results}
-    kept = [result for result in card.data.eval_results or [] if result.unique_identifier not in mine]
-    card.data.eval_results, card.data.model_name = kept + results, model_name
+        raise ValueError(
+            f"The metadata of {printable(readme)} cannot be read ({reason}): correct the YAML at the top of the file."
+        ) from error
+    replaced = {result.unique_identifier for result in new}
+    kept = [result for result in card.data.eval_results or [] if result.unique_identifier not in replaced]
+    card.data.eval_results = kept + new
+    card.data.model_name = model_name
     card.save(readme)

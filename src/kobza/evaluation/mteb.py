@@ -1,4 +1,4 @@
-"""Any embedder as a model of `mteb`, for its audio retrieval and zero-shot tasks (`pip install kobza[mteb]`):
+"""Adapter that makes any embedder a model of `mteb`, for its retrieval and zero-shot tasks (`pip install kobza[mteb]`):
 
     import mteb
     from kobza.evaluation.mteb import MtebEncoder
@@ -10,11 +10,12 @@ A checkpoint that is open in sentence-transformers goes through mteb's own wrapp
 
     mteb.evaluate(sentence_transformer_encoder(SentenceTransformer("kobza/kobza-mini", trust_remote_code=True)), tasks)
 
-A recording is embedded by `MtebEncoder` as everywhere in Kobza: decoded with PyAV (torchcodec is not needed), cut into
-windows, and the mean of the windows taken. No sentence gets a prompt.
+`MtebEncoder` decodes a recording with PyAV (torchcodec is not needed), cuts it into windows and takes the normalized
+mean of their vectors, as everywhere in Kobza. Sentences are embedded without a prompt.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,83 +26,88 @@ try:
     from datasets import Audio
     from mteb.models import ModelMeta
     from mteb.models.abs_encoder import AbsEncoder
+    from mteb.models.model_meta import ScoringFunction
     from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 except ImportError as error:
     raise ImportError(f"The adapter for mteb needs mteb ({error}): pip install 'kobza[mteb]'.") from error
 
-from kobza.audio import decode, windows
+from kobza.audio import decode
+from kobza.embedding.embedder import Embedder, cut_windows, normalized_mean
 from kobza.embedding.loader import load_embedder
 
 
 class MtebEncoder(AbsEncoder):
-    """mteb's encoder protocol over an embedder (see `kobza.embedding.embedder.load_embedder`).
+    """mteb's encoder protocol over an embedder (see `kobza.embedding.loader.load_embedder`).
 
     Args:
         model_name: a checkpoint's folder or Hub id, or LAION's .pt file.
-        revision: not used: an embedder's fingerprint is the revision that mteb notes with its results.
+        revision: not used; mteb records the embedder's fingerprint as the revision.
         device: "cpu", "cuda", ...; by default a GPU if there is one.
     """
 
     def __init__(self, model_name: str, revision: str | None = None, *, device: str | None = None, **kwargs: Any):
-        self.model = load_embedder(model_name, device)
-        self.mteb_model_meta = model_meta(self.model)
+        self.embedder = load_embedder(model_name, device)
+        self.mteb_model_meta = model_meta(self.embedder)
 
     def encode(self, inputs, *, task_metadata, hf_split, hf_subset, prompt_type=None, **kwargs) -> np.ndarray:
-        """The rows of mteb's loader -> (rows, dim) float32, of unit length.
+        """Embed the rows of mteb's loader -> (rows, dim) float32, of unit length.
 
         A row is a sentence (`text`) or a recording (`audio`: an array with its sampling rate, or a file's bytes or
         path).
 
         Raises:
-            ValueError: rows with neither, or with both, which Kobza has no vector for.
+            ValueError: rows have neither of the two, or both.
         """
         rows = inputs.dataset
         kinds = [kind for kind in ("text", "audio") if kind in rows.features]
         if len(kinds) != 1:
             raise ValueError(
-                f"{task_metadata.name} gives rows with {' and '.join(rows.features)}: Kobza embeds either a text or an "
+                f"{task_metadata.name} has rows with {' and '.join(rows.features)}: Kobza embeds either a text or an "
                 "audio column; choose another task."
             )
         if kinds == ["text"]:
-            return self.model.embed_text(rows["text"][:])
+            return self.embedder.embed_text(rows["text"][:])
         if isinstance(rows.features["audio"], Audio):
             rows = rows.cast_column("audio", Audio(decode=False))
-        parts = [np.empty((0, self.model.dim), dtype=np.float32)]
-        return np.vstack([*parts, *(embed_item(self.model, row["audio"]) for row in rows)])
+        empty = np.empty((0, self.embedder.dim), dtype=np.float32)
+        return np.vstack([empty, *(embed_item(self.embedder, row["audio"]) for row in rows)])
 
 
 def sentence_transformer_encoder(model) -> SentenceTransformerEncoderWrapper:
-    """mteb's own encoder of a `SentenceTransformer`, with the modalities that the model says it has.
+    """mteb's own encoder of a `SentenceTransformer`, with the modalities that the model declares.
 
-    `mteb.evaluate(model, tasks)` makes the same of it but notes text only, as of every `SentenceTransformer`, and
-    refuses tasks with audio (mteb 2.26); tasks with text alone it takes without this.
+    `mteb.evaluate(model, tasks)` wraps the model in the same way but notes text as its only modality, as for every
+    `SentenceTransformer`, and refuses tasks with audio (mteb 2.26); for tasks with text alone it needs no help.
     """
     encoder = SentenceTransformerEncoderWrapper(model)
     encoder.mteb_model_meta = encoder.mteb_model_meta.model_copy(update={"modalities": sorted(model.modalities)})
     return encoder
 
 
-def embed_item(embedder, item: dict) -> np.ndarray:
-    """One recording as mteb and `datasets` hold it -> (dim,), of unit length."""
+def embed_item(embedder: Embedder, item: dict) -> np.ndarray:
+    """Embed a recording in the form of mteb and `datasets` -> (dim,), of unit length."""
     rate = embedder.sampling_rate
     if "array" in item:
         wave = torch.as_tensor(np.asarray(item["array"], dtype=np.float32))  # (samples,) or (channels, samples)
         wave = wave.mean(dim=0) if wave.ndim > 1 else wave
-        chunks = [resample(wave, int(item["sampling_rate"]), rate).numpy()]
+        chunks: Iterator[np.ndarray] = iter([resample(wave, int(item["sampling_rate"]), rate).numpy()])
     else:
         chunks = decode(item["bytes"] or item["path"], rate)
-    cut = windows(chunks, rate, embedder.window_seconds, embedder.min_window_seconds)
-    mean = embedder.embed_windows([samples for _, samples in cut]).mean(axis=0)
-    return mean / np.linalg.norm(mean)
+    windows = [samples for _, samples in cut_windows(embedder, chunks)]
+    return normalized_mean(embedder.embed_windows(windows))
 
 
-def model_meta(embedder) -> ModelMeta:
-    """What mteb notes of a model beside its results; what it could only guess is None."""
+def model_meta(embedder: Embedder) -> ModelMeta:
+    """What mteb records about a model beside its results; None for what Kobza does not know."""
     owner_and_name = re.findall(r"[\w.-]+", embedder.name)[-2:]
-    parameters = getattr(embedder.model, "parameters", list)()
+    if len(owner_and_name) < 2:
+        owner_and_name = ["kobza", *owner_and_name]
+    model = getattr(embedder, "model", None)
+    parameters = list(model.parameters()) if isinstance(model, torch.nn.Module) else []
     return ModelMeta(
-        loader=MtebEncoder,
-        name="/".join(owner_and_name if len(owner_and_name) == 2 else ["kobza", *owner_and_name]),
+        # mteb's protocol names its positional arguments; `MtebEncoder` satisfies it at run time (a test says so)
+        loader=MtebEncoder,  # type: ignore[arg-type]
+        name="/".join(owner_and_name),
         revision=embedder.fingerprint,
         release_date=None,
         languages=["eng-Latn"],
@@ -114,7 +120,7 @@ def model_meta(embedder) -> ModelMeta:
         public_training_code=None,
         public_training_data=None,
         framework=["PyTorch", "Transformers"],
-        similarity_fn_name="cosine",
+        similarity_fn_name=ScoringFunction.COSINE,
         use_instructions=False,
         training_datasets=None,
         modalities=["audio", "text"],

@@ -1,61 +1,69 @@
-"""Published and measured figures side by side: from the thesis's tables and receipts to one Markdown text.
+"""The report of `kobza reproduce`: the thesis's tables with the measured results beside them, in Markdown.
 
-All functions here are pure. A line of a table shows a run: see `receipts.py`.
+All functions are pure. A measured row of a table is a `ResultRow`: see `results.py`.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from kobza.evaluation.results import Run, place, place_name, runs
+from kobza.evaluation.results import ResultRow, dataset_key, dataset_title, result_rows
 from kobza.evaluation.thesis_results import Row, Table
 
 DASH = "–"
 METRICS = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10", "F1", "accuracy", "ROC-AUC", "PR-AUC")
-IN_RANKS = {"MeanR", "MedR"}  # all other metrics are shares of 1
-MOST_SKIPPED = 10  # named in the report; the receipt has them all
+RANK_METRICS = {"MeanR", "MedR"}  # in ranks; all other metrics are between 0 and 1
+MAX_SKIPPED_FILES = 10  # named in the report; the result files name all of them
 HEAD = """# Published and measured
 
-*Published* figures are those of the source that each table names. *Measured* ones come from the receipts at the end; in
-brackets is their 95 % bootstrap interval. Ranks count from 0. Gallery: how many recordings were searched. Used: how
-many of the data set's recordings could be. A dash: not published, or not run.
+*Published* values are those of the source that each table names. *Measured* values come from the result files
+(receipts) listed at the end; their 95 % bootstrap intervals are in brackets. Ranks count from 0. Gallery: the number of
+recordings that were searched. Used: the number of the data set's recordings that could be used. A dash: not published,
+or not measured.
 
-The thesis's text names neither the clips of its MusicCaps test split nor the tags of its MagnaTagATune figures: what is
-measured here is on other clips, drawn in the same proportions, and on as many tags as "Classes" says.
+The thesis names neither the clips of its MusicCaps test split nor the tags of its MagnaTagATune results. The values
+measured here are on other clips, drawn in the same proportions, and on the number of tags in the column "Classes".
 """
 
 
 def _slug(name: str) -> str:
-    """Names are one if they are the same without case, folders and the file's end: "CLAP Music" and "clap_music"."""
+    """A name without case, folders and the ending .pt, for comparison.
+
+    >>> _slug("CLAP Music"), _slug("me/clap-music.pt")
+    ('clap_music', 'clap_music')
+    """
     return re.sub(r"[^a-z0-9]+", "_", name.lower().split("/")[-1].removesuffix(".pt")).strip("_")
 
 
-def _is(row: Row, model: str) -> bool:
-    return _slug(model) in {
-        _slug(name) for name in (row.system, row.name, str(row.settings.get("weights", row.system)))
-    }
+def _is_system(row: Row, model: str) -> bool:
+    names = (row.system, row.name, str(row.settings.get("weights", row.system)))
+    return _slug(model) in {_slug(name) for name in names}
 
 
 def _template(prompt: str | None) -> str | None:
-    """A prompt without the name of its gap: {genre}, {tag} and {label} are all the same gap."""
+    """A prompt with "{}" in place of {genre}, {tag} or {label}."""
     return None if prompt is None else re.sub(r"\{\w*\}", "{}", prompt)
 
 
-def _measured(table: Table, receipts: Iterable[dict]) -> list[Run]:
-    """The runs of a table's data set, task, split and direction; of several galleries the one next to the table's."""
-    fitting = []
-    for receipt in receipts:
-        if receipt["dataset"] != table.dataset or (table.split and receipt.get("split") not in (None, table.split)):
+def _measured_rows(table: Table, results: Iterable[dict]) -> list[ResultRow]:
+    """The rows of a table's data set, split, task and direction; of several galleries the nearest to the table's."""
+    matching = []
+    for result in results:
+        if result["dataset"] != table.dataset or (table.split and result.get("split") not in (None, table.split)):
             continue
-        found = [run for run in runs(receipt) if (run.task, run.direction) == (table.task, table.direction)]
-        if table.gallery and found:
-            found = [min(found, key=lambda run: abs((run.gallery or 0) - table.gallery))]
-        fitting += [run for run in found if set(run.figures) & set(table.metrics)]
-    return fitting
+        rows = [row for row in result_rows(result) if (row.task, row.direction) == (table.task, table.direction)]
+        if table.gallery and rows:
+            rows = [_nearest_gallery(rows, table.gallery)]
+        matching += [row for row in rows if set(row.metrics) & set(table.metric_names)]
+    return matching
+
+
+def _nearest_gallery(rows: list[ResultRow], gallery: int) -> ResultRow:
+    return min(rows, key=lambda row: abs((row.gallery or 0) - gallery))
 
 
 def _text(text: object) -> str:
-    """Text that stays in its cell."""
+    """Text on one line, without the character that ends a table's cell."""
     return re.sub(r"\s+", " ", str(text)).replace("|", "\\|")
 
 
@@ -66,13 +74,13 @@ def _code(text: str | None) -> str:
 def _number(value: float | None, metric: str) -> str:
     if value is None or value != value:
         return DASH
-    return f"{value:.1f}" if metric in IN_RANKS else f"{value:.3f}"
+    return f"{value:.1f}" if metric in RANK_METRICS else f"{value:.3f}"
 
 
-def _figure(run: Run, metric: str) -> str:
-    """ "0.137 [0.116, 0.158]" """
-    figure = run.figures.get(metric, {})
-    value, low, high = (_number(figure.get(key), metric) for key in ("value", "low", "high"))
+def _value(row: ResultRow, metric: str) -> str:
+    """A metric with its interval: "0.137 [0.116, 0.158]"."""
+    entry = row.metrics.get(metric, {})
+    value, low, high = (_number(entry.get(key), metric) for key in ("value", "low", "high"))
     return value if DASH in (value, low, high) else f"{value} [{low}, {high}]"
 
 
@@ -80,143 +88,146 @@ def _count(number: int | None) -> str:
     return DASH if number is None else f"{number:,}"
 
 
-def _used(run: Run) -> str:
-    return f"{run.receipt['used']:,} of {run.receipt['of']:,}"
+def _used(row: ResultRow) -> str:
+    return f"{row.result['used']:,} of {row.result['of']:,}"
 
 
-def markdown_table(head: Sequence[str], lines: Iterable[Sequence[str]], left: int) -> str:
-    """A table whose first `left` columns are text, the others numbers."""
-    rule = ["---"] * left + ["---:"] * (len(head) - left)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines)) + "\n"
+def markdown_table(head: Sequence[str], lines: Iterable[Sequence[str]], text_columns: int) -> str:
+    """A Markdown table: the first columns are text, aligned to the left, the others numbers."""
+    alignment = ["---"] * text_columns + ["---:"] * (len(head) - text_columns)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, alignment, *lines)) + "\n"
 
 
 def _settings(row: Row) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {_text(value)}" for key, value in row.settings.items()) or DASH
 
 
-def _retrieval_table(table: Table, measured: list[Run], others: list[Run]) -> str:
-    """Two lines a system, published over measured, because six metrics beside six others read badly."""
-    head = ["System", "Settings", "Figures", "Gallery", "Used", *table.metrics]
+def _retrieval_table(table: Table, measured: list[ResultRow], others: list[ResultRow]) -> str:
+    """Two lines per system, published above measured: six metrics beside six others would be too wide."""
+    head = ["System", "Settings", "Values", "Gallery", "Used", *table.metric_names]
 
-    def line(name: str, settings: str, run: Run) -> list[str]:
-        figures = [_figure(run, metric) for metric in table.metrics]
-        return [name, settings, "measured", _count(run.gallery), _used(run), *figures]
+    def line(name: str, settings: str, row: ResultRow) -> list[str]:
+        values = [_value(row, metric) for metric in table.metric_names]
+        return [name, settings, "measured", _count(row.gallery), _used(row), *values]
 
     lines = []
-    for row in table.rows:
-        # as printed: the thesis gives whole median ranks and three digits of everything else
-        figures = [f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.figures.values()]
-        lines.append([row.name, _settings(row), "published", _count(table.gallery), DASH, *figures])
-        mine = [run for run in measured if _is(row, run.receipt["model"])]
-        lines += [line("", "", run) for run in mine] or [["", "", "measured", *[DASH] * (len(head) - 3)]]
-    lines += [line(_text(run.receipt["model"]), DASH, run) for run in others]
+    for published in table.rows:
+        # As printed: the thesis gives whole median ranks and three decimals of everything else.
+        values = [f"{v:.3f}" if isinstance(v, float) else str(v) for v in published.metrics.values()]
+        lines.append([published.name, _settings(published), "published", _count(table.gallery), DASH, *values])
+        own = [row for row in measured if _is_system(published, row.result["model"])]
+        lines += [line("", "", row) for row in own] or [["", "", "measured", *[DASH] * (len(head) - 3)]]
+    lines += [line(_text(row.result["model"]), DASH, row) for row in others]
     return markdown_table(head, lines, 3)
 
 
-def _zero_shot_table(table: Table, measured: list[Run], others: list[Run]) -> str:
-    """One line a system and prompt. A source that names no prompt is followed by every prompt that was measured."""
-    metric = table.metrics[0]
+def _zero_shot_table(table: Table, measured: list[ResultRow], others: list[ResultRow]) -> str:
+    """One line per system and prompt. Where the source names no prompt, every measured prompt follows."""
+    metric = table.metric_names[0]
     head = ["System", "Prompt", "Classes", "Used", f"{metric}, published", f"{metric}, measured"]
 
-    def line(name: str, published: str, run: Run, prompt: str | None = None) -> list[str]:
-        return [name, _code(prompt or run.prompt), _count(run.classes), _used(run), published, _figure(run, metric)]
+    def line(name: str, published: str, row: ResultRow, prompt: str | None = None) -> list[str]:
+        return [name, _code(prompt or row.prompt), _count(row.classes), _used(row), published, _value(row, metric)]
 
     lines = []
-    for row in table.rows:
-        mine = [run for run in measured if _is(row, run.receipt["model"])]
-        name = f"{row.name} (published only: its weights are not public)" if row.published_only else row.name
-        value = f"{row.figures[metric]:.3f}"
-        if row.prompt is None:
+    for published in table.rows:
+        own = [row for row in measured if _is_system(published, row.result["model"])]
+        name = published.name
+        if published.published_only:
+            name += " (published only: its weights are not public)"
+        value = f"{published.metrics[metric]:.3f}"
+        if published.prompt is None:
             lines.append([name, DASH, DASH, DASH, value, DASH])
-            lines += [line(f"Kobza's {row.system}", DASH, run) for run in mine]
+            lines += [line(f"Kobza's {published.system}", DASH, row) for row in own]
         else:
-            mine = [run for run in mine if _template(run.prompt) == _template(row.prompt)]
-            nothing = [name, _code(row.prompt), DASH, DASH, value, DASH]
-            lines += [line(name, value, run, row.prompt) for run in mine] or [nothing]
+            own = [row for row in own if _template(row.prompt) == _template(published.prompt)]
+            not_measured = [name, _code(published.prompt), DASH, DASH, value, DASH]
+            lines += [line(name, value, row, published.prompt) for row in own] or [not_measured]
     prompts = {_template(row.prompt) for row in table.rows} - {None}
-    asked = [run for run in others if not prompts or _template(run.prompt) in prompts]
-    lines += [line(_text(run.receipt["model"]), DASH, run) for run in asked]
+    comparable = [row for row in others if not prompts or _template(row.prompt) in prompts]
+    lines += [line(_text(row.result["model"]), DASH, row) for row in comparable]
     return markdown_table(head, lines, 2)
 
 
-def thesis_table(table: Table, receipts: Sequence[dict], known: Sequence[Row]) -> str:
-    """A table of the thesis with what was measured beside it, and every model that is none of `known` below it."""
-    measured = _measured(table, receipts)
-    others = [run for run in measured if not any(_is(row, run.receipt["model"]) for row in known)]
+def thesis_table(table: Table, results: Sequence[dict], known: Sequence[Row]) -> str:
+    """A table of the thesis with the measured results beside it; models that are none of `known` follow below."""
+    measured = _measured_rows(table, results)
+    others = [row for row in measured if not any(_is_system(system, row.result["model"]) for system in known)]
     about = f"Source: {table.source}."
-    if table.task != "retrieval":  # a system has several lines there, so its settings stand above
+    if table.task == "retrieval":
+        body = _retrieval_table(table, measured, others)
+    else:  # a system has several lines in these tables, so its settings are given above
         about += "".join(dict.fromkeys(f" {row.name}: {_settings(row)}." for row in table.rows))
-    body = (_retrieval_table if table.task == "retrieval" else _zero_shot_table)(table, measured, others)
+        body = _zero_shot_table(table, measured, others)
     return f"## Table {table.table}. {table.title}\n\n{about}\n\n{body}"
 
 
-def measured_table(receipts: Sequence[dict]) -> str:
-    """Every figure of receipts of one data set: all directions, galleries and prompts."""
+def measured_table(results: Sequence[dict]) -> str:
+    """Every metric of the results on one data set: all directions, galleries and prompts."""
     parts = []
     for task, head in (("retrieval", ["Direction", "Gallery"]), ("zero-shot", ["Prompt", "Classes"])):
-        found = [run for receipt in receipts for run in runs(receipt) if run.task == task]
-        metrics = [metric for metric in METRICS if any(metric in run.figures for run in found)]
+        rows = [row for result in results for row in result_rows(result) if row.task == task]
+        metrics = [metric for metric in METRICS if any(metric in row.metrics for row in rows)]
         lines = []
-        for run in found:
-            first = [
-                _text(run.receipt["model"]),
-                run.direction or _code(run.prompt),
-                _count(run.gallery or run.classes),
-            ]
-            lines.append([*first, _used(run), *(_figure(run, metric) for metric in metrics)])
-        if found:
+        for row in rows:
+            condition = [row.direction or _code(row.prompt), _count(row.gallery or row.classes)]
+            values = [_value(row, metric) for metric in metrics]
+            lines.append([_text(row.result["model"]), *condition, _used(row), *values])
+        if rows:
             parts.append(markdown_table(["Model", *head, "Used", *metrics], lines, 2))
     return "\n".join(parts)
 
 
-def skipped_list(receipts: Sequence[dict]) -> str:
+def skipped_list(results: Sequence[dict]) -> str:
     """The recordings of one data set that could not be used, each once; "" if there is none."""
-    named = dict.fromkeys(f"{skip['file']}: {skip['reason']}" for receipt in receipts for skip in receipt["skipped"])
-    lines = [f"- {_text(text)}" for text in named][:MOST_SKIPPED]
-    if len(named) > MOST_SKIPPED:
-        lines.append(f"- and {len(named) - MOST_SKIPPED:,} more: the receipts name them all")
-    return "\nNot used:\n\n" + "\n".join(lines) + "\n" if named else ""
+    skipped = dict.fromkeys(f"{skip['file']}: {skip['reason']}" for result in results for skip in result["skipped"])
+    if not skipped:
+        return ""
+    lines = [f"- {_text(text)}" for text in skipped][:MAX_SKIPPED_FILES]
+    if len(skipped) > MAX_SKIPPED_FILES:
+        lines.append(f"- and {len(skipped) - MAX_SKIPPED_FILES:,} more, which the result files name")
+    return "\nNot used:\n\n" + "\n".join(lines) + "\n"
 
 
-def receipts_table(receipts: Sequence[dict]) -> str:
-    """Which model, data and program every measured figure comes from."""
+def provenance_table(results: Sequence[dict]) -> str:
+    """The model, data and library versions behind the results."""
     head = ["Fingerprint", "Model", "Data set", "Folder", "Data hash", "Windows", "Seed", "Bootstrap", "Versions"]
     lines = []
-    for receipt in sorted(receipts, key=lambda r: (r["model"], r["fingerprint"], *map(str, place(r)))):
-        windows = f"{receipt['windows']['seconds']:g} s, at least {receipt['windows']['min_seconds']:g} s"
-        versions = ", ".join(f"{name} {_text(version)}" for name, version in receipt["versions"].items())
-        maker = [_code(receipt["fingerprint"]), _text(receipt["model"])]
-        data = [_text(place_name(place(receipt))), _text(receipt["folder"]), _code(receipt["data_hash"][:16])]
-        lines.append([*maker, *data, windows, str(receipt["seed"]), _count(receipt["bootstrap"]), versions])
+    for result in sorted(results, key=lambda r: (r["model"], r["fingerprint"], *map(str, dataset_key(r)))):
+        windows = f"{result['windows']['seconds']:g} s, at least {result['windows']['min_seconds']:g} s"
+        versions = ", ".join(f"{name} {_text(version)}" for name, version in result["versions"].items())
+        model = [_code(result["fingerprint"]), _text(result["model"])]
+        data = [_text(dataset_title(dataset_key(result))), _text(result["folder"]), _code(result["data_hash"][:16])]
+        lines.append([*model, *data, windows, str(result["seed"]), _count(result["bootstrap"]), versions])
     return markdown_table(head, lines, 6)
 
 
-def report(
+def render_report(
     tables: Sequence[Table],
-    receipts: Sequence[dict],
+    results: Sequence[dict],
     failures: Sequence[tuple[str, str]] = (),
     plots: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The whole report in Markdown.
 
     Args:
-        tables: of the thesis, from `published.published_tables`.
-        receipts: of any models on any data sets; those of a published system stand beside its figures.
-        failures: (what was tried, the sentence it ended with).
-        plots: (title, file beside the report).
+        tables: of the thesis, from `thesis_results.published_tables`.
+        results: of any models on any data sets; those of a published system are shown beside its published values.
+        failures: (what was tried, the error message).
+        plots: (title, path relative to the report).
     """
     known = [row for table in tables for row in table.rows]
     parts = [HEAD]
     if failures:
         parts.append("## Not measured\n\n" + "".join(f"- {_text(what)}: {_text(why)}\n" for what, why in failures))
-    parts += [thesis_table(table, receipts, known) for table in tables]
-    if receipts:
+    parts += [thesis_table(table, results, known) for table in tables]
+    if results:
         parts.append("## Everything measured\n")
-    for where in dict.fromkeys(place(receipt) for receipt in receipts):
-        there = [receipt for receipt in receipts if place(receipt) == where]
-        parts.append(f"### {_text(place_name(where))}\n\n{measured_table(there)}{skipped_list(there)}")
+    for key in dict.fromkeys(dataset_key(result) for result in results):
+        same_data = [result for result in results if dataset_key(result) == key]
+        parts.append(f"### {_text(dataset_title(key))}\n\n{measured_table(same_data)}{skipped_list(same_data)}")
     if plots:
         parts.append("## Plots\n\n" + "\n".join(f"![{_text(title)}]({quote(file)})\n" for title, file in plots))
-    if receipts:
-        parts.append(f"## Receipts\n\n{receipts_table(receipts)}")
+    if results:
+        parts.append(f"## Results\n\n{provenance_table(results)}")
     return "\n".join(parts)

@@ -1,62 +1,70 @@
-"""Every checkpoint on every data set that is there, and one report: `kobza reproduce --checkpoints DIR --data DIR`.
+"""Evaluate every checkpoint on every data set, and write one report: `kobza reproduce --checkpoints DIR --data DIR`.
 
     DIR of checkpoints/   folders of Kobza's or of a ClapModel, LAION's .pt files
     DIR of data/          folders musiccaps, gtzan, magnatagatune, pairs*, classes*
 
-Each receipt is written as soon as it is measured, and one that is there already, of the same weights and the same
-recordings, is not measured again: a run that was stopped goes on.
+Each result is written as soon as it is measured. A result of the same weights and the same recordings that exists
+already is reused, so a run that was stopped resumes.
 """
 
-import contextlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from kobza.audio import printable
+from kobza.embedding.embedder import Embedder
 from kobza.embedding.loader import load_embedder
-from kobza.evaluation.evaluate import data_hash, evaluate, load_data_set, write_receipt
-from kobza.evaluation.report import report
+from kobza.evaluation.data_sets import data_hash, load_data_set
+from kobza.evaluation.evaluate import evaluate
+from kobza.evaluation.report import render_report
+from kobza.evaluation.results import read_result, write_result
 from kobza.evaluation.thesis_results import published_tables
 
-SETS = ("musiccaps", "gtzan", "magnatagatune", "pairs", "classes")
-RECORDINGS_A_LINE = 500  # how often a long run says where it is
-SEVERAL = ("pairs", "classes")  # of these there may be several folders, such as pairs-folk
+DATA_SETS = ("musiccaps", "gtzan", "magnatagatune", "pairs", "classes")
+WITH_SUFFIX = ("pairs", "classes")  # there may be several folders of these, such as pairs-folk
+RECORDINGS_PER_MESSAGE = 500  # how often a long run reports its progress
 
 
 class Outcome(NamedTuple):
-    """report: the Markdown file. receipts: how many measured figures it stands on. failures: (what, why)."""
+    """What a run did.
+
+    Attributes:
+        report: the Markdown file.
+        results: the number of results that the report shows.
+        failures: (what was tried, the error message).
+    """
 
     report: Path
-    receipts: int
+    results: int
     failures: list[tuple[str, str]]
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
-    """Its sub-folders with a config.json and its .pt files, by name.
+    """The sub-folders of `folder` with a config.json, and its .pt files, sorted by name.
 
     Raises:
-        ValueError: no such folder, or none in it.
+        ValueError: there is no such folder, or no checkpoint in it.
     """
-    found = [path for path in _inside(folder) if (path / "config.json").is_file() or path.suffix == ".pt"]
-    if not found:
-        hint = " it is a checkpoint itself: give the folder around it." if (folder / "config.json").is_file() else ""
-        raise ValueError(
-            f"{printable(folder)} holds no checkpoint;"
-            + (hint or " each is a sub-folder with a config.json, or one of LAION's .pt files.")
-        )
-    return found
+    found = [path for path in _visible_entries(folder) if (path / "config.json").is_file() or path.suffix == ".pt"]
+    if found:
+        return found
+    if (folder / "config.json").is_file():
+        raise ValueError(f"{printable(folder)} is a checkpoint itself: give the folder around it.")
+    raise ValueError(
+        f"{printable(folder)} holds no checkpoint: a checkpoint is a sub-folder with a config.json, or one of LAION's "
+        ".pt files."
+    )
 
 
-def find_sets(folder: Path) -> list[tuple[str, Path]]:
-    """(kind, path) of its sub-folders that are named as data sets are.
+def find_data_sets(folder: Path) -> list[tuple[str, Path]]:
+    """(kind, path) of the sub-folders that have a data set's name.
 
     Raises:
-        ValueError: no such folder, or none in it.
+        ValueError: there is no such folder, or no data set in it.
     """
     found = []
-    for path in _inside(folder):
-        kind = next((k for k in SETS if path.name == k or (k in SEVERAL and path.name.startswith(k))), None)
+    for path in _visible_entries(folder):
+        kind = next((k for k in DATA_SETS if path.name == k or (k in WITH_SUFFIX and path.name.startswith(k))), None)
         if kind and path.is_dir():
             found.append((kind, path))
     if not found:
@@ -64,86 +72,89 @@ def find_sets(folder: Path) -> list[tuple[str, Path]]:
             f"{printable(folder)} holds no data set; its sub-folders must be named musiccaps, gtzan, magnatagatune, "
             "pairs (or pairs-NAME) or classes (or classes-NAME)."
         )
-    return sorted(found, key=lambda pair: SETS.index(pair[0]))
+    return sorted(found, key=lambda pair: DATA_SETS.index(pair[0]))
 
 
-def _inside(folder: Path) -> list[Path]:
+def _visible_entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"There is no folder {printable(folder)}: check the path.")
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def reproduce(checkpoints: Path, data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Outcome:
-    """Measure whatever is there, and write receipts, plots and report.md into `out`.
+    """Evaluate every checkpoint on every data set, and write results, plots and report.md into `out`.
 
     Args:
-        say: is told, in a line, what is being done.
+        say: called with a line of progress.
 
     Raises:
-        ValueError: there is nothing to measure, or a library that this needs is not installed. A model or data set
-            that cannot be used is no such error: it is named in the report, and the rest goes on.
+        ValueError: there is nothing to evaluate, or a library that this needs is not installed. A model or data set
+            that cannot be used does not raise: the report names it, and the run continues.
     """
     try:
-        from kobza.evaluation.plots import draw
+        from kobza.evaluation.plots import plot_results
     except ImportError as error:
         raise ValueError(f"Plots need {error.name}; install it with: pip install 'kobza[eval]'") from None
-    models, named = find_checkpoints(checkpoints), find_sets(data)
-    receipts: dict[str, dict] = {}
+    models = find_checkpoints(checkpoints)
+    folders = find_data_sets(data)
+    results: dict[str, dict] = {}
     failures: list[tuple[str, str]] = []
 
-    def failed(what: str, error: Exception) -> None:
-        failures.append((printable(what), _sentence(error)))
+    def add_failure(what: str, error: Exception) -> None:
+        failures.append((printable(what), _message(error)))
         say(": ".join(failures[-1]))
 
-    sets = []
-    for kind, folder in named:
+    usable = []  # (spec, name of the folder, hash of the content)
+    for kind, folder in folders:
         spec = f"{kind}:{folder}"
         try:
-            sets.append((spec, folder.name, data_hash(load_data_set(spec))))
-        except Exception as error:  # a run of hours must outlive a bad data set, whatever is wrong with it
-            failed(folder.name, error)
+            usable.append((spec, folder.name, data_hash(load_data_set(spec))))
+        except Exception as error:  # a run of hours must survive an unusable data set, whatever is wrong with it
+            add_failure(folder.name, error)
     for path in models:
         try:
             embedder = load_embedder(path)
-            embedder.name = path.name  # of a link its own name, not its target's: tables go by the name that is here
-        except Exception as error:  # and a bad checkpoint
-            failed(path.name, error)
+            embedder.name = path.name  # a link's own name, not its target's: the tables show the names in this folder
+        except Exception as error:  # and an unusable checkpoint
+            add_failure(path.name, error)
             continue
-        for spec, folder, content in sets:
-            name = f"{path.name}--{folder}"
-            # The file's name says of which weights and which data it is: another model or a mended file makes another.
+        for spec, folder_name, content in usable:
+            name = f"{path.name}--{folder_name}"
+            # Weights and data are part of the file's name, so that a result of others is not reused.
             file = out / "receipts" / f"{name}--{embedder.fingerprint}-{content[:16]}.json"
             try:
-                receipts[name] = _measure(embedder, spec, folder, file, say)
+                results[name] = _evaluate_or_reuse(embedder, spec, folder_name, file, say)
             except Exception as error:
-                failed(f"{path.name} on {folder}", error)
-    path = out / "report.md"
-    drawn = draw(receipts, out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report(published_tables(), list(receipts.values()), failures, drawn), encoding="utf-8")
-    return Outcome(path, len(receipts), failures)
+                add_failure(f"{path.name} on {folder_name}", error)
+    plots = plot_results(results, out)
+    report = out / "report.md"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    text = render_report(published_tables(), list(results.values()), failures, plots)
+    report.write_text(text, encoding="utf-8")
+    return Outcome(report, len(results), failures)
 
 
-def _sentence(error: Exception) -> str:
+def _message(error: Exception) -> str:
     text = printable(" ".join(str(error).split()))
     return text if text and isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
 
 
-def _measure(embedder, spec: str, folder: str, file: Path, say: Callable[[str], None]) -> dict:
-    """The receipt in `file`, or else a new one, which is written there at once."""
+def _evaluate_or_reuse(embedder: Embedder, spec: str, folder: str, file: Path, say: Callable[[str], None]) -> dict:
+    """The result in `file`; if there is none, or it is damaged, a new one, which is written there."""
     what = printable(f"{embedder.name} on {folder}")
-    with contextlib.suppress(FileNotFoundError, ValueError):  # there is none, or it is no JSON any more
-        receipt = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        result = read_result(file)
         say(f"{what}: measured before")
-        return receipt
+        return result
+    except (FileNotFoundError, ValueError):
+        say(f"{what}: measuring")
 
-    def progress(done: int, of: int, _: Path) -> None:
-        if done % RECORDINGS_A_LINE == 0:
-            say(f"{what}: {done} of {of} recordings")
+    def progress(done: int, total: int, _: Path) -> None:
+        if done % RECORDINGS_PER_MESSAGE == 0:
+            say(f"{what}: {done} of {total} recordings")
 
-    say(f"{what}: measuring")
-    receipt = evaluate(embedder, spec, progress=progress, say=lambda text: say(f"{what}: {text}"))
-    receipt["folder"] = folder  # its name here, if it is a link
+    result = evaluate(embedder, spec, progress=progress, say=lambda text: say(f"{what}: {text}"))
+    result["folder"] = folder  # a link's own name
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_receipt(receipt, file)
-    return receipt
+    write_result(result, file)
+    return result

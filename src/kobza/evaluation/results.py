@@ -1,56 +1,77 @@
-"""How receipts (see `evaluate.py`) are read: what they are about, and their figures line by line."""
+"""Result files of `kobza evaluate`, also called receipts: read, write, name, and group their metrics into rows.
+
+A result is a JSON object with the metrics (under the key "figures") and everything they depend on: see `evaluate.py`.
+"""
 
 import json
 from pathlib import Path
 from typing import NamedTuple
 
+from kobza.atomic import atomic_write
 from kobza.audio import printable
 
-DATASETS = {"musiccaps": "MusicCaps", "gtzan": "GTZAN", "magnatagatune": "MagnaTagATune"}
+DATASET_TITLES = {"musiccaps": "MusicCaps", "gtzan": "GTZAN", "magnatagatune": "MagnaTagATune"}
+DatasetKey = tuple[str, str | None, str]  # dataset, split, folder
 
 
-class Run(NamedTuple):
-    """Figures of a receipt that belong on one line; `figures` maps a metric to {"value", "low", "high"}."""
+class ResultRow(NamedTuple):
+    """The metrics of a result that were measured under the same conditions, as one row of a table shows them.
 
-    receipt: dict
+    `metrics` maps a metric's name to {"value", "low", "high"}.
+    """
+
+    result: dict
     task: str
     direction: str | None
     prompt: str | None
     gallery: int | None
     classes: int | None
-    figures: dict[str, dict]
+    metrics: dict[str, dict]
 
 
-def read_receipt(path: Path) -> dict:
-    """A file that `kobza evaluate` wrote.
+def read_result(path: Path) -> dict:
+    """Read a file that `kobza evaluate` wrote.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it is not such a file.
     """
     try:
-        receipt = json.loads(path.read_text(encoding="utf-8"))
-        if not receipt["figures"] or not receipt["fingerprint"]:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        if not result["figures"] or not result["fingerprint"]:
             raise KeyError
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{printable(path)} is not a receipt: give a file that kobza evaluate wrote.") from None
-    return receipt
+        raise ValueError(f"{printable(path)} is not a result of kobza evaluate: give a file that it wrote.") from None
+    return result
 
 
-def runs(receipt: dict) -> list[Run]:
-    """The receipt's figures, gathered to lines, in its order."""
-    found: dict[tuple, dict[str, dict]] = {}
-    for figure in receipt["figures"]:
-        key = tuple(figure.get(name) for name in ("task", "direction", "prompt", "gallery", "classes"))
-        found.setdefault(key, {})[figure["metric"]] = figure
-    return [Run(receipt, *key, figures) for key, figures in found.items()]
+def write_result(result: dict, path: str | Path) -> None:
+    """Write a result atomically, as UTF-8 JSON: the same bytes for the same result."""
+    atomic_write(path, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
-def place(receipt: dict) -> tuple[str, str | None, str]:
-    """(dataset, split, folder) that a receipt is about."""
-    return receipt["dataset"], receipt.get("split"), receipt["folder"]
+def result_rows(result: dict) -> list[ResultRow]:
+    """Group a result's metrics by task, direction, prompt and gallery, in the order of the file."""
+    grouped: dict[tuple, dict[str, dict]] = {}
+    for entry in result["figures"]:
+        conditions = tuple(entry.get(name) for name in ("task", "direction", "prompt", "gallery", "classes"))
+        grouped.setdefault(conditions, {})[entry["metric"]] = entry
+    return [
+        ResultRow(result, task, direction, prompt, gallery, classes, metrics)
+        for (task, direction, prompt, gallery, classes), metrics in grouped.items()
+    ]
 
 
-def place_name(where: tuple[str, str | None, str]) -> str:
-    """A data set's name for people: "MusicCaps, test"; the folder's where it is not a known set."""
-    dataset, split, folder = where
-    return DATASETS.get(dataset, f"{folder} ({dataset})") + (f", {split}" if split else "")
+def dataset_key(result: dict) -> DatasetKey:
+    """(dataset, split, folder) of a result: results with the same key are compared with each other."""
+    return result["dataset"], result.get("split"), result["folder"]
+
+
+def dataset_title(key: DatasetKey) -> str:
+    """A data set's name for people; the folder's name where it is none of the known sets.
+
+    >>> dataset_title(("musiccaps", "test", "clips")), dataset_title(("pairs", None, "folk"))
+    ('MusicCaps, test', 'folk (pairs)')
+    """
+    dataset, split, folder = key
+    title = DATASET_TITLES.get(dataset, f"{folder} ({dataset})")
+    return f"{title}, {split}" if split else title

@@ -1,4 +1,4 @@
-"""The figures of the thesis, read from `thesis_results.yaml`: every system, prompt and setting of its tables."""
+"""The results published in the thesis, from `thesis_results.yaml`: every system, prompt and setting of its tables."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,15 +9,18 @@ import yaml
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table: `system` is the recipe's name, `name` the thesis's; `figures` are metric -> value.
+    """A row of a table.
 
-    prompt: with {genre} or {tag} where the label goes; None in retrieval, and where the source names none.
-    published_only: its weights are not public, so nobody but its authors can measure it.
+    Attributes:
+        system: the recipe's name; `name` is the thesis's.
+        metrics: metric -> value.
+        prompt: with {genre} or {tag} where the label goes; None in retrieval, and where the source names none.
+        published_only: the weights are not public, so only the system's authors can measure it.
     """
 
     system: str
     name: str
-    figures: dict[str, float]
+    metrics: dict[str, float]
     settings: dict[str, float | str] = field(default_factory=dict)
     prompt: str | None = None
     published_only: bool = False
@@ -25,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the thesis. `gallery` and `direction` belong to retrieval, None otherwise."""
+    """A table of the thesis. `gallery` and `direction` are None outside retrieval."""
 
     table: str
     title: str
@@ -38,13 +41,13 @@ class Table:
     gallery: int | None = None
 
     @property
-    def metrics(self) -> list[str]:
-        return list(self.rows[0].figures)
+    def metric_names(self) -> list[str]:
+        return list(self.rows[0].metrics)
 
-    def flat(self) -> Iterator[dict]:
-        """One dictionary a figure, with all that it depends on: ready for a data frame."""
+    def records(self) -> Iterator[dict]:
+        """One dictionary per value, with everything that it depends on: ready for a data frame."""
         for row in self.rows:
-            for metric, value in row.figures.items():
+            for metric, value in row.metrics.items():
                 yield {
                     "table": self.table,
                     "system": row.system,
@@ -64,4 +67,9 @@ class Table:
 def published_tables() -> list[Table]:
     """The thesis's tables 2.2, 2.4 and 3.2 to 3.7, in its order."""
     text = Path(__file__).with_name("thesis_results.yaml").read_text(encoding="utf-8")
-    return [Table(**{**table, "rows": tuple(Row(**row) for row in table["rows"])}) for table in yaml.safe_load(text)]
+    return [Table(**{**table, "rows": tuple(_row(**row) for row in table["rows"])}) for table in yaml.safe_load(text)]
+
+
+def _row(figures: dict[str, float], **fields) -> Row:
+    """The YAML file's key for metrics is "figures"."""
+    return Row(metrics=figures, **fields)

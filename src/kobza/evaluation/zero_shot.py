@@ -1,6 +1,6 @@
-"""Zero-shot classification: a recording gets the label, or the tags, whose sentence lies nearest to it.
+"""Zero-shot classification: a recording gets the label, or the tags, whose prompt is nearest in the vector space.
 
-A prompt is a sentence with a gap, such as "The {} song", into which every label is put.
+A prompt is a template such as "The {} song"; each label is put in place of its placeholder.
 """
 
 import re
@@ -8,31 +8,37 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kobza.embedding.embedder import Embedder
 from kobza.evaluation.intervals import RESAMPLES, class_intervals, tag_intervals
-from kobza.evaluation.metrics import accuracy, confusion, macro_f1, tag_metrics
+from kobza.evaluation.metrics import accuracy, confusion_matrix, macro_f1, tag_metrics
 
 GENRE_PROMPTS = ("The {} song", "this is a music of {}", "this is a sound of {}", "{}")  # the thesis's, for GTZAN
 TAG_PROMPTS = ("{}", "song with this feature: {}", "The {} song")  # and for MagnaTagATune
-ENSEMBLE = "ensemble"  # stands in the place of a prompt
-GAP = re.compile(r"\{\w*\}")  # the thesis writes {genre} and {tag}
+ENSEMBLE = "ensemble"  # the prompt's name in results of the mean over all prompts
+PLACEHOLDER = re.compile(r"\{\w*\}")  # the thesis writes {genre} and {tag}
 
 
-def read_prompts(prompts: Sequence[str]) -> list[str]:
-    """The prompts with "{}" as their gap, each once.
+def parse_prompts(prompts: Sequence[str]) -> list[str]:
+    """The different prompts, with "{}" as their placeholder.
+
+    >>> parse_prompts(["The {genre} song", "The {} song", "{tag}"])
+    ['The {} song', '{}']
 
     Raises:
-        ValueError: one has no gap.
+        ValueError: a prompt has no placeholder.
     """
     for prompt in prompts:
-        if not GAP.search(prompt):
+        if not PLACEHOLDER.search(prompt):
             raise ValueError(
-                f'The prompt {prompt!r} has no gap: write {{}} where the label goes, as in "The {{}} song".'
+                f'The prompt {prompt!r} has no placeholder: write {{}} where the label goes, as in "The {{}} song".'
             )
-    return list(dict.fromkeys(GAP.sub("{}", prompt) for prompt in prompts))
+    return list(dict.fromkeys(PLACEHOLDER.sub("{}", prompt) for prompt in prompts))
 
 
-def label_vectors(embedder, prompts: Sequence[str], labels: Sequence[str], ensemble: bool) -> dict[str, np.ndarray]:
-    """{prompt: (labels, dim) float32, of unit length}; with `ensemble` also the normalised mean over the prompts."""
+def embed_labels(
+    embedder: Embedder, prompts: Sequence[str], labels: Sequence[str], ensemble: bool
+) -> dict[str, np.ndarray]:
+    """{prompt: (labels, dim) float32, of unit length}; with `ensemble` also the normalized mean over the prompts."""
     vectors = {}
     for prompt in prompts:
         vectors[prompt] = embedder.embed_text([prompt.replace("{}", label) for label in labels])
@@ -42,58 +48,60 @@ def label_vectors(embedder, prompts: Sequence[str], labels: Sequence[str], ensem
     return vectors
 
 
-def class_figures(
+def evaluate_classification(
     audio: np.ndarray, text: dict[str, np.ndarray], true: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[list[dict], dict[str, list]]:
-    """F1 (macro) and accuracy per prompt, of recordings with one label each.
+    """Macro F1 and accuracy of each prompt, for recordings with one label each.
 
     Args:
-        audio: (recordings, dim). text: {prompt: (labels, dim)}. true: (recordings,), the number of each one's label.
+        audio: (recordings, dim).
+        text: {prompt: (labels, dim)}.
+        true: (recordings,), the index of each recording's label.
 
     Returns:
-        (figures with prompt, classes, metric, value, low, high; {prompt: confusion matrix, true by predicted})
+        (entries with prompt, classes, metric, value, low, high; {prompt: confusion matrix, true by predicted})
     """
-    figures, tables = [], {}
+    entries = []
+    confusions = {}
     for prompt, vectors in text.items():
-        table = confusion(true, (audio @ vectors.T).argmax(axis=1), len(vectors))
-        values = {"F1": macro_f1(table), "accuracy": accuracy(table)}
-        figures += _figures(prompt, len(vectors), values, class_intervals(table, resamples, seed))
-        tables[prompt] = table.tolist()
-    return figures, tables
+        confusion = confusion_matrix(true, (audio @ vectors.T).argmax(axis=1), len(vectors))
+        values = {"F1": float(macro_f1(confusion)), "accuracy": float(accuracy(confusion))}
+        entries += _entries(prompt, len(vectors), values, class_intervals(confusion, resamples, seed))
+        confusions[prompt] = confusion.tolist()
+    return entries, confusions
 
 
-def tag_figures(
-    audio: np.ndarray, text: dict[str, np.ndarray], right: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
+def evaluate_tagging(
+    audio: np.ndarray, text: dict[str, np.ndarray], has_tag: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[list[dict], dict[str, list]]:
-    """ROC-AUC and PR-AUC (macro over tags) per prompt, of recordings with any number of tags.
+    """Macro ROC-AUC and PR-AUC of each prompt, for recordings with any number of tags.
 
     Args:
-        audio: (recordings, dim). text: {prompt: (tags, dim)}. right: (recordings, tags) booleans; a tag that none has,
-            or all, is left out, and `classes` counts the others.
+        audio: (recordings, dim).
+        text: {prompt: (tags, dim)}.
+        has_tag: (recordings, tags) booleans. A tag that no recording has, or every one, is left out; `classes` counts
+            the others.
 
     Returns:
-        (figures with prompt, classes, metric, value, low, high; {prompt: ROC-AUC of each tag, NaN where left out})
+        (entries with prompt, classes, metric, value, low, high; {prompt: ROC-AUC of each tag, NaN where left out})
     """
-    figures, areas = [], {}
+    entries = []
+    roc_aucs = {}
     for prompt, vectors in text.items():
         scores = audio @ vectors.T
-        per_tag = tag_metrics(right, scores)
-        counted = np.isfinite(per_tag["ROC-AUC"])
-        values = {name: per_tag[name][counted].mean() for name in per_tag}
-        figures += _figures(prompt, int(counted.sum()), values, tag_intervals(right, scores, resamples, seed))
-        areas[prompt] = per_tag["ROC-AUC"].tolist()
-    return figures, areas
+        per_tag = tag_metrics(has_tag, scores)
+        defined = np.isfinite(per_tag["ROC-AUC"])
+        values = {name: float(areas[defined].mean()) for name, areas in per_tag.items()}
+        entries += _entries(prompt, int(defined.sum()), values, tag_intervals(has_tag, scores, resamples, seed))
+        roc_aucs[prompt] = per_tag["ROC-AUC"].tolist()
+    return entries, roc_aucs
 
 
-def _figures(prompt: str, classes: int, values: dict, intervals: dict) -> list[dict]:
-    return [
-        dict(
-            prompt=prompt,
-            classes=classes,
-            metric=name,
-            value=float(value),
-            low=intervals[name][0],
-            high=intervals[name][1],
-        )
-        for name, value in values.items()
-    ]
+def _entries(
+    prompt: str, classes: int, values: dict[str, float], intervals: dict[str, tuple[float, float]]
+) -> list[dict]:
+    entries = []
+    for name, value in values.items():
+        low, high = intervals[name]
+        entries.append({"prompt": prompt, "classes": classes, "metric": name, "value": value, "low": low, "high": high})
+    return entries

@@ -7,7 +7,7 @@ from huggingface_hub import ModelCardData
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.evaluation.model_index import eval_results
-from kobza.evaluation.results import place, place_name, runs
+from kobza.evaluation.results import dataset_key, dataset_title, result_rows
 
 LIMITS = (
     "It understands the language of what it was trained on, which is English unless said otherwise above.",
@@ -87,7 +87,7 @@ def describe(checkpoint: Checkpoint) -> str:
 def figure_table(receipts: Sequence[dict]) -> str:
     """A line for each data set and condition, the figures with their 95 % intervals."""
     rows = []
-    for run in (run for receipt in receipts for run in runs(receipt)):
+    for run in (run for receipt in receipts for run in result_rows(receipt)):
         condition = ", ".join(
             part
             for part in (
@@ -99,11 +99,11 @@ def figure_table(receipts: Sequence[dict]) -> str:
         )
         figures = (
             f"{metric} {figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
-            for metric, figure in run.figures.items()
+            for metric, figure in run.metrics.items()
             if figure["value"] is not None
         )
-        used = f"{run.receipt['used']} of {run.receipt['of']}"
-        rows.append((place_name(place(run.receipt)), used, condition, ", ".join(figures)))
+        used = f"{run.result['used']} of {run.result['of']}"
+        rows.append((dataset_title(dataset_key(run.result)), used, condition, ", ".join(figures)))
     return _table(("on", "recordings", "task", "figures, in brackets 95 % intervals"), rows)
 
 

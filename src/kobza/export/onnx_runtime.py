@@ -9,8 +9,8 @@ import numpy as np
 from kobza.audio import printable
 from kobza.data.pairs import load_pairs
 from kobza.embedding.checkpoint import SENTENCES_AT_ONCE, WINDOWS_AT_ONCE, Checkpoint
+from kobza.embedding.embedder import embed_recordings
 from kobza.evaluation.metrics import rank_metrics, ranks
-from kobza.evaluation.retrieval import embed_recordings
 from kobza.export.onnx import PRECISIONS, TOWERS, open_session
 
 

@@ -53,7 +53,7 @@ class DataArguments:
         None,
     )
     validation_data: str | None = _says("with a WebDataset: a folder of captioned recordings", None)
-    split: str = _says("of MusicCaps: thesis, zero-shot or leak-free; of other folders a tenth validates", "thesis")
+    split: str = _says("of MusicCaps: thesis, zero-shot or audioset-eval; of other folders a tenth validates", "thesis")
     text: str = _says("caption, aspects, or mix: half captions, half some of the aspects in any order", "caption")
     spec_augment: bool = _says("hide a band and a stretch of each spectrogram (SpecAugment)", False)
     mixup: float = _says("part of the pairs that get a second one mixed in", 0.0)

@@ -5,8 +5,8 @@ from pathlib import Path
 from huggingface_hub import ModelCardData
 from transformers.trainer_callback import TrainerState
 
-from kobza.evaluation.metrics import RETRIEVAL
-from kobza.evaluation.plots import training_curves
+from kobza.evaluation.metrics import RETRIEVAL_METRICS
+from kobza.evaluation.plots import plot_training_curves
 
 DIRECTIONS = {"text -> music": "", "music -> text": "music_to_text_"}
 
@@ -55,7 +55,7 @@ def write_card(out: Path, settings: dict, sizes: dict[str, int], figures: dict[s
         settings: of `run.all_settings`. sizes: {split: pairs}. figures: {split: its metrics, named `split_R@1` and so
             on}. state: of the trainer, with the history of losses and figures.
     """
-    training_curves(state.log_history, out / "curves.png")
+    plot_training_curves(state.log_history, out / "curves.png")
     model, name = settings["model"], out.resolve().name
     pairs = f"{sizes['train']:,} pairs" if "train" in sizes else "a stream of pairs"
     metadata = ModelCardData(library_name="transformers", tags=["kobza", "music", "audio", "text-to-music-retrieval"])
@@ -67,8 +67,8 @@ def write_card(out: Path, settings: dict, sizes: dict[str, int], figures: dict[s
         towers=f"from {model['checkpoint']}" if model["checkpoint"] else model["towers"],
         recipe=settings["recipe"],
         pairs=pairs + (" that Kobza composed itself" if settings["data"]["synthetic"] else ""),
-        header=" | ".join(RETRIEVAL),
-        rule="---|" * len(RETRIEVAL),
+        header=" | ".join(RETRIEVAL_METRICS),
+        rule="---|" * len(RETRIEVAL_METRICS),
         rows=figure_rows(figures, sizes),
         best=state.best_global_step or state.global_step,
         loss=figures["validation"]["validation_loss"],
@@ -90,7 +90,7 @@ def figure_rows(figures: dict[str, dict], sizes: dict[str, int]) -> str:
     lines = []
     for split, found in figures.items():
         for direction, prefix in DIRECTIONS.items():
-            values = [f"{found[f'{split}_{prefix}{metric}']:.3f}" for metric in RETRIEVAL]
+            values = [f"{found[f'{split}_{prefix}{metric}']:.3f}" for metric in RETRIEVAL_METRICS]
             lines.append(f"| {split} | {sizes[split]} | {direction} | {' | '.join(values)} |")
         lines.append(f"| {split} | {sizes[split]} | guessing | {' | '.join(chance(sizes[split]))} |")
     return "\n".join(lines)

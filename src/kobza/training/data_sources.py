@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from kobza.data.decoding_check import check_recordings
-from kobza.data.musiccaps import split_musiccaps
+from kobza.data.musiccaps import RENAMED_RULES, split_musiccaps
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError
 from kobza.data.splits import split_pairs
 from kobza.synth.album import random_pieces, write_album
+from kobza.terminal import say
 from kobza.training.arguments import DataArguments
 
 Splits = dict[str, DataSet]  # train (none where it is a stream), validation, and where there is one test
@@ -36,7 +37,10 @@ def load_splits(data_args: DataArguments) -> tuple[Splits, str]:
             raise DataSetError("A stream cannot be divided: give --validation_data, a folder of captioned recordings.")
         splits, rule = {"validation": load_pairs(data_args.validation_data)}, "stream"
     elif _is_musiccaps(data_args.data):
-        splits, rule = split_musiccaps(data_args.data, data_args.split), data_args.split
+        rule = RENAMED_RULES.get(data_args.split, data_args.split)
+        if rule != data_args.split:
+            say(f"--split {data_args.split} is now called --split {rule}; the old name works in this version only.")
+        splits = split_musiccaps(data_args.data, rule)
     else:
         splits, rule = split_pairs(data_args.data), "own pairs"
     return {name: check_recordings(data) for name, data in splits.items()}, rule

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from torchaudio.functional import mask_along_axis
 
 from kobza.audio import AudioError, Source, declared_seconds, excerpt, load_audio
-from kobza.data.decoding_check import SHORTEST_SECONDS
+from kobza.data.decoding_check import MIN_SECONDS
 from kobza.data.recordings import Recording
 
 TEXTS = ("caption", "aspects", "mix")
@@ -92,8 +92,8 @@ class Pairs:
             audio = excerpt(source, 0.0, self.window_seconds, self.sampling_rate)
         else:
             audio = random_window(source, self.sampling_rate, self.window_seconds, rng)
-        if len(audio) < SHORTEST_SECONDS * self.sampling_rate:
-            raise AudioError(f"{recording.id} is shorter than {SHORTEST_SECONDS} s: leave it out.")
+        if len(audio) < MIN_SECONDS * self.sampling_rate:
+            raise AudioError(f"{recording.id} is shorter than {MIN_SECONDS} s: leave it out.")
         item = {"text": write_text(recording, self.text, rng), "audio": audio, "key": recording.id}
         return item if rng is None else {**item, "draw": int(rng.integers(2**31))}
 

@@ -1,16 +1,16 @@
-"""Receipts as an evaluation writes them, with figures that are made up: for tests of what is done with receipts."""
+"""Evaluation results with invented values, for tests of what is done with results."""
 
 RETRIEVAL = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10")
-GTZAN_PROMPTS = ("The {} song", "this is a music of {}", "this is a sound of {}", "{}")
+GENRE_PROMPTS = ("The {} song", "this is a music of {}", "this is a sound of {}", "{}")
 TAG_PROMPTS = ("{}", "song with this feature: {}", "The {} song")
 
 
-def figure(task, metric, value, **conditions):
+def entry(task, metric, value, **conditions):
     base = {"task": task, "direction": None, "prompt": None, "gallery": None, "classes": None}
     return {**base, **conditions, "metric": metric, "value": value, "low": value * 0.75, "high": value * 1.25}
 
 
-def receipt(dataset, model="kobza-mini", figures=(), details=None, **changes):
+def result(dataset, model="kobza-mini", entries=(), details=None, **changes):
     made = {
         "dataset": dataset,
         "split": "test" if dataset == "musiccaps" else None,
@@ -26,39 +26,39 @@ def receipt(dataset, model="kobza-mini", figures=(), details=None, **changes):
         "seed": 0,
         "bootstrap": 1000,
         "versions": {"kobza": "0.1.0", "torch": "2.11.0", "transformers": "5.23.0", "av": "18.0", "numpy": "2.4.6"},
-        "figures": list(figures),
+        "figures": list(entries),
         "details": details or {},
     }
     return {**made, **changes}
 
 
-def retrieval_receipt(dataset="musiccaps", model="kobza-mini", galleries=(2, 3), **changes):
+def retrieval_result(dataset="musiccaps", model="kobza-mini", galleries=(2, 3), **changes):
     """Text -> music values are 0.1, 0.2, ... per metric, plus a thousandth of the gallery; the other way 0.5 more."""
-    figures = [
-        figure("retrieval", metric, (i + 1) / 10 + gallery / 1000 + extra, direction=direction, gallery=gallery)
+    entries = [
+        entry("retrieval", metric, (i + 1) / 10 + gallery / 1000 + extra, direction=direction, gallery=gallery)
         for direction, extra in (("text -> music", 0.0), ("music -> text", 0.5))
         for gallery in galleries
         for i, metric in enumerate(RETRIEVAL)
     ]
     details = {"ranks": {"text -> music": [0, 2, 1], "music -> text": [1, 0, 0]}}
-    return receipt(dataset, model, figures, details, **changes)
+    return result(dataset, model, entries, details, **changes)
 
 
-def genre_receipt(dataset="gtzan", model="kobza-mini", **changes):
+def genre_result(dataset="gtzan", model="kobza-mini", **changes):
     """F1 is 0.1, 0.2, 0.3, 0.4 for the four prompts; the second prompt gets the most labels right."""
-    figures = []
-    for i, prompt in enumerate(GTZAN_PROMPTS):
-        figures.append(figure("zero-shot", "F1", (i + 1) / 10, prompt=prompt, classes=2))
-        figures.append(figure("zero-shot", "accuracy", (i + 1) / 10 + 0.05, prompt=prompt, classes=2))
+    entries = []
+    for i, prompt in enumerate(GENRE_PROMPTS):
+        entries.append(entry("zero-shot", "F1", (i + 1) / 10, prompt=prompt, classes=2))
+        entries.append(entry("zero-shot", "accuracy", (i + 1) / 10 + 0.05, prompt=prompt, classes=2))
     wrong, right = [[0, 2], [1, 0]], [[2, 0], [0, 1]]
-    confusion = {prompt: right if i == 1 else wrong for i, prompt in enumerate(GTZAN_PROMPTS)}
-    return receipt(dataset, model, figures, {"labels": ["blues", "rock"], "confusion": confusion}, **changes)
+    confusion = {prompt: right if i == 1 else wrong for i, prompt in enumerate(GENRE_PROMPTS)}
+    return result(dataset, model, entries, {"labels": ["blues", "rock"], "confusion": confusion}, **changes)
 
 
-def tag_receipt(model="kobza-mini", **changes):
+def tag_result(model="kobza-mini", **changes):
     """ROC-AUC is 0.6, 0.7, 0.8 for the three prompts; a tag has no AUC."""
-    figures = [
-        figure("zero-shot", metric, (i + 6) / 10 - less, prompt=prompt, classes=3)
+    entries = [
+        entry("zero-shot", metric, (i + 6) / 10 - less, prompt=prompt, classes=3)
         for i, prompt in enumerate(TAG_PROMPTS)
         for metric, less in (("ROC-AUC", 0), ("PR-AUC", 0.4))
     ]
@@ -66,4 +66,4 @@ def tag_receipt(model="kobza-mini", **changes):
         "tags": ["guitar", "no voice", "piano"],
         "auc": {prompt: [0.5 + i / 10, None, 0.3] for i, prompt in enumerate(TAG_PROMPTS)},
     }
-    return receipt("magnatagatune", model, figures, details, split="50", **changes)
+    return result("magnatagatune", model, entries, details, split="50", **changes)

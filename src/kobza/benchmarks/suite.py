@@ -1,0 +1,247 @@
+"""The benchmarks of `kobza bench`: each function measures one thing and gives one or more `Measurement`s.
+
+Audio is synthesized (`synth/album.py`), and other people's models have random weights: neither changes the times.
+"""
+
+import copy
+import functools
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kobza.audio import load_audio
+from kobza.benchmarks.audio import TRACK_SECONDS, copy_tracks, synthetic_tracks, thousand_tracks, three_hour_track
+from kobza.benchmarks.runner import MIN_COSINE, Measurement, side_by_side
+from kobza.synth.album import random_pieces
+
+
+def log_mel() -> list[Measurement]:
+    """Log-mel features of 16 windows of 10 s, against transformers' extractor (which uses torchaudio)."""
+    import torch
+    from transformers import ASTFeatureExtractor
+
+    from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
+
+    kobza_extractor, ast_extractor = KobzaFeatureExtractor(), ASTFeatureExtractor()
+    paths = sorted(synthetic_tracks().iterdir())
+    waves = [wave for path in paths for wave in kobza_extractor.split(load_audio(path))][:16]
+    tensors = [torch.from_numpy(wave) for wave in waves]
+
+    def ours():
+        return kobza_extractor.log_mel(tensors)
+
+    def theirs():
+        return ast_extractor(waves, sampling_rate=16_000, return_tensors="pt").input_values
+
+    times = side_by_side(ours, theirs)
+    difference = float((ours() - theirs()).abs().max())
+    note = (
+        f"{1000 * times.a / len(waves):.2f} and {1000 * times.b / len(waves):.2f} ms for 10 s; "
+        f"largest difference {difference:.1e}"
+    )
+    return [Measurement("log-mel", "log-mel of 16 x 10 s", "ASTFeatureExtractor", times.ratio, "x", 3, note=note)]
+
+
+def gpu() -> Iterator[Measurement]:
+    """Everything that is measured on a GPU (`gpu.py`); nothing where there is none."""
+    from kobza.benchmarks.gpu import measure_gpu
+
+    yield from measure_gpu()
+
+
+def decoding() -> list[Measurement]:
+    """A folder of mp3, ogg and flac to 16 kHz mono, on as many threads as indexing uses, against librosa on one."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import librosa
+
+    from kobza.library.ingest.embed import DECODERS
+
+    paths = sorted(synthetic_tracks().iterdir())
+
+    def ours():
+        with ThreadPoolExecutor(DECODERS) as pool:
+            return list(pool.map(load_audio, paths))
+
+    def theirs():
+        return [librosa.load(path, sr=16_000)[0] for path in paths]
+
+    threaded = side_by_side(ours, theirs, 3)
+    single = side_by_side(lambda: list(map(load_audio, paths)), theirs, 3)
+    note = f"{len(paths) * TRACK_SECONDS / threaded.a:.0f} x real time; on one thread {single.ratio:.2f} x"
+    what = "decode and resample a folder"
+    return [Measurement("decoding", what, "librosa.load(sr=16000)", threaded.ratio, "x", 2, note=note)]
+
+
+def file_to_vector() -> list[Measurement]:
+    """One recording of 3 minutes from the file to its vector: kobza-mini against CLAP (HTSAT-tiny, random weights)."""
+    import librosa
+    import torch
+    from transformers import ClapFeatureExtractor, ClapModel
+    from transformers.models.clap.configuration_clap import ClapConfig
+
+    from kobza.embedding.checkpoint import Checkpoint
+
+    path = sorted(synthetic_tracks().iterdir())[0]
+    checkpoint = Checkpoint.load()
+    clap, extractor = ClapModel(ClapConfig()).eval(), ClapFeatureExtractor(truncation="rand_trunc")
+
+    def ours():
+        windows = checkpoint.processor.feature_extractor.split(load_audio(path))
+        return checkpoint.embed_windows(windows).mean(axis=0)
+
+    @torch.inference_mode()
+    def theirs():
+        wave = librosa.load(path, sr=48_000)[0]
+        windows = [wave[i : i + 480_000] for i in range(0, len(wave), 480_000)]
+        inputs = extractor(windows, sampling_rate=48_000, return_tensors="pt")
+        return clap.get_audio_features(**inputs).pooler_output.mean(dim=0)
+
+    times = side_by_side(ours, theirs, 3)
+    note = f"{TRACK_SECONDS / times.a:.0f} and {TRACK_SECONDS / times.b:.0f} x real time"
+    what = "file -> vector, kobza-mini"
+    return [Measurement("file-to-vector", what, "ClapModel (HTSAT-tiny)", times.ratio, "x", 5, note=note)]
+
+
+def tower() -> list[Measurement]:
+    """AST-base with random weights on one window in bfloat16, eager or compiled, against float32."""
+    import torch
+    from transformers import ASTConfig, ASTModel
+
+    torch.manual_seed(0)
+    full = ASTModel(ASTConfig()).eval()
+    half = copy.deepcopy(full).bfloat16()
+    window = torch.randn(1, 1024, 128) * 0.5
+    half_window = window.bfloat16()
+    speedups, notes = {}, []
+    with torch.inference_mode():
+        expected = full(window).pooler_output
+        for name, model in {"bfloat16": half, "bfloat16, compiled": torch.compile(half)}.items():
+            times = side_by_side(functools.partial(model, half_window), functools.partial(full, window), 3)
+            cosine = float(torch.cosine_similarity(model(half_window).pooler_output.float(), expected).min())
+            notes.append(f"{name} {times.ratio:.2f} x, cosine {cosine:.5f}")
+            if cosine >= MIN_COSINE:
+                speedups[name] = times.ratio
+    note = "; ".join(notes)
+    if not speedups:
+        raise RuntimeError(f"No variant of AST-base agreed with float32: {note}.")
+    best = max(speedups, key=lambda name: speedups[name])
+    return [Measurement("tower", f"AST-base in {best}", "in float32", speedups[best], "x", 2.5, note=note)]
+
+
+def search() -> list[Measurement]:
+    """A query vector to ranked tracks with 1 M windows stored, by track and by moment, with and without a filter."""
+    from kobza.benchmarks.library_search import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        _, searches = run(1_000_000, Path(folder))
+    note = "; ".join(
+        f"by {s.by}, filter {s.where}: p50 {s.p50:.1f}, p95 {s.p95:.1f}, recall {s.recall:.4f}" for s in searches
+    )
+    slowest = max(s.p95 for s in searches if s.by == "track")
+    recall = min(s.recall for s in searches)
+    what = "search over 1 M windows, slowest p95 by track"
+    return [
+        Measurement("search", what, "exact numpy", slowest, "ms", 25, lower_is_better=True, note=note),
+        Measurement("search", "lowest recall@10 of the same", "exact numpy", recall, "", 0.999),
+    ]
+
+
+def training() -> list[Measurement]:
+    """An epoch of model_1 at full size, one batch as large as the recipe's, with the frozen-tower cache and without."""
+    from kobza.benchmarks.training_cache import time_epochs
+    from kobza.data.pairs import load_pairs
+    from kobza.synth.album import write_album
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_album(Path(folder), random_pieces(64, seed=0))
+        cached, uncached = time_epochs(load_pairs(folder).recordings)
+    note = f"{cached.wall:.1f} and {uncached.wall:.1f} s, 64 clips"
+    what = "an epoch of model_1 with its frozen tower cached"
+    return [Measurement("training", what, "without", uncached.wall / cached.wall, "x", 30, note=note)]
+
+
+def cold_search() -> list[Measurement]:
+    """`kobza search` as a new process, over a library of six tracks."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "kobza.cli"]
+        library = ["--library", f"{folder}/library"]
+        subprocess.run([*command, "index", str(synthetic_tracks()), *library], check=True, capture_output=True)
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            subprocess.run([*command, "search", "slow sad piano", *library], check=True, capture_output=True)
+            times.append(time.perf_counter() - start)
+    median = sorted(times[1:])[2]  # the first run reads files into the disk cache
+    return [Measurement("cold-search", "kobza search, a new process", "", median, "s", 3, lower_is_better=True)]
+
+
+def indexing() -> list[Measurement]:
+    """`kobza index` of 100 tracks of 3 minutes: how busy the cores are, its speed, its memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        music = copy_tracks(Path(folder) / "music", 100)
+        wall, cpu, peak = _in_new_process(_index, music, Path(folder) / "library")
+    cores = len(os.sched_getaffinity(0))
+    rate = 100 * TRACK_SECONDS / 3600 / (wall / 60)
+    note = f"{rate:.1f} hours of music a minute, peak memory {peak:.0f} MiB"
+    what = "kobza index, 100 tracks: cores busy"
+    return [Measurement("indexing", what, "", 100 * cpu / cores / wall, "%", 90, note=note)]
+
+
+def memory() -> list[Measurement]:
+    """Peak memory of indexing 1,000 tracks, and one recording of three hours."""
+    measurements = []
+    with tempfile.TemporaryDirectory() as folder:
+        for what, make in (("1,000 tracks", thousand_tracks), ("one file of three hours", three_hour_track)):
+            music = make(Path(folder) / what)
+            _, _, peak = _in_new_process(_index, music, Path(folder) / f"library of {what}")
+            what = f"peak while indexing {what}"
+            measurements.append(Measurement("memory", what, "", peak, "MiB", 1536, lower_is_better=True))
+            shutil.rmtree(music)
+    return measurements
+
+
+def _index(music: Path, folder: Path) -> tuple[float, float, float]:
+    """Index music into a new library: (wall-clock seconds, CPU seconds, peak MiB of the process)."""
+    from kobza.library import MusicLibrary
+
+    with MusicLibrary.open(folder) as library:
+        library.model.embed_windows([np.zeros(16_000, np.float32)])  # loading the model is not part of indexing
+        wall_start, cpu_start = time.perf_counter(), time.process_time()
+        library.add(music)
+        wall, cpu = time.perf_counter() - wall_start, time.process_time() - cpu_start
+    return wall, cpu, _peak_memory()
+
+
+def _peak_memory() -> float:
+    """MiB (Linux). Not by `getrusage`: a new process inherits the peak of the one that started it there."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
+def _in_new_process(function: Callable, *args):
+    """The function's result, computed in a process of its own, so that memory and caches are its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, args)
+
+
+BENCHMARKS: dict[str, Callable[[], Iterable[Measurement]]] = {
+    "log-mel": log_mel,
+    "decoding": decoding,
+    "file-to-vector": file_to_vector,
+    "tower": tower,
+    "indexing": indexing,
+    "search": search,
+    "cold-search": cold_search,
+    "training": training,
+    "memory": memory,
+    "gpu": gpu,
+}
