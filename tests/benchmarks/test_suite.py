@@ -23,15 +23,10 @@ def test_functions_alternate_and_the_first_round_is_not_counted():
 
 
 def test_rows_show_whether_the_target_is_reached():
-    more, less = (
-        Measurement("a", "one", "other", 2.5, "x", 3),
-        Measurement("b", "one", "", 2.5, "s", 3, lower_is_better=True, note="n"),
-    )
-    assert (more.target_reached, less.target_reached, Measurement("c", "one", "", 1.0, "").target_reached) == (
-        False,
-        True,
-        None,
-    )
+    more = Measurement("a", "one", "other", 2.5, "x", 3)
+    less = Measurement("b", "one", "", 2.5, "s", 3, lower_is_better=True, note="n")
+    without = Measurement("c", "one", "", 1.0, "")
+    assert [measurement.target_reached for measurement in (more, less, without)] == [False, True, None]
     assert as_row(more) == "| a | one | other | 2.5 x | >= 3 x (not reached) |"
     assert as_row(less) == "| b | one | - | 2.5 s; n | <= 3 s |"
     rows = json.loads(as_json([more, less]))["lines"]

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from recordings import ToneEar
 
 mteb = pytest.importorskip("mteb")
 
@@ -16,7 +17,7 @@ from mteb.abstasks.zeroshot_classification import AbsTaskZeroShotClassification 
 from kobza.embedding.checkpoint import Checkpoint  # noqa: E402
 from kobza.embedding.embedder import embed_recordings  # noqa: E402
 from kobza.evaluation.metrics import ranks, recall_at  # noqa: E402
-from kobza.evaluation.mteb import MtebEncoder, embed_item, sentence_transformer_encoder  # noqa: E402
+from kobza.evaluation.mteb import MtebEncoder, embed_item, model_meta, sentence_transformer_encoder  # noqa: E402
 
 RATE = 16_000
 CAPTIONS = ["slow sad piano", "fast happy drums", "organ and choir", "this is guitar music", "a bell", "the bass song"]
@@ -195,6 +196,11 @@ def test_array_and_file_have_the_same_vector(encoder):
     slowed = embed_item(encoder.embedder, {"array": sound, "sampling_rate": 16_000})
     assert np.abs(mono - stereo).max() < 1e-6 and np.linalg.norm(mono) == pytest.approx(1.0, abs=1e-5)
     assert 1 - mono @ file < 0.1 * (1 - slowed @ file)  # two resamplers, one sound
+
+
+def test_embedder_without_a_torch_model_is_described():
+    meta = model_meta(ToneEar())
+    assert (meta.name, meta.n_parameters, meta.embed_dim) == ("kobza/tone-ear", 0, 64)
 
 
 def test_rows_with_text_and_audio_are_refused(encoder):

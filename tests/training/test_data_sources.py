@@ -8,6 +8,7 @@ from itertools import count, islice
 
 import pytest
 import torch
+from made_sets import musiccaps
 from recordings import tone, write
 from safetensors.torch import load_file
 
@@ -58,6 +59,15 @@ def test_a_folder_with_video_ids_is_musiccaps(folder):
     assert [skipped for data in splits.values() for skipped in data.skipped if skipped[0] == BROKEN]
     _, rule = load_splits(DataArguments(data=str(folder), split="zero-shot"))
     assert rule == "zero-shot"
+
+
+def test_old_name_of_a_split_rule_works_and_is_announced(tmp_path, capsys):
+    folder = str(musiccaps(tmp_path, 24))
+    splits, rule = load_splits(DataArguments(data=folder, split="leak-free"))
+    assert rule == "audioset-eval" and len(splits["test"].recordings) == 12
+    assert capsys.readouterr().err.startswith("--split leak-free is now called --split audioset-eval;")
+    assert load_splits(DataArguments(data=folder, split=rule)) == (splits, rule)
+    assert not capsys.readouterr().err
 
 
 def test_ones_own_pairs_train(own, tmp_path):
