@@ -15,9 +15,10 @@ from typing import Literal
 
 import numpy as np
 
+from kobza.embedding.embedder import normalized_mean
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import matches
-from kobza.library.records import Rev, Track, normalised_mean
+from kobza.library.records import Rev, Track
 from kobza.library.stores.base import Store, open_store
 
 Scope = Literal["track", "moment"]
@@ -130,7 +131,7 @@ def exact_search(
     scores = np.empty((len(queries), len(matching)), np.float32)
     for column, i in enumerate(matching):
         vectors = tracks[i][1]
-        rows = normalised_mean(vectors).astype(np.float16)[None] if by == "track" else vectors
+        rows = normalized_mean(vectors).astype(np.float16)[None] if by == "track" else vectors
         scores[:, column] = (rows.astype(np.float32) @ queries.T).max(axis=0)
     return [[matching[column] for column in np.argsort(-row, kind="stable")[:k]] for row in scores]
 

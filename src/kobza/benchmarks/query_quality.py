@@ -17,11 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kobza.audio import windows
 from kobza.data.pairs import load_pairs
+from kobza.embedding.embedder import Embedder, cut_windows, embed_recordings, normalized_mean
 from kobza.library.calibration import FAIR, STRONG, Spread, spread_of
-from kobza.library.records import Track, normalised_mean
-from kobza.library.search.moments import embed_part
+from kobza.library.records import Track
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import Wish, compose
 from kobza.synth.album import Piece, random_pieces, render
@@ -81,18 +80,18 @@ def pieces_with_instrument(pieces: list[Piece]) -> dict[str, np.ndarray]:
     }
 
 
-def embed_pieces(pieces: Iterable[Piece], embedder) -> np.ndarray:
+def embed_pieces(pieces: Iterable[Piece], embedder: Embedder) -> np.ndarray:
     """(pieces, dim): the vectors that a library would store."""
-    window_rule = embedder.sampling_rate, embedder.window_seconds, embedder.min_window_seconds
     vectors = []
     for piece in pieces:
         mono = render(piece, embedder.sampling_rate).mean(axis=0)
-        vectors.append(normalised_mean(embedder.embed_windows([wave for _, wave in windows([mono], *window_rule)])))
+        windows = [samples for _, samples in cut_windows(embedder, iter([mono]))]
+        vectors.append(normalized_mean(embedder.embed_windows(windows)))
     return np.stack(vectors)
 
 
 def composition_quality(
-    pieces: list[Piece], tracks: np.ndarray, embedder, spread: Spread, sentence: str = ""
+    pieces: list[Piece], tracks: np.ndarray, embedder: Embedder, spread: Spread, sentence: str = ""
 ) -> CompositionQuality:
     """Quality of "wanted -unwanted", or of a `sentence` such as "{} without {}" that is embedded in its place.
 
@@ -140,7 +139,7 @@ def _overlap(word: str, other: str) -> bool:
     return INSTRUMENT_WORDS[word] <= INSTRUMENT_WORDS[other] or INSTRUMENT_WORDS[other] <= INSTRUMENT_WORDS[word]
 
 
-def match_fractions(queries: list[str], tracks: np.ndarray, embedder, spread: Spread) -> tuple[float, float]:
+def match_fractions(queries: list[str], tracks: np.ndarray, embedder: Embedder, spread: Spread) -> tuple[float, float]:
     """The fractions of queries whose best match is called fair or better, and strong."""
     best = np.array([spread.strength(query, tracks).max() for query in embedder.embed_text(queries)])
     return float((best >= FAIR).mean()), float((best >= STRONG).mean())
@@ -192,10 +191,12 @@ def main() -> None:
         print(f"  consecutive tracks of a playlist, and shuffled: {playlist_smoothness(tracks)}")
     if args.pairs:
         recordings = load_pairs(args.pairs).recordings
-        parts = ([v for *_, v in embed_part(str(r.path), embedder, 0.0, np.inf, lambda _: None)] for r in recordings)
-        tracks = np.stack([normalised_mean(np.stack(vectors)) for vectors in parts])
+        tracks, reasons = embed_recordings(embedder, [recording.path for recording in recordings])
+        for reason in reasons.values():
+            print(f"  skipped: {reason}")
+        tracks = np.delete(tracks, list(reasons), axis=0)
         print(f"{len(tracks)} recordings of {args.pairs}")
-        captions = [recording.caption or "" for recording in recordings]
+        captions = [recording.caption or "" for i, recording in enumerate(recordings) if i not in reasons]
         print(f"  their captions, called fair, strong: {match_fractions(captions, tracks, embedder, spread)}")
         print(f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, spread)}")
 
