@@ -45,19 +45,19 @@ def test_short_sounds_are_joined_at_one_loudness(tmp_path, tracks):
     loud = tmp_path / "loud.flac"
     write_flac(loud, np.float32(0.9) * np.sin(np.arange(32_000, dtype=np.float32))[None], 32_000)
     broken = next(track for track in tracks if track.stem == "broken")
-    assert corpus.collect_short([quiet, broken, loud], tmp_path / "out") == 1
+    assert corpus.collect_short_clips([quiet, broken, loud], tmp_path / "out") == 1
     audio = load_file(tmp_path / "out" / "00000.safetensors")["audio"][0].float() / 32767
     assert len(audio) == 64_000
     levels = audio.view(2, -1).square().mean(1).sqrt()
     torch.testing.assert_close(levels, torch.full((2,), 0.1), atol=2e-3, rtol=0)
-    assert corpus.collect_short([quiet, broken, loud], tmp_path / "out") == 0
+    assert corpus.collect_short_clips([quiet, broken, loud], tmp_path / "out") == 0
 
 
 def test_effects_are_what_lies_beside_the_music(tmp_path):
     for name in ("game/theme.ogg", "game/step.wav", "game/wall.png", "fillets-ng-data-cs/word.ogg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    assert corpus.effects(tmp_path, [tmp_path / "game/theme.ogg"]) == [tmp_path / "game/step.wav"]
+    assert corpus.find_effects(tmp_path, [tmp_path / "game/theme.ogg"]) == [tmp_path / "game/step.wav"]
 
 
 def test_made_pieces_become_shards(tmp_path, monkeypatch):

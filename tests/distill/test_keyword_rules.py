@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from kobza.distill import keyword_rules as words
+from kobza.distill import keyword_rules as rules
 
 
 @pytest.mark.parametrize(
@@ -16,32 +16,32 @@ from kobza.distill import keyword_rules as words
         ("the harpist and the trapdoor", {"Harp"}, {"Hip hop music"}),
     ],
 )
-def test_labels_are_read_off_whole_words_that_are_not_denied(text, named, not_named):
-    found, _ = words.labels_in(text)
+def test_labels_match_whole_words_that_are_not_negated(text, named, not_named):
+    found, _ = rules.match_labels(text)
     assert named <= found and not not_named & found
 
 
 @pytest.mark.parametrize("text", ["instrumental guitar song", "a singer? no vocals at all", "no singer, a song"])
-def test_who_says_that_nobody_sings_names_no_voice(text):
-    found, voiceless = words.labels_in(text)
-    assert voiceless and not found & words.VOICES
+def test_a_text_that_excludes_vocals_matches_no_vocal_label(text):
+    found, voiceless = rules.match_labels(text)
+    assert voiceless and not found & rules.VOCAL_LABELS
 
 
-def test_a_choir_without_a_singer_is_a_choir():
-    found, voiceless = words.labels_in("a choir, no singer")
+def test_a_choir_without_a_singer_is_still_a_choir():
+    found, voiceless = rules.match_labels("a choir, no singer")
     assert voiceless and {"Choir", "Vocal music"} <= found
 
 
-def test_phrases_are_plain_words_that_name_a_label():
-    listed = words.phrases()
+def test_plain_keywords_match_a_label():
+    listed = rules.plain_keywords()
     assert {"piano", "lullaby", "funky"} & set(listed) and len(listed) > 400
-    unread = [phrase for phrase in listed if not words.labels_in(phrase)[0]]
-    assert len(unread) < 0.1 * len(listed), unread
+    unmatched = [keyword for keyword in listed if not rules.match_labels(keyword)[0]]
+    assert len(unmatched) < 0.1 * len(listed), unmatched
 
 
-def test_a_mistyped_word_is_near_its_word():
+def test_a_typo_changes_a_word_by_one_letter():
     rng = random.Random(0)
-    typed = [words.mistype("harpsichord", rng) for _ in range(200)]
-    assert all(abs(len(word) - 11) <= 1 and word for word in typed)
-    assert sum(word != "harpsichord" for word in typed) > 150
-    assert words.mistype("a", rng)
+    typos = [rules.add_typo("harpsichord", rng) for _ in range(200)]
+    assert all(abs(len(word) - 11) <= 1 and word for word in typos)
+    assert sum(word != "harpsichord" for word in typos) > 150
+    assert rules.add_typo("a", rng)

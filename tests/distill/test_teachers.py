@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from kobza.distill.teachers.efficientat import TEACHER_RATE, Teacher
+from kobza.distill.teachers.efficientat import TEACHER_SAMPLING_RATE, Teacher
 
 
-def test_it_is_the_published_network(teacher):
+def test_the_architecture_is_the_released_network(teacher):
     shapes = {name: tuple(value.shape) for name, value in teacher.state_dict().items()}
     assert sum(parameter.numel() for parameter in teacher.parameters()) == 983_599  # as its release says
     assert shapes["features.4.block.2.conc_se_layers.0.fc1.weight"] == (8, 32)
@@ -12,34 +12,34 @@ def test_it_is_the_published_network(teacher):
     assert shapes["classifier.5.weight"] == (527, 512)
 
 
-def test_ten_seconds_are_a_map_of_4_by_32_cells_and_the_embedding_is_their_mean(teacher):
+def test_ten_seconds_give_4_by_32_cells_and_the_embedding_is_their_mean(teacher):
     with torch.no_grad():
-        heard = teacher(torch.randn(2, 10 * TEACHER_RATE) * 0.1)
-        last = teacher.features[-1](heard.cells)
-    assert heard.logits.shape == (2, 527)
-    assert heard.cells.shape == (2, 64, 4, 32)
-    torch.testing.assert_close(heard.embedding, last.mean((2, 3)))
-    torch.testing.assert_close(heard.logits, teacher.classifier(last))
+        output = teacher(torch.randn(2, 10 * TEACHER_SAMPLING_RATE) * 0.1)
+        last = teacher.features[-1](output.cells)
+    assert output.logits.shape == (2, 527)
+    assert output.cells.shape == (2, 64, 4, 32)
+    torch.testing.assert_close(output.embedding, last.mean((2, 3)))
+    torch.testing.assert_close(output.logits, teacher.classifier(last))
 
 
-def test_a_tone_lights_up_its_own_mel_band(teacher):
-    time = torch.arange(TEACHER_RATE) / TEACHER_RATE
+def test_a_tone_excites_its_own_mel_band(teacher):
+    time = torch.arange(TEACHER_SAMPLING_RATE) / TEACHER_SAMPLING_RATE
     low, high = (teacher.log_mel(torch.sin(2 * torch.pi * hertz * time)[None]) for hertz in (300.0, 6000.0))
     assert low.shape == (1, 1, 128, 100)  # a frame per 10 ms
     assert low.mean(3).argmax() < 40 < 90 < high.mean(3).argmax()
 
 
-def test_nothing_in_it_learns(teacher):
+def test_the_teacher_is_frozen(teacher):
     assert not teacher.training
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
 
 
-def test_missing_weights_are_one_sentence(tmp_path):
+def test_missing_weights_are_an_error_that_says_where_to_get_them(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"teacher's weights are not at .*mn04_as"):
         Teacher.load(tmp_path / "mn04_as.pt")
 
 
-def test_saved_weights_come_back(teacher, tmp_path):
+def test_saved_weights_are_loaded(teacher, tmp_path):
     torch.save(teacher.state_dict(), tmp_path / "teacher.pt")
     loaded = Teacher.load(tmp_path / "teacher.pt").state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in teacher.state_dict().items())

@@ -1,1 +1,5 @@
-"""distill"""
+"""Distillation of kobza-mini: a small audio tower learns to reproduce the outputs of an AudioSet tagger.
+
+The text side (`label_space`) comes from captions and AudioSet labels, the audio side (`student`) from the tagger's
+outputs (`teachers`) over audio that `corpus` collects. `python -m kobza.distill --help` lists the stages.
+"""

@@ -1,7 +1,7 @@
-"""Reading what `corpus.py` wrote: moments of recordings, drawn at random or in order.
+"""Reads the audio shards that `corpus/fetching.py` writes: windows of recordings, at random or a fixed set.
 
-Shards are files of `audio`, (recordings, samples) int16 at 32 kHz. The folder they lie in says what they are; the
-folders take part in the batches by `SHARES`, whatever their sizes.
+A shard is a file of `audio`, (recordings, samples) int16 at 32 kHz. Its folder says what kind of audio it holds; the
+kinds are mixed by `MIXTURE_WEIGHTS`, whatever their sizes.
 """
 
 from collections.abc import Sequence
@@ -11,62 +11,69 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from kobza.distill.teachers.efficientat import TEACHER_RATE
+from kobza.distill.teachers.efficientat import TEACHER_SAMPLING_RATE
 
-WINDOW = 10 * TEACHER_RATE
-SHARES = {"real": 0.42, "midi": 0.27, "singing": 0.18, "effects": 0.06, "voices": 0.05, "made": 0.02}
+WINDOW_SAMPLES = 10 * TEACHER_SAMPLING_RATE
+MIXTURE_WEIGHTS = {"real": 0.42, "midi": 0.27, "singing": 0.18, "effects": 0.06, "voices": 0.05, "made": 0.02}
+HELD_OUT_EVERY = 30  # one shard in this many, by a hash of its name
+WINDOWS_PER_BATCH = 64  # of the fixed windows
 
 
-class Sounds:
-    """All recordings of the shards below `folder`; one shard in thirty, by its name, is held out.
+class AudioShards:
+    """All recordings in the shards below `folder`: the training ones, or those that are held out.
 
-    The shards stay on the disk, mapped, for a processor; a GPU holds them in its memory (230 MB an hour).
+    On a CPU the shards stay on disk, memory-mapped; a GPU holds them in its memory (230 MB an hour).
     """
 
     def __init__(self, folder: Path, held_out: bool = False, device: str = "cpu"):
-        self.rows: list[Tensor] = []
+        self.recordings: list[Tensor] = []
         weights: list[float] = []
-        for name, share in SHARES.items():
-            rows = []
-            for path in sorted((folder / name).rglob("*.safetensors")):
-                if (sum(path.stem.encode()) % 30 == 0) == held_out:
-                    rows += load_file(path, device=device)["audio"]
-            total = sum(map(len, rows))
-            self.rows += rows
-            weights += [share * len(row) / total for row in rows]
-        if not self.rows:
-            which = "held-out sound (a shard in thirty is)" if held_out else "sound"
-            raise ValueError(f"No {which} in {folder}: run the collecting stage first, with more to collect.")
-        self.weights, self.device = torch.tensor(weights, dtype=torch.float64), device
+        for kind, weight in MIXTURE_WEIGHTS.items():
+            recordings: list[Tensor] = []
+            for path in sorted((folder / kind).rglob("*.safetensors")):
+                if (sum(path.stem.encode()) % HELD_OUT_EVERY == 0) == held_out:
+                    recordings += load_file(path, device=device)["audio"]
+            total = sum(len(recording) for recording in recordings)
+            self.recordings += recordings
+            weights += [weight * len(recording) / total for recording in recordings]
+        if not self.recordings:
+            what = f"held-out audio (one shard in {HELD_OUT_EVERY} is held out)" if held_out else "audio"
+            raise ValueError(f"No {what} in {folder}: run the collect stage first, with more recordings.")
+        self.weights = torch.tensor(weights, dtype=torch.float64)
+        self.device = device
 
-    def draw(self, n: int, samples: int, rng: torch.Generator) -> Tensor:
-        """`n` moments at random, (n, samples) float32 in [-1, 1] on the device; a shorter recording is repeated."""
-        numbers = torch.multinomial(self.weights, n, replacement=True, generator=rng).tolist()
-        places = torch.rand(n, generator=rng, dtype=torch.float64).tolist()
-        return _stacked([self._cut(row, place, samples) for row, place in zip(numbers, places, strict=True)])
+    def sample(self, n: int, samples: int, rng: torch.Generator) -> Tensor:
+        """Draws `n` windows, (n, samples) float32 in [-1, 1] on the device; a shorter recording is repeated."""
+        chosen = torch.multinomial(self.weights, n, replacement=True, generator=rng).tolist()
+        positions = torch.rand(n, generator=rng, dtype=torch.float64).tolist()
+        windows = []
+        for index, position in zip(chosen, positions, strict=True):
+            recording = self.recordings[index]
+            start = int(position * max(len(recording) - samples + 1, 1))
+            windows.append(_repeat_to(recording[start : start + samples], samples))
+        return _stack(windows)
 
-    def _cut(self, number: int, place: float, samples: int) -> Tensor:
-        row = self.rows[number]
-        start = int(place * max(len(row) - samples + 1, 1))
-        return _filled(row[start : start + samples], samples)
-
-    def windows(self, limit: int) -> list[Tensor]:
-        """At most `limit` windows of 10 s, evenly over the recordings: the same ones at every call."""
-        places = [
-            (number, start)
-            for number, row in enumerate(self.rows)
-            for start in range(0, max(len(row) - WINDOW + 1, 1), WINDOW)
+    def fixed_windows(self, limit: int) -> list[Tensor]:
+        """At most `limit` windows of 10 s in batches, evenly spread over the recordings; the same at every call."""
+        starts = [
+            (index, start)
+            for index, recording in enumerate(self.recordings)
+            for start in range(0, max(len(recording) - WINDOW_SAMPLES + 1, 1), WINDOW_SAMPLES)
         ]
-        step = max(1, len(places) // limit)
-        chosen = places[::step][:limit]
-        cuts = [self.rows[number][start : start + WINDOW] for number, start in chosen]
-        return [_stacked([_filled(cut, WINDOW) for cut in cuts[i : i + 64]]) for i in range(0, len(cuts), 64)]
+        step = max(1, len(starts) // limit)
+        windows = [
+            _repeat_to(self.recordings[index][start : start + WINDOW_SAMPLES], WINDOW_SAMPLES)
+            for index, start in starts[::step][:limit]
+        ]
+        return [_stack(windows[i : i + WINDOWS_PER_BATCH]) for i in range(0, len(windows), WINDOWS_PER_BATCH)]
 
 
-def _filled(cut: Tensor, samples: int) -> Tensor:
-    """A cut that is too short is repeated."""
-    return cut if len(cut) == samples else cut.repeat(-(-samples // len(cut)))[:samples]
+def _repeat_to(audio: Tensor, samples: int) -> Tensor:
+    """Repeats audio that is too short, (any,) -> (samples,)."""
+    if len(audio) == samples:
+        return audio
+    return audio.repeat(-(-samples // len(audio)))[:samples]
 
 
-def _stacked(cuts: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(cuts)).float() / 32768
+def _stack(windows: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(windows)).float() / 32768

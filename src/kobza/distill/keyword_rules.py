@@ -1,14 +1,16 @@
-"""What people's words say in AudioSet's labels: in the captions of MusicCaps, whose labels name only the two or three
-sounds that a clip was chosen for, and in what is typed into a search box.
+"""Keyword rules that map free text to AudioSet labels.
 
-Each label has its words, as a regular expression between `|`, matched in lower case at the borders of words. A word that
-is denied ("no drums", "without piano") does not count.
+They complete the labels of MusicCaps, which name only the two or three sounds that a clip was chosen for, and read search
+queries. A label's pattern is a list of regular expressions between `|`, matched in lower case at word boundaries. A
+negated keyword ("no drums", "without piano") does not match.
 """
 
-# ruff: noqa: E501  (a label a line reads best)
+# ruff: noqa: E501  (one label a line)
+import random
 import re
+from string import ascii_lowercase
 
-WORDS = {
+KEYWORD_PATTERNS = {
     "Piano": r"piano|pianist|grand piano|upright piano",
     "Electric piano": r"e-?piano|electric piano|rhodes|wurlitzer",
     "Organ": r"organ|hammond|church organ",
@@ -187,51 +189,62 @@ WORDS = {
     "Musical instrument": r"instrumental|instruments?|solo",
 }  # fmt: skip
 
-_RULES = {label: re.compile(rf"(?<![\w-])(?:{words})(?![\w-])") for label, words in WORDS.items()}
-_DENIED = re.compile(r"\b(no|without|not|lacks?|there (is|are) no|isn'?t|aren'?t|free of)\b( any| other)?( \w+)? ?$")
+_RULES = {label: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") for label, pattern in KEYWORD_PATTERNS.items()}
+_NEGATION = re.compile(r"\b(no|without|not|lacks?|there (is|are) no|isn'?t|aren'?t|free of)\b( any| other)?( \w+)? ?$")
+_NEGATION_REACH = 25  # characters before a keyword in which a negation is looked for
 _NO_VOICE = re.compile(
     r"\b(no (singer|singing|voices?|vocals?|vocalist)|without (voices?|vocals?|singing)|instrumental)\b"
 )
-VOICES = frozenset({"Song", "Singing", "Vocal music", "Male singing", "Female singing"})
-TEMPLATES = ("{}", "{} music", "a {} song", "music with {}")
+VOCAL_LABELS = frozenset({"Song", "Singing", "Vocal music", "Male singing", "Female singing"})
+QUERY_TEMPLATES = ("{}", "{} music", "a {} song", "music with {}")
 
 
-def labels_in(text: str) -> tuple[set[str], bool]:
-    """The labels that a text names, and whether it says that nobody sings (then none of `VOICES` is among them)."""
+def match_labels(text: str) -> tuple[set[str], bool]:
+    """The labels that a text names, and whether it says that nobody sings (then without `VOCAL_LABELS`).
+
+    >>> match_labels("Harmonica, no piano")
+    ({'Harmonica'}, False)
+    """
     text = text.lower()
-    named = {
-        label
-        for label, rule in _RULES.items()
-        if any(not _DENIED.search(text[max(0, found.start() - 25) : found.start()]) for found in rule.finditer(text))
-    }
+    named = {label for label, rule in _RULES.items() if _matches(rule, text)}
     voiceless = bool(_NO_VOICE.search(text))
     if voiceless:
-        named -= {"Song"} if "Choir" in named else VOICES
+        named -= {"Song"} if "Choir" in named else VOCAL_LABELS
     return named, voiceless
 
 
-def phrases() -> list[str]:
-    """The table's own words, where they are plain ones: what somebody might type to find such music."""
+def _matches(rule: re.Pattern[str], text: str) -> bool:
+    starts = (match.start() for match in rule.finditer(text))
+    return any(not _NEGATION.search(text[max(0, start - _NEGATION_REACH) : start]) for start in starts)
+
+
+def plain_keywords() -> list[str]:
+    """The keywords of the table that are plain text, as a user might type them into a search box."""
     plain = set()
-    for words in WORDS.values():
-        for word in words.split("|"):
-            word = word.replace(" ?", " ").replace("?", "")
-            if re.fullmatch(r"[a-z0-9 &'-]+", word):
-                plain.add(word)
+    for pattern in KEYWORD_PATTERNS.values():
+        for keyword in pattern.split("|"):
+            keyword = keyword.replace(" ?", " ").replace("?", "")
+            if re.fullmatch(r"[a-z0-9 &'-]+", keyword):
+                plain.add(keyword)
     return sorted(plain)
 
 
-def mistype(text: str, rng) -> str:
-    """A typing error in every 14 letters or so, by a `random.Random`: one is lost, added, wrong, or swapped."""
+def add_typo(text: str, rng: random.Random) -> str:
+    """Makes one typing error in every 14 letters, at least one: a letter is lost, added, swapped or replaced.
+
+    >>> add_typo("harpsichord", random.Random(0))
+    'harpsibhord'
+    """
     letters = list(text)
     for _ in range(max(1, len(text) // 14)):
-        at, kind = rng.randrange(len(letters)), rng.randrange(4)
+        position = rng.randrange(len(letters))
+        kind = rng.randrange(4)
         if kind == 0 and len(letters) > 1:
-            del letters[at]
+            del letters[position]
         elif kind == 1:
-            letters.insert(at, rng.choice("abcdefghijklmnopqrstuvwxyz"))
-        elif kind == 2 and at + 1 < len(letters):
-            letters[at], letters[at + 1] = letters[at + 1], letters[at]
+            letters.insert(position, rng.choice(ascii_lowercase))
+        elif kind == 2 and position + 1 < len(letters):
+            letters[position], letters[position + 1] = letters[position + 1], letters[position]
         else:
-            letters[at] = rng.choice("abcdefghijklmnopqrstuvwxyz")
+            letters[position] = rng.choice(ascii_lowercase)
     return "".join(letters)

@@ -1,11 +1,11 @@
-"""The student: a small AST, the heads that only its training needs, and the losses by which the teacher judges it.
+"""The student: a small AST with heads that only training needs, and its distillation losses.
 
-It learns these at once, all but the direction standardised over what it hears:
+Targets, standardised over the training audio except for the direction:
 
-- from each patch token, the teacher's map in that patch (`cells`): 128 targets a window where a label gives one;
-- from the pooled token, the teacher's embedding and its logits;
-- from `audio_projection`, the direction of the window in the space shared with text (`bridge.py`), by its cosine; and
-  by how it lies to the other windows of the batch, which is what a search goes by.
+- patch tokens -> the teacher's feature map in the same cell (`cells`): 128 targets a window, where a label gives one;
+- pooled token -> the teacher's embedding and logits;
+- `audio_projection` -> the window's direction in the space shared with text (`label_space.py`), by cosine, and its
+  similarities to the other windows of the batch (`relation`), which is what retrieval ranks by.
 """
 
 import torch
@@ -15,20 +15,20 @@ from transformers import ASTConfig, ASTModel
 
 from kobza.distill.teachers.efficientat import TeacherOutput
 
-COLUMN = 32  # frames in a cell of the teacher's map, and in a patch of the student
+CELL_FRAMES = 32  # frames and mel bins in a cell of the teacher's map, and in a patch of the student
 RELATION_TEMPERATURE = 0.1
 
 
 def audio_config() -> ASTConfig:
-    """The mini's audio tower: 32 x 32 patches on the teacher's own grid (4 x 32 tokens per 10 s), 9.3 M parameters."""
+    """The audio tower of kobza-mini: 32 x 32 patches on the teacher's grid (4 x 32 tokens per 10 s), 9.3 M weights."""
     return ASTConfig(
         hidden_size=384,
         num_hidden_layers=5,
         num_attention_heads=6,
         intermediate_size=1536,
-        patch_size=COLUMN,
-        frequency_stride=COLUMN,
-        time_stride=COLUMN,
+        patch_size=CELL_FRAMES,
+        frequency_stride=CELL_FRAMES,
+        time_stride=CELL_FRAMES,
         max_length=1024,
         num_mel_bins=128,
     )
@@ -52,58 +52,79 @@ class Student(nn.Module):
 
     def encode(self, input_values: Tensor) -> tuple[Tensor, Tensor]:
         """Spectrograms (n, frames, bins) -> pooled (n, h), and a token for each cell of the teacher (n, cells, h)."""
-        heard = self.audio_model(input_values)
+        output = self.audio_model(input_values)
         config = self.audio_model.config
-        side = COLUMN // config.patch_size
-        bands, columns = config.num_mel_bins // COLUMN, config.max_length // COLUMN
-        grid = heard.last_hidden_state[:, 2:].unflatten(1, (bands, side, columns, side))
-        return heard.pooler_output, grid.mean((2, 4)).flatten(1, 2)
+        if not isinstance(config.patch_size, int):
+            raise ValueError(
+                f"The student's patches must be square, patch_size is {config.patch_size}: set one number."
+            )
+        side = CELL_FRAMES // config.patch_size
+        bands = config.num_mel_bins // CELL_FRAMES
+        columns = config.max_length // CELL_FRAMES
+        grid = output.last_hidden_state[:, 2:].unflatten(1, (bands, side, columns, side))
+        return output.pooler_output, grid.mean((2, 4)).flatten(1, 2)
 
 
-class Targets(nn.Module):
-    """What the teacher says of a window: standardised cells, embedding and logits, and the bridge's direction."""
+class DistillationTargets(nn.Module):
+    """Training targets from the teacher's output: standardised cells, embedding and logits, and the direction.
 
-    def __init__(self, statistics: dict[str, Tensor], bridge: Tensor):
+    Args:
+        statistics: mean and deviation of each channel, as `channel_statistics` gives them.
+        axes: of the label space, (labels, projection_dim).
+    """
+
+    cells_mean: Tensor
+    cells_std: Tensor
+    embedding_mean: Tensor
+    embedding_std: Tensor
+    logits_mean: Tensor
+    logits_std: Tensor
+    axes: Tensor
+
+    def __init__(self, statistics: dict[str, Tensor], axes: Tensor):
         super().__init__()
         for name, value in statistics.items():
             self.register_buffer(name, value)
-        self.register_buffer("bridge", bridge)  # (527, projection_dim)
+        self.register_buffer("axes", axes)
 
     @torch.no_grad()
-    def forward(self, heard: TeacherOutput) -> dict[str, Tensor]:
-        cells = heard.cells.flatten(2).mT  # (n, cells, channels)
-        logits = (heard.logits - self.logits_mean) / self.logits_std
+    def forward(self, output: TeacherOutput) -> dict[str, Tensor]:
+        cells = output.cells.flatten(2).mT  # (n, cells, channels)
+        logits = (output.logits - self.logits_mean) / self.logits_std
         return {
             "cells": (cells - self.cells_mean) / self.cells_std,
-            "embedding": (heard.embedding - self.embedding_mean) / self.embedding_std,
+            "embedding": (output.embedding - self.embedding_mean) / self.embedding_std,
             "logits": logits,
-            "direction": F.normalize(logits @ self.bridge, dim=-1),
+            "direction": F.normalize(logits @ self.axes, dim=-1),
         }
 
 
-def statistics(heard: list[TeacherOutput]) -> dict[str, Tensor]:
-    """Mean and standard deviation of every channel of the teacher's outputs over these windows, on the CPU."""
-    out = {}
+def channel_statistics(outputs: list[TeacherOutput]) -> dict[str, Tensor]:
+    """Mean and standard deviation of every channel of the teacher's outputs, on the CPU."""
+    statistics = {}
     for name in ("logits", "embedding", "cells"):
-        values = torch.cat([getattr(one, name).cpu() for one in heard]).transpose(0, 1).flatten(1).double()
-        out[f"{name}_mean"] = values.mean(1).float()
-        out[f"{name}_std"] = values.std(1).clamp_min(1e-4).float()
-    return out
+        values = torch.cat([getattr(output, name).cpu() for output in outputs]).transpose(0, 1).flatten(1).double()
+        statistics[f"{name}_mean"] = values.mean(1).float()
+        statistics[f"{name}_std"] = values.std(1).clamp_min(1e-4).float()
+    return statistics
 
 
 def distillation_losses(
     student: Student, pooled: Tensor, tokens: Tensor, targets: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Mean squared errors of the standardised targets, one minus the cosine of the shared direction, and `relation`:
-    the divergence of a softmax over the batch, the student's window against the teacher's for the teacher's own."""
+    """Losses by name; `pooled` (n, h) and `tokens` (n, cells, h) are `Student.encode`'s.
+
+    Mean squared errors of the standardised targets; one minus the cosine of the direction; and `relation`, the KL
+    divergence between the student's and the teacher's softmax over the similarities to the teacher's batch.
+    """
     direction = F.normalize(student.audio_projection(pooled).float(), dim=-1)
-    wanted = targets["direction"]
-    theirs = (wanted @ wanted.T / RELATION_TEMPERATURE).softmax(-1)
-    mine = (direction @ wanted.T / RELATION_TEMPERATURE).log_softmax(-1)
+    target = targets["direction"]
+    target_relation = (target @ target.T / RELATION_TEMPERATURE).softmax(-1)
+    relation = (direction @ target.T / RELATION_TEMPERATURE).log_softmax(-1)
     return {
         "cells": F.mse_loss(student.cells(tokens).float(), targets["cells"]),
         "embedding": F.mse_loss(student.embedding(pooled).float(), targets["embedding"]),
         "logits": F.mse_loss(student.logits(pooled).float(), targets["logits"]),
-        "direction": (1 - (direction * wanted).sum(-1)).mean(),
-        "relation": F.kl_div(mine, theirs, reduction="batchmean"),
+        "direction": (1 - (direction * target).sum(-1)).mean(),
+        "relation": F.kl_div(relation, target_relation, reduction="batchmean"),
     }

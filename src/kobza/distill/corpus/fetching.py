@@ -21,7 +21,7 @@ from kobza.audio import AudioError, decode
 from kobza.distill.corpus.midi import render_arrangements
 from kobza.distill.corpus.singing import render_singing
 from kobza.distill.corpus.syllables import Speakers
-from kobza.distill.teachers.efficientat import TEACHER_RATE
+from kobza.distill.teachers.efficientat import TEACHER_SAMPLING_RATE
 from kobza.synth.album import random_pieces, render
 
 WINDOW_SECONDS = 10.0
@@ -74,7 +74,7 @@ def fetch_voices(folder: Path, packages: Iterable[str] = VOICE_PACKAGES) -> list
     return sorted(path for package in packages for path in _recordings(folder / package))
 
 
-def effects(folder: Path, music: list[Path]) -> list[Path]:
+def find_effects(folder: Path, music: list[Path]) -> list[Path]:
     """The sounds that came in the same packages as the music, but are none: steps, doors, engines, crowds."""
     known = set(music)
     packages = sorted(path for path in folder.iterdir() if path.name not in {*VOICE_PACKAGES, *SINGER_PACKAGES})
@@ -105,7 +105,7 @@ def collect_tracks(tracks: list[Path], out: Path) -> int:
         if path.exists():
             continue
         whole = _decoded(track)
-        if len(whole) >= SHORTEST_SECONDS * TEACHER_RATE:
+        if len(whole) >= SHORTEST_SECONDS * TEACHER_SAMPLING_RATE:
             total += write_shard(path, [whole])
     return total
 
@@ -113,16 +113,16 @@ def collect_tracks(tracks: list[Path], out: Path) -> int:
 def _decoded(path: Path) -> np.ndarray:
     """A recording, mono float32 at 32 kHz; what cannot be decoded is named and empty."""
     try:
-        return np.concatenate([*decode(path, TEACHER_RATE)])
+        return np.concatenate([*decode(path, TEACHER_SAMPLING_RATE)])
     except AudioError as error:
         print(error)
         return np.zeros(0, np.float32)
 
 
-def collect_short(recordings: list[Path], out: Path) -> int:
+def collect_short_clips(recordings: list[Path], out: Path) -> int:
     """Shards of many short recordings, one after the other at one loudness. Returns the number of new ones."""
     out.mkdir(parents=True, exist_ok=True)
-    size, total = int(JOINED_SECONDS * TEACHER_RATE), 0
+    size, total = int(JOINED_SECONDS * TEACHER_SAMPLING_RATE), 0
     groups = [recordings[i : i + 400] for i in range(0, len(recordings), 400)]
     for number, group in enumerate(groups):
         path = out / f"{number:05d}.safetensors"
@@ -149,10 +149,10 @@ def _collect_numbered(shards: range, out: Path, make: Callable[[int], Iterable[n
 
 def collect_pieces(shards: range, out: Path) -> int:
     """Shards of 64 windows each, of pieces that Kobza makes itself, of other seeds than its album."""
-    size = int(WINDOW_SECONDS * TEACHER_RATE)
+    size = int(WINDOW_SECONDS * TEACHER_SAMPLING_RATE)
 
     def play(number: int) -> Iterator[np.ndarray]:
-        return (render(p, TEACHER_RATE).mean(0)[:size] for p in random_pieces(64, seed=PIECES_SEED + number))
+        return (render(p, TEACHER_SAMPLING_RATE).mean(0)[:size] for p in random_pieces(64, seed=PIECES_SEED + number))
 
     return _collect_numbered(shards, out, play)
 
@@ -162,7 +162,7 @@ def collect_arrangements(shards: range, out: Path, midi_archive: Path, soundfont
 
     def play(number: int) -> Iterator[np.ndarray]:
         soundfont = soundfonts[number % len(soundfonts)]
-        played = render_arrangements(64, number, midi_archive, soundfont, WINDOW_SECONDS, TEACHER_RATE)
+        played = render_arrangements(64, number, midi_archive, soundfont, WINDOW_SECONDS, TEACHER_SAMPLING_RATE)
         return (audio for _, audio in played)
 
     return _collect_numbered(shards, out, play)
@@ -176,7 +176,7 @@ def collect_singing(
     def sing(number: int) -> Iterator[np.ndarray]:
         speakers = Speakers(voices, packages, np.random.default_rng(number))
         soundfont = soundfonts[number % len(soundfonts)]
-        sung = render_singing(64, number, speakers, midi_archive, soundfont, WINDOW_SECONDS, TEACHER_RATE)
+        sung = render_singing(64, number, speakers, midi_archive, soundfont, WINDOW_SECONDS, TEACHER_SAMPLING_RATE)
         return (audio for _, audio in sung)
 
     return _collect_numbered(shards, out, sing)

@@ -1,1 +1,1 @@
-"""distill/teachers"""
+"""Teacher networks: AudioSet taggers whose outputs are the student's training targets."""

@@ -1,7 +1,7 @@
-"""The teacher: EfficientAT's `mn04_as`, an AudioSet tagger of one million parameters (arXiv 2211.04772, MIT).
+"""EfficientAT's `mn04_as`, an AudioSet tagger with one million parameters (arXiv 2211.04772, MIT).
 
-It labels training audio and is then left behind: no checkpoint of Kobza holds or is converted from its weights. The
-network is MobileNetV3-Large (arXiv 1905.02244, table 1) at width 0.4 over a 32 kHz log-mel spectrogram.
+It only labels training audio: no checkpoint of Kobza contains its weights or is converted from them. The network is
+MobileNetV3-Large (arXiv 1905.02244, table 1) at width 0.4 over a 32 kHz log-mel spectrogram.
 """
 
 from pathlib import Path
@@ -12,8 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchaudio.compliance.kaldi import get_mel_banks
 
-TEACHER_RATE = 32_000
-N_FFT, WINDOW, HOP, MELS, HIGH_HZ = 1024, 800, 320, 128, 15_000.0
+TEACHER_SAMPLING_RATE = 32_000
+N_FFT = 1024
+WINDOW_SAMPLES = 800
+HOP_SAMPLES = 320
+N_MELS = 128
+MAX_HZ = 15_000.0  # upper edge of the highest mel band
 
 # MobileNetV3-Large: kernel, expanded channels, output channels, squeeze-excitation, hard-swish (else ReLU), stride.
 _BLOCKS = [
@@ -36,48 +40,62 @@ _BLOCKS = [
 
 
 class TeacherOutput(NamedTuple):
-    """`logits` (n, 527); `embedding` (n, 384), the pooled last map; `cells` (n, 64, 4, t), the map before its last 1x1
-    convolution, a cell per 32 mel bands and 0.32 s."""
+    """What the student is trained on."""
 
-    logits: Tensor
-    embedding: Tensor
-    cells: Tensor
+    logits: Tensor  # (n, 527)
+    embedding: Tensor  # (n, 384), the last feature map, averaged
+    cells: Tensor  # (n, 64, 4, t), the map before the last 1x1 convolution: a cell per 32 mel bands and 0.32 s
 
 
-def _eights(channels: float) -> int:
-    """Channel numbers are multiples of 8, never more than a tenth below the exact value."""
+def _round_channels(channels: float) -> int:
+    """Rounds to a multiple of 8 that is at most a tenth below `channels`, as MobileNet does.
+
+    >>> [_round_channels(0.4 * channels) for channels in (16, 40, 960)]
+    [8, 16, 384]
+    """
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
-def _conv(inputs: int, outputs: int, kernel: int, act: type[nn.Module] | None, stride: int = 1, groups: int = 1):
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    layers = [conv, nn.BatchNorm2d(outputs, eps=1e-3)]
-    return nn.Sequential(*layers, act()) if act else nn.Sequential(*layers)
+def _conv(
+    inputs: int, outputs: int, kernel: int, act: type[nn.Module] | None, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs, eps=1e-3),
+    ]
+    if act is not None:
+        layers.append(act())
+    return nn.Sequential(*layers)
 
 
-class _Squeeze(nn.Module):
+class _ChannelGate(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
-        inner = nn.Module()
-        inner.fc1 = nn.Linear(channels, _eights(channels // 4))
-        inner.fc2 = nn.Linear(_eights(channels // 4), channels)
-        self.conc_se_layers = nn.ModuleList([inner])  # the published file's name for it
+        self.fc1 = nn.Linear(channels, _round_channels(channels // 4))
+        self.fc2 = nn.Linear(_round_channels(channels // 4), channels)
+
+    def forward(self, x: Tensor) -> Tensor:  # (n, c, f, t) -> (n, c)
+        return torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3))))))
+
+
+class _SqueezeExcitation(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conc_se_layers = nn.ModuleList([_ChannelGate(channels)])  # the name in the released state dict
 
     def forward(self, x: Tensor) -> Tensor:  # (n, c, f, t)
-        inner = self.conc_se_layers[0]
-        gate = torch.sigmoid(inner.fc2(F.relu(inner.fc1(x.mean((2, 3))))))
-        return x * gate[:, :, None, None]
+        return x * self.conc_se_layers[0](x)[:, :, None, None]
 
 
 class _Block(nn.Module):
-    def __init__(self, inputs, kernel, expanded, outputs, squeeze, swish, stride):
+    def __init__(self, inputs: int, kernel: int, expanded: int, outputs: int, squeeze: bool, swish: bool, stride: int):
         super().__init__()
-        act = nn.Hardswish if swish else nn.ReLU
-        layers = [_conv(inputs, expanded, 1, act)] if expanded != inputs else []
+        act: type[nn.Module] = nn.Hardswish if swish else nn.ReLU
+        layers: list[nn.Module] = [_conv(inputs, expanded, 1, act)] if expanded != inputs else []
         layers.append(_conv(expanded, expanded, kernel, act, stride, groups=expanded))
         if squeeze:
-            layers.append(_Squeeze(expanded))
+            layers.append(_SqueezeExcitation(expanded))
         layers.append(_conv(expanded, outputs, 1, None))
         self.block = nn.Sequential(*layers)
         self.residual = stride == 1 and inputs == outputs
@@ -87,20 +105,24 @@ class _Block(nn.Module):
 
 
 class Teacher(nn.Module):
-    """The tagger in eval mode. `Teacher.load(path)` reads the published state dict."""
+    """The tagger in eval mode, without gradients."""
+
+    mel_filters: Tensor
+    window: Tensor
 
     def __init__(self, width: float = 0.4, classes: int = 527):
         super().__init__()
-        channels = _eights(16 * width)
+        channels = _round_channels(16 * width)
         layers: list[nn.Module] = [_conv(1, channels, 3, nn.Hardswish, stride=2)]
         for kernel, expanded, outputs, squeeze, swish, stride in _BLOCKS:
-            shape = (kernel, _eights(expanded * width), _eights(outputs * width), squeeze, swish, stride)
-            layers.append(_Block(channels, *shape))
-            channels = shape[2]
+            block_channels = _round_channels(outputs * width)
+            inner_channels = _round_channels(expanded * width)
+            layers.append(_Block(channels, kernel, inner_channels, block_channels, squeeze, swish, stride))
+            channels = block_channels
         last = 6 * channels
         layers.append(_conv(channels, last, 1, nn.Hardswish))
         self.features = nn.Sequential(*layers)
-        hidden = _eights(1280 * width)
+        hidden = _round_channels(1280 * width)
         self.classifier = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
@@ -109,16 +131,22 @@ class Teacher(nn.Module):
             nn.Dropout(0.2),
             nn.Linear(hidden, classes),
         )
-        banks, _ = get_mel_banks(MELS, N_FFT, TEACHER_RATE, 0.0, HIGH_HZ, 100.0, -500.0, 1.0)
-        self.register_buffer("banks", F.pad(banks, (0, 1)), persistent=False)  # (mels, n_fft // 2 + 1)
-        self.register_buffer("window", torch.hann_window(WINDOW, periodic=False), persistent=False)
+        filters, _ = get_mel_banks(N_MELS, N_FFT, TEACHER_SAMPLING_RATE, 0.0, MAX_HZ, 100.0, -500.0, 1.0)
+        self.register_buffer("mel_filters", F.pad(filters, (0, 1)), persistent=False)  # (mels, n_fft // 2 + 1)
+        self.register_buffer("window", torch.hann_window(WINDOW_SAMPLES, periodic=False), persistent=False)
         self.eval().requires_grad_(False)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """Weights of the last layer, (classes, hidden)."""
+        return self.get_parameter("classifier.5.weight")
 
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
+        """Reads the released state dict; raises FileNotFoundError where it is missing."""
         if not Path(path).is_file():
             raise FileNotFoundError(
-                f"The teacher's weights are not at {path}: get mn04_as_mAP_432.pt from EfficientAT's release page."
+                f"The teacher's weights are not at {path}: download mn04_as_mAP_432.pt from EfficientAT's releases."
             )
         teacher = cls()
         teacher.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
@@ -126,10 +154,12 @@ class Teacher(nn.Module):
 
     def log_mel(self, waveform: Tensor) -> Tensor:
         """32 kHz mono in [-1, 1], (n, samples) -> (n, 1, 128, frames), a frame per 10 ms."""
-        emphasised = waveform[:, 1:] - 0.97 * waveform[:, :-1]
-        spectrum = torch.stft(emphasised, N_FFT, HOP, WINDOW, self.window, center=True, return_complex=True)
+        emphasized = waveform[:, 1:] - 0.97 * waveform[:, :-1]
+        spectrum = torch.stft(
+            emphasized, N_FFT, HOP_SAMPLES, WINDOW_SAMPLES, self.window, center=True, return_complex=True
+        )
         power = spectrum.real.square() + spectrum.imag.square()
-        return ((self.banks @ power + 1e-5).log() + 4.5).div(5)[:, None]
+        return ((self.mel_filters @ power + 1e-5).log() + 4.5).div(5)[:, None]
 
     def forward(self, waveform: Tensor) -> TeacherOutput:
         """32 kHz mono, (n, samples) -> `TeacherOutput`."""

@@ -1,0 +1,43 @@
+"""Captions and AudioSet labels of the same recordings: the rows of MusicCaps that `label_space` is fitted on."""
+
+import ast
+import csv
+from collections.abc import Set
+from pathlib import Path
+from typing import NamedTuple
+
+from kobza.distill.keyword_rules import match_labels
+
+
+class CaptionedRow(NamedTuple):
+    """A row of MusicCaps: `labels` are the recording's, `named` those that its text names, as indices."""
+
+    caption: str
+    aspects: list[str]
+    labels: set[int]
+    named: set[int]
+    voiceless: bool  # the text says that nobody sings
+
+
+def read_labels(path: Path) -> tuple[dict[str, int], list[str]]:
+    """Reads AudioSet's class table (index, mid, display_name): the index of each MID, and the names in order."""
+    with open(path, newline="") as table:
+        rows = sorted(csv.DictReader(table), key=lambda row: int(row["index"]))
+    return {row["mid"]: int(row["index"]) for row in rows}, [row["display_name"] for row in rows]
+
+
+def read_musiccaps(musiccaps: Path, class_table: Path, exclude: Set[str] = frozenset()) -> list[CaptionedRow]:
+    """Reads the rows of MusicCaps except the ytids in `exclude`, which are kept for evaluation."""
+    index, names = read_labels(class_table)
+    index_of_name = {name: label for label, name in enumerate(names)}
+    rows = []
+    with open(musiccaps, newline="") as table:
+        for row in csv.DictReader(table):
+            if row["ytid"] in exclude:
+                continue
+            aspects = ast.literal_eval(row["aspect_list"])
+            matched, voiceless = match_labels(f"{row['caption']} . {', '.join(aspects)}")
+            labels = {index[mid] for mid in row["audioset_positive_labels"].split(",") if mid in index}
+            named = {index_of_name[name] for name in matched if name in index_of_name}
+            rows.append(CaptionedRow(row["caption"], aspects, labels, named, voiceless))
+    return rows
