@@ -16,13 +16,13 @@ from kobza.synth.album import album, write_album, write_flac
 def tracks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("album")
     write_album(folder, album()[:2])
-    (folder / "broken.flac").write_bytes(b"no music")
+    (folder / "broken.flac").write_bytes(b"not audio")
     return sorted(folder.glob("*.flac"))
 
 
-def test_a_shard_is_the_recording_and_what_cannot_be_decoded_is_named(tmp_path, capsys, tracks):
+def test_a_shard_holds_the_recording_and_an_undecodable_file_is_reported(tmp_path, capsys, tracks):
     assert corpus.collect_tracks(tracks, tmp_path) == 2
-    assert "broken.flac" in capsys.readouterr().out  # and passed over
+    assert "broken.flac" in capsys.readouterr().out  # and skipped
     track = next(track for track in tracks if track.stem != "broken")
     audio = load_file(next(tmp_path.glob(f"{track.stem}*.safetensors")))["audio"]
     wanted = load_audio(track, 32_000)
@@ -30,7 +30,7 @@ def test_a_shard_is_the_recording_and_what_cannot_be_decoded_is_named(tmp_path, 
     np.testing.assert_allclose(audio[0].numpy() / 32767, wanted.clip(-1, 1), atol=1e-4)
 
 
-def test_what_is_there_is_not_made_again_and_halves_are_not_there(tmp_path, tracks):
+def test_existing_shards_are_kept_and_partial_ones_are_made_again(tmp_path, tracks):
     corpus.collect_tracks(tracks, tmp_path)
     kept, lost = sorted(tmp_path.glob("*.safetensors"))
     before = kept.stat().st_mtime_ns
@@ -39,7 +39,7 @@ def test_what_is_there_is_not_made_again_and_halves_are_not_there(tmp_path, trac
     assert lost.exists() and kept.stat().st_mtime_ns == before
 
 
-def test_short_sounds_are_joined_at_one_loudness(tmp_path, tracks):
+def test_short_clips_are_concatenated_at_equal_loudness(tmp_path, tracks):
     quiet = tmp_path / "quiet.flac"
     write_flac(quiet, np.float32(0.01) * np.sin(np.arange(32_000, dtype=np.float32))[None], 32_000)
     loud = tmp_path / "loud.flac"
@@ -53,14 +53,14 @@ def test_short_sounds_are_joined_at_one_loudness(tmp_path, tracks):
     assert corpus.collect_short_clips([quiet, broken, loud], tmp_path / "out") == 0
 
 
-def test_effects_are_what_lies_beside_the_music(tmp_path):
+def test_effects_are_the_other_recordings_of_the_packages(tmp_path):
     for name in ("game/theme.ogg", "game/step.wav", "game/wall.png", "fillets-ng-data-cs/word.ogg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert corpus.find_effects(tmp_path, [tmp_path / "game/theme.ogg"]) == [tmp_path / "game/step.wav"]
 
 
-def test_made_pieces_become_shards(tmp_path, monkeypatch):
+def test_synthetic_pieces_become_shards(tmp_path, monkeypatch):
     made = corpus.random_pieces
     monkeypatch.setattr(corpus, "random_pieces", lambda n, seed: made(2, seed))
     assert corpus.collect_pieces(range(1), tmp_path) == 1
@@ -69,7 +69,7 @@ def test_made_pieces_become_shards(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs Debian's dpkg-deb")
-def test_music_comes_out_of_debian_packages_and_the_zip_files_in_them(tmp_path, monkeypatch):
+def test_music_is_unpacked_from_debian_packages_and_zip_files_in_them(tmp_path, monkeypatch):
     content = tmp_path / "content"
     (content / "DEBIAN").mkdir(parents=True)
     (content / "DEBIAN" / "control").write_text(
@@ -92,5 +92,5 @@ def test_music_comes_out_of_debian_packages_and_the_zip_files_in_them(tmp_path, 
     index.write_text("package,file\ngame-music,a/plain.ogg\ngame-music,b/packed.ogg\ngame-music,c/gone.ogg\n")
     found = corpus.fetch_music(index, tmp_path / "music")
     assert [path.read_bytes() for path in found] == [b"plain", b"packed"]
-    monkeypatch.setattr(corpus.subprocess, "run", None)  # a package that is there is not fetched again
+    monkeypatch.setattr(corpus.subprocess, "run", None)  # an existing package is not fetched again
     assert corpus.fetch_music(index, tmp_path / "music") == found

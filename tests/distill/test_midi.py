@@ -6,8 +6,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from kobza.distill.corpus.arranging import Song, arrange, find_chords, into_range, one_voice, play_layer, stretch
-from kobza.distill.corpus.midi import Player, add_reverb, read_song, render_arrangements
+from kobza.distill.corpus.arranging import (
+    Song,
+    Track,
+    arrange,
+    cut_excerpt,
+    estimate_chords,
+    move_into_range,
+    play_layer,
+    reduce_to_monophonic,
+)
+from kobza.distill.corpus.midi import SoundfontPlayer, add_reverb, read_archive, read_song, render_arrangements
 from kobza.distill.corpus.styles import PROGRAM_NAMES, RANGES, SOLOISTS, STYLES, Layer
 from kobza.synth.rhythms import DRUM_KEYS, DRUM_PATTERNS, Chord, Note, drum_notes, rhythm_notes
 
@@ -15,14 +24,14 @@ C_MAJOR, A_MINOR = (48, 52, 55), (45, 48, 52)
 
 
 def song(bars: int = 32, bpm: float = 100.0) -> Song:
-    """C major and A minor by turns, two beats each, under a melody of quarter notes."""
+    """C major and A minor alternate every two beats under a melody of quarter notes."""
     chords = [Note(2.0 * k, 1.9, pitch, 80) for k in range(bars * 2) for pitch in (C_MAJOR if k % 2 == 0 else A_MINOR)]
     melody = [Note(float(k), 0.9, 72 + (0, 4, 0, 4)[k % 4], 100) for k in range(bars * 4)]
     bridge = [Note(4.0 * k, 3.9, 67, 70) for k in range(bars)]
-    return Song(bpm, {"melody": melody, "bridge": bridge, "written": chords})
+    return Song(bpm, {"melody": melody, "bridge": bridge, "accompaniment": chords})
 
 
-def test_the_tables_hold_together():
+def test_the_tables_are_consistent():
     assert len(PROGRAM_NAMES) == len(set(PROGRAM_NAMES)) == 128
     assert all(low < high for low, high in RANGES.values())
     assert len({style.name for style in STYLES}) == len(STYLES) >= 30
@@ -35,25 +44,25 @@ def test_the_tables_hold_together():
         assert set(style.drums) <= set(DRUM_PATTERNS)
         for layer in style.layers:
             assert all(0 <= program < 128 for program in layer.programs)
-            named = layer.plays in ("melody", "bridge", "written", "all", "low")
+            named = layer.plays in ("melody", "bridge", "accompaniment", "all", "low")
             assert named or (set(layer.plays) <= set("1356789xXp.-") and len(layer.plays) in (12, 16))
     families = {program // 8 for program in SOLOISTS}
     assert families >= set(range(14))
 
 
-def test_chords_are_read_off_the_notes():
-    assert find_chords(song(), 8) == [Chord(0, 4), Chord(9, 3)] * 2
-    silent = Song(100, {"melody": [], "bridge": [], "written": []})
-    assert len(find_chords(silent, 8)) == 4
+def test_chords_are_estimated_from_the_notes():
+    assert estimate_chords(song(), 8) == [Chord(0, 4), Chord(9, 3)] * 2
+    silent = Song(100, {"melody": [], "bridge": [], "accompaniment": []})
+    assert len(estimate_chords(silent, 8)) == 4
 
 
-def test_a_stretch_is_cut_and_transposed():
-    piece = stretch(song(), 8.0, 6.0, transpose=-3)
+def test_an_excerpt_is_cut_and_transposed():
+    piece = cut_excerpt(song(), 8.0, 6.0, transpose=-3)
     melody = piece.parts["melody"]
     assert [n.start for n in melody] == [0, 1, 2, 3, 4, 5]
     assert melody[0].pitch == 69
-    assert find_chords(piece, 6)[:2] == [Chord(9, 4), Chord(6, 3)]
-    assert all(n.start + n.length <= 6.0 for n in piece.parts["written"])
+    assert estimate_chords(piece, 6)[:2] == [Chord(9, 4), Chord(6, 3)]
+    assert all(n.start + n.length <= 6.0 for n in piece.parts["accompaniment"])
 
 
 @pytest.mark.parametrize("name", DRUM_PATTERNS)
@@ -82,33 +91,33 @@ def test_rhythms_follow_the_chords():
     assert [n.pitch - power[0].pitch for n in power] == [0, 7, 12]
 
 
-def test_parts_stay_in_range_and_winds_play_one_note_at_a_time():
+def test_parts_stay_in_range_and_wind_instruments_are_monophonic():
     notes = [Note(0, 2, p, 90) for p in (40, 64, 100)] + [Note(1, 2, 50, 90)]
-    assert all(60 <= n.pitch <= 93 for n in into_range(notes, 60, 93))
-    assert [n.pitch % 12 for n in into_range(notes, 60, 93)] == [n.pitch % 12 for n in notes]
-    flute = play_layer(Layer((73,), "written"), 73, song(), [Chord(0, 4)], 4)
+    assert all(60 <= n.pitch <= 93 for n in move_into_range(notes, 60, 93))
+    assert [n.pitch % 12 for n in move_into_range(notes, 60, 93)] == [n.pitch % 12 for n in notes]
+    flute = play_layer(Layer((73,), "accompaniment"), 73, song(), [Chord(0, 4)], 4)
     assert all(a.start + a.length <= b.start + 1e-6 for a, b in pairwise(flute))
-    assert [n.pitch for n in one_voice(notes)] == [100, 50]
-    assert [n.pitch for n in one_voice(notes, lowest=True)] == [40, 50]
-    assert one_voice([]) == []
+    assert [n.pitch for n in reduce_to_monophonic(notes)] == [100, 50]
+    assert [n.pitch for n in reduce_to_monophonic(notes, lowest=True)] == [40, 50]
+    assert reduce_to_monophonic([]) == []
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda s: s.name)
 def test_every_style_plays(style):
     for seed in range(3):
-        recipe, band, drums = arrange(song(), style, 10.0, np.random.default_rng(seed))
+        metadata, band, drums = arrange(song(), style, 10.0, np.random.default_rng(seed))
         assert len(band) == len(style.layers)
         for layer, (program, volume, notes) in zip(style.layers, band, strict=True):
             assert program in layer.programs
             assert notes and volume > 0
             assert all(0 <= n.pitch < 128 and 1 <= n.velocity < 128 and n.start >= 0 and n.length > 0 for n in notes)
-        assert bool(drums) == bool(style.drums) == ("drums" in recipe["instruments"])
+        assert bool(drums) == bool(style.drums) == ("drums" in metadata["instruments"])
         slow, fast = style.tempo
-        assert slow * 0.69 < recipe["tempo"] < fast * 1.46  # no song is bent past its limits for a style
-        assert -6 <= recipe["transpose"] <= 6
+        assert slow * 0.69 < metadata["tempo"] < fast * 1.46  # within TEMPO_FACTORS
+        assert -6 <= metadata["transpose"] <= 6
 
 
-def test_arranging_is_repeatable():
+def test_arranging_is_deterministic():
     one, two = (arrange(song(), STYLES[0], 10.0, np.random.default_rng(5)) for _ in range(2))
     assert one == two
 
@@ -119,7 +128,7 @@ def midi_file(late: int = 0) -> bytes:
 
     midi = mido.MidiFile(ticks_per_beat=480)
     midi.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=600_000)]))
-    for name, part in (("MELODY", "melody"), ("BRIDGE", "bridge"), ("PIANO", "written")):
+    for name, part in (("MELODY", "melody"), ("BRIDGE", "bridge"), ("PIANO", "accompaniment")):
         events = [(round(n.start * 480), n.pitch, n.velocity) for n in song().parts[part]]
         events += [(round((n.start + n.length) * 480), n.pitch, 0) for n in song().parts[part]]
         track, now = mido.MidiTrack([mido.MetaMessage("track_name", name=name)]), -late
@@ -133,13 +142,13 @@ def midi_file(late: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize("late", [0, 37, 480, 1000])
-def test_a_midi_file_is_read_and_its_bars_found(late):
+def test_a_midi_file_is_read_and_its_bars_are_aligned(late):
     read = read_song(midi_file(late))
     assert read.bpm == pytest.approx(100)
     for part, notes in song().parts.items():
         assert [n.pitch for n in read.parts[part]] == [n.pitch for n in sorted(notes)]
-    # two-beat harmony: a bar may begin on either chord, but on no other place
-    assert read.parts["written"][0].start % 2 == pytest.approx(0, abs=1e-6)
+    # the harmony repeats every two beats, so a bar may begin on either chord but nowhere else
+    assert read.parts["accompaniment"][0].start % 2 == pytest.approx(0, abs=1e-6)
 
 
 def sine_soundfont() -> bytes:
@@ -185,32 +194,49 @@ def soundfont(tmp_path):
 
 
 def test_a_note_sounds_at_its_time_and_pitch(soundfont):
-    sound = Player(soundfont, 32000).play([(0, 0.8, [Note(1.0, 1.0, 57, 100)])], [], 0, 60.0, 3.0)
+    sound = SoundfontPlayer(soundfont, 32000).play([Track(0, 0.8, [Note(1.0, 1.0, 57, 100)])], [], 0, 60.0, 3.0)
     assert sound.shape == (96000,) and sound.dtype == np.float32
     assert np.abs(sound[:31000]).max() < 1e-4 < np.abs(sound[33000:60000]).max()
     spectrum = np.abs(np.fft.rfft(sound[32000:64000]))
     assert spectrum.argmax() == pytest.approx(220, abs=2)  # one bin is one hertz
 
 
-def test_arrangements_are_rendered_the_same_for_a_seed(soundfont, tmp_path):
+def test_arrangements_are_deterministic_for_a_seed(soundfont, tmp_path):
     archive = tmp_path / "songs.tar.gz"
     data = midi_file()
     with tarfile.open(archive, "w:gz") as tar:
-        member = tarfile.TarInfo("POP909/001/001.mid")
-        member.size = len(data)
-        tar.addfile(member, io.BytesIO(data))
+        add_member(tar, "POP909/001/001.mid", data)
     runs = [list(render_arrangements(3, 7, archive, soundfont, seconds=2.0)) for _ in range(2)]
-    for (recipe, sound), (again, same) in zip(*runs, strict=True):
-        assert recipe == again and np.array_equal(sound, same)
+    for (metadata, sound), (again, same) in zip(*runs, strict=True):
+        assert metadata == again and np.array_equal(sound, same)
         assert sound.shape == (64000,) and sound.dtype == np.float32
-        assert np.abs(sound).max() == pytest.approx(recipe["peak"], rel=1e-4) and recipe["peak"] < 1
-        assert recipe["instruments"] and recipe["song"] == "001"
-    assert len({recipe["peak"] for recipe, _ in runs[0]}) == 3
+        assert np.abs(sound).max() == pytest.approx(metadata["peak"], rel=1e-4) and metadata["peak"] < 1
+        assert metadata["instruments"] and metadata["song"] == "001"
+    assert len({metadata["peak"] for metadata, _ in runs[0]}) == 3
 
 
-def test_reverb_rings_on():
+def test_reverb_has_a_decaying_tail():
     click = np.zeros(32000, np.float32)
     click[0] = 1.0
     wet = add_reverb(click, 0.5, 0.5, 32000, np.random.default_rng(0))
     early, late = np.square(wet[1:4000]).sum(), np.square(wet[12000:16000]).sum()
     assert wet.shape == click.shape and early > 100 * late > 0
+
+
+def add_member(tar, name, data=b"", kind=tarfile.REGTYPE):
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    member.type = kind
+    tar.addfile(member, io.BytesIO(data))
+
+
+def test_only_midi_files_of_an_archive_are_read_and_none_is_an_error(tmp_path):
+    with tarfile.open(tmp_path / "songs.tar.gz", "w:gz") as tar:
+        add_member(tar, "POP909/folder.mid", kind=tarfile.DIRTYPE)
+        add_member(tar, "POP909/readme.txt", b"text")
+        add_member(tar, "POP909/001.mid", b"MThd")
+    assert read_archive(tmp_path / "songs.tar.gz") == {"POP909/001.mid": b"MThd"}
+    with tarfile.open(tmp_path / "empty.tar.gz", "w:gz") as tar:
+        add_member(tar, "readme.txt", b"text")
+    with pytest.raises(ValueError, match=r"empty\.tar\.gz holds no \.mid file"):
+        read_archive(tmp_path / "empty.tar.gz")

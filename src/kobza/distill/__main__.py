@@ -38,7 +38,6 @@ LABEL_SPACE_FILE = "bridge.safetensors"  # 0.1.0's name for it, so that its buil
 TEMPERATURE = 3.0  # logits are e^3 = 20 times the cosine: softmax separates a matching label and keeps a tie a tie
 LABEL_SPACE_WINDOWS = 1024  # of real audio, for the statistics of the teacher's logits
 TEACHER_BATCH = 16  # windows
-WINDOWS_PER_SHARD = 64
 RENAMED_STAGES = {"ceiling": "teacher-upper-bound"}  # names of 0.1.0
 
 
@@ -76,7 +75,7 @@ def collect(args: argparse.Namespace, out: Path) -> None:
         corpus.collect_short_clips(corpus.find_effects(music, tracks), out / "effects")
 
     def shards(windows: int) -> range:
-        return range(args.part, windows // WINDOWS_PER_SHARD, args.parts)
+        return range(args.part, windows // corpus.WINDOWS_PER_SHARD, args.parts)
 
     corpus.collect_arrangements(shards(args.songs), out / "midi", args.midi, args.soundfont)
     if args.singing:

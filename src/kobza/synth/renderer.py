@@ -9,7 +9,7 @@ from kobza.synth.drumkit import LEVELS, PANS, VOICES, stroke
 from kobza.synth.instruments import INSTRUMENTS, Instrument, finish
 from kobza.synth.notes import fft_size
 from kobza.synth.pieces import TAIL, Piece, bars_of
-from kobza.synth.rhythms import DRUM_PATTERNS, Note, drum_notes, humanise, rhythm_notes
+from kobza.synth.rhythms import DRUM_PATTERNS, Note, drum_notes, humanize, rhythm_notes
 from kobza.synth.styles import RECIPES
 
 
@@ -31,11 +31,11 @@ def score(piece: Piece) -> tuple[list[tuple[str, float, list[Note]]], list[Note]
         else:
             notes = rhythm_notes(part.plays, chords, recipe.beats, register, step=recipe.beats)
         notes = [n._replace(length=tail) if n.start == total else n for n in notes if n.start <= total]
-        parts.append((piece.instruments[part.role], part.volume, humanise(notes, recipe.swing, piece.tempo, rng)))
+        parts.append((piece.instruments[part.role], part.volume, humanize(notes, recipe.swing, piece.tempo, rng)))
     drums: list[Note] = []
     if recipe.drums:
         pattern = DRUM_PATTERNS[str(rng.choice(recipe.drums))]
-        drums = humanise(drum_notes(pattern, total + 0.01, recipe.beats, rng), recipe.swing, piece.tempo, rng)
+        drums = humanize(drum_notes(pattern, total + 0.01, recipe.beats, rng), recipe.swing, piece.tempo, rng)
     return parts, drums
 
 

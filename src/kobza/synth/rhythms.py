@@ -126,7 +126,7 @@ def drum_notes(pattern: dict[str, str], beats: float, bar: int, rng: np.random.G
     return sorted(n for n in notes if n.start < beats)
 
 
-def humanise(notes: list[Note], swing: float, bpm: float, rng: np.random.Generator) -> list[Note]:
+def humanize(notes: list[Note], swing: float, bpm: float, rng: np.random.Generator) -> list[Note]:
     """Delays off-beats by `swing` beats, and moves starts by some 6 ms and loudness by some 7 steps."""
     late = [swing if round(n.start * 4) % 4 == 2 else 0.0 for n in notes]
     moves, accents = rng.normal(0, 0.006 * bpm / 60, len(notes)), rng.normal(0, 7, len(notes))
