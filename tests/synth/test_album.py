@@ -8,23 +8,23 @@ from mutagen.flac import FLAC
 from kobza.synth.album import DEMO_QUERIES, album, random_pieces, render, write_album
 from kobza.synth.composition import SCALES, melody, progression
 from kobza.synth.drumkit import VOICES, stroke
-from kobza.synth.instruments import INSTRUMENTS, finish
+from kobza.synth.instruments import INSTRUMENTS, apply_body
 from kobza.synth.renderer import score
 from kobza.synth.rhythms import DRUM_KEYS
-from kobza.synth.styles import RECIPES
+from kobza.synth.styles import STYLES
 
 RATE = 16000  # half of the album's own rate: half the time
 MOOD_WORDS = {
     "sad", "melancholic", "sorrowful", "calm", "tender", "peaceful", "wistful", "pensive", "moody", "warm", "gentle",
     "bright", "tense", "urgent", "restless", "cheerful", "happy", "playful",
-} | {mood for recipe in RECIPES.values() for mood in recipe.moods}  # fmt: skip
+} | {mood for style in STYLES.values() for mood in style.moods}  # fmt: skip
 
 
 def piece_of(style: str, seed: int = 0):
     return next(p for p in album(seed) if p.style == style)
 
 
-def test_the_album_is_as_promised():
+def test_the_album_is_varied_and_its_metadata_unique():
     pieces = album()
     assert len(pieces) >= 24
     assert len({i for p in pieces for i in p.instruments}) >= 12
@@ -36,11 +36,11 @@ def test_the_album_is_as_promised():
 
 
 @pytest.mark.parametrize("pieces", [album(), random_pieces(300, 1)], ids=["album", "random"])
-def test_captions_name_instruments_mood_and_speed(pieces):
+def test_captions_name_instruments_mood_and_tempo(pieces):
     for piece in pieces:
         text = piece.caption.lower()
         for name in piece.instruments:
-            word = "drums" if name == "drums" else INSTRUMENTS[name].words
+            word = "drums" if name == "drums" else INSTRUMENTS[name].caption_words
             assert word.strip(",").lower() in text, (word, text)
         assert any(mood in text for mood in MOOD_WORDS), text
         assert any(speed in text for speed in ("slow", "mid-tempo", "fast"))
@@ -50,15 +50,15 @@ def test_captions_name_instruments_mood_and_speed(pieces):
         assert text.endswith(".") and "  " not in text and ",," not in text and " ," not in text
 
 
-def test_random_pieces_cover_every_style_and_repeat_for_a_seed():
+def test_random_pieces_cover_every_style_and_are_deterministic_for_a_seed():
     pieces = random_pieces(300, 1)
-    assert {p.style for p in pieces} == set(RECIPES)
+    assert {p.style for p in pieces} == set(STYLES)
     assert pieces == random_pieces(300, 1) != random_pieces(300, 2)
     assert len({p.caption for p in pieces}) > 290
 
 
 @pytest.mark.parametrize("piece", album(), ids=lambda p: p.style)
-def test_every_piece_sounds(piece):
+def test_every_piece_renders_without_long_silence(piece):
     sound = render(piece, RATE)
     assert sound.shape == (2, round(piece.seconds * RATE)) and sound.dtype == np.float32
     assert np.isfinite(sound).all()
@@ -68,13 +68,13 @@ def test_every_piece_sounds(piece):
     assert np.abs(sound[:, -10:]).max() < 1e-3  # ends in silence
 
 
-def test_the_same_piece_is_the_same_samples():
+def test_rendering_is_deterministic():
     piece = piece_of("reggae")
     assert np.array_equal(render(piece, RATE), render(piece, RATE))
     assert not np.array_equal(render(piece, RATE), render(piece_of("reggae", seed=1), RATE))
 
 
-def test_the_tempo_can_be_heard():
+def test_onsets_repeat_at_the_tempo():
     piece = piece_of("drum solo")
     sound = render(piece, RATE).mean(0)
     hop = RATE // 100
@@ -88,12 +88,12 @@ def test_the_tempo_can_be_heard():
 
 
 @pytest.mark.parametrize("name", [n for n in INSTRUMENTS if n not in ("bells", "church organ", "electric organ")])
-def test_an_instrument_sounds_the_note_it_is_given(name):
+def test_an_instrument_plays_the_given_pitch(name):
     instrument = INSTRUMENTS[name]
     pitch = int(np.mean(instrument.register)) // 12 * 12 + 9  # an A within its range
     hertz = 440 * 2 ** ((pitch - 69) / 12)
-    sound = instrument.sound(hertz, 1.0, 0.8, RATE, np.random.default_rng(0))
-    sound = finish(np.pad(sound, (0, RATE)), instrument, RATE)[int(0.2 * RATE) : int(0.2 * RATE) + RATE]
+    sound = instrument.play(hertz, 1.0, 0.8, RATE, np.random.default_rng(0))
+    sound = apply_body(np.pad(sound, (0, RATE)), instrument, RATE)[int(0.2 * RATE) : int(0.2 * RATE) + RATE]
     power = np.square(np.abs(np.fft.rfft(sound * np.hanning(len(sound)))))
     near = lambda f: power[int(f * 0.975) : int(f * 1.025) + 2].sum()  # noqa: E731  a bin is a hertz
     fit = {step: sum(near(hertz * 2 ** (step / 12) * k) for k in range(1, 9)) for step in range(-5, 7)}
@@ -102,14 +102,14 @@ def test_an_instrument_sounds_the_note_it_is_given(name):
 
 @pytest.mark.parametrize("name", ["church organ", "flute"])
 def test_the_spectrum_peaks_at_the_pitch(name):
-    sound = INSTRUMENTS[name].sound(440.0, 1.0, 0.8, RATE, np.random.default_rng(0))
+    sound = INSTRUMENTS[name].play(440.0, 1.0, 0.8, RATE, np.random.default_rng(0))
     peak = np.abs(np.fft.rfft(sound[:RATE] * np.hanning(RATE))).argmax()
     octave = np.log2(peak / 440)  # an organ's strongest rank may be an octave from the note
     assert abs(octave - round(octave)) < 0.01 and (name == "church organ" or round(octave) == 0)
 
 
 @pytest.mark.parametrize("mode", ["major", "minor"])
-def test_the_mode_is_in_the_notes(mode):
+def test_notes_are_in_the_mode(mode):
     for seed in range(8):
         chords = progression(mode, 2, 8, np.random.default_rng(seed))
         assert len(chords) == 9
@@ -122,20 +122,20 @@ def test_the_mode_is_in_the_notes(mode):
         assert thirds > 0
 
 
-def test_drums_are_struck_and_a_kick_is_lower_than_a_hat():
+def test_every_drum_renders_and_a_kick_is_lower_than_a_hat():
     rng = np.random.default_rng(0)
     assert {VOICES[k] for k in DRUM_KEYS.values()} == set(DRUM_KEYS)
-    centre = {}
+    center = {}
     for kit in ("acoustic", "electronic"):
         for name, key in DRUM_KEYS.items():
             sound = stroke(key, kit, RATE, rng)
             assert np.isfinite(sound).all() and np.abs(sound).max() == pytest.approx(1, abs=1e-6)
             power = np.square(np.abs(np.fft.rfft(sound)))
-            centre[name] = (power * np.fft.rfftfreq(len(sound), 1 / RATE)).sum() / power.sum()
-        assert centre["kick"] < 300 < centre["snare"] < centre["hat"]
+            center[name] = (power * np.fft.rfftfreq(len(sound), 1 / RATE)).sum() / power.sum()
+        assert center["kick"] < 300 < center["snare"] < center["hat"]
 
 
-def test_parts_keep_time():
+def test_notes_lie_within_the_piece():
     for piece in random_pieces(60, 3):
         parts, drums = score(piece)
         for _, volume, notes in [*parts, ("drums", 1.0, drums)]:
@@ -143,7 +143,7 @@ def test_parts_keep_time():
         assert any(notes for _, _, notes in parts) or drums
 
 
-def test_an_album_is_written_once_and_whole(tmp_path):
+def test_an_album_is_written_once_and_a_truncated_file_again(tmp_path):
     pieces = album()[17:19]
     assert write_album(tmp_path, pieces) == pieces
     files = sorted(tmp_path.iterdir())
@@ -165,7 +165,7 @@ def test_an_album_is_written_once_and_whole(tmp_path):
         decoded = np.concatenate([frame.to_ndarray() for frame in file.decode(audio=0)], axis=1).reshape(-1, 2).T
     assert np.abs(decoded / 32767 - render(pieces[0])).max() < 1e-4
 
-    # a file cut short is made again, to the same bytes; what else lies there is left alone
+    # a truncated file is written again with the same bytes; other files are kept
     broken = tmp_path / f"{pieces[1].name}.flac"
     whole = broken.read_bytes()
     broken.write_bytes(b"fLaC")
@@ -174,8 +174,8 @@ def test_an_album_is_written_once_and_whole(tmp_path):
     assert broken.read_bytes() == whole and (tmp_path / "mine.flac").read_bytes() == b"not ours"
 
 
-def test_demo_queries_have_answers():
+def test_demo_queries_have_relevant_pieces():
     assert len(DEMO_QUERIES) == 8 == len({q.text for q in DEMO_QUERIES})
     for query in DEMO_QUERIES:
-        right = [p.style for p in album() if query.matches(p)]
-        assert 0 < len(right) <= 4, (query.text, right)
+        relevant = [p.style for p in album() if query.matches(p)]
+        assert 0 < len(relevant) <= 4, (query.text, relevant)

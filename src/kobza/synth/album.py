@@ -1,7 +1,7 @@
-"""Kobza's own album: short pieces that it composes, plays and describes itself, free of anyone's rights.
+"""Kobza's album of short synthetic pieces with captions, without third-party rights.
 
-`album()` and `random_pieces()` give recipes with captions (`pieces.py`), `render()` their sound (`mixing.py`): the same
-piece is the same samples, every time. `write_album()` makes a folder of them, which is also a Hugging Face audiofolder.
+`album()` and `random_pieces()` give the metadata (`pieces.py`), `render()` the audio (`renderer.py`), which is
+deterministic. `write_album()` writes a folder of them, which is also a Hugging Face audiofolder.
 """
 
 from __future__ import annotations
@@ -21,21 +21,26 @@ from kobza.synth.renderer import render
 
 __all__ = ["DEMO_QUERIES", "DemoQuery", "Piece", "album", "random_pieces", "render", "write_album", "write_flac"]
 
-ALBUM_TITLE, ARTIST, YEAR = "Kobza Plays", "Kobza", "2026"
+ALBUM_TITLE = "Kobza Plays"
+ARTIST = "Kobza"
+YEAR = "2026"
 SAMPLING_RATE = 32000
+LENGTH_TOLERANCE_SECONDS = 0.05
 
 
 def write_album(folder: str | os.PathLike, pieces: list[Piece] | None = None) -> list[Piece]:
-    """Writes `pieces` (the album) as tagged FLAC files and `metadata.jsonl` (file_name, caption, tags) into `folder`.
+    """Writes `pieces` (default: the album) into `folder` as tagged FLAC files and `metadata.jsonl` (file_name, caption,
+    tags).
 
-    A file that is there and whole stays as it is, so a second call is quick and a killed one is taken up where it
-    stopped: every file is written under a temporary name and renamed when it is complete.
+    Complete files are kept, so that a second call is quick and an interrupted one resumes: every file is written under
+    a temporary name and renamed when it is complete.
     """
-    folder, pieces = Path(folder), album() if pieces is None else pieces
+    folder = Path(folder)
+    pieces = album() if pieces is None else pieces
     folder.mkdir(parents=True, exist_ok=True)
     for number, piece in enumerate(pieces, 1):
         path = folder / f"{piece.name}.flac"
-        if not _is_whole(path, piece):
+        if not _is_complete(path, piece):
             with atomic_path(path) as part:
                 write_flac(part, render(piece, SAMPLING_RATE), SAMPLING_RATE)
                 _tag(part, piece, number)
@@ -47,13 +52,13 @@ def write_album(folder: str | os.PathLike, pieces: list[Piece] | None = None) ->
     return pieces
 
 
-def write_flac(path: Path, sound: np.ndarray, sampling_rate: int) -> None:
-    """Writes float sound in [-1, 1], (channels, samples) with one or two channels, as 16-bit FLAC."""
-    layout = "stereo" if len(sound) == 2 else "mono"
-    whole = np.ascontiguousarray(np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16).T).reshape(1, -1)
+def write_flac(path: Path, audio: np.ndarray, sampling_rate: int) -> None:
+    """Writes audio in [-1, 1], (1 or 2 channels, samples), as 16-bit FLAC."""
+    layout = "stereo" if len(audio) == 2 else "mono"
+    interleaved = np.ascontiguousarray(np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16).T).reshape(1, -1)
     with av.open(str(path), "w", format="flac") as file:
         stream = file.add_stream("flac", rate=sampling_rate, layout=layout, format="s16")
-        frame = av.AudioFrame.from_ndarray(whole, format="s16", layout=layout)
+        frame = av.AudioFrame.from_ndarray(interleaved, format="s16", layout=layout)
         frame.sample_rate = sampling_rate
         file.mux([*stream.encode(frame), *stream.encode(None)])
 
@@ -65,10 +70,12 @@ def _tag(path: Path, piece: Piece, number: int) -> None:
     tags.save()
 
 
-def _is_whole(path: Path, piece: Piece) -> bool:
-    """Is `path` this piece, in full length? It was renamed only when complete, so its header can be believed."""
+def _is_complete(path: Path, piece: Piece) -> bool:
+    """Whether `path` holds this piece. A file gets its name only when it is complete, so its header is reliable."""
     try:
         file = FLAC(path)
     except (mutagen.MutagenError, OSError):
         return False
-    return abs(file.info.length - piece.seconds) < 0.05 and file.get("description") == [piece.caption]
+    return abs(file.info.length - piece.seconds) < LENGTH_TOLERANCE_SECONDS and file.get("description") == [
+        piece.caption
+    ]

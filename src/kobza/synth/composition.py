@@ -1,4 +1,4 @@
-"""Writes the notes of a piece: chords that go somewhere, a melody that repeats itself and comes home."""
+"""Composes chord progressions and melodies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ PROGRESSIONS = {
     "major": ("I V vi IV", "I IV V I", "I vi IV V", "I IV I V", "I iii IV V", "I vi ii V", "vi IV I V"),
     "minor": ("i VI III VII", "i iv V i", "i VII VI V", "i iv VII III", "i VI iv V", "i III VII iv"),
 }
-# One bar of a melody's rhythm, in sixteenths, from few notes to many.
-CELLS = {
+# Rhythms of one bar of a melody in sixteenths, by beats of the bar, from few notes to many.
+RHYTHM_CELLS = {
     4: (
         "x-------x-------", "x-----------x---", "x---x---x-------", "x-------x---x---", "x---x---x---x---",
         "x-----x-x---x---", "x---x-x-x---x---", "x-x-x---x-x-x---", "x---x-x-x-x-x-x-", "x-xxx-x-x-x-x---",
@@ -24,7 +24,7 @@ CELLS = {
 
 
 def progression(mode: str, tonic: int, bars: int, rng: np.random.Generator) -> list[Chord]:
-    """A chord for every bar; phrases of four, the last of which closes dominant - tonic; one more bar of the tonic."""
+    """A chord for each of `bars` bars, in phrases of four that end dominant - tonic, and a last bar of the tonic."""
     phrases = [str(p).split() for p in rng.choice(PROGRESSIONS[mode], 2)]
     names = [phrases[0 if bar // 4 % 4 != 2 else 1][bar % 4] for bar in range(bars)]
     names = [*names[:-1], "V", "I" if mode == "major" else "i"]
@@ -41,52 +41,57 @@ def melody(
     tonic: int,
     register: tuple[int, int],
     bar: int,
-    lively: float,
+    density: float,
     rng: np.random.Generator,
 ) -> list[Note]:
-    """A melody over one chord a bar of `bar` beats; `lively` in 0..1 chooses how many notes.
+    """A melody over `chords`, one for each bar of `bar` beats; `density` in 0..1 chooses how many notes.
 
-    Two rhythm cells make a phrase (a b a and a long note) that returns. Strong beats take the chord's note nearest to
-    an arch drawn over the phrase; the others go by step. The last note is the tonic.
+    Rhythm cells form a repeated phrase (a b a, then a long note or c). Strong beats take the chord tone nearest to an
+    arch over the phrase, the others move by steps of the scale. The last note is the tonic.
     """
     low, high = register
-    cells = CELLS[bar]
-    at = np.clip(np.round(lively * (len(cells) - 1) + rng.normal(0, 0.8, 3)), 0, len(cells) - 1)
-    first, second, third = (cells[int(k)] for k in at)
-    long = "x" + "-" * (4 * bar - 1)
-    centre, span = (low + high) / 2, min((high - low) / 2, 9)
+    cells = RHYTHM_CELLS[bar]
+    chosen = np.clip(np.round(density * (len(cells) - 1) + rng.normal(0, 0.8, 3)), 0, len(cells) - 1)
+    first, second, third = (cells[int(k)] for k in chosen)
+    long_note = "x" + "-" * (4 * bar - 1)
+    center = (low + high) / 2
+    span = min((high - low) / 2, 9)
     notes: list[Note] = []
-    pitch = centre
+    pitch = center  # of the note before
     for index, chord in enumerate(chords):
-        last = index == len(chords) - 1
-        cell = long if last else (first, second, first, long if lively < 0.8 else third)[index % 4]
+        is_last = index == len(chords) - 1
+        cell = (first, second, first, long_note if density < 0.8 else third)[index % 4]
+        if is_last:
+            cell = long_note
         scale = {(tonic + s) % 12 for s in SCALES[mode]}
         if mode == "minor" and chord.third == 4 and chord.root == (tonic + 7) % 12:
             scale = (scale - {(tonic + 10) % 12}) | {(tonic + 11) % 12}  # the leading note
         tones = {chord.root, (chord.root + chord.third) % 12, (chord.root + 7) % 12}
         steps = [p for p in range(low, high + 1) if p % 12 in scale]
         starts = [k for k, sign in enumerate(cell) if sign == "x"]
-        for at, until in zip(starts, [*starts[1:], len(cell)], strict=True):
-            place = (index % 4 + at / len(cell)) / 4
-            arch = centre + span * (np.sin(np.pi * place) - 0.4)
-            if last:
-                wanted = [p for p in range(low, high + 1) if p % 12 == tonic]
-                pitch = min(wanted, key=lambda p: abs(p - pitch))
-            elif at % 8 == 0:
-                wanted = [p for p in steps if p % 12 in tones and p != pitch] or steps
-                aim = 0.5 * pitch + 0.5 * arch + rng.normal(0, 1.5)
-                pitch = min(wanted, key=lambda p: abs(p - aim))
+        for start, end in zip(starts, [*starts[1:], len(cell)], strict=True):
+            position = (index % 4 + start / len(cell)) / 4  # in the phrase, 0..1
+            arch = center + span * (np.sin(np.pi * position) - 0.4)
+            if is_last:
+                pitch = _nearest([p for p in range(low, high + 1) if p % 12 == tonic], pitch)
+            elif start % 8 == 0:
+                candidates = [p for p in steps if p % 12 in tones and p != pitch] or steps
+                pitch = _nearest(candidates, 0.5 * pitch + 0.5 * arch + rng.normal(0, 1.5))
             else:
-                here = min(range(len(steps)), key=lambda k: abs(steps[k] - pitch))
+                current = steps.index(_nearest(steps, pitch))
                 move = int(rng.choice((-1, 1, 1, 2) if arch > pitch else (1, -1, -1, -2)))
-                pitch = steps[int(np.clip(here + move, 0, len(steps) - 1))]
-            loud = 84 + 14 * np.sin(np.pi * place) + (8 if at == 0 else 0)
-            notes.append(Note(index * bar + at / 4, (until - at) / 4 * 0.94, int(pitch), int(loud)))
+                pitch = steps[int(np.clip(current + move, 0, len(steps) - 1))]
+            velocity = 84 + 14 * np.sin(np.pi * position) + (8 if start == 0 else 0)
+            notes.append(Note(index * bar + start / 4, (end - start) / 4 * 0.94, int(pitch), int(velocity)))
     return notes
 
 
+def _nearest(pitches: list[int], target: float) -> int:
+    return min(pitches, key=lambda pitch: abs(pitch - target))
+
+
 def harmony(notes: list[Note], mode: str, tonic: int, register: tuple[int, int]) -> list[Note]:
-    """A second voice, a third of the scale below each note of a melody."""
+    """A second voice, a diatonic third below each note of a melody where the register allows."""
     scale = {(tonic + s) % 12 for s in SCALES[mode]}
     second = []
     for note in notes:

@@ -1,4 +1,4 @@
-"""A drum kit in numpy: each stroke from falling sines and coloured noise. Keys are General MIDI's percussion notes."""
+"""Synthesises drums from falling sines and filtered noise. Keys are General MIDI's percussion notes."""
 
 # ruff: noqa: E501  (tables read best with one row a line)
 from __future__ import annotations
@@ -12,30 +12,32 @@ VOICES = {key: name for name, key in DRUM_KEYS.items()}
 
 
 def _skin(hertz: float, drop: float, fall: float, ring: float, rate: int) -> np.ndarray:
-    """A struck skin: a sine that falls from `drop` times `hertz` within `fall` seconds and dies by 60 dB in `ring`."""
+    """A membrane: a sine that falls from `drop` times `hertz` in about `fall` seconds and decays by 60 dB in `ring`."""
     t = np.arange(int(ring * rate)) / rate
     phase = np.cumsum(hertz * (1 + (drop - 1) * np.exp(-t / fall))) / rate
     return np.sin(2 * np.pi * phase) * 10 ** (-3 * t / ring)
 
 
 def _hiss(low: float, high: float, ring: float, rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise between two frequencies that decays by 60 dB in `ring` seconds."""
     length = int(ring * rate)
     return noise(length, low, min(high, 0.45 * rate), rate, rng) * 10 ** (-3 * np.arange(length) / length) * 0.35
 
 
 def _metal(ring: float, rate: int, rng: np.random.Generator, base: float = 540.0) -> np.ndarray:
-    """Six square waves of no common pitch, as an analogue drum machine makes cymbals, through a high-pass."""
+    """Six inharmonic square waves through a high-pass filter, as analogue drum machines make cymbals."""
     length = int(ring * rate)
     t = np.arange(length) / rate
-    clang = sum(np.sign(np.sin(2 * np.pi * base * r * t)) for r in (1.0, 1.34, 1.48, 1.93, 2.54, 2.98))
-    size = len(clang)
-    f = np.fft.rfftfreq(size, 1 / rate)
-    clang = np.fft.irfft(np.fft.rfft(clang) / (1 + (6500 / np.maximum(f, 1)) ** 4), size)
+    clang = np.zeros(length)
+    for ratio in (1.0, 1.34, 1.48, 1.93, 2.54, 2.98):
+        clang += np.sign(np.sin(2 * np.pi * base * ratio * t))
+    f = np.fft.rfftfreq(length, 1 / rate)
+    clang = np.fft.irfft(np.fft.rfft(clang) / (1 + (6500 / np.maximum(f, 1)) ** 4), length)
     return 0.3 * clang / (clang.std() + 1e-9) * 10 ** (-3 * t / ring)
 
 
 def _cymbal(ring: float, low: float, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Bronze: noise that rises by 6 dB an octave up to `low` hertz and dies first at the top; a stick's tick on it."""
+    """A bronze cymbal: noise with a peak near `low` hertz whose high frequencies decay first."""
     length = int(ring * rate)
     t = np.arange(length) / rate
     f = np.fft.rfftfreq(length, 1 / rate)
@@ -46,17 +48,17 @@ def _cymbal(ring: float, low: float, rate: int, rng: np.random.Generator) -> np.
 
 
 def _mix(*parts: np.ndarray) -> np.ndarray:
-    sound = np.zeros(max(map(len, parts)))
+    audio = np.zeros(max(map(len, parts)))
     for part in parts:
-        sound[: len(part)] += part
-    return sound
+        audio[: len(part)] += part
+    return audio
 
 
-def _late(sound: np.ndarray, seconds: float, rate: int) -> np.ndarray:
-    return np.concatenate([np.zeros(int(seconds * rate)), sound])
+def _delay(audio: np.ndarray, seconds: float, rate: int) -> np.ndarray:
+    return np.concatenate([np.zeros(int(seconds * rate)), audio])
 
 
-TOMS = {
+TOM_HZ = {
     "floor": 72,
     "low": 95,
     "mid": 110,
@@ -66,7 +68,8 @@ TOMS = {
     "bongo_lo": 290,
     "bongo_hi": 380,
 }
-TICKS = {"rim": 420, "claves": 2500, "block": 1100, "agogo": 900, "cowbell": 560}
+TICK_HZ = {"rim": 420, "claves": 2500, "block": 1100, "agogo": 900, "cowbell": 560}
+# Seconds for 60 dB, and the spectrum's peak in Hz.
 CYMBALS = {
     "hat": (0.28, 5500),
     "pedal": (0.15, 5000),
@@ -79,11 +82,12 @@ CYMBALS = {
 
 def stroke(key: int, kit: str, rate: int, rng: np.random.Generator) -> np.ndarray:
     """One stroke, mono (samples,), peak 1. `kit` is acoustic or electronic."""
-    voice, machine = VOICES[key], kit == "electronic"
-    if voice == "kick" and machine:
-        sound = _mix(_skin(48, 4.0, 0.035, 0.7, rate), 0.3 * _hiss(1500, 6000, 0.012, rate, rng))
+    voice = VOICES[key]
+    electronic = kit == "electronic"
+    if voice == "kick" and electronic:
+        audio = _mix(_skin(48, 4.0, 0.035, 0.7, rate), 0.3 * _hiss(1500, 6000, 0.012, rate, rng))
     elif voice == "kick":
-        sound = _mix(
+        audio = _mix(
             _skin(52, 1.8, 0.02, 0.3, rate),
             0.5 * _skin(105, 1.5, 0.01, 0.12, rate),
             0.25 * _hiss(600, 6000, 0.03, rate, rng),
@@ -95,39 +99,44 @@ def stroke(key: int, kit: str, rate: int, rng: np.random.Generator) -> np.ndarra
             0.3 * _skin(505, 1.1, 0.01, 0.15, rate),
         )
         wires = _mix(_hiss(400, 9000, 0.4, rate, rng), 0.8 * _hiss(1500, 14000, 0.12, rate, rng))
-        sound = _mix(0.5 * skin, 1.1 * _hiss(900, 11000, 0.22, rate, rng)) if machine else _mix(0.7 * skin, 0.9 * wires)
-    elif voice in TICKS:
-        pitch = TICKS[voice]
-        sound = _mix(
+        audio = (
+            _mix(0.5 * skin, 1.1 * _hiss(900, 11000, 0.22, rate, rng)) if electronic else _mix(0.7 * skin, 0.9 * wires)
+        )
+    elif voice in TICK_HZ:
+        pitch = TICK_HZ[voice]
+        audio = _mix(
             _skin(pitch, 1, 0.01, 0.09, rate),
             0.6 * _skin(pitch * 2.13, 1, 0.01, 0.06, rate),
             0.5 * _hiss(900, 8000, 0.03, rate, rng),
         )
     elif voice == "clap":
         burst = _hiss(900, 4500, 0.03, rate, rng)
-        sound = _mix(
+        audio = _mix(
             burst,
-            _late(burst, 0.011, rate),
-            _late(burst, 0.023, rate),
-            _late(_hiss(900, 5000, 0.25, rate, rng), 0.033, rate),
+            _delay(burst, 0.011, rate),
+            _delay(burst, 0.023, rate),
+            _delay(_hiss(900, 5000, 0.25, rate, rng), 0.033, rate),
         )
     elif voice in CYMBALS:
         ring, low = CYMBALS[voice]
-        sound = _metal(min(ring / 3, 0.6), rate, rng) if machine and voice != "crash" else _cymbal(ring, low, rate, rng)
-        sound = _mix(sound, 0.4 * _hiss(2000, 12000, 0.015, rate, rng))
-    elif voice in TOMS:
-        pitch, ring = TOMS[voice], 1.3 if TOMS[voice] < 150 else 0.5
-        sound = _mix(
+        audio = (
+            _metal(min(ring / 3, 0.6), rate, rng) if electronic and voice != "crash" else _cymbal(ring, low, rate, rng)
+        )
+        audio = _mix(audio, 0.4 * _hiss(2000, 12000, 0.015, rate, rng))
+    elif voice in TOM_HZ:
+        pitch = TOM_HZ[voice]
+        ring = 1.3 if pitch < 150 else 0.5
+        audio = _mix(
             _skin(pitch, 1.3, 0.06, ring, rate),
             0.4 * _skin(pitch * 1.6, 1.1, 0.03, ring / 3, rate),
             0.6 * _hiss(200, 6000, 0.06, rate, rng),
         )
-    else:  # shaken and rattled things
-        sound = _hiss(4000, 14000, 0.15 if voice in ("tambourine", "sleigh") else 0.07, rate, rng)
-        sound = _mix(sound * fade(len(sound), int(0.008 * rate), 1), 0.2 * _metal(0.15, rate, rng, 900))
-    return sound / (np.abs(sound).max() + 1e-9)
+    else:  # shakers, tambourine, sleigh bells
+        audio = _hiss(4000, 14000, 0.15 if voice in ("tambourine", "sleigh") else 0.07, rate, rng)
+        audio = _mix(audio * fade(len(audio), int(0.008 * rate), 1), 0.2 * _metal(0.15, rate, rng, 900))
+    return audio / (np.abs(audio).max() + 1e-9)
 
 
-# How loud each voice stands in the kit, and where (-1 left, 1 right).
+# Level of each voice in the kit, and its position (-1 left, 1 right).
 LEVELS = {"kick": 1.0, "snare": 0.75, "esnare": 0.75, "clap": 0.6, "hat": 0.22, "pedal": 0.15, "open": 0.25, "ride": 0.22, "crash": 0.4, "rim": 0.4}  # fmt: skip
 PANS = {"hat": 0.3, "pedal": 0.3, "open": 0.3, "ride": -0.35, "crash": -0.25, "high": 0.3, "mid": 0.1, "low": -0.1, "floor": -0.3}  # fmt: skip

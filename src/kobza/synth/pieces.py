@@ -1,4 +1,4 @@
-"""The recipes of Kobza's own pieces as a listener meets them: titles, captions, tags, and the demo's questions."""
+"""Metadata of the synthetic pieces: titles, captions, tags, and the queries of the demo."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kobza.synth.instruments import INSTRUMENTS
-from kobza.synth.styles import ALBUM, RECIPES, Recipe
+from kobza.synth.styles import ALBUM, STYLES, Style
 
-TAIL = 2.0  # seconds for the last chord to ring
-SPEEDS = ((76, "slow"), (112, "mid-tempo"), (400, "fast"))
+TAIL_SECONDS = 2.0  # decay of the last chord
+TEMPO_WORDS = ((76, "slow"), (112, "mid-tempo"), (400, "fast"))  # up to these beats a minute
 MOODS = {
     ("slow", "minor"): ("sad", "melancholic", "sorrowful"),
     ("slow", "major"): ("calm", "tender", "peaceful"),
@@ -23,30 +23,30 @@ MOODS = {
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece, not yet sounding. `tempo` in beats a minute; `name` is its file's name without the ending."""
+    """The metadata of a piece, from which `render` makes its audio."""
 
-    name: str
+    name: str  # of its file, without extension
     title: str
     caption: str
     tags: tuple[str, ...]
     genre: str
-    instruments: tuple[str, ...]  # names in `INSTRUMENTS`, role by role, and "drums"
-    tempo: int
+    instruments: tuple[str, ...]  # keys of `INSTRUMENTS`, by role, then "drums"
+    tempo: int  # beats a minute
     mode: str  # major or minor
     seconds: float
     seed: int
-    style: str  # its key in `RECIPES`
+    style: str  # key of `STYLES`
 
 
 @dataclass(frozen=True)
 class DemoQuery:
-    """A sentence as a listener would type it, and the tags that a right answer bears, all of them."""
+    """A query as a listener would type it, and the tags that a relevant piece must all have."""
 
     text: str
-    wanted: frozenset[str]
+    required_tags: frozenset[str]
 
     def matches(self, piece: Piece) -> bool:
-        return self.wanted <= set(piece.tags)
+        return self.required_tags <= set(piece.tags)
 
 
 DEMO_QUERIES = [
@@ -61,51 +61,66 @@ DEMO_QUERIES = [
 ]
 
 
-def _listing(words: list[str]) -> str:
+def _join_words(words: list[str]) -> str:
+    """
+    >>> _join_words(["piano", "flute", "drums"])
+    'piano, flute and drums'
+    """
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
-def _piece(name: str, style: str, title: str, tempo: int, mode: str, band: tuple[str, ...], seed: int) -> Piece:
-    """Completes a recipe: draws what is left open, and writes caption and tags."""
-    recipe, rng = RECIPES[style], np.random.default_rng([seed, 1])
-    band = band or tuple(str(rng.choice(role)) for role in recipe.band)
-    speed = next(word for limit, word in SPEEDS if tempo <= limit)
-    mood = str(rng.choice(recipe.moods or MOODS[speed, mode]))
-    words = [INSTRUMENTS[i].words for i in band] + ["drums"] * bool(recipe.drums)
-    players = _listing(words).removesuffix(",").replace(", and", " and")
+def _make_piece(
+    name: str, style_name: str, title: str, tempo: int, mode: str, band: tuple[str, ...], seed: int
+) -> Piece:
+    """Draws what the style leaves open, and writes caption and tags."""
+    style = STYLES[style_name]
+    rng = np.random.default_rng([seed, 1])
+    band = band or tuple(str(rng.choice(role)) for role in style.band)
+    speed = next(word for limit, word in TEMPO_WORDS if tempo <= limit)
+    mood = str(rng.choice(style.moods or MOODS[speed, mode]))
+    drums = ["drums"] if style.drums else []
+    words = [INSTRUMENTS[i].caption_words for i in band] + drums
+    players = _join_words(words).removesuffix(",").replace(", and", " and")
     key = f" in a {mode} key" if band else ""
     caption = (
-        f"A {speed}, {mood} {recipe.noun}{key}, with {players}, at {tempo} beats per minute.",
-        f"{mood.capitalize()} {recipe.noun} with {players}: {speed}, {tempo} beats per minute{key and ',' + key}.",
-        f"This {speed} {recipe.noun}{key} features {players}. It sounds {mood}. The tempo is {tempo} beats per minute.",
+        f"A {speed}, {mood} {style.noun}{key}, with {players}, at {tempo} beats per minute.",
+        f"{mood.capitalize()} {style.noun} with {players}: {speed}, {tempo} beats per minute{key and ',' + key}.",
+        f"This {speed} {style.noun}{key} features {players}. It sounds {mood}. The tempo is {tempo} beats per minute.",
     )[int(rng.integers(3))]
-    instruments = (*band, *(["drums"] if recipe.drums else []))
-    tags = (recipe.genre.lower(), speed, mood, mode, style, *words, *instruments, *recipe.extra)
+    instruments = (*band, *drums)
+    tags = (style.genre.lower(), speed, mood, mode, style_name, *words, *instruments, *style.extra_tags)
     tags = tuple(dict.fromkeys(tag.strip(",") for tag in tags))
-    seconds = round(bars_of(recipe, tempo) * recipe.beats * 60 / tempo + TAIL, 2)
-    return Piece(name, title, caption, tags, recipe.genre, instruments, tempo, mode, seconds, seed, style)
+    seconds = round(count_bars(style, tempo) * style.beats * 60 / tempo + TAIL_SECONDS, 2)
+    return Piece(name, title, caption, tags, style.genre, instruments, tempo, mode, seconds, seed, style_name)
 
 
-def bars_of(recipe: Recipe, tempo: int) -> int:
-    """As many bars as fill 10 to 18 seconds, whole phrases if possible."""
-    bar = recipe.beats * 60 / tempo
-    return next((n for n in (16, 12, 8, 6, 4, 3, 2) if 10 <= n * bar <= 17.7), max(int(17 / bar), 1))
+def count_bars(style: Style, tempo: int) -> int:
+    """The number of bars that fill 10 to 18 seconds, in whole phrases if possible.
+
+    >>> count_bars(STYLES["piano solo"], 120)
+    8
+    """
+    bar_seconds = style.beats * 60 / tempo
+    fitting = (n for n in (16, 12, 8, 6, 4, 3, 2) if 10 <= n * bar_seconds <= 17.7)
+    return next(fitting, max(int(17 / bar_seconds), 1))
 
 
 def album(seed: int = 0) -> list[Piece]:
-    """The album's pieces; another seed gives other notes to the same titles."""
+    """The pieces of the album; another seed gives other notes under the same titles."""
     return [
-        _piece(f"{n + 1:02d} {title}", style, title, tempo, mode, band, seed * 1000 + n)
+        _make_piece(f"{n + 1:02d} {title}", style, title, tempo, mode, band, seed * 1000 + n)
         for n, (style, title, tempo, mode, band) in enumerate(ALBUM)
     ]
 
 
 def random_pieces(n: int, seed: int) -> list[Piece]:
-    """`n` pieces of styles, bands, tempos and modes drawn at random, for training and tests."""
-    rng, pieces = np.random.default_rng(seed), []
+    """`n` pieces with random style, band, tempo and mode, for training and tests."""
+    rng = np.random.default_rng(seed)
+    pieces = []
     for index in range(n):
-        style = str(rng.choice(list(RECIPES)))
-        tempo, mode = int(rng.integers(*RECIPES[style].tempo)), str(rng.choice(RECIPES[style].modes))
+        style = str(rng.choice(list(STYLES)))
+        tempo = int(rng.integers(*STYLES[style].tempo))
+        mode = str(rng.choice(STYLES[style].modes))
         title = f"{style.capitalize()} no. {index + 1}"
-        pieces.append(_piece(f"{seed}-{index:05d}", style, title, tempo, mode, (), int(rng.integers(1 << 31))))
+        pieces.append(_make_piece(f"{seed}-{index:05d}", style, title, tempo, mode, (), int(rng.integers(1 << 31))))
     return pieces

@@ -1,10 +1,9 @@
-"""Rhythm as text, one character a step, and its readers: for the pieces Kobza composes and for songs it re-orchestrates.
+"""Step notation of rhythms, and its readers, for synthetic pieces and re-orchestrated songs.
 
-A *rhythm* is a bar written as a string, however many steps it has (16 characters over 4 beats are sixteenths, 12 over 4
-are triplets). For pitched parts a digit is a degree of the chord of the moment (1 root, 3 third, 5 fifth, 6 sixth,
-7 seventh, 8 octave, 9 the third above it), `x` the whole chord, `X` the same accented, `p` a power chord (root, fifth,
-octave), `s` a strum (five strings, one after the other), `-` holds what sounds, `.` rests. For drums `x` is a stroke,
-`X` an accent, `o` a ghost note.
+A *rhythm* is one bar as a string with any number of steps (16 characters in 4 beats are sixteenths, 12 are triplets).
+For pitched parts a digit is a degree of the current chord (1 root, 3 third, 5 fifth, 6 sixth, 7 seventh, 8 octave, 9 the
+third above it), `x` the whole chord, `X` the same with an accent, `p` a power chord (root, fifth, octave), `s` a strum of
+five strings; `-` holds the note, `.` is a rest. For drums `x` is a stroke, `X` an accent, `o` a ghost note.
 """
 
 # ruff: noqa: E501  (tables read best with one row a line)
@@ -23,7 +22,7 @@ DRUM_KEYS = {
     "guiro": 73, "claves": 75, "block": 76, "triangle": 81, "shaker": 82, "sleigh": 83,
 }  # fmt: skip
 
-# name -> voice -> one bar. A bar has the beats of the style that uses it.
+# Pattern -> voice -> one bar, which has the beats of the style that uses it.
 DRUM_PATTERNS: dict[str, dict[str, str]] = {
     "rock": {"kick": "X.......x.x.....", "snare": "....X.......X...", "hat": "x.x.x.x.x.x.x.x."},
     "rock_ride": {"kick": "X..x..x.x.......", "snare": "....X.......X..o", "ride": "x.x.x.x.x.x.x.x."},
@@ -80,7 +79,11 @@ class Chord(NamedTuple):
 
 
 def rhythm_notes(rhythm: str, chords: list[Chord], bar: int, register: tuple[int, int], step: int = 2) -> list[Note]:
-    """Plays a rhythm (the notation above) of `bar` beats over `chords`, one for every `step` beats."""
+    """Plays a rhythm of `bar` beats over `chords`, one for every `step` beats.
+
+    >>> [(note.start, note.pitch) for note in rhythm_notes("1.5.8-..", [Chord(0, 4)], 4, (36, 60), step=4)]
+    [(0.0, 36), (1.0, 43), (2.0, 48)]
+    """
     notes: list[Note] = []
     low, high = register
     unit = bar / len(rhythm)
@@ -93,44 +96,49 @@ def rhythm_notes(rhythm: str, chords: list[Chord], bar: int, register: tuple[int
             held += 1
         chord = chords[int(index * unit / step)]
         velocity = 112 if sign == "X" else 96
-        if sign in "xX":  # every chord within one octave: its notes then move little from one chord to the next
+        if sign in "xX":  # all chords within the same octave, so that voices move little between chords
             floor = (low + high) // 2 - 6
             pitches = [floor + (chord.root + d - floor) % 12 for d in (0, chord.third, 7)]
         else:
             degrees = {**DEGREES, "3": chord.third, "9": 12 + chord.third}
             root = low + (chord.root - low) % 12
-            wide = {"p": (0, 7, 12), "s": (0, 7, 12, 12 + chord.third, 19)}
-            spread = wide.get(sign) or (degrees[sign],)
-            pitches = [p if (p := root + d) <= high or sign in "ps" else p - 12 for d in spread]
-        late = 0.03 if sign == "s" else 0.0  # beats from string to string
+            voicings = {"p": (0, 7, 12), "s": (0, 7, 12, 12 + chord.third, 19)}
+            if sign in voicings:
+                pitches = [root + interval for interval in voicings[sign]]
+            else:
+                pitch = root + degrees[sign]
+                pitches = [pitch if pitch <= high else pitch - 12]
+        delay = 0.03 if sign == "s" else 0.0  # beats from string to string
         for n, p in enumerate(sorted(pitches)):
-            notes.append(Note(index * unit + n * late, held * unit * 0.95, p, velocity))
+            notes.append(Note(index * unit + n * delay, held * unit * 0.95, p, velocity))
     return notes
 
 
 def drum_notes(pattern: dict[str, str], beats: float, bar: int, rng: np.random.Generator | None = None) -> list[Note]:
-    """Repeats a drum pattern for `beats` beats; with `rng` every fourth bar may end in a fill on snare and toms."""
+    """Repeats a drum pattern for `beats` beats; with `rng`, some fourth bars end with a fill on snare and toms."""
     notes = []
     bars = int(np.ceil(beats / bar))
     fills = {b for b in range(3, bars, 4) if rng is not None and "snare" in pattern and rng.random() < 0.4}
     for index in range(bars):
         for voice, steps in pattern.items():
-            for place, sign in enumerate(steps):
-                at = index * bar + place * bar / len(steps)
-                if sign != "." and at < beats and not (index in fills and at >= (index + 1) * bar - 1):
-                    notes.append(Note(at, 0.2, DRUM_KEYS[voice], {"X": 118, "x": 92, "o": 48}[sign]))
+            for step, sign in enumerate(steps):
+                start = index * bar + step * bar / len(steps)
+                in_fill = index in fills and start >= (index + 1) * bar - 1
+                if sign != "." and start < beats and not in_fill:
+                    notes.append(Note(start, 0.2, DRUM_KEYS[voice], {"X": 118, "x": 92, "o": 48}[sign]))
         if index in fills:
-            tom = [DRUM_KEYS[v] for v in ("snare", "high", "mid", "floor")]
-            notes += [Note((index + 1) * bar - 1 + k / 4, 0.2, tom[k], 100) for k in range(4)]
+            keys = [DRUM_KEYS[voice] for voice in ("snare", "high", "mid", "floor")]
+            notes += [Note((index + 1) * bar - 1 + k / 4, 0.2, key, 100) for k, key in enumerate(keys)]
             notes.append(Note((index + 1) * bar, 0.5, DRUM_KEYS["crash"], 100))
     return sorted(n for n in notes if n.start < beats)
 
 
 def humanize(notes: list[Note], swing: float, bpm: float, rng: np.random.Generator) -> list[Note]:
-    """Delays off-beats by `swing` beats, and moves starts by some 6 ms and loudness by some 7 steps."""
-    late = [swing if round(n.start * 4) % 4 == 2 else 0.0 for n in notes]
-    moves, accents = rng.normal(0, 0.006 * bpm / 60, len(notes)), rng.normal(0, 7, len(notes))
+    """Delays off-beats by `swing` beats, and varies starts (deviation 6 ms) and velocities (deviation 7)."""
+    delays = [swing if round(n.start * 4) % 4 == 2 else 0.0 for n in notes]
+    shifts = rng.normal(0, 0.006 * bpm / 60, len(notes))
+    accents = rng.normal(0, 7, len(notes))
     return [
         n._replace(start=max(n.start + d + m, 0.0), velocity=int(np.clip(n.velocity + a, 20, 127)))
-        for n, d, m, a in zip(notes, late, moves, accents, strict=True)
+        for n, d, m, a in zip(notes, delays, shifts, accents, strict=True)
     ]
