@@ -1,14 +1,17 @@
 """The whole build through its command, on a few windows and with towers of a few thousand weights."""
 
+import json
 import os
 import re
 import shutil
 import zlib
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny import TINY_AUDIO, make_model, make_tokenizer
 from transformers import ASTConfig
 
@@ -107,6 +110,19 @@ def test_pool_sentences_do_not_depend_on_their_order(arguments):
     sentences = ["a slow song", "drums", "the happy guitar and the sad piano with strings"]
     forward, backward = (cli.pool_sentences(s, cli.text_tower()) for s in (sentences, sentences[::-1]))
     torch.testing.assert_close(forward, backward.flip(0), atol=1e-5, rtol=1e-5)
+
+
+def test_files_of_a_build_by_0_1_0_are_read(arguments, tmp_path):
+    (tmp_path / "work").mkdir()
+    shapes = {"weight": (4, 8), "bias": (4,), "axes": (527, 4), "logits_mean": (527,), "logits_std": (527,)}
+    stored = {name: torch.rand(shape) for name, shape in shapes.items()}
+    save_file(stored, tmp_path / "work" / "bridge.safetensors")
+    space = cli.load_label_space(cli.build_parser().parse_args(["train", *arguments]), None)
+    torch.testing.assert_close(space._asdict(), stored)
+    settings = {"steps": 5, "batch": 3, "learning_rate": 0.1, "weight_decay": 0.2, "warmup": 6, "fall": 0.4}
+    settings |= {"seed": 7, "save_every": 8, "tower": {"hidden_size": 32}}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    assert asdict(distillation.DistillationSettings.load(tmp_path / "settings.json")) == settings
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def _hiss(low: float, high: float, ring: float, rate: int, rng: np.random.Genera
     return noise(length, low, min(high, 0.45 * rate), rate, rng) * 10 ** (-3 * np.arange(length) / length) * 0.35
 
 
-def _metal(ring: float, rate: int, rng: np.random.Generator, base: float = 540.0) -> np.ndarray:
+def _metal(ring: float, rate: int, base: float = 540.0) -> np.ndarray:
     """Six inharmonic square waves through a high-pass filter, as analogue drum machines make cymbals."""
     length = int(ring * rate)
     t = np.arange(length) / rate
@@ -119,9 +119,7 @@ def stroke(key: int, kit: str, rate: int, rng: np.random.Generator) -> np.ndarra
         )
     elif voice in CYMBALS:
         ring, low = CYMBALS[voice]
-        audio = (
-            _metal(min(ring / 3, 0.6), rate, rng) if electronic and voice != "crash" else _cymbal(ring, low, rate, rng)
-        )
+        audio = _metal(min(ring / 3, 0.6), rate) if electronic and voice != "crash" else _cymbal(ring, low, rate, rng)
         audio = _mix(audio, 0.4 * _hiss(2000, 12000, 0.015, rate, rng))
     elif voice in TOM_HZ:
         pitch = TOM_HZ[voice]
@@ -133,7 +131,7 @@ def stroke(key: int, kit: str, rate: int, rng: np.random.Generator) -> np.ndarra
         )
     else:  # shakers, tambourine, sleigh bells
         audio = _hiss(4000, 14000, 0.15 if voice in ("tambourine", "sleigh") else 0.07, rate, rng)
-        audio = _mix(audio * fade(len(audio), int(0.008 * rate), 1), 0.2 * _metal(0.15, rate, rng, 900))
+        audio = _mix(audio * fade(len(audio), int(0.008 * rate), 1), 0.2 * _metal(0.15, rate, 900))
     return audio / (np.abs(audio).max() + 1e-9)
 
 
