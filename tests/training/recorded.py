@@ -10,7 +10,7 @@ from tiny import make_model, make_tokenizer
 
 from kobza import KobzaFeatureExtractor, KobzaProcessor
 from kobza.data.recordings import Recording
-from kobza.training.cached_dataset import FrozenCache
+from kobza.training.cached_dataset import FrozenFeatureCache
 from kobza.training.dataset import PairCollator, PairDataset
 
 WORDS = ("slow", "sad piano", "fast drums and bass", "a choir is with the organ", "happy", "flute song")
@@ -54,14 +54,16 @@ def fill(folder: Path, seconds: float) -> int:
     """Keep what a frozen AST makes of eight recordings, a file and `seconds` for each; how many were computed."""
     folder, model, computed = Path(folder), make_model(), []
     model.freeze_towers(1, 0)
-    cache = FrozenCache(folder / "cache", model, KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(folder)), 1)
-    below = cache.audio.below
+    cache = FrozenFeatureCache(
+        folder / "cache", model, KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(folder)), 1
+    )
+    below = cache.audio.forward_frozen
 
     def slow(values):
         time.sleep(seconds)
         computed.append(len(values))
         return below(values)
 
-    cache.audio.below = slow
-    cache.keep(PairDataset(make_recordings(folder, 8)))
+    cache.audio.forward_frozen = slow
+    cache.precompute(PairDataset(make_recordings(folder, 8)))
     return sum(computed)

@@ -11,10 +11,10 @@ import torch
 from recorded import WORDS, fill, losses, make_recordings, recorded_trainer
 from tiny import TINY_RESNET, make_model
 
-from kobza.training.cached_dataset import FrozenCache, KnownCollator
+from kobza.training.cached_dataset import CachedPairCollator, FrozenFeatureCache
 from kobza.training.dataset import PairDataset
-from kobza.training.frozen_split import Border
-from kobza.training.model_factory import freeze
+from kobza.training.frozen_split import FrozenSplit
+from kobza.training.model_factory import freeze_layers
 
 HERE = Path(__file__).parent
 WAYS = {
@@ -38,7 +38,7 @@ def recordings(tmp_path_factory):
 def build(way: str):
     fields, trainable = WAYS[way]
     model = make_model(**fields)
-    freeze(model, *trainable)
+    freeze_layers(model, *trainable)
     return model
 
 
@@ -50,8 +50,8 @@ def test_losses_and_weights_are_those_without_it(way, recordings, tiny_processor
     assert len(expected) == 6 and max(expected) - min(expected) > 1e-3
     cached = {"frozen_cache": str(tmp_path / "cache")}
     found = losses(recorded_trainer(tmp_path, cold, tiny_processor, recordings, **cached))
-    for kind in Border.__subclasses__():  # the third run computes nothing below the border
-        monkeypatch.setattr(kind, "below", None)
+    for kind in FrozenSplit.__subclasses__():  # the third run computes no frozen layer
+        monkeypatch.setattr(kind, "forward_frozen", None)
     again = losses(recorded_trainer(tmp_path, warm, tiny_processor, recordings, **cached))
     assert found == pytest.approx(expected, abs=1e-5) and again == pytest.approx(expected, abs=1e-5)
     for name, weight in plain.state_dict().items():
@@ -70,24 +70,24 @@ def test_with_chunks_checkpointing_and_workers_too(recordings, tiny_processor, t
 def test_a_clip_is_computed_once_whatever_it_is_called(recordings, tiny_processor, tmp_path, monkeypatch):
     heard = []
     model = build("model_1")
-    cache = FrozenCache(tmp_path, model, tiny_processor, at_once=4, quiet=True)
-    below = cache.audio.below
-    monkeypatch.setattr(cache.audio, "below", lambda values: (heard.append(len(values)), below(values))[1])
-    cache.keep(PairDataset(recordings[:5]))
-    cache.keep(PairDataset([*recordings[2:7], recordings[0]]))
+    cache = FrozenFeatureCache(tmp_path, model, tiny_processor, batch_size=4, quiet=True)
+    below = cache.audio.forward_frozen
+    monkeypatch.setattr(cache.audio, "forward_frozen", lambda values: (heard.append(len(values)), below(values))[1])
+    cache.precompute(PairDataset(recordings[:5]))
+    cache.precompute(PairDataset([*recordings[2:7], recordings[0]]))
     assert heard == [4, 1, 2]
-    known = cache.keep(PairDataset(recordings[3:5]))
-    batch = KnownCollator(tiny_processor)([known[0], known[1]])
-    assert heard == [4, 1, 2] and batch["keys"] == ["3.wav", "4.wav"] and batch["audio_border"].shape == (2, 2, 32)
+    known = cache.precompute(PairDataset(recordings[3:5]))
+    batch = CachedPairCollator(tiny_processor)([known[0], known[1]])
+    assert heard == [4, 1, 2] and batch["keys"] == ["3.wav", "4.wav"] and batch["audio_frozen"].shape == (2, 2, 32)
     lengths = batch["attention_mask"].sum(1).tolist()
-    assert batch["text_border"].shape == (2, max(lengths), 32) and lengths[0] > lengths[1] == 3
+    assert batch["text_frozen"].shape == (2, max(lengths), 32) and lengths[0] > lengths[1] == 3
 
 
 def test_a_cache_that_was_damaged_or_cut_off_goes_on(recordings, tiny_processor, tmp_path, caplog):
     def keep():
-        cache = FrozenCache(tmp_path, build("model_1"), tiny_processor, at_once=3, quiet=True)
-        known = cache.keep(PairDataset(recordings))
-        return [known[k]["audio_border"].clone() for k in range(len(known))]
+        cache = FrozenFeatureCache(tmp_path, build("model_1"), tiny_processor, batch_size=3, quiet=True)
+        known = cache.precompute(PairDataset(recordings))
+        return [known[k]["audio_frozen"].clone() for k in range(len(known))]
 
     whole = keep()
     files = sorted(tmp_path.rglob("*.safetensors"), key=lambda path: path.stat().st_size)
@@ -121,11 +121,11 @@ def test_a_killed_filling_goes_on_where_it_was(tmp_path):
 
 
 def test_what_cannot_be_kept_is_refused(recordings, tiny_processor, tmp_path):
-    cache = FrozenCache(tmp_path, build("model_1"), tiny_processor)
+    cache = FrozenFeatureCache(tmp_path, build("model_1"), tiny_processor)
     for pairs in (PairDataset(recordings, train=True), list(recordings)):
         with pytest.raises(ValueError, match="every epoch must hold the same pairs: give a folder of recordings"):
-            cache.keep(pairs)
+            cache.precompute(pairs)
     free = make_model()
-    freeze(free, -1, -1)
+    freeze_layers(free, -1, -1)
     with pytest.raises(ValueError, match="No layer of this model is frozen, so --frozen_cache has nothing to keep"):
-        FrozenCache(tmp_path, free, tiny_processor)
+        FrozenFeatureCache(tmp_path, free, tiny_processor)

@@ -72,7 +72,7 @@ def test_old_name_of_a_split_rule_works_and_is_announced(tmp_path, capsys):
 
 def test_ones_own_pairs_train(own, tmp_path):
     assert load_splits(DataArguments(data=str(own)))[1] == "own pairs"
-    quick = ["--towers", "tiny", "--per_device_train_batch_size", "4", "--max_steps", "2", "--use_cpu"]
+    quick = ["--init", "tiny", "--per_device_train_batch_size", "4", "--max_steps", "2", "--use_cpu"]
     assert main(["model_1", "--data", str(own), *quick, "--output_dir", str(tmp_path)]) == 0
     assert "| validation |" in (tmp_path / "README.md").read_text()
     assert not (tmp_path / "test_results.json").exists()  # a tenth validates, and nothing is kept for a test
@@ -89,7 +89,7 @@ def test_a_stream_trains_and_resumes(own, tmp_path):
                     tar.addfile(info, io.BytesIO(data))
     steps = [f"--{what}_strategy=steps" for what in ("eval", "save")] + ["--eval_steps=3", "--save_steps=3"]
     out = tmp_path / "run"
-    command = ["model_1", "--data", str(tmp_path / "{000..001}.tar"), "--validation_data", str(own), "--towers=tiny"]
+    command = ["model_1", "--data", str(tmp_path / "{000..001}.tar"), "--validation_data", str(own), "--init=tiny"]
     command += [*steps, "--max_steps=6", "--per_device_train_batch_size=3", "--use_cpu", f"--output_dir={out}"]
     assert main(command) == 0
     last = out / "checkpoint-6"

@@ -41,7 +41,7 @@ def same(one: list[dict], two: list[dict]) -> bool:
 def test_validation_is_the_first_window_and_the_caption(recordings):
     data = PairDataset(recordings, text="mix", train=False, seed=3)
     for item, recording in zip(data, recordings, strict=True):
-        assert item["text"] == recording.caption and item["key"] == recording.id and "draw" not in item
+        assert item["text"] == recording.caption and item["key"] == recording.id and "mask_seed" not in item
         assert np.array_equal(item["audio"], load_audio(recording.path)[:160_000]) and item["audio"].dtype == np.float32
     before = list(data)
     data.set_epoch(5)
@@ -72,7 +72,7 @@ def test_every_draw_is_a_function_of_seed_epoch_and_index(recordings):
 
     once = run()
     assert same(once, run(order=(3, 1, 0, 2))) and same(once, run(workers=2))
-    assert [i["draw"] for i in once] == [i["draw"] for i in run()]
+    assert [i["mask_seed"] for i in once] == [i["mask_seed"] for i in run()]
     assert not same(once, run(epoch=3)) and not same(once, run(seed=1))
 
 

@@ -7,16 +7,16 @@ import pytest
 import torch
 from tiny import TINY_RESNET, make_model
 
-from kobza.training.feature_cache import BorderFiles, fingerprint
-from kobza.training.frozen_split import TextBorder, audio_border
+from kobza.training.feature_cache import FeatureFiles, fingerprint
+from kobza.training.frozen_split import TextSplit, audio_split
 
 
 def rows(n: int, start: int = 0) -> dict:
     return {f"{k:03}": torch.full((k + 1, 4), float(k)) for k in range(start, start + n)}
 
 
-def filled(folder, maker="one") -> BorderFiles:
-    files = BorderFiles(folder, maker)
+def filled(folder, maker="one") -> FeatureFiles:
+    files = FeatureFiles(folder, maker)
     files.write(rows(3))
     files.write(rows(3, start=3))
     return files
@@ -24,8 +24,8 @@ def filled(folder, maker="one") -> BorderFiles:
 
 def test_what_is_written_is_there_for_the_next_and_for_workers(tmp_path):
     before = filled(tmp_path)
-    after = BorderFiles(tmp_path, "one")
-    after.look(mend=True)
+    after = FeatureFiles(tmp_path, "one")
+    after.scan(repair=True)
     for files in (before, after, pickle.loads(pickle.dumps(after))):
         assert all(torch.equal(files[key], row) for key, row in rows(6).items()) and "007" not in files
     batch = torch.arange(12.0).reshape(3, 4)
@@ -36,8 +36,8 @@ def test_what_is_written_is_there_for_the_next_and_for_workers(tmp_path):
 
 def test_another_makers_tensors_are_not_seen(tmp_path):
     filled(tmp_path)
-    other = BorderFiles(tmp_path, "two")
-    other.look(mend=True)
+    other = FeatureFiles(tmp_path, "two")
+    other.scan(repair=True)
     assert "000" not in other
     other.write(rows(1))
     assert len(list(tmp_path.iterdir())) == 2
@@ -70,8 +70,8 @@ def test_a_damaged_or_foreign_file_goes_with_a_note(harm, note, tmp_path, caplog
     filled(tmp_path)
     path = sorted((tmp_path / "one").glob("*.safetensors"))[0]
     harm(path)
-    files = BorderFiles(tmp_path, "one")
-    files.look(mend=True)
+    files = FeatureFiles(tmp_path, "one")
+    files.scan(repair=True)
     assert path.name in caplog.text and note in caplog.text and "computed again" in caplog.text
     assert not path.exists() and sum(key in files for key in rows(6)) == 3
 
@@ -82,21 +82,21 @@ def test_half_a_file_is_no_file_and_is_swept_up_when_its_writer_is_gone(tmp_path
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
-    files.look(mend=True)
+    files.scan(repair=True)
     assert not old.exists() and new.exists() and "000" in files
 
 
 def test_the_fingerprint_is_of_what_is_frozen_and_of_nothing_else():
     weights = make_model().state_dict()
 
-    def of(border=audio_border, trainable=1, change=None, settings=1, **fields):
+    def of(split=audio_split, trainable=1, change=None, settings=1, **fields):
         model = make_model(**fields)
         if "audio_config" not in fields:
             model.load_state_dict(weights, strict=False)
         model.freeze_towers(trainable, trainable)
         if change:
             dict(model.named_parameters())[change].data.add_(1e-6)
-        return fingerprint(border(model), about=settings)
+        return fingerprint(split(model), about=settings)
 
     same = of()
     assert len(same) == 16 and same == of() == of(loss_type="siglip", temperature=2.0, projection="mlp")
@@ -108,8 +108,8 @@ def test_the_fingerprint_is_of_what_is_frozen_and_of_nothing_else():
         of(trainable=0, audio_extra_layers=1),
         of(settings=2),
         of(audio_config=TINY_RESNET),
-        of(TextBorder),
-        of(TextBorder, change="text_model.encoder.layer.0.output.dense.bias"),
+        of(TextSplit),
+        of(TextSplit, change="text_model.encoder.layer.0.output.dense.bias"),
     ]
     assert len({same, *others}) == len(others) + 1
     assert of(trainable=0) == of(trainable=0, change="text_projection.weight")

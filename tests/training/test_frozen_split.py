@@ -4,8 +4,8 @@ import pytest
 import torch
 from tiny import TINY_AUDIO, TINY_RESNET, TINY_TEXT, make_model
 
-from kobza.training.frozen_split import TextBorder, audio_border, from_border
-from kobza.training.model_factory import freeze
+from kobza.training.frozen_split import FrozenSplitModel, TextSplit, audio_split
+from kobza.training.model_factory import freeze_layers
 
 AST, RESNET = TINY_AUDIO, TINY_RESNET
 
@@ -25,32 +25,35 @@ def inputs(n: int = 5) -> dict:
 def test_above_of_below_is_the_model(extra, trainable, pooling, audio):
     extras = {"text_extra_layers": extra, "audio_extra_layers": extra if audio is AST else 0}
     model = make_model(audio_config=dict(audio), text_pooling=pooling, **extras)
-    freeze(model, *trainable)
-    text, sound, batch = TextBorder(model), audio_border(model), inputs()
+    freeze_layers(model, *trainable)
+    text, sound, batch = TextSplit(model), audio_split(model), inputs()
     assert [text.depth, sound.depth] == [2 - n if n >= 0 else 0 for n in trainable]
-    tokens, maps = text.below(batch["input_ids"], batch["attention_mask"]), sound.below(batch["input_values"])
-    mask = batch["attention_mask"] if text.reads_all else batch["attention_mask"][:, :1]
+    tokens, maps = (
+        text.forward_frozen(batch["input_ids"], batch["attention_mask"]),
+        sound.forward_frozen(batch["input_values"]),
+    )
+    mask = batch["attention_mask"] if text.needs_sequence else batch["attention_mask"][:, :1]
     assert tokens.shape[1] == (9 if trainable[0] or extra else 1) == mask.shape[1]
     if not trainable[1] and not extra:
         assert maps.shape[1:] == ((2, 32) if audio is AST else (16, 1, 1))
     whole = model(**batch)
-    output = from_border(model)(text_border=tokens, attention_mask=mask, audio_border=maps)
+    output = FrozenSplitModel(model)(text_frozen=tokens, attention_mask=mask, audio_frozen=maps)
     torch.testing.assert_close(output.text_embeds, whole.text_embeds, atol=1e-6, rtol=0)
     torch.testing.assert_close(output.audio_embeds, whole.audio_embeds, atol=1e-6, rtol=0)
-    for border in (text, sound):
-        if border.depth:
-            assert not any(p.requires_grad for p in border.frozen.parameters())
-            assert all(p in set(border.frozen.parameters()) for p in border.layers[: border.depth].parameters())
+    for split in (text, sound):
+        if split.depth:
+            assert not any(p.requires_grad for p in split.frozen.parameters())
+            assert all(p in set(split.frozen.parameters()) for p in split.layers[: split.depth].parameters())
 
 
 def test_one_tower_may_go_through_whole():
     model, batch = make_model(text_extra_layers=1), inputs()
-    freeze(model, 1, 0)
-    whole, forward = model(**batch), from_border(model)
-    sound, text = audio_border(model).below(batch["input_values"]), TextBorder(model)
-    tokens = text.below(batch["input_ids"], batch["attention_mask"])
-    one = forward(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], audio_border=sound)
-    two = forward(text_border=tokens, attention_mask=batch["attention_mask"], input_values=batch["input_values"])
+    freeze_layers(model, 1, 0)
+    whole, forward = model(**batch), FrozenSplitModel(model)
+    sound, text = audio_split(model).forward_frozen(batch["input_values"]), TextSplit(model)
+    tokens = text.forward_frozen(batch["input_ids"], batch["attention_mask"])
+    one = forward(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], audio_frozen=sound)
+    two = forward(text_frozen=tokens, attention_mask=batch["attention_mask"], input_values=batch["input_values"])
     for output in (one, two, forward(**batch)):
         torch.testing.assert_close(output.text_embeds, whole.text_embeds, atol=1e-6, rtol=0)
         torch.testing.assert_close(output.audio_embeds, whole.audio_embeds, atol=1e-6, rtol=0)
@@ -58,16 +61,19 @@ def test_one_tower_may_go_through_whole():
 
 def test_gradients_and_dropout_above_are_the_models_and_below_there_is_neither():
     model, batch = make_model(text_config={**TINY_TEXT, "hidden_dropout_prob": 0.3}, text_extra_layers=1), inputs()
-    freeze(model, 1, 1)
+    freeze_layers(model, 1, 1)
     model.train()
-    text, sound = TextBorder(model), audio_border(model)
-    tokens, maps = text.below(batch["input_ids"], batch["attention_mask"]), sound.below(batch["input_values"])
+    text, sound = TextSplit(model), audio_split(model)
+    tokens, maps = (
+        text.forward_frozen(batch["input_ids"], batch["attention_mask"]),
+        sound.forward_frozen(batch["input_values"]),
+    )
     assert not tokens.requires_grad and not maps.requires_grad
-    assert torch.equal(tokens, text.below(batch["input_ids"], batch["attention_mask"]))
+    assert torch.equal(tokens, text.forward_frozen(batch["input_ids"], batch["attention_mask"]))
     found = []
     for forward in (
         lambda: model(**batch),
-        lambda: from_border(model)(text_border=tokens, attention_mask=batch["attention_mask"], audio_border=maps),
+        lambda: FrozenSplitModel(model)(text_frozen=tokens, attention_mask=batch["attention_mask"], audio_frozen=maps),
     ):
         torch.manual_seed(0)  # what trains draws the same dropout, since the frozen layers draw none
         model.zero_grad()

@@ -8,7 +8,7 @@ from pairs import Pairs, collate, still_model
 from tiny import TINY_RESNET, TINY_TEXT, make_model
 
 from kobza.model.loss_kobza import LOSSES
-from kobza.training.gradient_cache import check_chunks, in_chunks
+from kobza.training.gradient_cache import ChunkedModel, check_chunks
 
 
 def batch(n: int) -> dict:
@@ -37,7 +37,7 @@ def assert_equal(found, expected):
 def test_gradients_are_those_of_the_whole_batch(chunk, loss):
     model = still_model(loss_type=loss, temperature_learned=True, audio_extra_layers=1, text_pooling="mean").train()
     whole = gradients(model, model.forward, batch(8))
-    assert_equal(gradients(model, in_chunks(model.forward, chunk), batch(8)), whole)
+    assert_equal(gradients(model, ChunkedModel(model, chunk), batch(8)), whole)
     assert "logit_scale" in whole[1] and len(whole[1]) > 60
 
 
@@ -54,7 +54,7 @@ def test_the_second_pass_drops_out_what_the_first_did():
         )
 
     found = []
-    for forward in (all_kept, in_chunks(model.forward, 2), in_chunks(model.forward, 2)):
+    for forward in (all_kept, ChunkedModel(model, 2), ChunkedModel(model, 2)):
         torch.manual_seed(len(found) // 2)
         found.append(gradients(model, forward, inputs))
     assert_equal(found[1], found[0])
@@ -72,7 +72,7 @@ def test_one_chunk_is_in_memory_at_a_time():
 
         return hook
 
-    for how, forward in (("whole", model.forward), ("chunks", in_chunks(model.forward, 2))):
+    for how, forward in (("whole", model.forward), ("chunks", ChunkedModel(model, 2))):
         handle = model.audio_model.layers[0].mlp.fc1.register_forward_hook(watch(how))
         gradients(model, forward, batch(12))
         handle.remove()
@@ -83,7 +83,7 @@ def test_one_chunk_is_in_memory_at_a_time():
 def test_without_gradients_there_are_no_chunks():
     model = still_model()
     with torch.no_grad():
-        output = in_chunks(model.forward, 2)(**batch(5))
+        output = ChunkedModel(model, 2)(**batch(5))
     assert output.logits_per_text.shape == (5, 5)
 
 

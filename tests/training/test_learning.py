@@ -12,7 +12,7 @@ from kobza.training.run import main
 @pytest.mark.slow
 def test_model_1_at_full_size_takes_ten_steps(tmp_path):
     """bert-base and AST-base, random: real shapes, without a download."""
-    made = ["--synthetic", "--towers", "random", "--pieces", "8", "--data", str(tmp_path / "pieces")]
+    made = ["--synthetic", "--init", "random", "--pieces", "8", "--data", str(tmp_path / "pieces")]
     steps = ["--max_steps=10", "--per_device_train_batch_size=2", "--logging_strategy=steps", "--logging_steps=1"]
     assert (
         main(

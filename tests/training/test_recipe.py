@@ -2,7 +2,7 @@
 
 import pytest
 
-from kobza.training.recipe import RecipeError, parse, recipe_names
+from kobza.training.recipe import RecipeError, parse_arguments, recipe_names
 
 # tau, trainable BERT and AST layers, extra BERT and AST layers: tables 2.2 and 2.4 of the thesis
 TABLES = {
@@ -22,7 +22,7 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_thesiss_models_are_those_of_its_tables(name):
-    _, model, data, args = parse([name])
+    _, model, data, args = parse_arguments([name])
     layers = model.text_trainable_layers, model.audio_trainable_layers
     extra = model.text_extra_layers or 0, model.audio_extra_layers or 0
     assert (model.temperature, *layers, *extra) == TABLES[name]
@@ -32,7 +32,7 @@ def test_the_thesiss_models_are_those_of_its_tables(name):
 
 def test_mulans_models_are_those_of_its_paper():
     for name, tower, rate in (("mulan_m_ast", "ast", 4e-5), ("mulan_m_resnet50", "resnet", 5e-5)):
-        _, model, _, args = parse([name])
+        _, model, _, args = parse_arguments([name])
         assert (model.audio_tower, model.loss_type, args.learning_rate) == (tower, "mulan", rate)
         assert (model.text_trainable_layers, model.audio_trainable_layers) == (-1, -1)
         assert (args.lr_decay, args.lr_decay_steps, args.weight_decay) == (0.9, 40_000, 0)
@@ -47,7 +47,9 @@ def test_all_recipes_are_there():
 def test_a_file_over_a_recipe_under_the_command_line(tmp_path):
     (tmp_path / "mine.yaml").write_text("base: model_7\ntemperature: 1.5\nlearning_rate: 1e-4\nbf16: true\n")
     (tmp_path / "next.yml").write_text("base: mine.yaml\ntext_pooling: mean\n")
-    name, model, _, args = parse([str(tmp_path / "next.yml"), "--temperature", "1.7", "--no_load_best_model_at_end"])
+    name, model, _, args = parse_arguments(
+        [str(tmp_path / "next.yml"), "--temperature", "1.7", "--no_load_best_model_at_end"]
+    )
     assert (name, args.output_dir) == ("next", "runs/next")
     assert (model.temperature, model.audio_extra_layers, model.text_pooling) == (1.7, 3, "mean")
     assert (args.learning_rate, args.bf16, args.load_best_model_at_end) == (1e-4, True, False)
@@ -56,10 +58,10 @@ def test_a_file_over_a_recipe_under_the_command_line(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("temprature: 2", "'temprature', no setting: did you mean 'temperature'?"),
+        ("temprature: 2", "unknown setting 'temprature': did you mean 'temperature'?"),
         ("base: model_99", "There is no recipe 'model_99': did you mean"),
-        ("base: mine.yaml", "is its own base: take out one"),
-        ("- model_1", "is no mapping: write a line"),
+        ("base: mine.yaml", "is its own base: remove one"),
+        ("- model_1", "is not a mapping: write one line"),
         ("a: [", "cannot be read"),
         ("temperature: warm", "argument --temperature: invalid float value: 'warm'"),
     ],
@@ -68,13 +70,23 @@ def test_a_file_that_is_no_recipe_is_one_sentence(text, sentence, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(RecipeError, match="(?i)" + sentence.replace("[", r"\[").replace("?", r"\?")) as caught:
-        parse([str(path)])
+        parse_arguments([str(path)])
     assert "\n" not in str(caught.value)
+
+
+def test_the_old_name_of_a_setting_still_works_and_says_so(tmp_path, capsys):
+    (tmp_path / "old.yaml").write_text("base: model_1\ntowers: tiny\n")
+    for arguments in (["model_1", "--towers", "tiny"], ["model_1", "--towers=tiny"], [str(tmp_path / "old.yaml")]):
+        assert parse_arguments(arguments)[1].init == "tiny"
+        warning = capsys.readouterr().err
+        assert warning.count("\n") == 1 and "towers is now called" in warning and "init" in warning
+    assert parse_arguments(["model_1", "--init", "tiny"])[1].init == "tiny"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_setting_before_the_recipe_is_one_sentence():
     with pytest.raises(RecipeError, match="recipe"):
-        parse(["--temperature", "2.0"])
+        parse_arguments(["--temperature", "2.0"])
 
 
 @pytest.mark.parametrize(
@@ -88,5 +100,5 @@ def test_a_setting_before_the_recipe_is_one_sentence():
 )
 def test_a_setting_that_is_none_is_one_sentence(arguments, sentence):
     with pytest.raises(RecipeError, match=sentence) as caught:
-        parse(["model_1", *arguments])
+        parse_arguments(["model_1", *arguments])
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from kobza.training.run import main
-from kobza.training.trainer import last_state
+from kobza.training.trainer import last_checkpoint
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 
@@ -57,9 +57,9 @@ def test_killed_and_resumed_is_never_killed(tmp_path):
             time.sleep(0.005)
         child.kill()
         child.wait()
-    assert last_state(out) is not None, (tmp_path / "log").read_text()[-3000:]
+    assert last_checkpoint(out) is not None, (tmp_path / "log").read_text()[-3000:]
     assert not (out / "README.md").exists()  # it was in the middle of it
-    began_at = last_state(out).name
+    began_at = last_checkpoint(out).name
     assert main(command(tmp_path / "pieces", out)) == 0
 
     for state in sorted(tmp_path.glob("whole/checkpoint-*")):

@@ -99,18 +99,18 @@ def test_a_run_tells_what_it_did(pieces, tmp_path, capsys):
     assert (out / "model.safetensors").read_bytes() == weights
     assert sorted(path.name for path in out.glob("checkpoint-*")) == before
     assert train("model_2", pieces, out, "--text", "mix", "--spec_augment", "--mixup", "0.5", "--seed", "8") == 1
-    assert "was begun with seed 7 and cannot go on with 8: give another --output_dir" in capsys.readouterr().err
+    assert "was started with seed 7 and cannot be resumed with 8: give another --output_dir" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["model_66", "--synthetic"], "There is no recipe 'model_66': did you mean 'model_6'?"),
-        (["model_6"], "There is nothing to learn from: give --data FOLDER"),
+        (["model_6"], "There is nothing to train on: give --data FOLDER"),
         (["model_6", "--data", "/nowhere"], "There is no folder"),
         (["model_6", "--synthetic", "--temperature_form", "half"], "temperature_form is 'half', but must be one of"),
         (["model_6", "--synthetic", "--text_trainable_layers", "9"], "text_trainable_layers is 9, but the tower has 6"),
-        (["model_6", "--data", "hub:someone/music"], "A stream has no end and no epochs: give --max_steps"),
+        (["model_6", "--data", "hub:someone/music"], "A stream is endless and has no epochs: give --max_steps"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments, sentence, pieces, tmp_path, capsys):

@@ -107,11 +107,13 @@ def test_training_goes_on_for_ever_in_new_orders(shards):
     orders = [[item["key"] for item in items[k : k + COUNT]] for k in range(0, 3 * COUNT, COUNT)]
     assert orders[0] != orders[1] != orders[2] != orders[0]
     again = list(itertools.islice(PairStream(shards, train=True, text="mix", seed=1), 3 * COUNT))
-    assert [i["text"] for i in again] == [i["text"] for i in items] and [i["draw"] for i in again] == [
-        i["draw"] for i in items
+    assert [i["text"] for i in again] == [i["text"] for i in items] and [i["mask_seed"] for i in again] == [
+        i["mask_seed"] for i in items
     ]
     stream.set_epoch(1)
-    assert [i["draw"] for i in itertools.islice(stream, COUNT)] == [i["draw"] for i in items[COUNT : 2 * COUNT]]
+    assert [i["mask_seed"] for i in itertools.islice(stream, COUNT)] == [
+        i["mask_seed"] for i in items[COUNT : 2 * COUNT]
+    ]
 
 
 def test_what_is_broken_is_named_and_passed_over(tmp_path, shards, caplog):
@@ -128,7 +130,7 @@ def test_what_is_broken_is_named_and_passed_over(tmp_path, shards, caplog):
         assert numbers(PairStream([str(bad)])) == [6]
     for sentence in (
         "1 of .*cannot be read as",
-        "2 .*no sound",
+        "2 .*no audio",
         "3 .*no caption",
         "4 ",
         "5 .*not an object",
@@ -139,11 +141,11 @@ def test_what_is_broken_is_named_and_passed_over(tmp_path, shards, caplog):
     cut = tmp_path / "cut.tar"
     with open(shards[0], "rb") as whole:
         cut.write_bytes(whole.read(3000))
-    with pytest.raises(DataSetError, match=r"The shard .*cut\.tar cannot be read to its end"):
+    with pytest.raises(DataSetError, match=r"The shard .*cut\.tar cannot be read completely"):
         list(PairStream([str(cut)]))
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         items = list(itertools.islice(PairStream([str(cut), shards[1]], train=True), 8))
     assert {k % SHARDS for k in numbers(items)} == {1} and "cut.tar" in caplog.text
-    with pytest.raises(DataSetError, match="hold no pair"):
+    with pytest.raises(DataSetError, match="hold no usable pair"):
         list(PairStream([str(cut)], train=True))

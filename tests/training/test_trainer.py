@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from kobza.evaluation.metrics import retrieval_metrics
 from kobza.model.loss_kobza import LOSSES
-from kobza.training.trainer import TrainingError, last_state
+from kobza.training.trainer import TrainingError, last_checkpoint
 
 
 def embed(model, pairs):
@@ -111,17 +111,17 @@ def test_the_best_weights_come_back_every_one(tmp_path, tiny_processor):
     saved = load_file(state / "model.safetensors")
     assert saved.keys() == model.state_dict().keys()
     assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
-    assert last_state(tmp_path).name == f"checkpoint-{2 * len(losses)}"
+    assert last_checkpoint(tmp_path).name == f"checkpoint-{2 * len(losses)}"
     assert list(tmp_path.rglob("events.out.tfevents.*"))
 
 
 def test_a_state_that_was_not_written_to_its_end_is_no_state(tmp_path):
     for step in (2, 9, 10):
         (tmp_path / f"checkpoint-{step}").mkdir()
-    assert last_state(tmp_path) is None
+    assert last_checkpoint(tmp_path) is None
     for step in (2, 9):
         (tmp_path / f"checkpoint-{step}" / "whole").touch()
-    assert last_state(tmp_path) == tmp_path / "checkpoint-9"
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from kobza.data.pairs import load_pairs
 from kobza.data.recordings import Recording
 from kobza.synth.album import random_pieces, write_album
 from kobza.training.dataset import PairCollator, PairDataset
-from kobza.training.model_factory import build
-from kobza.training.recipe import parse
+from kobza.training.model_factory import build_model
+from kobza.training.recipe import parse_arguments
 from kobza.training.trainer import KobzaTrainer
 
 
@@ -57,10 +57,10 @@ def time_epochs(clips: Sequence[Recording], recipe: str = "model_1") -> tuple[Ep
             batch = ["--per_device_train_batch_size", str(min(64, len(clips))), "--num_train_epochs", str(epochs)]
             only_train = ["--eval_strategy=no", "--save_strategy=no", "--load_best_model_at_end=false"]
             quiet = ["--disable_tqdm=true", "--report_to=none"]
-            argv = [recipe, "--towers=random", f"--output_dir={folder}", *batch, *only_train, *quiet, *cache]
-            _, model_args, _, args = parse(argv)
+            argv = [recipe, "--init=random", f"--output_dir={folder}", *batch, *only_train, *quiet, *cache]
+            _, model_args, _, args = parse_arguments(argv)
             torch.manual_seed(args.seed)
-            model, processor = build(model_args, captions)
+            model, processor = build_model(model_args, captions)
             timer = EpochTimer()
             trainer = KobzaTrainer(
                 model,

@@ -1,1 +1,1 @@
-"""Training: the teacher, the student and the bridge between sound and words."""
+"""Training from a recipe: the thesis's experiments, and anyone's own pairs."""

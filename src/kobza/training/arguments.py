@@ -1,102 +1,121 @@
-"""What a training run can be told: the model's, the data's and the trainer's settings, each a field of a dataclass.
+"""The settings of a training run, each a field of a dataclass: the model's, the data's and the trainer's.
 
-A recipe (`recipe.py`) gives values to some of them, the command line to others; the rest are the defaults below. Those
-of `KobzaTrainingArguments` are the thesis's where it names one: learning rate 3e-4, at most 80 epochs, and an end when
-the validation loss no longer falls.
+A recipe (`recipe.py`) sets some of them, the command line others; the rest have the defaults below. Those of
+`KobzaTrainingArguments` are the thesis's where it names one: learning rate 3e-4, at most 80 epochs, and early stopping
+on the validation loss.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from transformers import TrainingArguments
 
-TOWERS = ("pretrained", "random", "tiny")
+INITIALIZATIONS = ("pretrained", "random", "tiny")
 
 
-def _says(text: str, default, **more):
-    return field(default=default, metadata={"help": text, **more})
+def _setting(help: str, default, **metadata) -> Any:
+    return field(default=default, metadata={"help": help, **metadata})
 
 
 @dataclass
 class ModelArguments:
-    """Which towers, how they become one model, and which of its layers train. None: the configuration's own value."""
+    """The towers, how they are joined, and which layers train. None: the configuration's default."""
 
-    text_tower: str = _says("bert (bert-base-uncased), or a BERT's folder or Hub id", "bert")
-    audio_tower: str = _says("ast (AudioSet's), resnet (ResNet-50), or a folder or Hub id of either kind", "ast")
-    checkpoint: str | None = _says("a Kobza checkpoint to go on from, instead of two towers: a folder or Hub id", None)
-    towers: str | None = _says(
-        "pretrained; random: of the same shape, without a download; tiny: random and scaled down. By default "
-        "pretrained, with --synthetic tiny",
-        None,
-        choices=TOWERS,
+    text_tower: str = _setting("bert (bert-base-uncased), or a BERT's folder or Hub id", "bert")
+    audio_tower: str = _setting("ast (AudioSet's), resnet (ResNet-50), or a folder or Hub id of either kind", "ast")
+    checkpoint: str | None = _setting(
+        "a Kobza checkpoint to start from, instead of two towers: a folder or Hub id", None
     )
-    text_trainable_layers: int = _says("layers of BERT that train, from the top; -1: the whole tower", 5)
-    audio_trainable_layers: int = _says("layers of the AST (of a ResNet, stages) that train; -1: the whole tower", 0)
-    projection_dim: int | None = _says("length of a vector", None)
-    projection: str | None = _says("linear, mlp or residual", None)
-    text_pooling: str | None = _says("cls, mean or max", None)
-    text_extra_layers: int | None = _says("new attention layers on top of BERT", None)
-    audio_extra_layers: int | None = _says("new attention layers on top of the AST", None)
-    loss_type: str | None = _says("clip, mulan or siglip", None)
-    temperature: float | None = _says("tau", None)
-    temperature_form: str | None = _says("exp: cosines times e^tau; inverse: divided by tau", None)
-    temperature_learned: bool | None = _says("whether training moves tau", None)
+    init: str | None = _setting(
+        "initial weights: pretrained; random: randomly initialised towers of the same size, no download; tiny: random "
+        "and scaled down. Default: pretrained, with --synthetic tiny",
+        None,
+        choices=INITIALIZATIONS,
+    )
+    text_trainable_layers: int = _setting("top layers of BERT that train; -1: the whole tower", 5)
+    audio_trainable_layers: int = _setting(
+        "top layers of the AST (stages of a ResNet) that train; -1: the whole tower", 0
+    )
+    projection_dim: int | None = _setting("length of an embedding", None)
+    projection: str | None = _setting("linear, mlp or residual", None)
+    text_pooling: str | None = _setting("cls, mean or max", None)
+    text_extra_layers: int | None = _setting("new attention layers on top of BERT", None)
+    audio_extra_layers: int | None = _setting("new attention layers on top of the AST", None)
+    loss_type: str | None = _setting("clip, mulan or siglip", None)
+    temperature: float | None = _setting("tau, the temperature", None)
+    temperature_form: str | None = _setting("exp: cosines times e^tau; inverse: divided by tau", None)
+    temperature_learned: bool | None = _setting("whether tau is learned", None)
 
 
 @dataclass
 class DataArguments:
-    """What the model learns from."""
+    """What the model is trained on."""
 
-    data: str | None = _says(
+    data: str | None = _setting(
         "folder of captioned recordings; or a WebDataset: shards as DIR/{000..063}.tar, or hub:user/name; with "
-        "--synthetic: where the pieces go, by default runs/pieces",
+        "--synthetic: the folder for the composed pieces, by default runs/pieces",
         None,
     )
-    validation_data: str | None = _says("with a WebDataset: a folder of captioned recordings", None)
-    split: str = _says("of MusicCaps: thesis, zero-shot or audioset-eval; of other folders a tenth validates", "thesis")
-    text: str = _says("caption, aspects, or mix: half captions, half some of the aspects in any order", "caption")
-    spec_augment: bool = _says("hide a band and a stretch of each spectrogram (SpecAugment)", False)
-    mixup: float = _says("part of the pairs that get a second one mixed in", 0.0)
-    synthetic: bool = _says("learn from pieces that Kobza composes, plays and describes itself: no network", False)
-    pieces: int = _says("of --synthetic: how many to learn from; a quarter more to validate, and as many to test", 256)
+    validation_data: str | None = _setting("with a WebDataset: a folder of captioned recordings", None)
+    split: str = _setting(
+        "split of MusicCaps: thesis, zero-shot or audioset-eval; of other folders a tenth is for validation", "thesis"
+    )
+    text: str = _setting(
+        "caption, aspects, or mix: half captions, half a random subset of the aspects in random order", "caption"
+    )
+    spec_augment: bool = _setting(
+        "mask a band of frequencies and a span of time in each spectrogram (SpecAugment)", False
+    )
+    mixup: float = _setting("share of the pairs into which a second one is mixed", 0.0)
+    synthetic: bool = _setting("train on pieces that Kobza composes, renders and captions itself: no network", False)
+    pieces: int = _setting(
+        "with --synthetic: pieces to train on; a quarter as many for validation, and for the test", 256
+    )
 
 
 @dataclass
 class KobzaTrainingArguments(TrainingArguments):
-    """transformers' `TrainingArguments`, with the thesis's defaults and those that pairs need."""
+    """transformers' `TrainingArguments` with the thesis's defaults and those that training on pairs needs."""
 
-    learning_rate: float = _says("the initial learning rate", 3e-4)
-    num_train_epochs: float = _says("epochs at most", 80.0)
-    lr_scheduler_type: str = _says("the learning rate's course", "constant")
-    lr_decay: float = _says("with --lr_decay_steps: the learning rate is multiplied by this", 0.9)
-    lr_decay_steps: int = _says("every so many steps; 0: by lr_scheduler_type instead", 0)
-    early_stopping_patience: int = _says("evaluations without a lower loss that end the training; 0: never", 3)
-    early_stopping_threshold: float = _says("how much lower the loss must be to count", 0.0)
-    per_device_train_batch_size: int = _says("pairs in a batch, for each process", 64)
-    per_device_eval_batch_size: int = _says("pairs embedded at once; no figure depends on it", 32)
-    eval_strategy: str = _says("when to evaluate: epoch, steps or no", "epoch")
-    save_strategy: str = _says("when to write a state to resume from: epoch, steps or no", "epoch")
-    logging_strategy: str = _says("when to report the training loss: epoch, steps or no", "epoch")
-    save_total_limit: int | None = _says("states kept, besides the best: the last whole one must outlive the next", 2)
-    load_best_model_at_end: bool = _says("end with the weights of the best evaluation", True)
-    metric_for_best_model: str | None = _says("the figure that decides which is best", "eval_loss")
-    greater_is_better: bool | None = _says("whether that figure should rise", False)
-    restore_callback_states_from_checkpoint: bool = _says("resume with the patience as it was", True)
-    logging_nan_inf_filter: bool = _says("leave losses that are no number out of the reports", False)
-    dataloader_drop_last: bool = _says("leave out an epoch's last, smaller batch: fewer negatives, another loss", True)
-    remove_unused_columns: bool = _says("drop what forward() does not name", False)
-    ddp_find_unused_parameters: bool | None = _says("every trainable weight is used in every step", False)
-    frozen_cache: str | None = _says(
-        "folder in which to keep what frozen layers put out, so that it is computed once and not in every epoch; each "
-        "epoch then has the same captions, and of each recording the first 10 s",
+    learning_rate: float = _setting("the initial learning rate", 3e-4)
+    num_train_epochs: float = _setting("epochs at most", 80.0)
+    lr_scheduler_type: str = _setting("schedule of the learning rate", "constant")
+    lr_decay: float = _setting("factor of the learning rate with --lr_decay_steps", 0.9)
+    lr_decay_steps: int = _setting("steps between multiplications by --lr_decay; 0: use lr_scheduler_type instead", 0)
+    early_stopping_patience: int = _setting("evaluations without a lower loss after which training stops; 0: never", 3)
+    early_stopping_threshold: float = _setting("how much lower a loss must be to count", 0.0)
+    per_device_train_batch_size: int = _setting("pairs in a batch, per process", 64)
+    per_device_eval_batch_size: int = _setting("pairs embedded at once; no metric depends on it", 32)
+    eval_strategy: str = _setting("when to evaluate: epoch, steps or no", "epoch")
+    save_strategy: str = _setting("when to write a checkpoint to resume from: epoch, steps or no", "epoch")
+    logging_strategy: str = _setting("when to log the training loss: epoch, steps or no", "epoch")
+    save_total_limit: int | None = _setting(
+        "checkpoints kept besides the best; 2, because the last complete one must outlive the next", 2
+    )
+    load_best_model_at_end: bool = _setting("finish with the weights of the best evaluation", True)
+    metric_for_best_model: str | None = _setting("the metric that decides which is best", "eval_loss")
+    greater_is_better: bool | None = _setting("whether that metric should rise", False)
+    restore_callback_states_from_checkpoint: bool = _setting("resume with the early-stopping count as it was", True)
+    logging_nan_inf_filter: bool = _setting("leave NaN and infinite losses out of the log", False)
+    dataloader_drop_last: bool = _setting("skip an epoch's last, smaller batch, whose loss has fewer negatives", True)
+    remove_unused_columns: bool = _setting("drop columns that forward() does not name", False)
+    ddp_find_unused_parameters: bool | None = _setting(
+        "look for weights that a step does not use; there are none", False
+    )
+    frozen_cache: str | None = _setting(
+        "folder in which to store the outputs of frozen layers, so that they are computed once and not in every epoch; "
+        "each epoch then has the same captions, and of each recording the first 10 s",
         None,
     )
-    gradient_cache_chunk: int = _says(
-        "pairs whose activations are in memory at a time, for batches beyond it (GradCache); 0: the whole batch", 0
+    gradient_cache_chunk: int = _setting(
+        "pairs whose activations are in memory at once, for batches larger than it (GradCache); 0: the whole batch", 0
     )
-    hub_strategy: str = _says("when --push_to_hub uploads", "end")
+    hub_strategy: str = _setting("when --push_to_hub uploads", "end")
 
     def __post_init__(self):
-        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()  # --bf16 insists on being told
+        self.use_cpu = (
+            self.use_cpu or not torch.accelerator.is_available()
+        )  # TrainingArguments checks --bf16 against it
         super().__post_init__()
         self.dataloader_pin_memory = self.dataloader_pin_memory and torch.accelerator.is_available()

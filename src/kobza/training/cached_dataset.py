@@ -1,14 +1,17 @@
-"""Pairs of which the frozen part is known: computed once, read in every epoch (`frozen_cache.py`).
+"""Pairs whose frozen-layer outputs are computed once and read in every epoch (`feature_cache.py` stores them).
 
-    PairDataset --FrozenCache.keep--> KnownPairs: {"text_border" or "text", "audio_border" or "audio", "key"}
-        --KnownCollator--> text_border and attention_mask, or input_ids and attention_mask; audio_border or input_values
+    PairDataset --FrozenFeatureCache.precompute--> CachedPairDataset:
+                {"text_frozen" or "text", "audio_frozen" or "audio", "key"}
+        --CachedPairCollator--> text_frozen and attention_mask, or input_ids and attention_mask;
+                                audio_frozen, or input_values; keys
 
-Valid where every epoch holds the same pairs: the caption, and of a recording the first window, as for validation.
+Valid where every epoch has the same pairs: the caption, and of a recording the first window, as in validation.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -20,74 +23,78 @@ from tqdm.auto import tqdm
 from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
 from kobza.training.dataset import PairDataset, write_text
-from kobza.training.feature_cache import BorderFiles, fingerprint
-from kobza.training.frozen_split import TextBorder, audio_border
+from kobza.training.feature_cache import FeatureFiles, fingerprint
+from kobza.training.frozen_split import TextSplit, audio_split
 from kobza.training.worker_batches import WorkerCollator
 
-Kept = tuple[BorderFiles, list[str]]
+CachedRows = tuple[FeatureFiles, list[str]]  # the files, and the key of each recording
 
 
-class KnownPairs(Dataset):
-    """The pairs of a `PairDataset`, with what is known of them instead of their text, their sound or both.
+class CachedPairDataset(Dataset):
+    """The pairs of a `PairDataset`, with frozen-layer outputs in place of their text, their audio or both.
 
     Args:
-        texts, sounds: where it is kept and under which key, a pair for each recording; None where nothing is frozen.
+        texts, audio: the cached rows of each; None where no layer of that tower is frozen.
     """
 
-    def __init__(self, pairs: PairDataset, texts: Kept | None, sounds: Kept | None):
-        self.pairs, self.texts, self.sounds = pairs, texts, sounds
+    def __init__(self, pairs: PairDataset, texts: CachedRows | None, audio: CachedRows | None):
+        self.pairs = pairs
+        self.texts = texts
+        self.audio = audio
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> dict:
-        item = {"key": self.pairs.recordings[index].id}
-        for kept, name in ((self.texts, "text_border"), (self.sounds, "audio_border")):
-            if kept is not None:
-                files, keys = kept
+        item: dict[str, Any] = {"key": self.pairs.recordings[index].id}
+        for cached, name in ((self.texts, "text_frozen"), (self.audio, "audio_frozen")):
+            if cached is not None:
+                files, keys = cached
                 item[name] = files[keys[index]]
-        if self.sounds is None:
+        if self.audio is None:
             item["audio"] = self.pairs[index]["audio"]
         if self.texts is None:
             item["text"] = _caption(self.pairs, index)
         return item
 
 
-class KnownCollator:
-    """A batch for `border.from_border`, of pairs with what is known of them or without."""
+class CachedPairCollator:
+    """Collates items of a `CachedPairDataset` or of a `PairDataset` into the inputs of a `FrozenSplitModel`."""
 
     def __init__(self, processor: KobzaProcessor):
         self.processor = processor
 
     def __call__(self, items: Sequence[dict]) -> dict:
-        batch = {"keys": [item["key"] for item in items]}
-        if "text_border" in items[0]:
-            rows = [item["text_border"] for item in items]
-            batch["text_border"] = pad_sequence(rows, batch_first=True)
+        batch: dict[str, Any] = {"keys": [item["key"] for item in items]}
+        if "text_frozen" in items[0]:
+            rows = [item["text_frozen"] for item in items]
+            batch["text_frozen"] = pad_sequence(rows, batch_first=True)
             ones = [torch.ones(len(row), dtype=torch.long) for row in rows]
             batch["attention_mask"] = pad_sequence(ones, batch_first=True)
         else:
             batch.update(self.processor(text=[item["text"] for item in items]))
-        if "audio_border" in items[0]:
-            batch["audio_border"] = torch.stack([item["audio_border"] for item in items])
+        if "audio_frozen" in items[0]:
+            batch["audio_frozen"] = torch.stack([item["audio_frozen"] for item in items])
         else:
-            batch.update(self.sounds(items))
+            batch.update(self.collate_audio(items))
         return batch
 
-    def sounds(self, items: Sequence[dict]) -> dict:
-        """Only the `input_values`, of items with sound."""
+    def collate_audio(self, items: Sequence[dict]) -> dict:
+        """Only the `input_values`, of items with audio."""
         extractor = self.processor.feature_extractor
-        made = extractor([item["audio"] for item in items], sampling_rate=extractor.sampling_rate)
-        return {"input_values": made["input_values"]}
+        features = extractor([item["audio"] for item in items], sampling_rate=extractor.sampling_rate)
+        return {"input_values": features["input_values"]}
 
 
-class FrozenCache:
-    """Of a model's frozen layers, what they put out for the pairs that are kept.
+class FrozenFeatureCache:
+    """Computes and stores the outputs of a model's frozen layers.
 
     Args:
-        folder: may hold other models' too. model: on the device that shall compute, its layers frozen.
-        at_once: clips computed together, and written as one file. workers: processes that decode, besides this one.
-        quiet: no progress bar.
+        folder: may hold those of other models too.
+        model: on the device that is to compute, its layers frozen.
+        batch_size: clips that are computed together and written as one file.
+        num_workers: processes that decode, besides this one.
+        quiet: show no progress bar.
 
     Raises:
         ValueError: no layer of the model is frozen.
@@ -98,21 +105,29 @@ class FrozenCache:
         folder: str | Path,
         model: KobzaModel,
         processor: KobzaProcessor,
-        at_once: int = 32,
-        workers: int = 0,
+        batch_size: int = 32,
+        num_workers: int = 0,
         quiet: bool = False,
     ):
-        self.at_once, self.workers, self.quiet, self.device = at_once, workers, quiet, model.device
-        self.processor, self.collate = processor, KnownCollator(processor)
-        self.text, self.audio = TextBorder(model), audio_border(model)
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.quiet = quiet
+        self.device = model.device
+        self.processor = processor
+        self.collator = CachedPairCollator(processor)
+        self.text = TextSplit(model)
+        self.audio = audio_split(model)
         if not self.text.depth and not self.audio.depth:
             raise ValueError("No layer of this model is frozen, so --frozen_cache has nothing to keep: leave it out.")
-        features = processor.feature_extractor.to_dict()
-        self.texts = BorderFiles(folder, fingerprint(self.text, pooling=self.text.pooling)) if self.text.depth else None
-        self.sounds = BorderFiles(folder, fingerprint(self.audio, features=features)) if self.audio.depth else None
+        self.text_files = self.audio_files = None
+        if self.text.depth:
+            self.text_files = FeatureFiles(folder, fingerprint(self.text, pooling=self.text.pooling))
+        if self.audio.depth:
+            extraction = processor.feature_extractor.to_dict()
+            self.audio_files = FeatureFiles(folder, fingerprint(self.audio, features=extraction))
 
-    def keep(self, pairs: PairDataset) -> KnownPairs:
-        """Compute what is not there yet, shared among all processes, and give the pairs that read it.
+    def precompute(self, pairs: Dataset) -> CachedPairDataset:
+        """Compute what is missing, divided among all processes, and return the pairs that read it.
 
         Raises:
             ValueError: the pairs are not the same in each epoch.
@@ -122,51 +137,57 @@ class FrozenCache:
                 "--frozen_cache keeps what is computed once, so every epoch must hold the same pairs: give a folder of "
                 "recordings without augmentation (PairDataset(..., train=False)), or leave the cache out."
             )
-        texts = sounds = None
-        if self.texts is not None:
+        texts = audio = None
+        if self.text_files is not None:
             inputs = [self.processor(text=_caption(pairs, k)).to(self.device) for k in range(len(pairs))]
             keys = [hashlib.sha256(row["input_ids"].cpu().numpy().tobytes()).hexdigest() for row in inputs]
-            self._fill(self.texts, keys, "captions", lambda wanted: self._read(inputs[k] for k in wanted))
-            texts = self.texts, keys
-        if self.sounds is not None:
+            self._fill(self.text_files, keys, "captions", lambda wanted: self._text_outputs(inputs[k] for k in wanted))
+            texts = self.text_files, keys
+        if self.audio_files is not None:
             keys = [hashlib.sha256(recording.path.read_bytes()).hexdigest() for recording in pairs.recordings]
-            self._fill(self.sounds, keys, "recordings", lambda wanted: self._hear(Subset(pairs, wanted)))
-            sounds = self.sounds, keys
-        return KnownPairs(pairs, texts, sounds)
+            self._fill(self.audio_files, keys, "recordings", lambda wanted: self._audio_outputs(Subset(pairs, wanted)))
+            audio = self.audio_files, keys
+        return CachedPairDataset(pairs, texts, audio)
 
-    def _read(self, sentences: Iterable[dict]) -> Iterator[Tensor]:
-        """The borders of tokenized sentences, one by one: each is as long as it is."""
+    def _text_outputs(self, sentences: Iterable[dict]) -> Iterator[Tensor]:
+        """The frozen outputs of tokenized sentences, one at a time because their lengths differ."""
         for inputs in sentences:
-            yield self.text.below(inputs["input_ids"], inputs["attention_mask"])[0]
+            yield self.text.forward_frozen(inputs["input_ids"], inputs["attention_mask"])[0]
 
-    def _hear(self, pairs: Dataset) -> Iterator[Tensor]:
-        """The borders of the pairs' sounds, computed together."""
-        own = torch.Generator()  # training draws the same whether or not something had to be computed first
-        workers = {"num_workers": self.workers, "generator": own}
-        for batch in DataLoader(pairs, self.at_once, collate_fn=WorkerCollator(self.collate.sounds), **workers):
-            yield from self.audio.below(batch["input_values"].to(self.device))
+    def _audio_outputs(self, pairs: Dataset) -> Iterator[Tensor]:
+        """The frozen outputs of the pairs' recordings, computed in batches."""
+        loader = DataLoader(
+            pairs,
+            self.batch_size,
+            collate_fn=WorkerCollator(self.collator.collate_audio),
+            num_workers=self.num_workers,
+            generator=torch.Generator(),  # its own, so that training draws the same with a full and an empty cache
+        )
+        for batch in loader:
+            yield from self.audio.forward_frozen(batch["input_values"].to(self.device))
 
     @torch.no_grad()
-    def _fill(self, files: BorderFiles, keys: list[str], what: str, compute: Callable) -> None:
-        """Let each process write its part of what is missing; `compute`: from places in `keys` to their tensors."""
-        rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    def _fill(self, files: FeatureFiles, keys: list[str], unit: str, compute: Callable) -> None:
+        """Let each process write its share of what is missing; `compute`: positions in `keys` -> their tensors."""
+        rank, world_size = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         if rank == 0:
-            files.look(mend=True)
+            files.scan(repair=True)
         _wait_for_all()
-        files.look()
-        _wait_for_all()  # nothing new is written before all have seen the same
-        first = {key: place for place, key in reversed(list(enumerate(keys)))}
-        missing = [place for key, place in first.items() if key not in files][rank::world]
-        rows = {}
+        files.scan()
+        _wait_for_all()  # no process writes before all have listed the same files
+        first = {key: position for position, key in reversed(list(enumerate(keys)))}
+        missing = [position for key, position in first.items() if key not in files][rank::world_size]
+        rows: dict[str, Tensor] = {}
         if missing:
-            bar = tqdm(compute(missing), f"{what} through frozen layers", len(missing), disable=self.quiet or rank > 0)
-            for place, row in zip(missing, bar, strict=True):
-                rows[keys[place]] = row
-                if len(rows) == self.at_once or place == missing[-1]:
+            title = f"{unit} through frozen layers"
+            outputs = tqdm(compute(missing), title, len(missing), disable=self.quiet or rank > 0)
+            for position, row in zip(missing, outputs, strict=True):
+                rows[keys[position]] = row
+                if len(rows) == self.batch_size or position == missing[-1]:
                     files.write(rows)
                     rows = {}
         _wait_for_all()
-        files.look()
+        files.scan()
 
 
 def _wait_for_all() -> None:

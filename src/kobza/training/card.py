@@ -1,4 +1,4 @@
-"""The model card of a run: figures, curves, settings, and how to use what came out."""
+"""The model card of a training run: metrics, curves, settings, and how to use the model."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ TEMPLATE = """---
 
 # {name}
 
-Finds music by describing it: two towers, `{text_tower}` and `{audio_tower}` ({towers}), put a sentence and a recording
+Finds music by describing it: two towers, `{text_tower}` and `{audio_tower}` ({init}), put a sentence and a recording
 into one space. Trained with Kobza by the recipe `{recipe}` on {pairs}.
 
 ```python
@@ -26,7 +26,7 @@ model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
 processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
 ```
 
-## Figures
+## Metrics
 
 | split | pairs | direction | {header} |
 |---|---|---|{rule}
@@ -39,8 +39,8 @@ the validation split, {loss:.4f}.
 
 ## Settings
 
-{epochs:.0f} epochs, {steps} steps. Every setting is in `settings.json`; `split.json` says which recordings were learned
-from, `history.json` has the figures on the way.
+{epochs:.0f} epochs, {steps} steps. Every setting is in `settings.json`; `split.json` lists the recordings of each
+split, `history.json` has the losses and metrics during training.
 
 | setting | value |
 |---|---|
@@ -48,15 +48,18 @@ from, `history.json` has the figures on the way.
 """
 
 
-def write_card(out: Path, settings: dict, sizes: dict[str, int], figures: dict[str, dict], state: TrainerState) -> None:
+def write_card(out: Path, settings: dict, sizes: dict[str, int], metrics: dict[str, dict], state: TrainerState) -> None:
     """Write README.md and curves.png into a run's folder.
 
     Args:
-        settings: of `run.all_settings`. sizes: {split: pairs}. figures: {split: its metrics, named `split_R@1` and so
-            on}. state: of the trainer, with the history of losses and figures.
+        settings: from `run.all_settings`.
+        sizes: {split: number of pairs}.
+        metrics: {split: {name: value}}, with names such as `validation_R@1`.
+        state: the trainer's, with the history of losses and metrics.
     """
     plot_training_curves(state.log_history, out / "curves.png")
-    model, name = settings["model"], out.resolve().name
+    model = settings["model"]
+    name = out.resolve().name
     pairs = f"{sizes['train']:,} pairs" if "train" in sizes else "a stream of pairs"
     metadata = ModelCardData(library_name="transformers", tags=["kobza", "music", "audio", "text-to-music-retrieval"])
     card = TEMPLATE.format(
@@ -64,40 +67,44 @@ def write_card(out: Path, settings: dict, sizes: dict[str, int], figures: dict[s
         name=name,
         text_tower=model["text_tower"],
         audio_tower=model["audio_tower"],
-        towers=f"from {model['checkpoint']}" if model["checkpoint"] else model["towers"],
+        init=f"from {model['checkpoint']}" if model["checkpoint"] else model["init"],
         recipe=settings["recipe"],
         pairs=pairs + (" that Kobza composed itself" if settings["data"]["synthetic"] else ""),
         header=" | ".join(RETRIEVAL_METRICS),
         rule="---|" * len(RETRIEVAL_METRICS),
-        rows=figure_rows(figures, sizes),
+        rows=metric_rows(metrics, sizes),
         best=state.best_global_step or state.global_step,
-        loss=figures["validation"]["validation_loss"],
+        loss=metrics["validation"]["validation_loss"],
         epochs=state.epoch or 0,
         steps=state.global_step,
-        settings="\n".join(f"| {setting} | {value} |" for setting, value in _told(settings).items()),
+        settings="\n".join(f"| {setting} | {value} |" for setting, value in _shown_settings(settings).items()),
     )
     (out / "README.md").write_text(card, encoding="utf-8")
 
 
-def _told(settings: dict) -> dict:
-    """The settings that have a value, but for where the data lay on the machine that trained."""
+def _shown_settings(settings: dict) -> dict:
+    """The settings that have a value, except the data's location on the machine that trained."""
     every = {**settings["model"], **settings["data"], **settings["training"]}
     return {name: value for name, value in every.items() if value is not None and name != "data"}
 
 
-def figure_rows(figures: dict[str, dict], sizes: dict[str, int]) -> str:
-    """A line for each split and direction, and what guessing would find."""
+def metric_rows(metrics: dict[str, dict], sizes: dict[str, int]) -> str:
+    """A table row for each split and direction, and one for guessing."""
     lines = []
-    for split, found in figures.items():
+    for split, values in metrics.items():
         for direction, prefix in DIRECTIONS.items():
-            values = [f"{found[f'{split}_{prefix}{metric}']:.3f}" for metric in RETRIEVAL_METRICS]
-            lines.append(f"| {split} | {sizes[split]} | {direction} | {' | '.join(values)} |")
-        lines.append(f"| {split} | {sizes[split]} | guessing | {' | '.join(chance(sizes[split]))} |")
+            cells = [f"{values[f'{split}_{prefix}{metric}']:.3f}" for metric in RETRIEVAL_METRICS]
+            lines.append(f"| {split} | {sizes[split]} | {direction} | {' | '.join(cells)} |")
+        lines.append(f"| {split} | {sizes[split]} | guessing | {' | '.join(chance_metrics(sizes[split]))} |")
     return "\n".join(lines)
 
 
-def chance(n: int) -> list[str]:
-    """R@1, R@5, R@10, MeanR, MedR and mAP10 of a random order of n recordings, as text."""
+def chance_metrics(n: int) -> list[str]:
+    """R@1, R@5, R@10, MeanR, MedR and mAP10 of a random order of n recordings, as text.
+
+    >>> chance_metrics(2)
+    ['0.500', '1.000', '1.000', '0.500', '0.500', '0.750']
+    """
     recalls = [min(1.0, k / n) for k in (1, 5, 10)]
     reciprocal = sum(1 / rank for rank in range(1, min(n, 10) + 1)) / n
     return [f"{value:.3f}" for value in (*recalls, (n - 1) / 2, (n - 1) / 2, reciprocal)]

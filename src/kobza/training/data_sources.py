@@ -1,4 +1,4 @@
-"""Where a run's pairs come from: MusicCaps, a folder of one's own, a stream, or pieces that Kobza makes itself."""
+"""The pairs of a training run: MusicCaps, the user's own folder, a stream, or pieces that Kobza composes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +12,16 @@ from kobza.synth.album import random_pieces, write_album
 from kobza.terminal import say
 from kobza.training.arguments import DataArguments
 
-Splits = dict[str, DataSet]  # train (none where it is a stream), validation, and where there is one test
+Splits = dict[str, DataSet]  # train (unless it is a stream), validation and, where there is one, test
 
 
 def is_stream(data_args: DataArguments) -> bool:
-    """Does --data name shards (see `streaming.find_shards`) rather than a folder?"""
-    return (bool(data_args.data) and data_args.data.startswith("hub:")) or str(data_args.data).endswith(".tar")
+    """Whether --data names shards (see `streaming.find_shards`) rather than a folder."""
+    return data_args.data is not None and (data_args.data.startswith("hub:") or data_args.data.endswith(".tar"))
 
 
 def load_splits(data_args: DataArguments) -> tuple[Splits, str]:
-    """The pairs of each split, all of which can be decoded, and the rule that divided them.
+    """The pairs of each split, only those that can be decoded, and the name of the rule that divided them.
 
     Raises:
         DataSetError: no folder was given, or it cannot be used.
@@ -29,9 +29,7 @@ def load_splits(data_args: DataArguments) -> tuple[Splits, str]:
     if data_args.synthetic:
         return synthetic_splits(Path(data_args.data or "runs/pieces"), data_args.pieces), "synthetic"
     if not data_args.data:
-        raise DataSetError(
-            "There is nothing to learn from: give --data FOLDER, of captioned recordings, or --synthetic."
-        )
+        raise DataSetError("There is nothing to train on: give --data FOLDER, of captioned recordings, or --synthetic.")
     if is_stream(data_args):
         if not data_args.validation_data:
             raise DataSetError("A stream cannot be divided: give --validation_data, a folder of captioned recordings.")
@@ -49,15 +47,17 @@ def load_splits(data_args: DataArguments) -> tuple[Splits, str]:
 def _is_musiccaps(folder: str) -> bool:
     try:
         load_pairs(folder, columns=("ytid",))
-    except DataSetError:  # if the folder has another fault, `split_pairs` says so
+    except DataSetError:  # if something else is wrong with the folder, `split_pairs` says so
         return False
     return True
 
 
 def synthetic_splits(folder: Path, pieces: int) -> Splits:
-    """Captioned pieces in folder/train, folder/validation and folder/test, made as far as they are not there."""
-    quarter, splits = max(1, pieces // 4), {}
+    """Captioned pieces in folder/train, folder/validation and folder/test; missing ones are composed and rendered."""
+    quarter = max(1, pieces // 4)
+    splits: Splits = {}
     for seed, (name, n) in enumerate({"train": pieces, "validation": quarter, "test": quarter}.items()):
         write_album(folder / name, random_pieces(n, seed))
-        splits[name] = replace(load_pairs(folder / name, "synthetic", name), skipped=())  # those of a larger run
+        pairs = load_pairs(folder / name, "synthetic", name)
+        splits[name] = replace(pairs, skipped=())  # which would be pieces of an earlier, larger run
     return splits

@@ -1,9 +1,9 @@
-"""Pairs to train and validate on: a sentence and one window of sound.
+"""Pairs to train and validate on: a sentence and one window of audio.
 
     Recording --PairDataset--> {"text", "audio", "key"} --PairCollator--> input_ids, attention_mask, input_values, keys
 
-Whatever is drawn at random is a function of (seed, epoch, index) alone: not of the process, the worker or what came
-before, so a run that was interrupted and resumed sees the same pairs as one that was not.
+Everything random is a function of (seed, epoch, index) alone, not of the process, the worker or earlier draws, so a
+resumed run sees the same pairs as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -19,18 +19,23 @@ from kobza.audio import AudioError, Source, declared_seconds, excerpt, load_audi
 from kobza.data.decoding_check import MIN_SECONDS
 from kobza.data.recordings import Recording
 
-TEXTS = ("caption", "aspects", "mix")
-KEPT_ASPECTS = 0.7  # of a list, on average, where a random part of it stands in for the caption
-MASKED_BINS, MASKED_FRAMES = 48, 192  # at most, of 128 and 1024: as the AST was trained on AudioSet (arXiv:2104.01778)
+TEXT_KINDS = ("caption", "aspects", "mix")
+KEPT_ASPECTS_SHARE = 0.7  # of an aspect list, on average, where a random subset of it replaces the caption
+# Of 128 bins and 1024 frames; as the AST was trained on AudioSet (arXiv:2104.01778)
+MAX_MASKED_BINS = 48
+MAX_MASKED_FRAMES = 192
 
 
 def write_text(recording: Recording, text: str, rng: np.random.Generator | None) -> str:
     """The sentence that goes with a recording.
 
     Args:
-        text: "caption"; "aspects", the whole list as it was written; "mix", the caption for one half and for the other
-            some of the aspects in any order. What a recording has not got is replaced by the other.
-        rng: None for the caption (validation is on captions, whatever is trained on).
+        text: "caption"; "aspects", the whole list as written; "mix", half the time the caption, otherwise a random
+            subset of the aspects in random order. A recording without one of them gets the other.
+        rng: None for validation, which always takes the caption.
+
+    >>> write_text(Recording(Path("a.flac"), "a.flac", caption="Sad song.", aspects=("slow", "piano")), "aspects", None)
+    'Sad song.'
     """
     aspects = recording.aspects or ()
     if recording.caption and (rng is None or not aspects or text == "caption"):
@@ -39,33 +44,34 @@ def write_text(recording: Recording, text: str, rng: np.random.Generator | None)
         return ", ".join(aspects)
     if recording.caption and rng.random() < 0.5:
         return recording.caption
-    kept = rng.permutation(len(aspects))[: max(1, rng.binomial(len(aspects), KEPT_ASPECTS))]
+    kept = rng.permutation(len(aspects))[: max(1, rng.binomial(len(aspects), KEPT_ASPECTS_SHARE))]
     return ", ".join(aspects[k] for k in kept)
 
 
 def random_window(source: Source, sampling_rate: int, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """`seconds` from anywhere in the recording, or all of a shorter one: (samples,) float32."""
-    place, length = rng.random(), declared_seconds(source)
+    """A random excerpt of `seconds`, or all of a shorter recording: (samples,) float32."""
+    position = rng.random()  # 0 to 1
+    length = declared_seconds(source)
     if length is not None:
-        start = place * max(0.0, length - seconds)
+        start = position * max(0.0, length - seconds)
         window = excerpt(source, start, seconds, sampling_rate)
         if start == 0 or len(window) == round(seconds * sampling_rate):
             return window
-    whole = load_audio(source, sampling_rate)  # no length in the header, or a wrong one
+    whole = load_audio(source, sampling_rate)  # the header has no length, or a wrong one
     size = round(seconds * sampling_rate)
-    start = int(place * max(0, len(whole) - size))
+    start = int(position * max(0, len(whole) - size))
     return whole[start : start + size]
 
 
-class Pairs:
-    """What the two kinds of data sets share: how a recording becomes an item.
+class PairMaker:
+    """Base class of both data sets: turns a recording into an item.
 
     Args:
         text: see `write_text`.
-        train: anything may be drawn anew in each epoch; False: the first window and the caption, always the same.
+        train: whether windows and texts are drawn anew in each epoch; otherwise the first window and the caption.
 
     Items: {"text": str, "audio": (samples,) float32, at most `window_seconds`, "key": the recording's id}, and for
-    training "draw": a number for what is drawn later, by the collator.
+    training "mask_seed", with which the collator draws SpecAugment's masks.
     """
 
     def __init__(
@@ -76,18 +82,21 @@ class Pairs:
         train: bool = False,
         seed: int = 0,
     ):
-        if text not in TEXTS:
-            raise ValueError(f"There is no text {text!r} to train on: choose one of {', '.join(TEXTS)}.")
-        self.sampling_rate, self.window_seconds = sampling_rate, window_seconds
-        self.text, self.train, self.seed = text, train, seed
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # running workers see it change
+        if text not in TEXT_KINDS:
+            raise ValueError(f"There is no text {text!r} to train on: choose one of {', '.join(TEXT_KINDS)}.")
+        self.sampling_rate = sampling_rate
+        self.window_seconds = window_seconds
+        self.text = text
+        self.train = train
+        self.seed = seed
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # shared with running workers
 
     def set_epoch(self, epoch: int) -> None:
-        """To be called before each epoch."""
+        """Call it before each epoch."""
         self._epoch.fill_(epoch)
 
-    def pair(self, recording: Recording, source: Source, rng: np.random.Generator | None) -> dict:
-        """The item of a recording whose sound is in `source`; rng: None for validation."""
+    def make_pair(self, recording: Recording, source: Source, rng: np.random.Generator | None) -> dict:
+        """The item of a recording whose audio is in `source`; rng: None for validation."""
         if rng is None:
             audio = excerpt(source, 0.0, self.window_seconds, self.sampling_rate)
         else:
@@ -95,40 +104,41 @@ class Pairs:
         if len(audio) < MIN_SECONDS * self.sampling_rate:
             raise AudioError(f"{recording.id} is shorter than {MIN_SECONDS} s: leave it out.")
         item = {"text": write_text(recording, self.text, rng), "audio": audio, "key": recording.id}
-        return item if rng is None else {**item, "draw": int(rng.integers(2**31))}
+        return item if rng is None else {**item, "mask_seed": int(rng.integers(2**31))}
 
 
-class PairDataset(Pairs, Dataset):
+class PairDataset(PairMaker, Dataset):
     """Recordings with captions as pairs.
 
     Args:
-        recordings: that can be decoded; `check_recordings` leaves out the others.
-        mixup: the part of the training pairs that get another recording mixed in, and its text joined to theirs.
-        **options: see `Pairs`.
+        recordings: must be decodable; `check_recordings` leaves out those that are not.
+        mixup: share of the training pairs into which another recording is mixed, its text appended to theirs.
+        **options: see `PairMaker`.
     """
 
     def __init__(self, recordings: Sequence[Recording], *args, mixup: float = 0.0, **options):
         super().__init__(*args, **options)
-        self.recordings, self.mixup = list(recordings), mixup
+        self.recordings = list(recordings)
+        self.mixup = mixup
 
     def __len__(self) -> int:
         return len(self.recordings)
 
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, int(self._epoch), index)) if self.train else None
-        item = self._take(index, rng)
+        item = self._load(index, rng)
         if rng is not None and rng.random() < self.mixup:
-            other = self._take((index + int(rng.integers(1, max(2, len(self))))) % len(self), rng)
-            item["audio"] = mix(item["audio"], other["audio"], rng.uniform(0.3, 0.7))
+            other = self._load((index + int(rng.integers(1, max(2, len(self))))) % len(self), rng)
+            item["audio"] = mix_audio(item["audio"], other["audio"], rng.uniform(0.3, 0.7))
             item["text"] = f"{item['text'].rstrip('.')}, and {other['text']}"
         return item
 
-    def _take(self, index: int, rng: np.random.Generator | None) -> dict:
-        return self.pair(self.recordings[index], self.recordings[index].path, rng)
+    def _load(self, index: int, rng: np.random.Generator | None) -> dict:
+        return self.make_pair(self.recordings[index], self.recordings[index].path, rng)
 
 
-def mix(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
-    """`share` of one recording and the rest of another, brought to the loudness of the first; as long as the first."""
+def mix_audio(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
+    """`share` of one recording and the rest of another, which is scaled to the first one's RMS, and cut or looped to fit."""
     two = np.resize(two, len(one)) * (np.sqrt(np.mean(one**2)) / max(float(np.sqrt(np.mean(two**2))), 1e-6))
     return (share * one + (1 - share) * two).clip(-1, 1).astype(np.float32)
 
@@ -139,7 +149,7 @@ class PairCollator:
 
     Args:
         processor: a `KobzaProcessor`.
-        spec_augment: hide one band and one stretch of each spectrogram (arXiv:1904.08779). Only of pairs for training.
+        spec_augment: mask one band and one span of frames in each training pair's spectrogram (arXiv:1904.08779).
     """
 
     def __init__(self, processor, spec_augment: bool = False):
@@ -152,17 +162,17 @@ class PairCollator:
             sampling_rate=self.processor.feature_extractor.sampling_rate,
         )
         if len(batch["input_values"]) != len(items):
-            raise ValueError("A recording makes several windows: the data set's window is longer than the model's.")
+            raise ValueError("A recording gives several windows: the data set's window is longer than the model's.")
         del batch["window_counts"]  # one window each
         if self.spec_augment:
             for row, item in zip(batch["input_values"], items, strict=True):
-                if "draw" in item:
-                    row.copy_(mask(row, item["draw"]))
+                if "mask_seed" in item:
+                    row.copy_(mask_spectrogram(row, item["mask_seed"]))
         return {**batch, "keys": [item["key"] for item in items]}
 
 
-def mask(spectrogram: torch.Tensor, draw: int) -> torch.Tensor:
-    """SpecAugment of (frames, bins): a stretch and a band become 0, which is AudioSet's mean; `draw` chooses them."""
+def mask_spectrogram(spectrogram: torch.Tensor, seed: int) -> torch.Tensor:
+    """SpecAugment of (frames, bins): a random span of frames and a band of bins become 0, which is AudioSet's mean."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(draw)
-        return mask_along_axis(mask_along_axis(spectrogram, MASKED_FRAMES, 0.0, 0), MASKED_BINS, 0.0, 1)
+        torch.manual_seed(seed)
+        return mask_along_axis(mask_along_axis(spectrogram, MAX_MASKED_FRAMES, 0.0, 0), MAX_MASKED_BINS, 0.0, 1)

@@ -1,10 +1,10 @@
-"""What frozen layers put out, on disk: safetensors files, read memory-mapped, each whole or not there.
+"""The output of frozen layers on disk: safetensors files, written atomically and read memory-mapped.
 
-    FOLDER/FINGERPRINT/*.safetensors    tensors by key; in a file's metadata the fingerprint and a checksum of each
+    FOLDER/FINGERPRINT/*.safetensors    tensors by key; metadata: the fingerprint, and a checksum per tensor
 
-The fingerprint is of all that made the tensors but the clip: frozen weights, their configuration, the features. So one
-folder serves many models, and models with the same frozen layers share what is there. A key is the hash of a clip.
-What is kept was computed in the weights' own precision, whatever a run's --bf16 says of the layers above.
+The fingerprint covers everything that determines a tensor except the clip: frozen weights, their configuration, feature
+extraction. So one folder serves many models, and models with the same frozen layers share its files. A key is the hash
+of a clip or caption. Tensors are computed in the precision of the weights, even if a run trains its layers in bf16.
 
 Sizes in float32, for an AST-base and a clip of 10 s: 6 kB where the whole tower is frozen, 3.7 MB (1214 x 768) where
 layers follow that read the sequence: 20 GB for MusicCaps. For BERT-base and a caption of 60 tokens: 184 kB; 3 kB.
@@ -17,6 +17,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,24 +26,28 @@ from torch import Tensor
 
 from kobza.atomic import PART, atomic_path
 from kobza.embedding.checkpoint_folder import vector_settings
-from kobza.training.frozen_split import Border
+from kobza.training.frozen_split import FrozenSplit
 
-VERSION = 1  # to be raised when `below` computes something else from the same weights
-LEFT_BEHIND = 3600  # seconds after which a half-written file is nobody's
+VERSION = 1  # increase it when `forward_frozen` computes something else from the same weights
+STALE_PART_SECONDS = 3600  # after an hour the writer of a partial file is certainly gone
 log = logging.getLogger(__name__)
 
 
-def fingerprint(border: Border, **settings) -> str:
-    """16 hexadecimal digits for what decides a border's tensors, the input aside; `settings`: what JSON can hold."""
-    about = {
+def fingerprint(split: FrozenSplit, **settings) -> str:
+    """16 hexadecimal digits for everything that determines the frozen output except its input.
+
+    Args:
+        settings: further JSON values that it depends on.
+    """
+    described = {
         "version": VERSION,
-        "tower": vector_settings(border.tower.config.to_dict()),
-        "depth": border.depth,
-        "reads_all": border.reads_all,
+        "tower": vector_settings(split.tower.config.to_dict()),
+        "depth": split.depth,
+        "reads_all": split.needs_sequence,
         **vector_settings(settings),
     }
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
-    for name, tensor in border.frozen.state_dict().items():
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
+    for name, tensor in split.frozen.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
         digest.update(_bytes(tensor.cpu()))
     return digest.hexdigest()[:16]
@@ -52,17 +57,19 @@ def _bytes(tensor: Tensor):
     return tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
-class BorderFiles:
-    """A read-only mapping {key: tensor} that grows by whole files.
+class FeatureFiles:
+    """A mapping {key: tensor} on disk, to which `write` adds whole files.
 
     Args:
-        folder: is made, with its parents, when something is written. maker: a `fingerprint`.
+        folder: created, with its parents, on the first write.
+        fingerprint: names the folder's subfolder and is checked in each file.
     """
 
-    def __init__(self, folder: str | Path, maker: str):
-        self.folder, self.maker = Path(folder) / maker, maker
+    def __init__(self, folder: str | Path, fingerprint: str):
+        self.folder = Path(folder) / fingerprint
+        self.fingerprint = fingerprint
         self._file_of: dict[str, Path] = {}
-        self._open: dict[Path, safe_open] = {}  # of this process
+        self._open: dict[Path, Any] = {}  # handles of this process only; `safe_open` has no type
 
     def __contains__(self, key: str) -> bool:
         return key in self._file_of
@@ -73,47 +80,48 @@ class BorderFiles:
             self._open[path] = safe_open(path, "pt")
         return self._open[path].get_tensor(key)
 
-    def __getstate__(self) -> dict:  # a data loader's worker maps the files itself
+    def __getstate__(self) -> dict:  # a data loader's worker opens the files itself
         return {**self.__dict__, "_open": {}}
 
-    def look(self, mend: bool = False) -> None:
-        """Find what is there. With `mend` every byte is checked, and what is damaged or has another maker is deleted,
-        with a note, so that it is computed again."""
-        self._file_of, self._open = {}, {}
+    def scan(self, repair: bool = False) -> None:
+        """List the files. With `repair`, verify every checksum and delete what is damaged or has another fingerprint,
+        with a warning, so that it is computed again."""
+        self._file_of = {}
+        self._open = {}
         for path in sorted(self.folder.glob("*.safetensors")):
             try:
                 with safe_open(path, "pt") as file:
-                    if mend:
+                    if repair:
                         self._check(file)
                     self._file_of.update(dict.fromkeys(file.keys(), path))
             except (SafetensorError, OSError, ValueError) as error:
-                if not mend:
+                if not repair:
                     raise
-                log.warning("%s of the frozen-tower cache is computed again: it %s.", path.name, _why(error))
+                log.warning("%s of the frozen cache is computed again: it %s.", path.name, _reason(error))
                 path.unlink()
-        for part in self.folder.glob(f"*{PART}") if mend else ():
-            if time.time() - part.stat().st_mtime > LEFT_BEHIND:  # a killed run's, and not one's that is writing now
+        for part in self.folder.glob(f"*{PART}") if repair else ():
+            if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:  # not of a process that is still writing
                 part.unlink(missing_ok=True)
 
-    def _check(self, file: safe_open) -> None:
-        about = file.metadata() or {}
-        if about.get("maker") != self.maker:
+    def _check(self, file: Any) -> None:
+        metadata = file.metadata() or {}
+        if metadata.get("maker") != self.fingerprint:
             raise ValueError("was made by another model")
-        checksums = json.loads(about["checksums"])
+        checksums = json.loads(metadata["checksums"])
         if any(zlib.crc32(_bytes(file.get_tensor(key))) != checksums.get(key) for key in file.keys()):  # noqa: SIM118
             raise ValueError("is damaged")
 
     def write(self, tensors: Mapping[str, Tensor]) -> None:
-        """Add tensors as one file, which is there when it is whole."""
-        own = {key: tensor.cpu().clone() for key, tensor in tensors.items()}  # rows of a batch share their memory
-        checksums = {key: zlib.crc32(_bytes(tensor)) for key, tensor in own.items()}
-        name = hashlib.sha256("".join(own).encode()).hexdigest()[:16]
+        """Add tensors as one file, atomically."""
+        rows = {key: tensor.cpu().clone() for key, tensor in tensors.items()}  # rows of a batch share memory
+        checksums = {key: zlib.crc32(_bytes(tensor)) for key, tensor in rows.items()}
+        name = hashlib.sha256("".join(rows).encode()).hexdigest()[:16]
         path = self.folder / f"{name}.safetensors"
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as part:
-            save_file(own, part, {"maker": self.maker, "checksums": json.dumps(checksums)})
-        self._file_of.update(dict.fromkeys(own, path))
+            save_file(rows, part, {"maker": self.fingerprint, "checksums": json.dumps(checksums)})
+        self._file_of.update(dict.fromkeys(rows, path))
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error) if type(error) is ValueError else f"cannot be read ({error})"

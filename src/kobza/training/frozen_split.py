@@ -1,13 +1,13 @@
-"""A tower, cut where its frozen layers end.
+"""A tower split where its frozen layers end.
 
-    input --below()--> border --above()--> embedding
+    input --forward_frozen()--> frozen output --forward_trainable()--> embedding
 
-What comes out at the border never changes while the rest trains, so it can be kept (`frozen_cache.py`). It is a
-sequence of hidden states, where layers follow that read all of it; where none do, only what pooling makes of it.
-`above(below(input))` is what the model itself computes.
+The frozen output never changes during training, so it can be computed once and kept on disk (`feature_cache.py`). It is
+a sequence of hidden states if a later layer reads the whole sequence, otherwise only what pooling needs of it.
+`forward_trainable(forward_frozen(input))` equals the model's own output.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,116 +17,139 @@ from kobza.model.heads_kobza import pool_tokens
 from kobza.model.modeling_kobza import KobzaModel, KobzaOutput
 
 
-def _trains(module: nn.Module) -> bool:
+def _is_trainable(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
 
 
-class Border:
-    """Of one tower: `depth`, how many of its first layers are frozen with all before them; and the cut there.
+class FrozenSplit:
+    """One tower, and the depth at which it is split.
 
     Attributes:
-        frozen: all modules below the border. reads_all: whether a layer above it reads the whole sequence.
+        depth: number of leading layers that are frozen together with everything before them.
+        is_frozen: whether the whole tower is.
+        needs_sequence: whether a layer after the split reads the whole sequence.
+        frozen: all modules before the split.
     """
 
+    tower: Any  # a BERT, an AST or a ResNet; transformers' typing knows their attributes only as Tensor | Module
+
     def __init__(self, tower: nn.Module, stem: nn.Module, layers: nn.ModuleList, extra: nn.ModuleList):
-        self.tower, self.stem, self.layers, self.extra = tower, stem, layers, extra
-        trained = [_trains(module) for module in (stem, *layers)]
-        self.depth = max(trained.index(True) - 1, 0) if True in trained else len(layers)
-        self.whole = not _trains(tower)
-        self.reads_all = not self.whole or len(extra) > 0
-        self.frozen = nn.ModuleList([tower] if self.whole else [stem, *layers[: self.depth]])
+        self.tower = tower
+        self.stem = stem
+        self.layers = layers
+        self.extra = extra
+        trainable = [_is_trainable(module) for module in (stem, *layers)]
+        self.depth = max(trainable.index(True) - 1, 0) if any(trainable) else len(layers)
+        self.is_frozen = not _is_trainable(tower)
+        self.needs_sequence = not self.is_frozen or len(extra) > 0
+        self.frozen = nn.ModuleList([tower] if self.is_frozen else [stem, *layers[: self.depth]])
 
 
-class TextBorder(Border):
-    """(sentences, length, width): hidden states, or one pooled vector each as a sequence of length 1."""
+class TextSplit(FrozenSplit):
+    """BERT. Frozen output: hidden states (sentences, length, width), or the pooled vectors as sequences of length 1."""
 
     def __init__(self, model: KobzaModel):
-        tower = model.text_model
+        tower: Any = model.text_model
         super().__init__(tower, tower.embeddings, tower.encoder.layer, model.text_extra_layers)
-        self.projection, self.pooling = model.text_projection, model.config.text_pooling
+        self.projection = model.text_projection
+        self.pooling = model.config.text_pooling
 
-    def _through(self, layers, tokens: Tensor, attention_mask: Tensor) -> Tensor:
+    def _apply(self, layers, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         mask = create_bidirectional_mask(self.tower.config, tokens, attention_mask)
         for layer in layers:
             tokens = layer(tokens, mask)
         return tokens
 
-    def below(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        tokens = self._through(self.layers[: self.depth], self.stem(input_ids), attention_mask)
-        return tokens if self.reads_all else pool_tokens(tokens, attention_mask, self.pooling)[:, None]
+    def forward_frozen(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        tokens = self._apply(self.layers[: self.depth], self.stem(input_ids), attention_mask)
+        return tokens if self.needs_sequence else pool_tokens(tokens, attention_mask, self.pooling)[:, None]
 
-    def above(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
-        tokens = self._through([*self.layers[self.depth :], *self.extra], tokens, attention_mask)
-        pooled = pool_tokens(tokens, attention_mask, self.pooling)  # a sequence of one is its own pool
+    def forward_trainable(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
+        tokens = self._apply([*self.layers[self.depth :], *self.extra], tokens, attention_mask)
+        pooled = pool_tokens(tokens, attention_mask, self.pooling)  # leaves a sequence of length 1 unchanged
         return F.normalize(self.projection(pooled).float(), dim=-1)
 
 
-class AstBorder(Border):
-    """(windows, 2 + patches, width): hidden states, or the first two of them, which pooling takes."""
+class AstSplit(FrozenSplit):
+    """AST. Frozen output: hidden states (windows, 2 + patches, width), or only the first two, which pooling reads."""
 
     def __init__(self, model: KobzaModel):
-        tower = model.audio_model
+        tower: Any = model.audio_model
         super().__init__(tower, tower.embeddings, tower.layers, model.audio_extra_layers)
         self.projection = model.audio_projection
 
-    def below(self, input_values: Tensor) -> Tensor:
+    def forward_frozen(self, input_values: Tensor) -> Tensor:
         patches = self.stem(input_values)
         for layer in self.layers[: self.depth]:
             patches = layer(patches)
-        patches = self.tower.layernorm(patches) if self.whole else patches
-        return patches if self.reads_all else patches[:, :2]
+        patches = self.tower.layernorm(patches) if self.is_frozen else patches
+        return patches if self.needs_sequence else patches[:, :2]
 
-    def above(self, patches: Tensor) -> Tensor:
+    def forward_trainable(self, patches: Tensor) -> Tensor:
         for layer in self.layers[self.depth :]:
             patches = layer(patches)
-        patches = patches if self.whole else self.tower.layernorm(patches)
+        patches = patches if self.is_frozen else self.tower.layernorm(patches)
         for layer in self.extra:
             patches = layer(patches)
         return F.normalize(self.projection((patches[:, 0] + patches[:, 1]) / 2).float(), dim=-1)
 
 
-class ResNetBorder(Border):
-    """(windows, channels, height, width): a stage's maps, or their mean as maps of 1 x 1."""
+class ResNetSplit(FrozenSplit):
+    """ResNet. Frozen output: a stage's feature maps (windows, channels, height, width), or their mean as 1 x 1 maps."""
 
     def __init__(self, model: KobzaModel):
-        tower = model.audio_model
+        tower: Any = model.audio_model
         super().__init__(tower, tower.embedder, tower.encoder.stages, model.audio_extra_layers)
         self.projection = model.audio_projection
 
-    def below(self, input_values: Tensor) -> Tensor:
+    def forward_frozen(self, input_values: Tensor) -> Tensor:
         maps = self.stem(input_values[:, None])
         for stage in self.layers[: self.depth]:
             maps = stage(maps)
-        return maps if self.reads_all else self.tower.pooler(maps)
+        return maps if self.needs_sequence else self.tower.pooler(maps)
 
-    def above(self, maps: Tensor) -> Tensor:
+    def forward_trainable(self, maps: Tensor) -> Tensor:
         for stage in self.layers[self.depth :]:
             maps = stage(maps)
-        pooled = self.tower.pooler(maps).flatten(1)  # the mean of 1 x 1 is itself
+        pooled = self.tower.pooler(maps).flatten(1)  # leaves 1 x 1 maps unchanged
         return F.normalize(self.projection(pooled).float(), dim=-1)
 
 
-def audio_border(model: KobzaModel) -> AstBorder | ResNetBorder:
-    return ResNetBorder(model) if model.is_resnet else AstBorder(model)
+def audio_split(model: KobzaModel) -> AstSplit | ResNetSplit:
+    return ResNetSplit(model) if model.is_resnet else AstSplit(model)
 
 
-def from_border(model: KobzaModel) -> Callable[..., KobzaOutput]:
-    """The model's `forward`, but of a tower whose `text_border` or `audio_border` it gets, only what is above that.
+class FrozenSplitModel(nn.Module):
+    """A model that takes the frozen output of a tower in place of the tower's input.
 
-    Of its output there are the embeddings alone, unless neither is given.
+    `forward` accepts `text_frozen` instead of `input_ids` and `audio_frozen` instead of `input_values`; without either
+    it is the model's own. With either, the output holds the embeddings only.
     """
-    forward, text, audio = model.forward, TextBorder(model), audio_border(model)
 
-    def forward_from_border(**inputs) -> KobzaOutput:
-        tokens, patches = inputs.pop("text_border", None), inputs.pop("audio_border", None)
-        if tokens is None and patches is None:
-            return forward(**inputs)
-        mask, ids, values = (inputs.get(name) for name in ("attention_mask", "input_ids", "input_values"))
-        return KobzaOutput(
-            text_embeds=model.get_text_features(ids, mask).pooler_output
-            if tokens is None
-            else text.above(tokens, mask),
-            audio_embeds=model.get_audio_features(values).pooler_output if patches is None else audio.above(patches),
-        )
+    def __init__(self, model: KobzaModel):
+        super().__init__()
+        self.model = model
+        self.text = TextSplit(model)
+        self.audio = audio_split(model)
 
-    return forward_from_border
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        input_values: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        text_frozen: Tensor | None = None,
+        audio_frozen: Tensor | None = None,
+    ) -> KobzaOutput:
+        if text_frozen is None and audio_frozen is None:
+            inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+            return self.model(**inputs, input_values=input_values)
+        if text_frozen is None:
+            text = self.model.get_text_features(input_ids, attention_mask, token_type_ids).pooler_output
+        else:
+            text = self.text.forward_trainable(text_frozen, attention_mask)
+        if audio_frozen is None:
+            audio = self.model.get_audio_features(input_values).pooler_output
+        else:
+            audio = self.audio.forward_trainable(audio_frozen)
+        return KobzaOutput(text_embeds=text, audio_embeds=audio)

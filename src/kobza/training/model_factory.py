@@ -1,8 +1,9 @@
-"""The model and the processor that a recipe asks for: pretrained towers, random ones, or the same scaled down."""
+"""Builds a recipe's model and processor: towers pretrained, randomly initialised, or random and scaled down."""
 
 import copy
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
@@ -16,17 +17,22 @@ from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
 from kobza.training.arguments import ModelArguments
 
-TOWERS = {"bert": BertConfig, "ast": ASTConfig, "resnet": ResNetConfig}  # their defaults are the base sizes
+TOWER_CONFIGS = {"bert": BertConfig, "ast": ASTConfig, "resnet": ResNetConfig}  # their defaults are the base sizes
 PRETRAINED = {
     "bert": "bert-base-uncased",
     "ast": "MIT/ast-finetuned-audioset-10-10-0.4593",
     "resnet": "microsoft/resnet-50",
 }
-# The same kinds a thousandth of the size, and as deep as any recipe's count of trainable layers asks for
-TINY_TEXT = {"hidden_size": 64, "num_hidden_layers": 6, "num_attention_heads": 4, "intermediate_size": 128}
-TINY_AST = {**TINY_TEXT, "patch_size": 16, "frequency_stride": 16, "time_stride": 32}
-TINY_RESNET = {"embedding_size": 16, "hidden_sizes": [32, 64, 96, 128], "depths": [1, 1, 1, 1]}
-FIELDS = (
+# The same architectures at a thousandth of the size, with enough layers for every recipe's count of trainable ones
+TINY_TEXT: dict[str, Any] = {
+    "hidden_size": 64,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+}
+TINY_AST: dict[str, Any] = {**TINY_TEXT, "patch_size": 16, "frequency_stride": 16, "time_stride": 32}
+TINY_RESNET: dict[str, Any] = {"embedding_size": 16, "hidden_sizes": [32, 64, 96, 128], "depths": [1, 1, 1, 1]}
+CONFIG_FIELDS = (
     "projection_dim",
     "projection",
     "text_pooling",
@@ -37,69 +43,72 @@ FIELDS = (
     "temperature_form",
     "temperature_learned",
 )
-VOCABULARY = 4000
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+MAX_WORDS = 4000
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def make_tokenizer(captions: Iterable[str]) -> BertTokenizer:
-    """A WordPiece tokenizer of the captions' most frequent words and all their letters, the same for the same captions.
+    """A WordPiece tokenizer of the captions' most frequent words and all their letters; deterministic.
 
-    (The trainer in `tokenizers` numbers its tokens differently at every run, so processes would not agree.)
+    (The trainer in `tokenizers` numbers its tokens differently in every run, so processes would not agree.)
     """
     normalizer, splitter = BertNormalizer(lowercase=True), BertPreTokenizer()
     words = Counter(
         word for caption in captions for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(caption))
     )
     letters = sorted({letter for word in words for letter in word})
-    frequent = sorted(words, key=lambda word: (-words[word], word))[:VOCABULARY]
-    tokens = dict.fromkeys([*SPECIAL, *letters, *(f"##{letter}" for letter in letters), *frequent])
+    frequent = sorted(words, key=lambda word: (-words[word], word))[:MAX_WORDS]
+    tokens = dict.fromkeys([*SPECIAL_TOKENS, *letters, *(f"##{letter}" for letter in letters), *frequent])
     return BertTokenizer(vocab={token: number for number, token in enumerate(tokens)}, model_max_length=512)
 
 
-def build(settings: ModelArguments, captions: Iterable[str]) -> tuple[KobzaModel, KobzaProcessor]:
-    """The model, its layers frozen as the recipe says, and its processor; `captions` give random towers their words.
+def build_model(settings: ModelArguments, captions: Iterable[str]) -> tuple[KobzaModel, KobzaProcessor]:
+    """The model, with layers frozen as the recipe says, and its processor.
 
-    Random weights come from torch's global generator: seed it first, alike in every process.
+    Random weights come from torch's global generator: seed it first, equally in every process.
+
+    Args:
+        captions: the vocabulary of random towers comes from them.
 
     Raises:
-        ValueError: a tower or checkpoint cannot be had, or a setting has no such value.
+        ValueError: a tower or checkpoint cannot be loaded, or a setting has no such value.
     """
-    if settings.checkpoint and settings.towers != "tiny":
+    if settings.checkpoint and settings.init != "tiny":
         model, processor = _from_checkpoint(settings)
-    elif settings.towers == "pretrained":
+    elif settings.init == "pretrained":
         model, processor = _from_towers(settings)
     else:
         processor = KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(captions))
         model = KobzaModel(_random_config(settings, len(processor.tokenizer)))
-    freeze(model, settings.text_trainable_layers, settings.audio_trainable_layers)
+    freeze_layers(model, settings.text_trainable_layers, settings.audio_trainable_layers)
     return model, processor
 
 
-def freeze(model: KobzaModel, text_trainable_layers: int, audio_trainable_layers: int) -> None:
-    """`KobzaModel.freeze_towers`, where -1 leaves a whole tower to train, its embeddings too."""
+def freeze_layers(model: KobzaModel, text_trainable_layers: int, audio_trainable_layers: int) -> None:
+    """`KobzaModel.freeze_towers`, but -1 makes a whole tower trainable, its embeddings too."""
     model.freeze_towers(max(text_trainable_layers, 0), max(audio_trainable_layers, 0))
     for tower, layers in ((model.text_model, text_trainable_layers), (model.audio_model, audio_trainable_layers)):
         if layers < 0:
             tower.requires_grad_(True)
-    model.train(model.training)  # what trains again leaves eval mode
+    model.train(model.training)  # layers that are trainable again leave eval mode
 
 
-def _fields(settings: ModelArguments) -> dict:
-    return {name: getattr(settings, name) for name in FIELDS if getattr(settings, name) is not None}
+def _config_fields(settings: ModelArguments) -> dict:
+    return {name: getattr(settings, name) for name in CONFIG_FIELDS if getattr(settings, name) is not None}
 
 
 def _from_checkpoint(settings: ModelArguments) -> tuple[KobzaModel, KobzaProcessor]:
-    """A checkpoint's model under the recipe's fields: layers that it lacks start fresh."""
+    """A checkpoint's model with the recipe's configuration fields; layers that it lacks are newly initialised."""
     start = Checkpoint.load(None if settings.checkpoint == HUB_ID else settings.checkpoint, device="cpu")
     config = copy.deepcopy(start.model.config)
-    config.update(_fields(settings))
+    config.update(_config_fields(settings))
     model = KobzaModel(config)
-    if settings.towers == "pretrained":
+    if settings.init == "pretrained":
         try:
             model.load_state_dict(start.model.state_dict(), strict=False)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{start.name} does not fit the recipe ({reason}): leave its shape as it is.") from error
+            raise ValueError(f"{start.name} does not fit the recipe ({reason}): keep its dimensions.") from error
         model.logit_scale.data.fill_(model.start_log_scale())
     return model, start.processor
 
@@ -107,25 +116,25 @@ def _from_checkpoint(settings: ModelArguments) -> tuple[KobzaModel, KobzaProcess
 def _from_towers(settings: ModelArguments) -> tuple[KobzaModel, KobzaProcessor]:
     text, audio = (PRETRAINED.get(name, name) for name in (settings.text_tower, settings.audio_tower))
     try:
-        model = KobzaModel.from_towers(text, audio, **_fields(settings))
+        model = KobzaModel.from_towers(text, audio, **_config_fields(settings))
         tokenizer = AutoTokenizer.from_pretrained(text)
     except OSError as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
-            f"The towers {text} and {audio} cannot be had ({reason}): check the names and the connection, or train "
-            "without a download, with --towers random."
+            f"The towers {text} and {audio} cannot be loaded ({reason}): check the names and the connection, or "
+            "train without a download, with --init random."
         ) from error
     return model, KobzaProcessor(KobzaFeatureExtractor(), tokenizer)
 
 
-def _random_config(settings: ModelArguments, words: int) -> KobzaConfig:
+def _random_config(settings: ModelArguments, vocabulary_size: int) -> KobzaConfig:
     text, audio = (
-        TOWERS[name]() if name in TOWERS else AutoConfig.from_pretrained(name)
+        TOWER_CONFIGS[name]() if name in TOWER_CONFIGS else AutoConfig.from_pretrained(name)
         for name in (settings.text_tower, settings.audio_tower)
     )
-    if settings.towers == "tiny":
-        text = BertConfig(**TINY_TEXT, vocab_size=words)
+    if settings.init == "tiny":
+        text = BertConfig(**TINY_TEXT, vocab_size=vocabulary_size)
         audio = ResNetConfig(**TINY_RESNET) if audio.model_type == RESNET else ASTConfig(**TINY_AST)
     if audio.model_type == RESNET:
         audio.num_channels = 1
-    return KobzaConfig(text_config=text, audio_config=audio, **_fields(settings))
+    return KobzaConfig(text_config=text, audio_config=audio, **_config_fields(settings))

@@ -1,14 +1,15 @@
-"""A recipe: a YAML file of settings over a base; the command line has the last word.
+"""A recipe: a YAML file of settings on top of a base; the command line overrides it.
 
     base: model_6              # another recipe, by name or by a path relative to this file
     temperature: 2.0           # any field of the three dataclasses in `arguments.py`
 
-Recipes that come with Kobza go by their names: the files in `recipes/`.
+Recipes that come with Kobza, the files in `recipes/`, are known by their names.
 """
 
 import argparse
 import dataclasses
 import difflib
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,21 +21,22 @@ from kobza.errors import KobzaError
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 
 RECIPES = Path(__file__).with_name("recipes")
-KINDS = (ModelArguments, DataArguments, KobzaTrainingArguments)
-FIELDS = tuple(field.name for kind in KINDS for field in dataclasses.fields(kind) if field.init)
+ARGUMENT_CLASSES = (ModelArguments, DataArguments, KobzaTrainingArguments)
+SETTINGS = tuple(field.name for kind in ARGUMENT_CLASSES for field in dataclasses.fields(kind) if field.init)
+RENAMED = {"towers": "init"}  # settings of version 0.1; the old name works until 0.3
 
 
 class RecipeError(KobzaError):
-    """A recipe or a setting that cannot be used; the message is one sentence for its user."""
+    """A recipe or a setting cannot be used; the message is one sentence for the user."""
 
 
 class _Parser(HfArgumentParser):
     def error(self, message: str):
-        raise RecipeError(f"{message[:1].upper()}{message[1:]}: see train.py --help for what a setting takes.")
+        raise RecipeError(f"{message[:1].upper()}{message[1:]}: see train.py --help for the settings and their values.")
 
 
 def recipe_names() -> list[str]:
-    """The names of the recipes that come with Kobza, without their base."""
+    """The names of the recipes that come with Kobza, without `base`."""
     return sorted(path.stem for path in RECIPES.glob("*.yaml") if path.stem != "base")
 
 
@@ -43,9 +45,9 @@ def _did_you_mean(name: str, names) -> str:
     return f"did you mean {close[0]!r}?" if close else "check the name."
 
 
-def _find(name: str, beside: Path) -> Path:
-    places = (beside / name, RECIPES / f"{name}.yaml")
-    found = next((place for place in places if place.suffix in (".yaml", ".yml") and place.is_file()), None)
+def _find_recipe(name: str, folder: Path) -> Path:
+    candidates = (folder / name, RECIPES / f"{name}.yaml")
+    found = next((path for path in candidates if path.suffix in (".yaml", ".yml") and path.is_file()), None)
     if found is None:
         raise RecipeError(
             f"There is no recipe {name!r}: {_did_you_mean(name, recipe_names())} "
@@ -54,37 +56,47 @@ def _find(name: str, beside: Path) -> Path:
     return found
 
 
-def load_recipe(name: str, beside: Path = Path(), seen: tuple[Path, ...] = ()) -> dict:
-    """{setting: value} of a recipe by name or path, those of its base first.
+def load_recipe(name: str, folder: Path = Path(), seen: tuple[Path, ...] = ()) -> dict:
+    """{setting: value} of a recipe and its bases, by its name or its path relative to `folder`.
 
     Raises:
-        RecipeError: no such recipe, not a YAML mapping, a setting that does not exist, or bases in a circle.
+        RecipeError: the recipe does not exist, is no YAML mapping, has an unknown setting, or is its own base.
+
+    >>> load_recipe("model_3")["temperature"]
+    0.2
     """
-    path = _find(name, beside).resolve()
+    path = _find_recipe(name, folder).resolve()
     if path in seen:
-        raise RecipeError(f"The recipe {printable(path)} is its own base: take out one `base:`.")
+        raise RecipeError(f"The recipe {printable(path)} is its own base: remove one `base:`.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise RecipeError(f"The recipe {printable(path)} cannot be read ({reason}): mend the file.") from None
+        raise RecipeError(f"The recipe {printable(path)} cannot be read ({reason}): correct the file.") from None
     if not isinstance(values, dict):
-        raise RecipeError(f"The recipe {printable(path)} is no mapping: write a line `setting: value` for each.")
+        raise RecipeError(
+            f"The recipe {printable(path)} is not a mapping: write one line `setting: value` for each setting."
+        )
     base = values.pop("base", None)
-    unknown = next((str(key) for key in values if key not in FIELDS), None)
+    for old in RENAMED.keys() & values.keys():
+        print(f"train.py: in {printable(path)}, {old} is now called {RENAMED[old]}.", file=sys.stderr)
+        values[RENAMED[old]] = values.pop(old)
+    unknown = next((str(key) for key in values if key not in SETTINGS), None)
     if unknown is not None:
-        raise RecipeError(f"The recipe {printable(path)} has {unknown!r}, no setting: {_did_you_mean(unknown, FIELDS)}")
+        raise RecipeError(
+            f"The recipe {printable(path)} has an unknown setting {unknown!r}: {_did_you_mean(unknown, SETTINGS)}"
+        )
     return {**(load_recipe(str(base), path.parent, (*seen, path)) if base else {}), **values}
 
 
-def parse(argv: list[str]) -> tuple[str, ModelArguments, DataArguments, KobzaTrainingArguments]:
+def parse_arguments(argv: list[str]) -> tuple[str, ModelArguments, DataArguments, KobzaTrainingArguments]:
     """The recipe's name and its settings, changed by the command line: `RECIPE --temperature 2.0 --bf16`.
 
     Raises:
         RecipeError: as `load_recipe`, or an argument that is no setting or of the wrong type.
     """
     parser = _Parser(
-        KINDS,
+        ARGUMENT_CLASSES,
         prog="train.py",
         description="Train a model from a recipe.",
         epilog=f"Recipes: {', '.join(recipe_names())}; or the path of a .yaml file.",
@@ -92,20 +104,24 @@ def parse(argv: list[str]) -> tuple[str, ModelArguments, DataArguments, KobzaTra
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("recipe", help="a recipe's name or the path of a .yaml file")
+    argv = [_renamed(argument) for argument in argv]
     first = argv[0] if argv else "--help"
     if first.startswith("-") and first not in ("-h", "--help"):
         raise RecipeError(f"The recipe comes before {first}: train.py RECIPE --setting value ...")
-    given, stem = ({}, "RECIPE") if first.startswith("-") else (load_recipe(first), Path(first).stem)
-    # as text, so that argparse checks a file's values as it checks the command line's
+    given: dict = {} if first.startswith("-") else load_recipe(first)
+    stem = "RECIPE" if first.startswith("-") else Path(first).stem
+    # as text, so that argparse checks a recipe's values as it checks the command line's
     parser.set_defaults(output_dir=f"runs/{stem}", **{key: _text(value) for key, value in given.items()})
     namespace, unknown = parser.parse_known_args(argv or ["--help"])
     if unknown:
         option = unknown[0].split("=")[0].lstrip("-").replace("-", "_")
-        raise RecipeError(f"There is no setting {unknown[0]!r}: {_did_you_mean(option, FIELDS)}")
+        raise RecipeError(f"There is no setting {unknown[0]!r}: {_did_you_mean(option, SETTINGS)}")
     values = vars(namespace)
     try:
-        made = [kind(**{f.name: values[f.name] for f in dataclasses.fields(kind) if f.init}) for kind in KINDS]
-    except (ValueError, ImportError) as error:  # TrainingArguments checks what goes together, in a sentence or two
+        made = [
+            kind(**{f.name: values[f.name] for f in dataclasses.fields(kind) if f.init}) for kind in ARGUMENT_CLASSES
+        ]
+    except (ValueError, ImportError) as error:  # TrainingArguments checks combinations of settings
         raise RecipeError(" ".join(str(error).split())) from error
     for tracker in made[-1].report_to:
         if find_spec(tracker) is None:
@@ -115,3 +131,13 @@ def parse(argv: list[str]) -> tuple[str, ModelArguments, DataArguments, KobzaTra
 
 def _text(value):
     return str(value) if isinstance(value, (bool, int, float)) else value
+
+
+def _renamed(argument: str) -> str:
+    """An argument of the command line with the present name of its option."""
+    option, equals, value = argument.partition("=")
+    name = option.removeprefix("--")
+    if not option.startswith("--") or name not in RENAMED:
+        return argument
+    print(f"train.py: {option} is now called --{RENAMED[name]}; the old name will be removed.", file=sys.stderr)
+    return f"--{RENAMED[name]}{equals}{value}"

@@ -1,10 +1,12 @@
-"""transformers' Trainer for pairs: negatives from all processes, and figures over the whole validation set."""
+"""transformers' Trainer for pairs: negatives from all processes, and metrics over the whole validation set."""
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainerState
@@ -16,24 +18,26 @@ from kobza.model.loss_kobza import LOSSES
 from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
 from kobza.training.arguments import KobzaTrainingArguments
-from kobza.training.cached_dataset import FrozenCache, KnownCollator
-from kobza.training.distributed import gather
-from kobza.training.frozen_split import from_border
-from kobza.training.gradient_cache import check_chunks, in_chunks
+from kobza.training.cached_dataset import CachedPairCollator, FrozenFeatureCache
+from kobza.training.distributed import all_gather_with_grad
+from kobza.training.frozen_split import FrozenSplitModel
+from kobza.training.gradient_cache import ChunkedModel, check_chunks
 from kobza.training.streaming import PairStream
 from kobza.training.worker_batches import WorkerCollator
 
-WHOLE = "whole"  # an empty file that a checkpoint folder gets last
-STEP_FOLDER = "checkpoint-"
+COMPLETE_MARKER = "whole"  # an empty file that a checkpoint folder gets last
+CHECKPOINT_PREFIX = "checkpoint-"
 
 
 class TrainingError(KobzaError):
-    """Training cannot go on; the message is one sentence: what happened and what to do."""
+    """Training cannot continue; the message is one sentence: what happened and what to do."""
 
 
-class _TellEpoch(TrainerCallback):
-    """Random crops and texts are drawn by (seed, epoch, place), so that a resumed run draws what an unbroken one does.
-    The data loader tells the epoch to a sampler or to a data set, not to both."""
+class _SetEpoch(TrainerCallback):
+    """Calls the data set's `set_epoch`; the data loader would call that of the sampler or of the data set, not of both.
+
+    Random crops and texts are drawn by (seed, epoch, index), so a resumed run draws the same as an uninterrupted one.
+    """
 
     def __init__(self, dataset):
         self.dataset = dataset
@@ -43,21 +47,24 @@ class _TellEpoch(TrainerCallback):
 
 
 class KobzaTrainer(Trainer):
-    """Trains a `KobzaModel` on batches of pairs, as `examples.PairCollator` makes them.
+    """Trains a `KobzaModel` on batches of pairs, as `dataset.PairCollator` makes them.
 
     Args:
-        model, args, train_dataset, eval_dataset: as for `Trainer`. A training set that has `set_epoch` is told the
-            epoch.
-        data_collator: gives what the model's `forward` takes, and `keys`, n strings: pairs with equal ones are captions
-            of the same recording.
+        model, args, train_dataset, eval_dataset: as for `Trainer`. `set_epoch` of a training set that has it is called
+            before each epoch.
+        data_collator: returns what the model's `forward` takes, and `keys`, n strings: pairs with equal keys are
+            captions of the same recording.
         processor: saved with the model.
     """
+
+    args: KobzaTrainingArguments
+    model: KobzaModel
 
     def __init__(
         self,
         model: KobzaModel,
         args: KobzaTrainingArguments,
-        processor: KobzaProcessor,
+        processor: KobzaProcessor | None,
         train_dataset=None,
         eval_dataset=None,
         data_collator=None,
@@ -67,7 +74,7 @@ class KobzaTrainer(Trainer):
         if args.early_stopping_patience and args.eval_strategy != "no":
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience, args.early_stopping_threshold))
         if hasattr(train_dataset, "set_epoch"):
-            callbacks.append(_TellEpoch(train_dataset))
+            callbacks.append(_SetEpoch(train_dataset))
         super().__init__(
             model,
             args,
@@ -75,34 +82,60 @@ class KobzaTrainer(Trainer):
             train_dataset,
             eval_dataset,
             processing_class=processor,
-            compute_metrics=self.figures,
+            compute_metrics=self.retrieval_metrics,
             callbacks=callbacks,
         )
-        del model.config.use_cache  # Trainer's mark for models that generate text
+        del model.config.use_cache  # set by Trainer, for models that generate text
+        if (args.frozen_cache or args.gradient_cache_chunk) and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+            raise ValueError(
+                "--frozen_cache and --gradient_cache_chunk do not work with FSDP or DeepSpeed: use neither."
+            )
+        self.embedder: nn.Module = model  # what a batch goes through
+        self._embedder_prepared = False
         if args.frozen_cache:
-            self._keep_frozen(model, processor)
+            if processor is None:
+                raise ValueError("--frozen_cache needs the model's processor.")
+            self._cache_frozen_features(args.frozen_cache, processor)
+            self.embedder = FrozenSplitModel(model)
         if args.gradient_cache_chunk:
             check_chunks(model, args.gradient_cache_chunk)
-            model.forward = in_chunks(model.forward, args.gradient_cache_chunk)  # inside DistributedDataParallel's
+            self.embedder = ChunkedModel(self.embedder, args.gradient_cache_chunk)
         self.loss_is_scaled_for_ga = False  # a mean over the batch: Trainer divides it by the steps accumulated
 
-    def _keep_frozen(self, model: KobzaModel, processor: KobzaProcessor) -> None:
-        args = self.args
-        at_once, workers = args.per_device_eval_batch_size, args.dataloader_num_workers
-        cache = FrozenCache(args.frozen_cache, model, processor, at_once, workers, quiet=args.disable_tqdm)
-        self.train_dataset = self.train_dataset and cache.keep(self.train_dataset)
-        self.eval_dataset = self.eval_dataset and cache.keep(self.eval_dataset)
-        self.data_collator, model.forward = WorkerCollator(KnownCollator(processor)), from_border(model)
+    def _cache_frozen_features(self, folder: str, processor: KobzaProcessor) -> None:
+        cache = FrozenFeatureCache(
+            folder,
+            self.model,
+            processor,
+            batch_size=self.args.per_device_eval_batch_size,
+            num_workers=self.args.dataloader_num_workers,
+            quiet=bool(self.args.disable_tqdm),
+        )
+        self.train_dataset = self.train_dataset and cache.precompute(self.train_dataset)
+        self.eval_dataset = self.eval_dataset and cache.precompute(self.eval_dataset)
+        self.data_collator = WorkerCollator(CachedPairCollator(processor))
+
+    def _wrap_model(self, model: Any, training: bool = True, dataloader: DataLoader | None = None) -> Any:
+        """Also wraps the model in `embedder`, inside DistributedDataParallel, which must see one forward pass a batch.
+        `self.model` stays the model that is saved and loaded."""
+        if model is not self.model or self.embedder is self.model:
+            return super()._wrap_model(model, training, dataloader)
+        if self._embedder_prepared and not training:
+            return self.embedder
+        self._embedder_prepared = True
+        return self.accelerator.prepare_model(self.embedder, evaluation_mode=not training)
 
     # The loss
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Towers -> embeddings -> those of all processes -> the loss of the whole batch, the same in every process."""
         outputs = model(**{name: value for name, value in inputs.items() if name != "keys"})
-        loss = self.contrast(gather(outputs.text_embeds), gather(outputs.audio_embeds))
+        loss = self.contrastive_loss(
+            all_gather_with_grad(outputs.text_embeds), all_gather_with_grad(outputs.audio_embeds)
+        )
         return (loss, outputs) if return_outputs else loss
 
-    def contrast(self, text: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
+    def contrastive_loss(self, text: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
         """The loss of n pairs, from their embeddings (n, dim) and (n, dim)."""
         model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         return LOSSES[model.config.loss_type](model.similarity(text, audio))
@@ -111,21 +144,23 @@ class KobzaTrainer(Trainer):
         loss = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):  # before the optimizer's step: the weights are still good
             raise TrainingError(
-                f"The loss is {loss.item()} at step {self.state.global_step + 1}: begin again in another --output_dir, "
+                f"The loss is {loss.item()} at step {self.state.global_step + 1}: start again in another --output_dir, "
                 "with a lower --learning_rate or without half precision."
             )
         return loss
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
-        if self.lr_scheduler is None and self.args.lr_decay_steps:
-            self.lr_scheduler = StepLR(optimizer or self.optimizer, self.args.lr_decay_steps, self.args.lr_decay)
+        optimizer = optimizer or self.optimizer
+        if self.lr_scheduler is None and self.args.lr_decay_steps and optimizer is not None:
+            scheduler: Any = StepLR(optimizer, self.args.lr_decay_steps, self.args.lr_decay)
+            self.lr_scheduler = scheduler  # Trainer's annotation names only the kind that it makes itself
             self._created_lr_scheduler = True
         return super().create_scheduler(num_training_steps, optimizer)
 
     def get_train_dataloader(self) -> DataLoader:
         if not isinstance(self.train_dataset, PairStream):
             return super().get_train_dataloader()
-        return DataLoader(  # not accelerate's, which would share out what the stream has shared out already
+        return DataLoader(  # not prepared by accelerate, which would divide among processes what the stream has divided
             self.train_dataset,
             batch_size=self.args.per_device_train_batch_size,
             collate_fn=self.data_collator,
@@ -133,71 +168,74 @@ class KobzaTrainer(Trainer):
             pin_memory=self.args.dataloader_pin_memory,
         )
 
-    # The figures
+    # The metrics
 
     def get_eval_dataloader(self, eval_dataset=None):
-        """The whole set: Trainer would drop the last, smaller batch of an evaluation as it does of an epoch."""
-        drop, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
+        """The whole set: Trainer would drop the last, smaller batch of an evaluation as it does in training."""
+        drop_last = self.args.dataloader_drop_last
+        self.args.dataloader_drop_last = False
         try:
             return super().get_eval_dataloader(eval_dataset)
         finally:
-            self.args.dataloader_drop_last = drop
+            self.args.dataloader_drop_last = drop_last
 
     @torch.no_grad()
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """No loss of a batch, but its vectors and keys: `figures` makes the loss from all of them."""
+        """A batch's embeddings and keys, without a loss: `retrieval_metrics` computes it from all of them."""
         inputs = dict(self._prepare_inputs(inputs))
         keys = [int.from_bytes(sha256(key.encode()).digest()[:7], "big") for key in inputs.pop("keys")]
         outputs = model(**inputs)
         return None, (outputs.text_embeds, outputs.audio_embeds), torch.tensor(keys, device=self.args.device)
 
-    def figures(self, prediction: EvalPrediction) -> dict[str, float]:
+    def retrieval_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         """`loss`, and R@1, R@5, R@10, MeanR, MedR, mAP10 of text -> music; of music -> text with `music_to_text_`.
 
         The loss is that of the whole set as one batch. A contrastive loss grows with the number of negatives, so a mean
-        over batches would depend on the batch size, the number of processes and the last batch's size, and early
+        over batches would depend on the batch size, the number of processes and the size of the last batch, and early
         stopping with it; this one depends on the weights alone. It is therefore higher than the training loss, whose
         batches are smaller.
         """
-        (text, audio), keys = prediction.predictions, prediction.label_ids
+        text, audio = prediction.predictions[0], prediction.predictions[1]
         device = self.accelerator.device
-        loss = self.contrast(torch.from_numpy(text).to(device), torch.from_numpy(audio).to(device)).item()
-        _, first, owner = np.unique(keys, return_index=True, return_inverse=True)
-        similarity = text @ audio[first].T  # (captions, recordings): a recording with several captions is there once
-        right = owner[:, None] == np.arange(len(first))
-        back = rank_metrics(ranks(similarity.T, right.T))
+        loss = self.contrastive_loss(torch.from_numpy(text).to(device), torch.from_numpy(audio).to(device)).item()
+        _, first, recording = np.unique(np.asarray(prediction.label_ids), return_index=True, return_inverse=True)
+        similarity = text @ audio[first].T  # (captions, recordings): a recording with several captions appears once
+        relevant = recording[:, None] == np.arange(len(first))
+        music_to_text = rank_metrics(ranks(similarity.T, relevant.T))
         return {
             "loss": loss,
-            **rank_metrics(ranks(similarity, right)),
-            **{f"music_to_text_{name}": value for name, value in back.items()},
+            **rank_metrics(ranks(similarity, relevant)),
+            **{f"music_to_text_{name}": value for name, value in music_to_text.items()},
         }
 
-    # What is read and written
+    # Saving and loading
 
-    def end_with(self, state: TrainerState) -> None:
-        """Take over the state of a run that had come to its end, and the weights it would have ended with."""
+    def restore_finished(self, state: TrainerState) -> None:
+        """Adopt the state of a run that had finished, and its best weights."""
         self.state = state
         self._load_best_model()
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """The run's own folder gets the published checkpoint (`Checkpoint.save`), any other the weights as they are."""
+        """The run's own folder gets the published checkpoint (`Checkpoint.save`), any other only the weights."""
         if output_dir is not None and output_dir != self.args.output_dir:
             super().save_model(output_dir, _internal_call)
         elif self.args.should_save:
             model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-            Checkpoint(model, self.processing_class).save(self.args.output_dir)
+            processor: Any = self.processing_class
+            Checkpoint(model, processor).save(str(self.args.output_dir))
 
-    def create_model_card(self, **kwargs) -> None:
-        """Nothing: `card.write_card` has written it from the run's figures; Trainer would put its own in its place."""
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: `card.write_card` has written the card, which Trainer would replace by its own."""
 
     def _save_checkpoint(self, model, trial):
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()  # each process writes its own random state
         if self.args.should_save:
-            (Path(self.args.output_dir) / f"{STEP_FOLDER}{self.state.global_step}" / WHOLE).touch()
+            folder = Path(str(self.args.output_dir), f"{CHECKPOINT_PREFIX}{self.state.global_step}")
+            (folder / COMPLETE_MARKER).touch()
 
 
-def last_state(folder: str | Path) -> Path | None:
-    """The latest state in a run's folder that was written to its end, whatever a kill left behind."""
-    states = [path.parent for path in Path(folder).glob(f"{STEP_FOLDER}*/{WHOLE}")]
-    return max(states, key=lambda path: int(path.name.removeprefix(STEP_FOLDER)), default=None)
+def last_checkpoint(folder: str | Path) -> Path | None:
+    """The latest training checkpoint of a run's folder that was written completely, even if the run was killed."""
+    complete = [path.parent for path in Path(folder).glob(f"{CHECKPOINT_PREFIX}*/{COMPLETE_MARKER}")]
+    return max(complete, key=lambda path: int(path.name.removeprefix(CHECKPOINT_PREFIX)), default=None)
