@@ -1,4 +1,4 @@
-"""Pairs that are tensors already, and a trainer on them: for tests that are about the training and not about sound."""
+"""Pairs of random tensors and a trainer on them, for tests of training that need no audio."""
 
 import numpy as np
 import torch
@@ -7,11 +7,11 @@ from tiny import TINY_AUDIO, TINY_TEXT, make_model
 from kobza.training.arguments import KobzaTrainingArguments
 from kobza.training.trainer import KobzaTrainer
 
-STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
-class Pairs(torch.utils.data.Dataset):
-    """n random pairs; items as `examples.PairDataset` makes them, but for what the processor does."""
+class TensorPairs(torch.utils.data.Dataset):
+    """n random pairs, as `dataset.PairDataset` and the processor make them."""
 
     def __init__(self, n: int, keys: list[str] | None = None):
         rng = np.random.default_rng(n)
@@ -31,14 +31,16 @@ def collate(items: list[dict]) -> dict:
     return {**batch, "attention_mask": torch.ones_like(batch["input_ids"]), "keys": [item["key"] for item in items]}
 
 
-def still_model(**fields):
+def model_without_dropout(**fields):
     """A tiny model without dropout: the same weights and batch give the same gradient."""
-    return make_model(text_config={**TINY_TEXT, **STILL}, audio_config={**TINY_AUDIO, **STILL}, **fields)
+    return make_model(text_config={**TINY_TEXT, **NO_DROPOUT}, audio_config={**TINY_AUDIO, **NO_DROPOUT}, **fields)
 
 
 def make_trainer(out, model=None, train=8, validation=6, callbacks=None, processor=None, **arguments) -> KobzaTrainer:
-    """A trainer whose sets are `Pairs` of these sizes, or those given; it saves nothing unless told to."""
+    """A trainer whose sets are `TensorPairs` of these sizes, or those given; it saves nothing by default."""
     arguments = {"save_strategy": "no", "load_best_model_at_end": False, "early_stopping_patience": 0, **arguments}
     args = KobzaTrainingArguments(output_dir=str(out), use_cpu=True, disable_tqdm=True, **arguments)
-    sets = [Pairs(part) if isinstance(part, int) else part for part in (train, validation)]
-    return KobzaTrainer(model or still_model(), args, processor, *sets, data_collator=collate, callbacks=callbacks)
+    sets = [TensorPairs(part) if isinstance(part, int) else part for part in (train, validation)]
+    return KobzaTrainer(
+        model or model_without_dropout(), args, processor, *sets, data_collator=collate, callbacks=callbacks
+    )

@@ -1,10 +1,10 @@
-"""One process of several, or the only one: trains a few steps and writes what came of it. See test_gathering.py."""
+"""One process of several, or the only one: trains a few steps and saves the result for test_distributed.py."""
 
 import sys
 from pathlib import Path
 
 import torch
-from pairs import make_trainer, still_model
+from pairs import make_trainer, model_without_dropout
 from recorded import losses, make_recordings, recorded_trainer
 from tiny import make_tokenizer
 from transformers import TrainerCallback
@@ -14,26 +14,27 @@ from kobza import KobzaFeatureExtractor, KobzaProcessor
 STEPS, BATCH = 3, 8
 
 
-class KeepGradients(TrainerCallback):
+class RecordGradients(TrainerCallback):
     def __init__(self, model):
-        self.model, self.kept = model, {}
+        self.model = model
+        self.gradients = {}
 
     def on_pre_optimizer_step(self, args, state, control, **kwargs):
-        if not self.kept:
+        if not self.gradients:
             named = self.model.named_parameters()
-            self.kept = {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
+            self.gradients = {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
 
 
 def train(out: str, loss: str, processes: int, **more) -> dict:
     """Three steps of SGD over the same 8 pairs a step, however many processes share them."""
-    model = still_model(loss_type=loss, temperature_learned=True)
-    keep = KeepGradients(model)
+    model = model_without_dropout(loss_type=loss, temperature_learned=True)
+    recorder = RecordGradients(model)
     trainer = make_trainer(
         out,
         model,
         train=2 * BATCH,
         validation=7,  # which 2 processes cannot share evenly
-        callbacks=[keep],
+        callbacks=[recorder],
         per_device_train_batch_size=BATCH // processes,
         per_device_eval_batch_size=2,
         max_steps=STEPS,
@@ -46,19 +47,19 @@ def train(out: str, loss: str, processes: int, **more) -> dict:
         **more,
     )
     trainer.train()
-    figures = trainer.evaluate()
+    metrics = trainer.evaluate()
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
-    figures = {name: value for name, value in figures.items() if "@" in name or "loss" in name or "Me" in name}
-    return {"gradients": keep.kept, "weights": model.state_dict(), "losses": losses, "figures": figures}
+    metrics = {name: value for name, value in metrics.items() if "@" in name or "loss" in name or "Me" in name}
+    return {"gradients": recorder.gradients, "weights": model.state_dict(), "losses": losses, "metrics": metrics}
 
 
-def train_known(out: str, processes: int, **cache) -> list[float]:
-    """The losses of a model of which three layers are frozen, on recordings that lie in `out`."""
-    own = Path(out, f"process-{torch.distributed.get_rank() if processes > 1 else 'only'}")
-    own.mkdir(exist_ok=True)
-    model = still_model(audio_extra_layers=1)
+def train_on_recordings(out: str, processes: int, **cache) -> list[float]:
+    """The losses of a model of which three layers are frozen, on the recordings in `out`."""
+    process_folder = Path(out, f"process-{torch.distributed.get_rank() if processes > 1 else 'only'}")
+    process_folder.mkdir(exist_ok=True)
+    model = model_without_dropout(audio_extra_layers=1)
     model.freeze_towers(1, 0)
-    processor = KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(own))
+    processor = KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(process_folder))
     recordings = make_recordings(Path(out), 11)
     return losses(
         recorded_trainer(out, model, processor, recordings, per_device_train_batch_size=4 // processes, **cache)
@@ -68,6 +69,6 @@ def train_known(out: str, processes: int, **cache) -> list[float]:
 if __name__ == "__main__":
     found = {loss: train(sys.argv[1], loss, processes=2) for loss in ("clip", "mulan", "siglip")}
     found["chunks"] = train(sys.argv[1], "clip", processes=2, gradient_cache_chunk=1)
-    found["known"] = train_known(sys.argv[1], 2, frozen_cache=f"{sys.argv[1]}/cache")
+    found["recordings"] = train_on_recordings(sys.argv[1], 2, frozen_cache=f"{sys.argv[1]}/cache")
     if torch.distributed.get_rank() == 0:
         torch.save(found, f"{sys.argv[1]}/found.pt")

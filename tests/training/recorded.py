@@ -1,4 +1,4 @@
-"""Recordings with captions, and a trainer on them: for tests of what a training reads from disk."""
+"""Recordings with captions and a trainer on them, for tests of training from files."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ WORDS = ("slow", "sad piano", "fast drums and bass", "a choir is with the organ"
 
 
 def make_recordings(folder, n: int) -> list[Recording]:
-    """Short ones, each of its own pitch; captions of several lengths, some of them the same."""
+    """Short recordings, each of another pitch; captions of several lengths, some of them equal."""
     noise, made = np.random.default_rng(0), []
     for k in range(n):
         seconds, path = 1.2 + 0.1 * k, folder / f"{k}.wav"
@@ -28,7 +28,7 @@ def make_recordings(folder, n: int) -> list[Recording]:
 
 
 def recorded_trainer(out, model, processor, recordings, validation=3, **arguments):
-    """All but the last `validation` recordings to train on; a few steps, each of whose losses is logged."""
+    """A trainer on all but the last `validation` recordings, for a few steps, logging the loss of each."""
     parts = recordings[:-validation], recordings[-validation:]
     train, evaluate = (PairDataset(part) for part in parts)
     arguments = {
@@ -45,24 +45,24 @@ def recorded_trainer(out, model, processor, recordings, validation=3, **argument
 
 
 def losses(trainer) -> list[float]:
-    """Of every step and every evaluation."""
+    """Train; the losses of all steps and evaluations."""
     trainer.train()
     return [row[name] for row in trainer.state.log_history for name in ("loss", "eval_loss") if name in row]
 
 
 def fill(folder: Path, seconds: float) -> int:
-    """Keep what a frozen AST makes of eight recordings, a file and `seconds` for each; how many were computed."""
+    """Cache a frozen AST's output for eight recordings, one file and `seconds` for each; how many were computed."""
     folder, model, computed = Path(folder), make_model(), []
     model.freeze_towers(1, 0)
     cache = FrozenFeatureCache(
         folder / "cache", model, KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(folder)), 1
     )
-    below = cache.audio.forward_frozen
+    forward_frozen = cache.audio.forward_frozen
 
     def slow(values):
         time.sleep(seconds)
         computed.append(len(values))
-        return below(values)
+        return forward_frozen(values)
 
     cache.audio.forward_frozen = slow
     cache.precompute(PairDataset(make_recordings(folder, 8)))

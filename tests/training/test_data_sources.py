@@ -1,4 +1,4 @@
-"""Where a run's pairs come from: one's own folder, MusicCaps, a stream; the pieces are `test_run.py`'s."""
+"""The sources of pairs: the user's own folder, MusicCaps, a stream; `test_run.py` covers synthetic pieces."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def ids_of(part):
     return (name for name in (f"video-{k}" for k in count()) if split_of(name) == part)
 
 
-# names that fall where they are needed: the hash of a name decides its part
+# the hash of a name decides its split; these cover all of them
 NAMES = sorted((f"{k}.flac" for k in range(60)), key=hash_fraction)[2::5]
 YTIDS = [ytid for part, n in (("train", 8), ("validation", 2), ("test", 2)) for ytid in islice(ids_of(part), n)]
 BROKEN = NAMES[5]
@@ -31,7 +31,7 @@ BROKEN = NAMES[5]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Twelve recordings of one's own, one of which cannot be decoded."""
+    """Twelve recordings, one of which cannot be decoded."""
     place = tmp_path_factory.mktemp("pairs")
     rows = []
     for k, (name, ytid) in enumerate(zip(NAMES, YTIDS, strict=True)):
@@ -70,7 +70,7 @@ def test_old_name_of_a_split_rule_works_and_is_announced(tmp_path, capsys):
     assert not capsys.readouterr().err
 
 
-def test_ones_own_pairs_train(own, tmp_path):
+def test_own_pairs_train(own, tmp_path):
     assert load_splits(DataArguments(data=str(own)))[1] == "own pairs"
     quick = ["--init", "tiny", "--per_device_train_batch_size", "4", "--max_steps", "2", "--use_cpu"]
     assert main(["model_1", "--data", str(own), *quick, "--output_dir", str(tmp_path)]) == 0
@@ -94,7 +94,7 @@ def test_a_stream_trains_and_resumes(own, tmp_path):
     assert main(command) == 0
     last = out / "checkpoint-6"
     unbroken = load_file(last / "model.safetensors")
-    shutil.rmtree(last)  # as if it had been killed before: 6 steps are more than an epoch of 11 pairs
+    shutil.rmtree(last)  # as if it had been killed earlier; 6 steps are more than an epoch of 11 pairs
     assert main(command) == 0
     resumed = load_file(last / "model.safetensors")
     assert all(torch.equal(value, resumed[name]) for name, value in unbroken.items())

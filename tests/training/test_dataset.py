@@ -48,7 +48,7 @@ def test_validation_is_the_first_window_and_the_caption(recordings):
     assert same(before, list(data))
 
 
-def test_a_training_window_is_a_piece_of_the_recording(recordings):
+def test_a_training_window_is_an_excerpt_of_the_recording(recordings):
     data = PairDataset(recordings, train=True)
     starts = []
     for epoch in range(6):
@@ -58,10 +58,10 @@ def test_a_training_window_is_a_piece_of_the_recording(recordings):
         places = [k for k in range(len(whole) - 160_000 + 1) if abs(whole[k] - window[0]) < 1e-7]
         starts += [k for k in places if np.array_equal(whole[k : k + 160_000], window)]
     assert len(starts) == 6 and len(set(starts)) == 6 and max(starts) - min(starts) > 30_000
-    assert np.array_equal(data[1]["audio"], load_audio(recordings[1].path))  # of a short one: all
+    assert np.array_equal(data[1]["audio"], load_audio(recordings[1].path))  # all of a short one
 
 
-def test_every_draw_is_a_function_of_seed_epoch_and_index(recordings):
+def test_randomness_depends_on_seed_epoch_and_index_only(recordings):
     def run(seed=0, epoch=2, workers=0, order=range(4)):
         data = PairDataset(recordings, text="mix", train=True, seed=seed, mixup=0.5)
         data.set_epoch(epoch)
@@ -76,7 +76,7 @@ def test_every_draw_is_a_function_of_seed_epoch_and_index(recordings):
     assert not same(once, run(epoch=3)) and not same(once, run(seed=1))
 
 
-def test_a_new_epoch_reaches_workers_that_live_on(recordings):
+def test_a_new_epoch_reaches_persistent_workers(recordings):
     data = PairDataset(recordings, text="mix", train=True)
     loader = DataLoader(data, batch_size=None, num_workers=2, persistent_workers=True)
     epochs = []
@@ -105,7 +105,7 @@ def test_text_is_the_caption_the_aspects_or_a_mix():
         PairDataset([], text="tags")
 
 
-def test_mixup_joins_sounds_and_texts(recordings):
+def test_mixup_joins_audio_and_texts(recordings):
     plain, mixed = (PairDataset(recordings, train=True, mixup=part) for part in (0.0, 1.0))
     for one, two in zip(plain, mixed, strict=True):
         assert two["text"].startswith(one["text"].rstrip(".") + ", and A sound of ")
@@ -125,7 +125,7 @@ def test_a_batch_is_a_models_input(recordings, tiny_processor):
         PairCollator(tiny_processor)(list(PairDataset(recordings, window_seconds=12.0)))
 
 
-def test_spec_augment_hides_a_band_and_a_stretch_of_training_pairs_only(recordings, tiny_processor):
+def test_spec_augment_masks_a_band_and_a_span_of_training_pairs_only(recordings, tiny_processor):
     collate, plain = PairCollator(tiny_processor, spec_augment=True), PairCollator(tiny_processor)
     validation = list(PairDataset(recordings))
     assert torch.equal(collate(validation)["input_values"], plain(validation)["input_values"])

@@ -1,4 +1,4 @@
-"""Two processes of four pairs each must be one process of eight: in loss, gradient, weights and figures."""
+"""Two processes of four pairs each must equal one process of eight in loss, gradients, weights and metrics."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranks import STEPS, train, train_known
+from ranks import STEPS, train, train_on_recordings
 from recorded import make_recordings
 
 HERE = Path(__file__).parent
@@ -28,22 +28,22 @@ def two_processes(tmp_path_factory):
 
 
 @pytest.mark.parametrize("loss", ["clip", "mulan", "siglip"])
-def test_two_times_four_is_one_times_eight(loss, two_processes, tmp_path):
-    check(two_processes[loss], train(str(tmp_path), loss, processes=1))
+def test_two_processes_equal_one_with_the_whole_batch(loss, two_processes, tmp_path):
+    assert_equal_runs(two_processes[loss], train(str(tmp_path), loss, processes=1))
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_chunks_of_a_batch_are_the_batch(processes, two_processes, tmp_path):
+def test_a_chunked_batch_equals_the_whole_batch(processes, two_processes, tmp_path):
     whole = train(str(tmp_path), "clip", processes=1)
     chunks = train(str(tmp_path), "clip", processes=1, gradient_cache_chunk=3)
-    check(chunks if processes == 1 else two_processes["chunks"], whole)
+    assert_equal_runs(chunks if processes == 1 else two_processes["chunks"], whole)
 
 
 def test_two_processes_fill_and_read_one_cache(two_processes, tmp_path):
-    assert two_processes["known"] == pytest.approx(train_known(str(tmp_path), 1), abs=1e-5)
+    assert two_processes["recordings"] == pytest.approx(train_on_recordings(str(tmp_path), 1), abs=1e-5)
 
 
-def check(two: dict, one: dict) -> None:
+def assert_equal_runs(two: dict, one: dict) -> None:
     assert two["losses"] == pytest.approx(one["losses"], abs=1e-5) and len(one["losses"]) == STEPS
     assert two["gradients"].keys() == one["gradients"].keys() and "logit_scale" in one["gradients"]
     for name, gradient in one["gradients"].items():
@@ -54,4 +54,4 @@ def check(two: dict, one: dict) -> None:
         torch.testing.assert_close(
             two["weights"][name], weight, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
         )
-    assert two["figures"] == pytest.approx(one["figures"], abs=1e-4)
+    assert two["metrics"] == pytest.approx(one["metrics"], abs=1e-4)

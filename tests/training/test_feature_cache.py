@@ -1,4 +1,4 @@
-"""Files of tensors: whole or not there, of one maker, and computed again when they are damaged."""
+"""Files of tensors: written atomically, of one fingerprint, and deleted when damaged, to be computed again."""
 
 import os
 import pickle
@@ -15,26 +15,26 @@ def rows(n: int, start: int = 0) -> dict:
     return {f"{k:03}": torch.full((k + 1, 4), float(k)) for k in range(start, start + n)}
 
 
-def filled(folder, maker="one") -> FeatureFiles:
-    files = FeatureFiles(folder, maker)
+def filled(folder, fingerprint="one") -> FeatureFiles:
+    files = FeatureFiles(folder, fingerprint)
     files.write(rows(3))
     files.write(rows(3, start=3))
     return files
 
 
-def test_what_is_written_is_there_for_the_next_and_for_workers(tmp_path):
+def test_written_tensors_are_read_by_later_runs_and_workers(tmp_path):
     before = filled(tmp_path)
     after = FeatureFiles(tmp_path, "one")
     after.scan(repair=True)
     for files in (before, after, pickle.loads(pickle.dumps(after))):
         assert all(torch.equal(files[key], row) for key, row in rows(6).items()) and "007" not in files
     batch = torch.arange(12.0).reshape(3, 4)
-    after.write({"a": batch[0], "b": batch[2]})  # rows of one memory
+    after.write({"a": batch[0], "b": batch[2]})  # rows of the same storage
     assert torch.equal(after["b"], batch[2])
     assert not list(tmp_path.rglob("*.part")) and len(list(tmp_path.rglob("*.safetensors"))) == 3
 
 
-def test_another_makers_tensors_are_not_seen(tmp_path):
+def test_tensors_of_another_fingerprint_are_not_read(tmp_path):
     filled(tmp_path)
     other = FeatureFiles(tmp_path, "two")
     other.scan(repair=True)
@@ -63,20 +63,20 @@ def of_another(path):
 
 
 @pytest.mark.parametrize(
-    ("harm", "note"),
+    ("damage", "reason"),
     [(cut_off, "cannot be read"), (empty, "cannot be read"), (flip, "is damaged"), (of_another, "by another model")],
 )
-def test_a_damaged_or_foreign_file_goes_with_a_note(harm, note, tmp_path, caplog):
+def test_a_damaged_or_foreign_file_is_deleted_with_a_warning(damage, reason, tmp_path, caplog):
     filled(tmp_path)
     path = sorted((tmp_path / "one").glob("*.safetensors"))[0]
-    harm(path)
+    damage(path)
     files = FeatureFiles(tmp_path, "one")
     files.scan(repair=True)
-    assert path.name in caplog.text and note in caplog.text and "computed again" in caplog.text
+    assert path.name in caplog.text and reason in caplog.text and "computed again" in caplog.text
     assert not path.exists() and sum(key in files for key in rows(6)) == 3
 
 
-def test_half_a_file_is_no_file_and_is_swept_up_when_its_writer_is_gone(tmp_path):
+def test_partial_files_are_ignored_and_old_ones_deleted(tmp_path):
     files = filled(tmp_path)
     old, new = files.folder / "a.1.part", files.folder / "b.2.part"
     for path in (old, new):
@@ -86,7 +86,7 @@ def test_half_a_file_is_no_file_and_is_swept_up_when_its_writer_is_gone(tmp_path
     assert not old.exists() and new.exists() and "000" in files
 
 
-def test_the_fingerprint_is_of_what_is_frozen_and_of_nothing_else():
+def test_the_fingerprint_depends_on_what_is_frozen_and_nothing_else():
     weights = make_model().state_dict()
 
     def of(split=audio_split, trainable=1, change=None, settings=1, **fields):

@@ -1,4 +1,4 @@
-"""Above(below(input)) is what the model computes, in every way a tower can be frozen; and below is frozen."""
+"""The split model equals the model for every choice of frozen layers, and the part before the split is frozen."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def inputs(n: int = 5) -> dict:
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 @pytest.mark.parametrize("trainable", [(0, 0), (1, 1), (2, 2), (0, 1), (1, 0), (-1, -1)])
 @pytest.mark.parametrize("extra", [0, 1])
-def test_above_of_below_is_the_model(extra, trainable, pooling, audio):
+def test_the_split_model_equals_the_model(extra, trainable, pooling, audio):
     extras = {"text_extra_layers": extra, "audio_extra_layers": extra if audio is AST else 0}
     model = make_model(audio_config=dict(audio), text_pooling=pooling, **extras)
     freeze_layers(model, *trainable)
@@ -46,7 +46,7 @@ def test_above_of_below_is_the_model(extra, trainable, pooling, audio):
             assert all(p in set(split.frozen.parameters()) for p in split.layers[: split.depth].parameters())
 
 
-def test_one_tower_may_go_through_whole():
+def test_one_tower_may_take_its_ordinary_input():
     model, batch = make_model(text_extra_layers=1), inputs()
     freeze_layers(model, 1, 0)
     whole, forward = model(**batch), FrozenSplitModel(model)
@@ -59,7 +59,7 @@ def test_one_tower_may_go_through_whole():
         torch.testing.assert_close(output.audio_embeds, whole.audio_embeds, atol=1e-6, rtol=0)
 
 
-def test_gradients_and_dropout_above_are_the_models_and_below_there_is_neither():
+def test_gradients_and_dropout_equal_the_models_and_frozen_layers_have_neither():
     model, batch = make_model(text_config={**TINY_TEXT, "hidden_dropout_prob": 0.3}, text_extra_layers=1), inputs()
     freeze_layers(model, 1, 1)
     model.train()
@@ -75,7 +75,7 @@ def test_gradients_and_dropout_above_are_the_models_and_below_there_is_neither()
         lambda: model(**batch),
         lambda: FrozenSplitModel(model)(text_frozen=tokens, attention_mask=batch["attention_mask"], audio_frozen=maps),
     ):
-        torch.manual_seed(0)  # what trains draws the same dropout, since the frozen layers draw none
+        torch.manual_seed(0)  # trainable layers draw the same dropout, because frozen layers draw none
         model.zero_grad()
         output = forward()
         model.similarity(output.text_embeds, output.audio_embeds).square().mean().backward()

@@ -1,10 +1,10 @@
-"""A batch in chunks must be the batch at once: in loss, gradient and dropout, and in memory a chunk."""
+"""A chunked batch equals the whole batch in loss, gradients and dropout, with the activations of one chunk in memory."""
 
 import weakref
 
 import pytest
 import torch
-from pairs import Pairs, collate, still_model
+from pairs import TensorPairs, collate, model_without_dropout
 from tiny import TINY_RESNET, TINY_TEXT, make_model
 
 from kobza.model.loss_kobza import LOSSES
@@ -12,7 +12,7 @@ from kobza.training.gradient_cache import ChunkedModel, check_chunks
 
 
 def batch(n: int) -> dict:
-    made = collate([Pairs(n)[i] for i in range(n)])
+    made = collate([TensorPairs(n)[i] for i in range(n)])
     del made["keys"]
     made["attention_mask"][::2, 4:] = 0
     return made
@@ -35,14 +35,16 @@ def assert_equal(found, expected):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("chunk", [1, 3, 8, 64])
 def test_gradients_are_those_of_the_whole_batch(chunk, loss):
-    model = still_model(loss_type=loss, temperature_learned=True, audio_extra_layers=1, text_pooling="mean").train()
+    model = model_without_dropout(
+        loss_type=loss, temperature_learned=True, audio_extra_layers=1, text_pooling="mean"
+    ).train()
     whole = gradients(model, model.forward, batch(8))
     assert_equal(gradients(model, ChunkedModel(model, chunk), batch(8)), whole)
     assert "logit_scale" in whole[1] and len(whole[1]) > 60
 
 
-def test_the_second_pass_drops_out_what_the_first_did():
-    """With dropout, chunks at once (so that the same is drawn) with all activations kept are the measure."""
+def test_the_second_pass_has_the_dropout_of_the_first():
+    """The reference: the same chunks, so that dropout is the same, with all activations kept."""
     model = make_model(text_config={**TINY_TEXT, "hidden_dropout_prob": 0.3}).train()
     inputs = batch(6)
 
@@ -58,11 +60,11 @@ def test_the_second_pass_drops_out_what_the_first_did():
         torch.manual_seed(len(found) // 2)
         found.append(gradients(model, forward, inputs))
     assert_equal(found[1], found[0])
-    assert abs(found[2][0] - found[0][0]) > 1e-4  # another seed: there is dropout
+    assert abs(found[2][0] - found[0][0]) > 1e-4  # another seed: dropout is on
 
 
 def test_one_chunk_is_in_memory_at_a_time():
-    model = still_model().train()
+    model = model_without_dropout().train()
     alive, most = [], {}
 
     def watch(how):
@@ -80,14 +82,14 @@ def test_one_chunk_is_in_memory_at_a_time():
     assert most == {"whole": 12, "chunks": 2}
 
 
-def test_without_gradients_there_are_no_chunks():
-    model = still_model()
+def test_without_gradients_the_batch_is_not_chunked():
+    model = model_without_dropout()
     with torch.no_grad():
         output = ChunkedModel(model, 2)(**batch(5))
     assert output.logits_per_text.shape == (5, 5)
 
 
-def test_a_batchnorm_that_trains_is_refused():
+def test_a_trainable_batchnorm_is_refused():
     model = make_model(audio_config=TINY_RESNET)
     with pytest.raises(ValueError, match=r"cannot be used while a ResNet trains, .*--audio_trainable_layers 0"):
         check_chunks(model, 4)

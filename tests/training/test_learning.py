@@ -1,4 +1,4 @@
-"""What takes minutes: that a trained model finds pieces it has not heard, and that a full-size one takes its steps."""
+"""Slow tests: a trained model finds unseen pieces, and a full-size one trains for ten steps."""
 
 import json
 
@@ -10,8 +10,8 @@ from kobza.training.run import main
 
 
 @pytest.mark.slow
-def test_model_1_at_full_size_takes_ten_steps(tmp_path):
-    """bert-base and AST-base, random: real shapes, without a download."""
+def test_model_1_trains_at_full_size(tmp_path):
+    """BERT-base and AST-base with random weights: real sizes, no download."""
     made = ["--synthetic", "--init", "random", "--pieces", "8", "--data", str(tmp_path / "pieces")]
     steps = ["--max_steps=10", "--per_device_train_batch_size=2", "--logging_strategy=steps", "--logging_steps=1"]
     assert (
@@ -37,13 +37,13 @@ def test_model_1_at_full_size_takes_ten_steps(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_trained_model_finds_pieces_it_has_not_heard(tmp_path):
-    """Tiny towers from nothing, 512 made pieces, ten epochs: the README's command, on 128 pieces kept for the test."""
+def test_a_trained_model_finds_unseen_pieces(tmp_path):
+    """Randomly initialised tiny towers, 512 synthetic pieces, ten epochs, as in the README; tested on 128 pieces."""
     made = ["--synthetic", "--pieces", "512", "--data", str(tmp_path / "pieces"), "--output_dir", str(tmp_path / "run")]
     whole = ["--text_trainable_layers=-1", "--audio_trainable_layers=-1", "--learning_rate=1e-3"]
     course = ["--text=mix", "--per_device_train_batch_size=32", "--num_train_epochs=10", "--early_stopping_patience=0"]
     assert main(["model_2", *made, *whole, *course]) == 0
-    figures = json.loads((tmp_path / "run" / "test_results.json").read_text())
+    metrics = json.loads((tmp_path / "run" / "test_results.json").read_text())
     for direction in ("", "music_to_text_"):  # guessing: 10 / 128 and 63.5
-        assert figures[f"test_{direction}R@10"] > 2 * 10 / 128
-        assert figures[f"test_{direction}MedR"] < 63.5 / 2
+        assert metrics[f"test_{direction}R@10"] > 2 * 10 / 128
+        assert metrics[f"test_{direction}MedR"] < 63.5 / 2

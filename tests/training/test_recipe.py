@@ -1,4 +1,4 @@
-"""Recipes by name and by path, over bases, under the command line; and what each of the thesis's models is."""
+"""Recipes by name and path, on top of bases, overridden by the command line; and the thesis's models."""
 
 import pytest
 
@@ -21,7 +21,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_thesiss_models_are_those_of_its_tables(name):
+def test_thesis_recipes_match_its_tables(name):
     _, model, data, args = parse_arguments([name])
     layers = model.text_trainable_layers, model.audio_trainable_layers
     extra = model.text_extra_layers or 0, model.audio_extra_layers or 0
@@ -30,7 +30,7 @@ def test_the_thesiss_models_are_those_of_its_tables(name):
     assert data.split == ("zero-shot" if name == "zero_shot" else "thesis")
 
 
-def test_mulans_models_are_those_of_its_paper():
+def test_mulan_recipes_match_the_paper():
     for name, tower, rate in (("mulan_m_ast", "ast", 4e-5), ("mulan_m_resnet50", "resnet", 5e-5)):
         _, model, _, args = parse_arguments([name])
         assert (model.audio_tower, model.loss_type, args.learning_rate) == (tower, "mulan", rate)
@@ -44,7 +44,7 @@ def test_all_recipes_are_there():
     assert set(recipe_names()) == {*TABLES, *others}
 
 
-def test_a_file_over_a_recipe_under_the_command_line(tmp_path):
+def test_the_command_line_overrides_a_file_that_overrides_its_base(tmp_path):
     (tmp_path / "mine.yaml").write_text("base: model_7\ntemperature: 1.5\nlearning_rate: 1e-4\nbf16: true\n")
     (tmp_path / "next.yml").write_text("base: mine.yaml\ntext_pooling: mean\n")
     name, model, _, args = parse_arguments(
@@ -66,7 +66,7 @@ def test_a_file_over_a_recipe_under_the_command_line(tmp_path):
         ("temperature: warm", "argument --temperature: invalid float value: 'warm'"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_one_sentence(text, sentence, tmp_path):
+def test_an_invalid_recipe_is_an_error_of_one_sentence(text, sentence, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(RecipeError, match="(?i)" + sentence.replace("[", r"\[").replace("?", r"\?")) as caught:
@@ -74,7 +74,7 @@ def test_a_file_that_is_no_recipe_is_one_sentence(text, sentence, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_the_old_name_of_a_setting_still_works_and_says_so(tmp_path, capsys):
+def test_the_old_name_of_a_setting_works_with_a_warning(tmp_path, capsys):
     (tmp_path / "old.yaml").write_text("base: model_1\ntowers: tiny\n")
     for arguments in (["model_1", "--towers", "tiny"], ["model_1", "--towers=tiny"], [str(tmp_path / "old.yaml")]):
         assert parse_arguments(arguments)[1].init == "tiny"
@@ -84,7 +84,7 @@ def test_the_old_name_of_a_setting_still_works_and_says_so(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_setting_before_the_recipe_is_one_sentence():
+def test_a_setting_before_the_recipe_is_an_error_of_one_sentence():
     with pytest.raises(RecipeError, match="recipe"):
         parse_arguments(["--temperature", "2.0"])
 
@@ -98,7 +98,7 @@ def test_a_setting_before_the_recipe_is_one_sentence():
         (["--report_to", "blackboard"], "--report_to blackboard needs a package that is not installed"),
     ],
 )
-def test_a_setting_that_is_none_is_one_sentence(arguments, sentence):
+def test_an_unknown_setting_is_an_error_of_one_sentence(arguments, sentence):
     with pytest.raises(RecipeError, match=sentence) as caught:
         parse_arguments(["model_1", *arguments])
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""A run that is killed and goes on must end with the weights of one that was not: every weight, to the last bit."""
+"""A killed and resumed run ends with exactly the weights of an uninterrupted one."""
 
 import json
 import os
@@ -17,7 +17,7 @@ TRAIN = Path(__file__).parents[2] / "train.py"
 
 
 def command(pieces, out):
-    """Everything that is drawn at random is on: crops, texts, masks, mixed pairs, dropout; states in mid-epoch, too."""
+    """All randomness is on: crops, texts, masks, mixup, dropout; checkpoints are also written in mid-epoch."""
     settings = {
         "pieces": 12,
         "data": pieces,
@@ -43,10 +43,10 @@ def command(pieces, out):
     return ["model_8", "--synthetic", *(f"--{name}={value}" for name, value in settings.items())]
 
 
-def test_killed_and_resumed_is_never_killed(tmp_path):
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     assert main(command(tmp_path / "pieces", tmp_path / "whole")) == 0
 
-    # another process, with as many threads, because sums of floats depend on how they are shared out
+    # another process with as many threads, because sums of floats depend on how they are divided among threads
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "CUDA_VISIBLE_DEVICES": ""}
     out = tmp_path / "killed"
     with (tmp_path / "log").open("w") as log:
@@ -58,7 +58,7 @@ def test_killed_and_resumed_is_never_killed(tmp_path):
         child.kill()
         child.wait()
     assert last_checkpoint(out) is not None, (tmp_path / "log").read_text()[-3000:]
-    assert not (out / "README.md").exists()  # it was in the middle of it
+    assert not (out / "README.md").exists()  # killed before its end
     began_at = last_checkpoint(out).name
     assert main(command(tmp_path / "pieces", out)) == 0
 

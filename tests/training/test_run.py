@@ -1,4 +1,4 @@
-"""Every recipe from its command to a checkpoint, on a few pieces and with tiny towers; and what a run leaves behind."""
+"""Every recipe from the command to the checkpoint, on a few pieces with tiny towers; and the files of a run."""
 
 import json
 import os
@@ -48,8 +48,8 @@ def test_every_recipe_trains_stops_early_and_saves(recipe, pieces, runs):
     assert all(np.isfinite(row["loss"]) for row in history if "loss" in row)
     checkpoint = Checkpoint.load(str(runs / recipe), "cpu")
     assert checkpoint.fingerprint and checkpoint.embed_text(["a slow piano"]).shape == (1, 128)
-    figures = json.loads((runs / recipe / "test_results.json").read_text())
-    assert {"test_R@1", "test_mAP10", "test_loss", "test_music_to_text_MedR"} <= figures.keys()
+    metrics = json.loads((runs / recipe / "test_results.json").read_text())
+    assert {"test_R@1", "test_mAP10", "test_loss", "test_music_to_text_MedR"} <= metrics.keys()
 
 
 ELSEWHERE = """
@@ -66,9 +66,9 @@ for folder in sys.argv[1:]:
 """
 
 
-def test_transformers_alone_loads_what_every_recipe_saved(runs, pieces, tmp_path):
+def test_transformers_alone_loads_every_recipes_checkpoint(runs, pieces, tmp_path):
     folders = sorted(str(runs / recipe) for recipe in recipe_names() if (runs / recipe / "config.json").is_file())
-    if not folders:  # this test alone
+    if not folders:  # when this test runs alone
         assert train("model_6", pieces, runs / "model_6") == 0
         folders = [str(runs / "model_6")]
     environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -79,7 +79,7 @@ def test_transformers_alone_loads_what_every_recipe_saved(runs, pieces, tmp_path
     assert len(re.findall(r"^SCORE -?\d", done.stdout, re.M)) == len(folders)
 
 
-def test_a_run_tells_what_it_did(pieces, tmp_path, capsys):
+def test_a_run_documents_itself(pieces, tmp_path, capsys):
     out = tmp_path / "my-run"
     assert train("model_2", pieces, out, "--text", "mix", "--spec_augment", "--mixup", "0.5", "--seed", "7") == 0
     card = (out / "README.md").read_text()
@@ -92,7 +92,7 @@ def test_a_run_tells_what_it_did(pieces, tmp_path, capsys):
     published = [path for path in out.iterdir() if path.is_file() and path.suffix in (".json", ".md")]
     assert not any(str(tmp_path) in path.read_text() for path in published)
 
-    # The same command again: the run had come to its end, so nothing is trained; with another setting, one sentence.
+    # The same command again: the run had finished, so nothing is trained; with another setting, an error.
     weights = (out / "model.safetensors").read_bytes()
     before = sorted(path.name for path in out.glob("checkpoint-*"))
     assert train("model_2", pieces, out, "--text", "mix", "--spec_augment", "--mixup", "0.5", "--seed", "7") == 0
@@ -113,14 +113,14 @@ def test_a_run_tells_what_it_did(pieces, tmp_path, capsys):
         (["model_6", "--data", "hub:someone/music"], "A stream is endless and has no epochs: give --max_steps"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(arguments, sentence, pieces, tmp_path, capsys):
+def test_invalid_arguments_are_an_error_of_one_sentence(arguments, sentence, pieces, tmp_path, capsys):
     more = [] if "--data" in arguments or "--synthetic" not in arguments else ["--data", pieces, "--pieces", "8"]
     assert main([*arguments, *more, "--output_dir", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert sentence in said and said.count("\n") == 1 and "Traceback" not in said
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1 and "Traceback" not in error
 
 
-def test_a_run_with_the_frozen_cache_keeps_it_for_the_next(pieces, tmp_path):
+def test_the_frozen_cache_is_reused_by_the_next_run(pieces, tmp_path):
     cache = ["--frozen_cache", str(tmp_path / "cache")]
     assert train("model_6", pieces, tmp_path / "one", *cache) == 0
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors")}
@@ -131,6 +131,6 @@ def test_a_run_with_the_frozen_cache_keeps_it_for_the_next(pieces, tmp_path):
 
 
 @pytest.mark.parametrize("setting", ["--text=mix", "--spec_augment", "--mixup=0.5"])
-def test_what_is_drawn_anew_in_each_epoch_cannot_be_kept(setting, pieces, tmp_path, capsys):
+def test_random_augmentation_is_refused_with_the_frozen_cache(setting, pieces, tmp_path, capsys):
     assert train("model_1", pieces, tmp_path, setting, "--frozen_cache", str(tmp_path / "cache")) == 1
     assert "every epoch must hold the same pairs: leave out --text, --spec_augment and" in capsys.readouterr().err

@@ -99,7 +99,7 @@ def test_processes_and_workers_share_without_duplicates(shards, monkeypatch, wor
     assert sorted(seen) == list(range(COUNT))
 
 
-def test_training_goes_on_for_ever_in_new_orders(shards):
+def test_training_is_endless_in_new_orders(shards):
     stream = PairStream(shards, train=True, text="mix", seed=1)
     items = list(itertools.islice(stream, 3 * COUNT))
     epochs = [sorted(item["key"] for item in items[k : k + COUNT]) for k in range(0, 3 * COUNT, COUNT)]
@@ -116,7 +116,7 @@ def test_training_goes_on_for_ever_in_new_orders(shards):
     ]
 
 
-def test_what_is_broken_is_named_and_passed_over(tmp_path, shards, caplog):
+def test_broken_examples_are_logged_and_skipped(tmp_path, shards, caplog):
     bad = tmp_path / "bad.tar"
     sound = write(tmp_path / "x.flac", tone(300, 0.5)).read_bytes()
     with tarfile.open(bad, "w") as tar:

@@ -1,11 +1,11 @@
-"""The trainer on pairs that are tensors: its loss, its figures, what stops it, and flags that change nothing."""
+"""The trainer on random tensors: loss, metrics, stopping, and flags of Trainer that change nothing."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from pairs import Pairs, collate, make_trainer, still_model
+from pairs import TensorPairs, collate, make_trainer, model_without_dropout
 from safetensors.torch import load_file
 
 from kobza.evaluation.metrics import retrieval_metrics
@@ -21,43 +21,43 @@ def embed(model, pairs):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_figures_are_of_the_whole_set_whatever_the_batch(loss, tmp_path):
-    model, pairs = still_model(loss_type=loss), Pairs(7)
+def test_metrics_are_of_the_whole_set_whatever_the_batch(loss, tmp_path):
+    model, pairs = model_without_dropout(loss_type=loss), TensorPairs(7)
     found = []
     for batch in (2, 3, 16):  # 7 pairs leave a last batch of 1, 1 and 7
         trainer = make_trainer(
             tmp_path, model, validation=pairs, per_device_eval_batch_size=batch, per_device_train_batch_size=4
         )
-        figures = trainer.evaluate()
-        found.append({name: value for name, value in figures.items() if "@" in name or name == "eval_loss"})
+        metrics = trainer.evaluate()
+        found.append({name: value for name, value in metrics.items() if "@" in name or name == "eval_loss"})
     assert all(other == pytest.approx(found[0], abs=1e-5) for other in found)
     output = embed(model.eval(), pairs)
     expected = LOSSES[loss](model.similarity(output.text_embeds, output.audio_embeds)).item()
     assert found[0]["eval_loss"] == pytest.approx(expected, abs=1e-5)
     there = retrieval_metrics(output.logits_per_text.numpy())
     back = retrieval_metrics(output.logits_per_audio.numpy())
-    assert figures["eval_MeanR"] == there["MeanR"] and figures["eval_music_to_text_MeanR"] == back["MeanR"]
-    assert figures["eval_mAP10"] == pytest.approx(there["mAP10"]) and figures["eval_R@1"] == there["R@1"]
+    assert metrics["eval_MeanR"] == there["MeanR"] and metrics["eval_music_to_text_MeanR"] == back["MeanR"]
+    assert metrics["eval_mAP10"] == pytest.approx(there["mAP10"]) and metrics["eval_R@1"] == there["R@1"]
 
 
 def test_two_captions_of_a_recording_are_both_right(tmp_path):
-    pairs = Pairs(6, keys=["a", "b", "a", "c", "b", "c"])
+    pairs = TensorPairs(6, keys=["a", "b", "a", "c", "b", "c"])
     for first, second in ((0, 2), (1, 4), (3, 5)):
         pairs.values[second] = pairs.values[first]
-    model = still_model()
-    figures = make_trainer(tmp_path, model, validation=pairs).evaluate()
+    model = model_without_dropout()
+    metrics = make_trainer(tmp_path, model, validation=pairs).evaluate()
     output = embed(model.eval(), pairs)
     similarity = (output.text_embeds @ output.audio_embeds[[0, 1, 3]].T).numpy()  # of 6 captions and 3 recordings
     owner = [0, 1, 0, 2, 1, 2]
     wrong_above = [(row > row[right]).sum() for row, right in zip(similarity, owner, strict=True)]
-    assert figures["eval_MeanR"] == pytest.approx(np.mean(wrong_above))
-    assert figures["eval_R@5"] == figures["eval_music_to_text_R@5"] == 1.0
+    assert metrics["eval_MeanR"] == pytest.approx(np.mean(wrong_above))
+    assert metrics["eval_R@5"] == metrics["eval_music_to_text_R@5"] == 1.0
 
 
-def test_a_loss_that_is_no_number_stops_before_it_does_harm(tmp_path):
-    train = Pairs(8)
+def test_a_nan_loss_stops_training_before_the_weights_change(tmp_path):
+    train = TensorPairs(8)
     train.values[5, 100, 7] = math.nan
-    model = still_model()
+    model = model_without_dropout()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     trainer = make_trainer(tmp_path, model, train=train, per_device_train_batch_size=8, max_steps=2)
     with pytest.raises(TrainingError, match=r"The loss is nan at step 1: .* lower --learning_rate"):
@@ -65,12 +65,12 @@ def test_a_loss_that_is_no_number_stops_before_it_does_harm(tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_the_last_smaller_batch_of_an_epoch_is_left_out(tmp_path):
+def test_the_last_smaller_batch_of_an_epoch_is_skipped(tmp_path):
     trainer = make_trainer(tmp_path, train=7, per_device_train_batch_size=3)
     assert [len(batch["keys"]) for batch in trainer.get_train_dataloader()] == [3, 3]
 
 
-def test_mulans_learning_rate_falls_in_steps(tmp_path):
+def test_mulans_learning_rate_decays_in_steps(tmp_path):
     trainer = make_trainer(
         tmp_path,
         per_device_train_batch_size=4,
@@ -87,9 +87,9 @@ def test_mulans_learning_rate_falls_in_steps(tmp_path):
     assert rates == pytest.approx([1e-3] * 3 + [0.9e-3] * 3 + [0.81e-3])
 
 
-def test_the_best_weights_come_back_every_one(tmp_path, tiny_processor):
-    """A rate so high that the first evaluation is the best; Trainer would lose an AST's weights without a word."""
-    model = still_model()
+def test_all_best_weights_are_restored(tmp_path, tiny_processor):
+    """The rate is so high that the first evaluation is the best; Trainer alone would silently lose an AST's weights."""
+    model = model_without_dropout()
     trainer = make_trainer(
         tmp_path,
         model,
@@ -115,7 +115,7 @@ def test_the_best_weights_come_back_every_one(tmp_path, tiny_processor):
     assert list(tmp_path.rglob("events.out.tfevents.*"))
 
 
-def test_a_state_that_was_not_written_to_its_end_is_no_state(tmp_path):
+def test_an_incomplete_checkpoint_is_ignored(tmp_path):
     for step in (2, 9, 10):
         (tmp_path / f"checkpoint-{step}").mkdir()
     assert last_checkpoint(tmp_path) is None

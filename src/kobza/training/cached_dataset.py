@@ -126,7 +126,7 @@ class FrozenFeatureCache:
             extraction = processor.feature_extractor.to_dict()
             self.audio_files = FeatureFiles(folder, fingerprint(self.audio, features=extraction))
 
-    def precompute(self, pairs: Dataset) -> CachedPairDataset:
+    def precompute(self, pairs: object) -> CachedPairDataset:
         """Compute what is missing, divided among all processes, and return the pairs that read it.
 
         Raises:

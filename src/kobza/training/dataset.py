@@ -138,7 +138,7 @@ class PairDataset(PairMaker, Dataset):
 
 
 def mix_audio(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
-    """`share` of one recording and the rest of another, which is scaled to the first one's RMS, and cut or looped to fit."""
+    """`share` of one recording plus the rest of another, scaled to the first one's RMS and cut or looped to fit."""
     two = np.resize(two, len(one)) * (np.sqrt(np.mean(one**2)) / max(float(np.sqrt(np.mean(two**2))), 1e-6))
     return (share * one + (1 - share) * two).clip(-1, 1).astype(np.float32)
 

@@ -147,7 +147,8 @@ class FrozenSplitModel(nn.Module):
         if text_frozen is None:
             text = self.model.get_text_features(input_ids, attention_mask, token_type_ids).pooler_output
         else:
-            text = self.text.forward_trainable(text_frozen, attention_mask)
+            mask = text_frozen.new_ones(text_frozen.shape[:2]) if attention_mask is None else attention_mask
+            text = self.text.forward_trainable(text_frozen, mask)
         if audio_frozen is None:
             audio = self.model.get_audio_features(input_values).pooler_output
         else:

@@ -12,6 +12,7 @@ import difflib
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
 from transformers import HfArgumentParser
@@ -22,8 +23,15 @@ from kobza.training.arguments import DataArguments, KobzaTrainingArguments, Mode
 
 RECIPES = Path(__file__).with_name("recipes")
 ARGUMENT_CLASSES = (ModelArguments, DataArguments, KobzaTrainingArguments)
-SETTINGS = tuple(field.name for kind in ARGUMENT_CLASSES for field in dataclasses.fields(kind) if field.init)
 RENAMED = {"towers": "init"}  # settings of version 0.1; the old name works until 0.3
+
+
+def _field_names(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind) if field.init]
+
+
+SETTINGS = tuple(name for kind in ARGUMENT_CLASSES for name in _field_names(kind))
+Arguments = TypeVar("Arguments")
 
 
 class RecipeError(KobzaError):
@@ -95,8 +103,9 @@ def parse_arguments(argv: list[str]) -> tuple[str, ModelArguments, DataArguments
     Raises:
         RecipeError: as `load_recipe`, or an argument that is no setting or of the wrong type.
     """
+    classes: Any = ARGUMENT_CLASSES  # the parser's annotation is a NewType that no class has
     parser = _Parser(
-        ARGUMENT_CLASSES,
+        classes,
         prog="train.py",
         description="Train a model from a recipe.",
         epilog=f"Recipes: {', '.join(recipe_names())}; or the path of a .yaml file.",
@@ -118,15 +127,19 @@ def parse_arguments(argv: list[str]) -> tuple[str, ModelArguments, DataArguments
         raise RecipeError(f"There is no setting {unknown[0]!r}: {_did_you_mean(option, SETTINGS)}")
     values = vars(namespace)
     try:
-        made = [
-            kind(**{f.name: values[f.name] for f in dataclasses.fields(kind) if f.init}) for kind in ARGUMENT_CLASSES
-        ]
+        model_args = _instance(ModelArguments, values)
+        data_args = _instance(DataArguments, values)
+        args = _instance(KobzaTrainingArguments, values)
     except (ValueError, ImportError) as error:  # TrainingArguments checks combinations of settings
         raise RecipeError(" ".join(str(error).split())) from error
-    for tracker in made[-1].report_to:
+    for tracker in args.report_to or ():
         if find_spec(tracker) is None:
             raise RecipeError(f"--report_to {tracker} needs a package that is not installed: pip install {tracker}")
-    return stem, *made
+    return stem, model_args, data_args, args
+
+
+def _instance(kind: type[Arguments], values: dict[str, Any]) -> Arguments:
+    return kind(**{name: values[name] for name in _field_names(kind)})
 
 
 def _text(value):

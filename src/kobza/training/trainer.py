@@ -195,7 +195,8 @@ class KobzaTrainer(Trainer):
         stopping with it; this one depends on the weights alone. It is therefore higher than the training loss, whose
         batches are smaller.
         """
-        text, audio = prediction.predictions[0], prediction.predictions[1]
+        embeds: Any = prediction.predictions  # two arrays, where the annotation says one
+        text, audio = embeds
         device = self.accelerator.device
         loss = self.contrastive_loss(torch.from_numpy(text).to(device), torch.from_numpy(audio).to(device)).item()
         _, first, recording = np.unique(np.asarray(prediction.label_ids), return_index=True, return_inverse=True)
