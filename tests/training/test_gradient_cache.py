@@ -1,4 +1,4 @@
-"""A chunked batch equals the whole batch in loss, gradients and dropout, with the activations of one chunk in memory."""
+"""A chunked batch equals the whole batch in loss, gradients and dropout, and has one chunk of activations in memory."""
 
 import weakref
 

@@ -34,7 +34,7 @@ def write_text(recording: Recording, text: str, rng: np.random.Generator | None)
             subset of the aspects in random order. A recording without one of them gets the other.
         rng: None for validation, which always takes the caption.
 
-    >>> write_text(Recording(Path("a.flac"), "a.flac", caption="Sad song.", aspects=("slow", "piano")), "aspects", None)
+    >>> write_text(Recording("a.flac", "a.flac", caption="Sad song.", aspects=("slow", "piano")), "aspects", None)
     'Sad song.'
     """
     aspects = recording.aspects or ()
