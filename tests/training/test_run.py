@@ -89,6 +89,8 @@ def test_a_run_documents_itself(pieces, tmp_path, capsys):
     assert (out / "curves.png").stat().st_size > 5000
     split = json.loads((out / "split.json").read_text())
     assert [len(split["splits"][name]) for name in ("train", "validation", "test")] == [8, 2, 2]
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["model"]["towers"] == "tiny"  # the name of --init in the files of 0.1.0, whose runs can be resumed
     published = [path for path in out.iterdir() if path.is_file() and path.suffix in (".json", ".md")]
     assert not any(str(tmp_path) in path.read_text() for path in published)
 
