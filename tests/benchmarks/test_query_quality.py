@@ -13,7 +13,7 @@ from kobza.benchmarks.query_quality import (
     pieces_with_instrument,
     playlist_smoothness,
 )
-from kobza.library.calibration import spread_of
+from kobza.library.calibration import calibrate
 from kobza.synth.album import random_pieces
 
 
@@ -29,8 +29,8 @@ def few(mini):
 
 
 def test_minus_works_where_the_plain_query_and_a_sentence_fail(mini, few):
-    composed = composition_quality(*few, mini, spread_of(mini))
-    sentence = composition_quality(*few, mini, spread_of(mini), "{} without {}")
+    composed = composition_quality(*few, mini, calibrate(mini))
+    sentence = composition_quality(*few, mini, calibrate(mini), "{} without {}")
     assert composed.cases == sentence.cases >= 3
     assert composed.success > sentence.success
     assert composed.unwanted[1] < 0.5 * composed.unwanted[0] and composed.wanted[1] > composed.wanted[0] - 0.15
@@ -39,8 +39,8 @@ def test_minus_works_where_the_plain_query_and_a_sentence_fail(mini, few):
 def test_unrelated_sentences_match_less_often(mini, few):
     pieces, tracks = few
     present = [word for word, has_it in pieces_with_instrument(pieces).items() if has_it.any()]
-    unrelated, _ = match_fractions(list(UNRELATED_SENTENCES), tracks, mini, spread_of(mini))
-    known, _ = match_fractions(present, tracks, mini, spread_of(mini))
+    unrelated, _ = match_fractions(list(UNRELATED_SENTENCES), tracks, mini, calibrate(mini))
+    known, _ = match_fractions(present, tracks, mini, calibrate(mini))
     assert unrelated + 0.1 < known
 
 
@@ -64,7 +64,7 @@ def test_unwanted_instruments_drop_and_most_wanted_ones_stay(mini, seed):
     pieces = random_pieces(300, seed)
     tracks = embed_pieces(pieces, mini)
     assert np.allclose(np.linalg.norm(tracks, axis=1), 1, atol=1e-5)
-    composed = composition_quality(pieces, tracks, mini, spread_of(mini))
+    composed = composition_quality(pieces, tracks, mini, calibrate(mini))
     assert composed.cases >= 30 and composed.success >= 0.5
     assert composed.unwanted[1] < 0.4 * composed.unwanted[0]
     assert composed.wanted[1] > 0.65 * composed.wanted[0]

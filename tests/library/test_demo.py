@@ -6,8 +6,8 @@ from recordings import ToneEar
 
 from kobza.audio import load_audio, windows
 from kobza.cli import main
+from kobza.embedding.embedder import normalized_mean
 from kobza.library.demo import default_demo_folder, run_demo
-from kobza.library.records import normalised_mean
 from kobza.synth.album import DEMO_QUERIES, album, write_album
 
 
@@ -22,7 +22,7 @@ class KnowingEar(ToneEar):
         (query,) = [query for query in DEMO_QUERIES if query.text == texts[0]]
         piece = next(piece for piece in some_pieces() if query.matches(piece))
         heard = self.embed_windows([w for _, w in windows([load_audio(self.folder / "album" / f"{piece.name}.flac")])])
-        return self.sign * normalised_mean(heard)[None]
+        return self.sign * normalized_mean(heard)[None]
 
 
 def some_pieces():
@@ -70,11 +70,11 @@ def test_counts_what_is_right_and_runs_again(folder, monkeypatch, capsys):
 
 
 def test_with_a_real_checkpoint(folder, tiny_checkpoint):
-    answers = run_demo(folder, model=tiny_checkpoint)
+    answers = run_demo(folder, embedder=tiny_checkpoint)
     assert [answer.query for answer in answers] == DEMO_QUERIES
     for answer in answers:
         assert [hit.score for hit, _ in answer.best] == sorted((hit.score for hit, _ in answer.best), reverse=True)
-        assert answer.right == answer.query.matches(answer.best[0][1])
+        assert answer.correct == answer.query.matches(answer.best[0][1])
         assert all(np.isfinite(hit.score) and piece.title == hit.track.title for hit, piece in answer.best)
     assert len(list((folder / "album").glob("*.flac"))) == len(some_pieces())
 

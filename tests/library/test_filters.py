@@ -1,4 +1,4 @@
-"""Filters: what people write, what it means, and that SQL means the same."""
+"""Filters: their syntax, what they select, and that SQL selects the same."""
 
 import datetime
 import itertools
@@ -9,8 +9,8 @@ import sqlite3
 import pytest
 
 from kobza.library import Track
-from kobza.library.filters.parser import DEEPEST, FilterError, parse_filter
-from kobza.library.filters.tree import And, Compare, In, Not, Or, fold, matches, to_sql
+from kobza.library.filters.parser import MAX_DEPTH, FilterError, parse_filter
+from kobza.library.filters.tree import And, Compare, In, Not, Or, matches, normalize_text, to_sql
 
 
 def moment(*parts: int) -> float:
@@ -44,7 +44,7 @@ def moment(*parts: int) -> float:
         ),
     ],
 )
-def test_what_is_written_is_what_is_meant(text, tree):
+def test_parsing(text, tree):
     assert parse_filter(text) == tree
 
 
@@ -52,32 +52,32 @@ def test_what_is_written_is_what_is_meant(text, tree):
     ("text", "where", "why"),
     [
         ("", "", "The filter is empty"),
-        ("year", "at its end", "year is followed by one of: = != < <= > >= in"),
-        ("year >=", "at its end", "a value for year is missing"),
-        ("year >= soon", '"soon" (character 9)', "a year, like 1980"),
-        ("year >= 1980.5", '"1980.5" (character 9)', "a year, like 1980"),
+        ("year", "at the end", "year must be followed by one of: = != < <= > >= in"),
+        ("year >=", "at the end", "a value for year is missing"),
+        ("year >= soon", '"soon" (character 9)', "a year, such as 1980"),
+        ("year >= 1980.5", '"1980.5" (character 9)', "a year, such as 1980"),
         ("year == 1980", '"==" (character 6)', "one of: = != <"),
         ("mood = sad", '"mood" (character 1)', "one of genre, artist, album, title, year, duration, added, path"),
-        ("genre = hip hop", '"hop" (character 13)', "stands in quotes"),
+        ("genre = hip hop", '"hop" (character 13)', "needs quotes"),
         ("genre < jazz", '"<" (character 7)', "one of: = != in"),
         ("genre under jazz", '"under" (character 7)', "one of: = != in"),
-        ("year not > 1980", '">" (character 10)', "followed by"),
+        ("year not > 1980", '">" (character 10)', "must be followed by"),
         ("genre in jazz", '"jazz" (character 10)', "list in brackets"),
         ("genre in ()", '")" (character 11)', "a value for genre is missing"),
-        ("genre in (jazz, blues", "at its end", "closing bracket"),
-        ("(year = 1980", "at its end", "closing bracket"),
+        ("genre in (jazz, blues", "at the end", "closing bracket"),
+        ("(year = 1980", "at the end", "closing bracket"),
         ("year = 1980)", '")" (character 12)', '"and" or "or"'),
-        ("year = 1980 and", "at its end", "a condition begins with"),
+        ("year = 1980 and", "at the end", "a condition starts with"),
         ('artist = "Ann', '""Ann" (character 10)', "quotation mark is not closed"),
-        ("added > 2024-02-30", '"2024-02-30" (character 9)', "a date, like 2024-05-01"),
-        ("duration > nan", '"nan"', "seconds, like 180"),
+        ("added > 2024-02-30", '"2024-02-30" (character 9)', "a date, such as 2024-05-01"),
+        ("duration > nan", '"nan"', "seconds, such as 180"),
         ("title = in", '"in" (character 9)', "in quotes it may be anything"),
-        ("(" * 9999, f"(character {DEEPEST + 1})", "levels of brackets"),
+        ("(" * 9999, f"(character {MAX_DEPTH + 1})", "levels of brackets"),
         ("not " * 9999, "", "levels of brackets"),
         ("year in (" + "1," * 20000 + "1)", "", "more than 10000 values"),
     ],
 )
-def test_what_cannot_be_understood_is_shown(text, where, why):
+def test_syntax_errors_are_located(text, where, why):
     with pytest.raises(FilterError) as error:
         parse_filter(text)
     assert where in str(error.value) and why in str(error.value) and str(error.value).endswith(".")
@@ -106,7 +106,7 @@ CONDITIONS = [
 
 @pytest.fixture
 def select(tmp_path):
-    """Which of `TRACKS` a tree finds in a library, by their place."""
+    """Which of `TRACKS` a tree finds in a library, by their path."""
     import numpy as np
 
     from kobza.library import Rev, open_store
@@ -127,7 +127,7 @@ def passing(tree) -> set[str]:
     return {track.path for track in TRACKS if matches(tree, track)}
 
 
-def test_meaning():
+def test_what_filters_select():
     def found(text: str) -> str:
         return "".join(str(i) for i, track in enumerate(TRACKS) if matches(parse_filter(text), track))
 
@@ -139,7 +139,7 @@ def test_meaning():
     assert found("artist = ann and (genre = '' or year = 2030)") == "14"
 
 
-def test_sql_means_the_same(select):
+def test_sql_selects_the_same_tracks(select):
     trees = [parse_filter(text) for text in CONDITIONS]
     for text, tree in zip(CONDITIONS, trees, strict=True):
         assert select(tree) == passing(tree), text
@@ -159,7 +159,7 @@ def test_sql_means_the_same(select):
         assert select(tree) == passing(tree), tree
 
 
-def test_values_are_never_text_of_the_statement():
+def test_values_are_never_part_of_the_sql_text():
     tree = Or(tuple(Compare(field, "eq", "x' OR 1=1 --") for field in ("genre", "title", "path")))
     sql, values = to_sql(tree)
     assert "1=1" not in sql and sql.count("?") == len(values) == 3
@@ -170,18 +170,18 @@ def test_long_filters(select):
     assert select(long) == passing(long)
     listed = In("genre", (*map(str, range(9000)), "JAZZ"))
     assert select(listed) == passing(listed)
-    deep = parse_filter("(" * (DEEPEST - 1) + "genre = jazz" + ")" * (DEEPEST - 1))
+    deep = parse_filter("(" * (MAX_DEPTH - 1) + "genre = jazz" + ")" * (MAX_DEPTH - 1))
     assert select(deep) == passing(deep)
 
 
-def test_fold_is_caseless_in_every_alphabet():
+def test_normalize_text_ignores_case_in_every_alphabet():
     for one, other in [("Ä", "a\N{COMBINING DIAERESIS}"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ẞ", "ss"), ("Ї", "ї"), ("ﬁ", "FI")]:
-        assert fold(one) == fold(other)
-    assert fold("е") != fold("e")  # Cyrillic and Latin
-    sqlite3.connect(":memory:").execute("SELECT ?", (fold("\udcff"),))  # what is no text is still storable
+        assert normalize_text(one) == normalize_text(other)
+    assert normalize_text("е") != normalize_text("e")  # Cyrillic and Latin
+    sqlite3.connect(":memory:").execute("SELECT ?", (normalize_text("\udcff"),))  # not valid UTF-8, and still storable
 
 
-def test_grammar_in_the_wild():
+def test_all_pairs_of_conditions():
     for left, word, right in itertools.product(CONDITIONS, ("and", "OR"), CONDITIONS):
         tree = parse_filter(f"{left} {word} ({right})")
         one, two = parse_filter(left), parse_filter(right)

@@ -41,7 +41,7 @@ def test_ranks_equal_exact_search_in_numpy(library, tmp_path):
     stored = [(track.path, starts, vectors) for track, _, starts, vectors in library.store.scan()]
     means = np.stack([vectors.mean(0) / np.linalg.norm(vectors.mean(0)) for _, _, vectors in stored])
     for hertz in (100, 440, 1500, 3000):
-        query = library.model.embed_text([f"tone {hertz}"])[0]
+        query = library.embedder.embed_text([f"tone {hertz}"])[0]
         scores = means @ query
         order = np.argsort(-scores)
         hits = library.search(f"tone {hertz}", k=12)
@@ -52,7 +52,7 @@ def test_ranks_equal_exact_search_in_numpy(library, tmp_path):
             assert hit.moment == starts[int(np.argmax(vectors @ query))]
 
 
-def test_a_track_is_the_normalised_mean_of_its_windows(library, tmp_path):
+def test_a_track_is_the_normalized_mean_of_its_windows(library, tmp_path):
     samples = np.concatenate([tone(300, 10), tone(2000, 10), tone(300, 4)])
     path = write(tmp_path / "a.flac", samples)
     library.add(path)
@@ -60,7 +60,7 @@ def test_a_track_is_the_normalised_mean_of_its_windows(library, tmp_path):
     expected = ToneEar().embed_windows([samples[:160_000], samples[160_000:320_000], samples[320_000:]])
     assert starts == [0, 10, 20]
     np.testing.assert_allclose(vectors, expected, atol=1e-3)
-    query = library.model.embed_text(["tone 300"])[0]
+    query = library.embedder.embed_text(["tone 300"])[0]
     mean = expected.mean(0)
     assert library.search("tone 300")[0].score == pytest.approx(float(mean @ query / np.linalg.norm(mean)), abs=1e-3)
 
@@ -158,8 +158,8 @@ def test_questions_that_cannot_be_answered(library, music):
 def test_no_more_windows_are_held_than_a_batch_and_a_queue(library, tmp_path, monkeypatch):
     """A long recording is embedded as it is decoded, in whole batches."""
     write(tmp_path / "long.flac", tone(300, 1200, level=0.1))
-    sizes, real = [], library.model.embed_windows
-    monkeypatch.setattr(library.model, "embed_windows", lambda w: sizes.append(len(w)) or real(w))
+    sizes, real = [], library.embedder.embed_windows
+    monkeypatch.setattr(library.embedder, "embed_windows", lambda w: sizes.append(len(w)) or real(w))
     library.add(tmp_path / "long.flac")
     assert sizes == [16] * 7 + [8]
 
@@ -183,8 +183,8 @@ def test_a_long_recording_takes_little_more_memory(tmp_path, minutes):
 def test_batches_are_filled_across_files(library, tmp_path, monkeypatch):
     for i in range(20):
         write(tmp_path / "m" / f"{i}.flac", tone(100 + 50 * i, 2))
-    sizes, real = [], library.model.embed_windows
-    monkeypatch.setattr(library.model, "embed_windows", lambda w: sizes.append(len(w)) or real(w))
+    sizes, real = [], library.embedder.embed_windows
+    monkeypatch.setattr(library.embedder, "embed_windows", lambda w: sizes.append(len(w)) or real(w))
     assert counts(library.add(tmp_path / "m")) == (20, 0, 0, 0, 0, 0)
     assert sizes == [16, 4]
 
@@ -195,7 +195,7 @@ def test_default_place(monkeypatch, tmp_path):
     assert default_library_address() == FolderAddress(tmp_path / "data" / "kobza" / "library")
     monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "mine"))
     assert default_library_address() == FolderAddress(tmp_path / "mine")
-    with MusicLibrary.open(model=ToneEar()) as library:
+    with MusicLibrary.open(embedder=ToneEar()) as library:
         assert library.address == FolderAddress(tmp_path / "mine")
 
 
@@ -205,7 +205,7 @@ def test_a_real_checkpoint(tiny_checkpoint, music, tmp_path):
         assert counts(library.add(music)) == (7, 0, 0, 0, 0, 0)
         hits = library.search("slow sad piano", k=7)
         assert len(hits) == 7
-        query = library.model.embed_text(["slow sad piano"])[0]
+        query = library.embedder.embed_text(["slow sad piano"])[0]
         for hit in hits:
             (_, _, _, vectors), *_ = library.store.scan(hit.track.path)
             mean = vectors.mean(0)
@@ -213,7 +213,7 @@ def test_a_real_checkpoint(tiny_checkpoint, music, tmp_path):
         fingerprint = library.store.meta["fingerprint"]
     with MusicLibrary.open(tmp_path / "real", tiny_checkpoint, read_only=True) as again:
         assert [hit.track.path for hit in again.search("slow sad piano", k=7)] == [hit.track.path for hit in hits]
-        assert again.model.fingerprint == fingerprint
+        assert again.embedder.fingerprint == fingerprint
 
 
 def test_for_a_model_on_a_gpu_every_core_decodes_and_batches_are_large(tmp_path, monkeypatch):

@@ -1,15 +1,22 @@
-"""Wishes: how they are read, and how their vectors are put together."""
+"""The query language: parsing, and the composition of the terms' vectors."""
 
 import numpy as np
 import pytest
 
 from kobza.library import LibraryError
-from kobza.library.calibration import Spread
-from kobza.library.search.query import UNWANTED, Wish, compose, direction, parse_wishes, unit
+from kobza.library.calibration import ScoreCalibration
+from kobza.library.search.query import (
+    NEGATIVE_STEP,
+    QueryTerm,
+    compose_query,
+    normalized,
+    parse_query,
+    whitened_direction,
+)
 
 
 @pytest.mark.parametrize(
-    ("text", "wishes"),
+    ("text", "terms"),
     [
         ("slow sad piano", [("slow sad piano", 1)]),
         ("  piano\n-drums ", [("piano", 1), ("drums", -1)]),
@@ -27,8 +34,8 @@ from kobza.library.search.query import UNWANTED, Wish, compose, direction, parse
         ("пісня -барабани", [("пісня", 1), ("барабани", -1)]),
     ],
 )
-def test_reading(text, wishes):
-    assert [(wish.text, wish.weight) for wish in parse_wishes(text)] == wishes
+def test_parsing(text, terms):
+    assert [(term.text, term.weight) for term in parse_query(text)] == terms
 
 
 @pytest.mark.parametrize(
@@ -36,22 +43,22 @@ def test_reading(text, wishes):
     [
         ("", "description is empty"),
         (" \n", "description is empty"),
-        ("piano^0", "weight .* must lie above 0"),
-        ("piano^101", "100 at most"),
-        ('-"" piano', "There is nothing in"),
+        ("piano^0", "weight .* must be above 0"),
+        ("piano^101", "at most 100"),
+        ('-"" piano', "empty term"),
         ('piano -"string quartet', "not closed"),
         ("piano -(string quartet", "not closed"),
     ],
 )
-def test_what_cannot_be_read(text, sentence):
+def test_invalid_queries(text, sentence):
     with pytest.raises(LibraryError, match=sentence):
-        parse_wishes(text)
+        parse_query(text)
 
 
 @pytest.fixture
-def spread():
+def calibration():
     vectors = np.random.default_rng(3).normal(size=(400, 16)) * np.linspace(3, 0.3, 16) + 0.5
-    return Spread(vectors.mean(axis=0), np.cov(vectors.T))
+    return ScoreCalibration(vectors.mean(axis=0), np.cov(vectors.T))
 
 
 @pytest.fixture
@@ -60,36 +67,39 @@ def texts():
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_one_wish_is_its_own_vector(spread, texts):
-    np.testing.assert_allclose(compose([Wish("a", 3.0)], texts[:1], spread), texts[0], atol=1e-7)
+def test_one_term_is_its_own_vector(calibration, texts):
+    np.testing.assert_allclose(compose_query([QueryTerm("a", 3.0)], texts[:1], calibration), texts[0], atol=1e-7)
 
 
-def test_several_wishes_are_their_weighted_mean(spread, texts):
-    query = compose([Wish("a"), Wish("b", 3.0)], texts[:2], spread)
-    np.testing.assert_allclose(query, unit(texts[0] + 3 * texts[1]), atol=1e-7)
+def test_positive_terms_give_their_weighted_mean(calibration, texts):
+    query = compose_query([QueryTerm("a"), QueryTerm("b", 3.0)], texts[:2], calibration)
+    np.testing.assert_allclose(query, normalized(texts[0] + 3 * texts[1]), atol=1e-7)
 
 
-def test_what_is_unwanted_falls_and_what_it_shares_with_the_wanted_stays(spread, texts):
-    wishes = [Wish("a"), Wish("b", -1.0)]
-    query, more = compose(wishes, texts[:2], spread), compose([wishes[0], Wish("b", -2.0)], texts[:2], spread)
-    a, b = direction(texts[0], spread), direction(texts[1], spread)
-    across = unit(b - (b @ a) * a)
+def test_a_negative_term_changes_only_what_is_orthogonal_to_the_positive_ones(calibration, texts):
+    terms = [QueryTerm("a"), QueryTerm("b", -1.0)]
+    query, more = (
+        compose_query(terms, texts[:2], calibration),
+        compose_query([terms[0], QueryTerm("b", -2.0)], texts[:2], calibration),
+    )
+    a, b = whitened_direction(texts[0], calibration), whitened_direction(texts[1], calibration)
+    across = normalized(b - (b @ a) * a)
     assert np.linalg.norm(query) == pytest.approx(1)
-    assert query @ a == pytest.approx(1 / np.hypot(1, UNWANTED)) and more @ a < query @ a
+    assert query @ a == pytest.approx(1 / np.hypot(1, NEGATIVE_STEP)) and more @ a < query @ a
     assert more @ across < query @ across < -0.4 and abs(a @ across) < 1e-7
 
 
-def test_a_track_and_what_should_be_different(spread, texts):
+def test_changes_relative_to_a_track(calibration, texts):
     track = texts[3]
-    calmer = compose([Wish("calm")], texts[:1], spread, track)
-    wilder = compose([Wish("calm", -1.0)], texts[:1], spread, track)
-    towards = direction(texts[0], spread)
+    calmer = compose_query([QueryTerm("calm")], texts[:1], calibration, track)
+    wilder = compose_query([QueryTerm("calm", -1.0)], texts[:1], calibration, track)
+    towards = whitened_direction(texts[0], calibration)
     assert calmer @ towards > track @ towards > wilder @ towards
     assert calmer @ track == pytest.approx(wilder @ track) and calmer @ track > 0.5
 
 
-def test_what_cannot_be_composed(spread, texts):
-    with pytest.raises(LibraryError, match="Nothing is wanted"):
-        compose([Wish("drums", -1.0)], texts[:1], spread)
-    with pytest.raises(LibraryError, match='"piano" is wanted and unwanted at once'):
-        compose([Wish("piano"), Wish("piano", -1.0)], texts[[0, 0]], spread)
+def test_queries_without_a_meaning(calibration, texts):
+    with pytest.raises(LibraryError, match="only says what to exclude"):
+        compose_query([QueryTerm("drums", -1.0)], texts[:1], calibration)
+    with pytest.raises(LibraryError, match='"piano" is both included and excluded'):
+        compose_query([QueryTerm("piano"), QueryTerm("piano", -1.0)], texts[[0, 0]], calibration)

@@ -19,10 +19,10 @@ import numpy as np
 
 from kobza.data.pairs import load_pairs
 from kobza.embedding.embedder import Embedder, cut_windows, embed_recordings, normalized_mean
-from kobza.library.calibration import FAIR, STRONG, Spread, spread_of
+from kobza.library.calibration import FAIR_Z_SCORE, STRONG_Z_SCORE, ScoreCalibration, calibrate
 from kobza.library.records import Track
 from kobza.library.search.playlists import smooth_order
-from kobza.library.search.query import Wish, compose
+from kobza.library.search.query import QueryTerm, compose_query
 from kobza.synth.album import Piece, random_pieces, render
 
 K = 5  # results that count
@@ -91,7 +91,7 @@ def embed_pieces(pieces: Iterable[Piece], embedder: Embedder) -> np.ndarray:
 
 
 def composition_quality(
-    pieces: list[Piece], tracks: np.ndarray, embedder: Embedder, spread: Spread, sentence: str = ""
+    pieces: list[Piece], tracks: np.ndarray, embedder: Embedder, calibration: ScoreCalibration, sentence: str = ""
 ) -> CompositionQuality:
     """Quality of "wanted -unwanted", or of a `sentence` such as "{} without {}" that is embedded in its place.
 
@@ -117,8 +117,8 @@ def composition_quality(
         if sentence:
             query = embedder.embed_text([sentence.format(wanted, unwanted)])[0]
         else:
-            terms = [Wish(wanted), Wish(unwanted, -1.0)]
-            query = compose(terms, np.stack([text[wanted], text[unwanted]]), spread)
+            terms = [QueryTerm(wanted), QueryTerm(unwanted, -1.0)]
+            query = compose_query(terms, np.stack([text[wanted], text[unwanted]]), calibration)
         before.append(plain)
         after.append(fractions(query, wanted, unwanted))
     if not before:
@@ -139,10 +139,12 @@ def _overlap(word: str, other: str) -> bool:
     return INSTRUMENT_WORDS[word] <= INSTRUMENT_WORDS[other] or INSTRUMENT_WORDS[other] <= INSTRUMENT_WORDS[word]
 
 
-def match_fractions(queries: list[str], tracks: np.ndarray, embedder: Embedder, spread: Spread) -> tuple[float, float]:
+def match_fractions(
+    queries: list[str], tracks: np.ndarray, embedder: Embedder, calibration: ScoreCalibration
+) -> tuple[float, float]:
     """The fractions of queries whose best match is called fair or better, and strong."""
-    best = np.array([spread.strength(query, tracks).max() for query in embedder.embed_text(queries)])
-    return float((best >= FAIR).mean()), float((best >= STRONG).mean())
+    best = np.array([calibration.z_scores(query, tracks).max() for query in embedder.embed_text(queries)])
+    return float((best >= FAIR_Z_SCORE).mean()), float((best >= STRONG_Z_SCORE).mean())
 
 
 def playlist_smoothness(tracks: np.ndarray, k: int = 10, playlists: int = 50) -> tuple[float, float]:
@@ -177,17 +179,19 @@ def main() -> None:
     parser.add_argument("--pairs", metavar="FOLDER", help="captioned recordings, to check the match words on")
     args = parser.parse_args()
     embedder = Checkpoint.load(args.checkpoint)
-    spread = spread_of(embedder)
+    calibration = calibrate(embedder)
     unrelated = list(UNRELATED_SENTENCES)
     for seed in args.seeds:
         pieces = random_pieces(args.pieces, seed)
         tracks = embed_pieces(pieces, embedder)
         print(f"{args.pieces} pieces of seed {seed}")
         for name, sentence in (("a -b", ""), ("as a sentence: a without b", "{} without {}")):
-            print(f"  {name}: {composition_quality(pieces, tracks, embedder, spread, sentence)}")
+            print(f"  {name}: {composition_quality(pieces, tracks, embedder, calibration, sentence)}")
         present = [word for word, has_it in pieces_with_instrument(pieces).items() if has_it.any()]
-        print(f"  instruments present, called fair, strong: {match_fractions(present, tracks, embedder, spread)}")
-        print(f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, spread)}")
+        print(f"  instruments present, called fair, strong: {match_fractions(present, tracks, embedder, calibration)}")
+        print(
+            f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, calibration)}"
+        )
         print(f"  consecutive tracks of a playlist, and shuffled: {playlist_smoothness(tracks)}")
     if args.pairs:
         recordings = load_pairs(args.pairs).recordings
@@ -197,8 +201,10 @@ def main() -> None:
         tracks = np.delete(tracks, list(reasons), axis=0)
         print(f"{len(tracks)} recordings of {args.pairs}")
         captions = [recording.caption or "" for i, recording in enumerate(recordings) if i not in reasons]
-        print(f"  their captions, called fair, strong: {match_fractions(captions, tracks, embedder, spread)}")
-        print(f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, spread)}")
+        print(f"  their captions, called fair, strong: {match_fractions(captions, tracks, embedder, calibration)}")
+        print(
+            f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, calibration)}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""A library of recordings: indexing folders, keeping vectors, answering queries."""
+"""A searchable library of recordings: indexing, stores of vectors, and search."""
 
 from kobza.library.address import FolderAddress, LibraryAddress, MilvusAddress, default_library_address
 from kobza.library.ingest.embed import Progress
 from kobza.library.library import MusicLibrary
 from kobza.library.records import Failure, Hit, LibraryError, Report, Rev, Totals, Track
-from kobza.library.search.moments import Moment, Trace
+from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.stores.base import Store, open_store
 
 __all__ = [
@@ -15,13 +15,13 @@ __all__ = [
     "LibraryError",
     "MilvusAddress",
     "Moment",
+    "MomentScores",
     "MusicLibrary",
     "Progress",
     "Report",
     "Rev",
     "Store",
     "Totals",
-    "Trace",
     "Track",
     "default_library_address",
     "open_store",

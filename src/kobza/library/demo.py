@@ -1,24 +1,31 @@
-"""The demonstration: Kobza's own album, indexed and asked eight questions whose right answers are known."""
+"""The demonstration: Kobza's synthetic album, indexed and searched with eight queries whose answers are known."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kobza.embedding.embedder import Embedder
 from kobza.folders import cache_folder
+from kobza.library.ingest.embed import Progress
 from kobza.library.library import MusicLibrary
 from kobza.library.records import Hit, LibraryError
 from kobza.synth.album import DEMO_QUERIES, DemoQuery, Piece, write_album
 
+PathLike = str | os.PathLike[str]
+TOP = 3  # pieces that an answer lists
+
 
 @dataclass(frozen=True)
 class Answer:
-    """The best three pieces for a query; `right` if the first is what was asked for."""
+    """The best pieces for a query."""
 
     query: DemoQuery
     best: list[tuple[Hit, Piece]]
 
     @property
-    def right(self) -> bool:
+    def correct(self) -> bool:
+        """Whether the first piece is one that the query describes."""
         return bool(self.best) and self.query.matches(self.best[0][1])
 
 
@@ -27,30 +34,36 @@ def default_demo_folder() -> Path:
     return cache_folder("kobza-demo")
 
 
-def open_album(folder=None, library=None, model=None, progress: Callable | None = None) -> tuple[MusicLibrary, list]:
-    """Make the album in `folder` as far as it is not there, and index it: an open library and its `Piece`s.
+def open_album(
+    folder: PathLike | None = None,
+    library: PathLike | None = None,
+    embedder: Embedder | PathLike | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> tuple[MusicLibrary, list[Piece]]:
+    """Render what is missing of the album, index it, and return the open library with the album's pieces.
 
     Args:
         folder: where the album goes (default: `default_demo_folder()`).
-        library: the library's folder; by default one inside `folder` that belongs to this checkpoint alone.
-        model: as for `MusicLibrary.open`.
+        library: the library's folder; by default one inside `folder` for this model alone.
+        embedder: as for `MusicLibrary.open`.
         progress: called with each `Progress` of indexing.
 
     Raises:
         LibraryError: the album cannot be indexed.
     """
-    from kobza.embedding.checkpoint import Checkpoint  # here: it loads torch
-
     folder = Path(folder) if folder is not None else default_demo_folder()
-    checkpoint = Checkpoint.load(model)
-    place = folder / "album"
-    pieces = write_album(place)
-    music = MusicLibrary.open(library or folder / f"library-{checkpoint.fingerprint}", checkpoint)
+    if embedder is None or isinstance(embedder, str | os.PathLike):
+        from kobza.embedding.loader import load_embedder  # imported here because it may load torch
+
+        embedder = load_embedder(None if embedder is None else os.fspath(embedder))
+    album = folder / "album"
+    pieces = write_album(album)
+    music = MusicLibrary.open(library or folder / f"library-{embedder.fingerprint}", embedder)
     try:
-        report = music.add(place, progress)
+        report = music.add(album, progress)
         if report.failed:
             raise LibraryError(
-                f"The demo's album cannot be indexed ({report.failed[0].reason}); delete {place} and try again."
+                f"The demo's album cannot be indexed ({report.failed[0].reason}); delete {album} and try again."
             )
     except BaseException:
         music.close()
@@ -58,12 +71,20 @@ def open_album(folder=None, library=None, model=None, progress: Callable | None 
     return music, pieces
 
 
-def run_demo(folder=None, library=None, model=None, progress: Callable | None = None) -> list[Answer]:
-    """Answer `DEMO_QUERIES` from the album; arguments and errors are those of `open_album`."""
-    music, pieces = open_album(folder, library, model, progress)
-    by_name, answers = {piece.name: piece for piece in pieces}, []
+def run_demo(
+    folder: PathLike | None = None,
+    library: PathLike | None = None,
+    embedder: Embedder | PathLike | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[Answer]:
+    """Search the album for each of `DEMO_QUERIES`. Arguments and errors are those of `open_album`."""
+    music, pieces = open_album(folder, library, embedder, progress)
+    by_name = {piece.name: piece for piece in pieces}
+    answers = []
     with music:
         for query in DEMO_QUERIES:
-            named = ((hit, by_name.get(Path(hit.track.path).stem)) for hit in music.search(query.text, len(music)))
-            answers.append(Answer(query, [(hit, piece) for hit, piece in named if piece is not None][:3]))
+            hits = music.search(query.text, len(music))
+            found = ((hit, by_name.get(Path(hit.track.path).stem)) for hit in hits)
+            known = [(hit, piece) for hit, piece in found if piece is not None]
+            answers.append(Answer(query, known[:TOP]))
     return answers

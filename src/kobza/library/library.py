@@ -1,107 +1,124 @@
-"""A music library: folders of recordings that can be searched by describing what is wanted."""
+"""A music library: folders of recordings that can be searched with a description."""
 
 import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from types import TracebackType
+from typing import Protocol
 
+from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_recordings
-from kobza.library.ingest.scan import Plan, in_shard, make_plan, survey, under
+from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey, under
 from kobza.library.paths import paths_from_json, paths_to_json
 from kobza.library.records import Failure, LibraryError, Report
 from kobza.library.remote import absolute, is_address
-from kobza.library.search.searcher import Answering
+from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store, open_store
 
-PathLike = str | os.PathLike
-MOST_HELD = 256  # tracks embedded and not yet written
+PathLike = str | os.PathLike[str]
+MAX_UNWRITTEN_TRACKS = 256  # embedded, held in memory until the next write
 
 
-class MusicLibrary(Answering):
+class EmbeddingEngine(Protocol):
+    """Embeds recordings, as `ingest.embed.embed_recordings` does on this machine and `ingest.ray` on a cluster."""
+
+    def __call__(
+        self, jobs: list[Job], embedder: Embedder, progress: Callable[[Progress], None] | None, /
+    ) -> Generator[Embedded | Failure, None, None]: ...
+
+
+class MusicLibrary(Searcher):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
-    The music itself is only read. Vectors are those of one checkpoint, whose fingerprint the library keeps: another
-    checkpoint's vectors or queries are refused.
+    Recordings are only read. All vectors are those of one model, whose fingerprint the library stores; it refuses
+    vectors and queries of any other model.
     """
 
-    def __init__(self, store: Store, model):
-        self.store, self._model = store, model
-        self._named, self._text_model = model is not None, None
+    def __init__(self, store: Store, embedder: Embedder | PathLike | None) -> None:
+        self.store = store
+        self._named = embedder is not None
+        self._model_name: str | None = None
+        self._embedder: Embedder | None = None
+        self._text_embedder: TextEmbedder | None = None
+        if isinstance(embedder, str | os.PathLike):
+            self._model_name = os.fspath(embedder)
+        else:
+            self._embedder = embedder
 
     @classmethod
     def open(
-        cls, address: LibraryAddress | PathLike | None = None, model=None, read_only: bool = False
+        cls,
+        address: LibraryAddress | PathLike | None = None,
+        embedder: Embedder | PathLike | None = None,
+        read_only: bool = False,
     ) -> "MusicLibrary":
-        """Open the library at `address` (default: `default_library_address()`), making it if absent.
+        """Open the library at `address` (default: `default_library_address()`), creating it if absent.
 
         Args:
             address: the library's folder, or milvus://HOST:PORT/NAME.
-            model: a folder or Hub id of a checkpoint, or a `Checkpoint`; None for the default one.
-                It is loaded when first needed.
-            read_only: the library must be there, and nothing in it is written.
+            embedder: an `Embedder`, or the folder or Hub id of one, which is loaded when first needed; by default
+                Kobza's own checkpoint.
+            read_only: the library must exist, and nothing is written to it.
 
         Raises:
-            LibraryError: it cannot be opened, or is absent with `read_only`.
+            LibraryError: it cannot be opened, or does not exist and `read_only` is given.
         """
-        return cls(open_store(default_library_address() if address is None else address, read_only), model)
+        return cls(open_store(default_library_address() if address is None else address, read_only), embedder)
 
     @property
     def address(self) -> LibraryAddress:
         return self.store.address
 
     @property
-    def model(self):
-        """The checkpoint, loaded on first use."""
-        if self._is_name(self._model):
-            from kobza.embedding.loader import load_embedder  # here: not every use needs a model
+    def embedder(self) -> Embedder:
+        """The model, loaded on first use."""
+        if self._embedder is None:
+            from kobza.embedding.loader import load_embedder  # imported here because it may load torch
 
-            self._model = load_embedder(self._model)
-        return self._model
+            self._embedder = load_embedder(self._model_name)
+        return self._embedder
 
     @property
-    def text_model(self):
-        """What understands descriptions: the checkpoint if it is loaded, else its text tower alone, which needs no
-        torch."""
-        if not self._is_name(self._model):
-            return self._model
-        if self._text_model is None:
+    def text_embedder(self) -> TextEmbedder:
+        """What embeds descriptions: the model if it is loaded, else its text tower alone, which needs no torch."""
+        if self._embedder is not None:
+            return self._embedder
+        if self._text_embedder is None:
             from kobza.embedding.loader import load_text_embedder
 
-            self._text_model = load_text_embedder(self._model)
-        return self._text_model
+            self._text_embedder = load_text_embedder(self._model_name)
+        return self._text_embedder
 
-    @staticmethod
-    def _is_name(model) -> bool:
-        return model is None or isinstance(model, str | os.PathLike)
-
-    def _refuse_others(self, model=None) -> None:
-        """A vector knows its maker: raises LibraryError if the library's vectors are not this checkpoint's."""
-        meta, model = self.store.meta, model or self.text_model
-        if meta.get("fingerprint", model.fingerprint) != model.fingerprint and len(self):
+    def _check_fingerprint(self, embedder: TextEmbedder) -> None:
+        meta = self.store.meta
+        if meta.get("fingerprint", embedder.fingerprint) != embedder.fingerprint and len(self):
             raise LibraryError(
-                f"The library {self.address} was made with {meta['model']} (fingerprint "
-                f"{meta['fingerprint']}), and its vectors cannot be compared with those of {model.name} "
-                f"({model.fingerprint}); use that checkpoint with --model, make the library anew with: kobza "
-                "reindex, or index into another with --library."
+                f"The library {self.address} was made with {meta['model']} (fingerprint {meta['fingerprint']}), whose "
+                f"vectors cannot be compared with those of {embedder.name} ({embedder.fingerprint}); use that model "
+                "with --model, rebuild the library with: kobza reindex, or index into another one with --library."
             )
 
-    def _sign(self) -> None:
-        model = self.model
-        rule = {"window_seconds": model.window_seconds, "min_window_seconds": model.min_window_seconds}
+    def _store_model(self) -> None:
+        embedder = self.embedder
+        window_rule = {"window_seconds": embedder.window_seconds, "min_window_seconds": embedder.min_window_seconds}
         self.store.set_meta(
-            fingerprint=model.fingerprint, model=str(model.name), dim=str(model.dim), windows=json.dumps(rule)
+            fingerprint=embedder.fingerprint,
+            model=str(embedder.name),
+            dim=str(embedder.dim),
+            windows=json.dumps(window_rule),
         )
 
     @property
     def folders(self) -> list[str]:
-        """The folders and files that were added, absolute; `sync` looks into them again."""
+        """The folders and files that were added, as absolute paths; `sync` scans them again."""
         return paths_from_json(self.store.meta.get("folders", "[]"))
 
     def _set_folders(self, folders: Iterable[str]) -> None:
         kept: list[str] = []
-        for folder in sorted(set(folders), key=len):  # the shorter first: what lies in a folder needs no entry
+        for folder in sorted(set(folders), key=len):  # a folder before its subfolders, which need no entry
             if not any(under(folder, other) for other in kept):
                 kept.append(folder)
         self.store.set_meta(folders=paths_to_json(kept))
@@ -111,36 +128,42 @@ class MusicLibrary(Answering):
         paths: PathLike | Iterable[PathLike],
         progress: Callable[[Progress], None] | None = None,
         shard: tuple[int, int] | None = None,
-        engine: Callable = embed_recordings,
+        engine: EmbeddingEngine = embed_recordings,
     ) -> Report:
-        """Index folders, files, or addresses that fsspec knows; what is known and has not changed is not read.
+        """Index folders, files, or addresses that fsspec supports. Unchanged recordings are skipped.
 
-        Below these paths, moved files are found again by their content and deleted ones are forgotten. Each track is
-        stored as soon as it is embedded, so an interrupted run goes on where it stopped.
+        Under these paths, moved files are recognized by their content and deleted ones are removed from the library.
+        Each track is stored soon after it is embedded, so an interrupted run continues where it stopped.
 
         Args:
-            shard: (i, n), i from 1 on: only the i-th of n parts of the recordings, see `scan.in_shard`.
-            engine: does what `embed_recordings` does, such as `ray_engine.embed_on_ray`.
+            shard: (i, n), i counted from 1: only the i-th of n parts of the recordings, see `scan.in_shard`.
+            engine: what embeds the recordings, such as `ingest.ray.embed_on_ray`.
 
         Raises:
-            LibraryError: the library belongs to another checkpoint, or another process is writing to it.
+            LibraryError: the library has vectors of another model, or another process is writing to it.
         """
-        roots = [absolute(p) for p in _listed(paths)]
+        roots = [absolute(path) for path in _as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
             return self._index(roots, progress, shard, engine)
 
     def sync(self, progress: Callable[[Progress], None] | None = None) -> Report:
-        """`add` again all that was ever added: new, changed, moved and deleted files are noticed."""
+        """`add` again everything that was added before: finds new, changed, moved and deleted files."""
         with self.store.writing():
             report = self._index(self.folders, progress)
             tracks = self.store.revs()
-            # A folder that is gone, and whose tracks have all been found elsewhere or were removed, is done with.
+            # A folder that is gone, and whose tracks were all found elsewhere or removed, is not scanned again.
             gone = {f for f in self.folders if not os.path.lexists(f) and not any(under(t, f) for t in tracks)}
             report.failed = [failure for failure in report.failed if failure.path not in gone]
             self._set_folders(set(self.folders) - gone)
         return report
 
-    def _index(self, roots: list[str], progress, shard=None, engine: Callable = embed_recordings) -> Report:
+    def _index(
+        self,
+        roots: list[str],
+        progress: Callable[[Progress], None] | None,
+        shard: tuple[int, int] | None = None,
+        engine: EmbeddingEngine = embed_recordings,
+    ) -> Report:
         revs = self.store.revs()
         files, searched, failed = survey(roots, revs)
         if shard is not None:
@@ -148,21 +171,21 @@ class MusicLibrary(Answering):
             files = {path: status for path, status in files.items() if in_shard(path, shard)}
         plan = make_plan(revs, files, searched)
         if plan.jobs or self._named:
-            self._refuse_others(self.model)
-        # Before the long work: after an interruption, too, `sync` knows where to go on.
+            self._check_fingerprint(self.embedder)
+        # Before embedding, so that `sync` can continue after an interruption
         self._set_folders(self.folders + [r for r in roots if is_address(r) or os.path.isdir(r) or os.path.isfile(r)])
         report = Report(unchanged=plan.unchanged, failed=failed)
         self._apply(plan, report)
         if plan.jobs:
-            self._sign()
-            # Closed at once when anything interrupts, so that no thread goes on decoding.
-            with contextlib.closing(engine(plan.jobs, self.model, progress)) as outcomes:
-                self._keep(outcomes, report)
+            self._store_model()
+            # Closed as soon as anything interrupts, so that no thread continues to decode
+            with contextlib.closing(engine(plan.jobs, self.embedder, progress)) as outcomes:
+                self._store_outcomes(outcomes, report)
         self.store.optimize()
         return report
 
     def _apply(self, plan: Plan, report: Report) -> None:
-        """All that needs no model."""
+        """The changes that need no embedding: moved, touched and deleted files."""
         for old, new, mtime_ns in plan.moved:
             self.store.move(old, new, mtime_ns)
         for path, mtime_ns in plan.touched:
@@ -170,33 +193,36 @@ class MusicLibrary(Answering):
         report.moved = len(plan.moved)
         report.removed = self.store.delete(plan.gone)
 
-    def _keep(self, outcomes: Iterable[Embedded | Failure], report: Report) -> None:
-        """Store each as soon as it comes, or some at once where the store is slow to begin a write."""
-        held, written = [], time.monotonic()
+    def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], report: Report) -> None:
+        """Store each track as soon as it is embedded, or in batches where the store is slow to start a write."""
+        pending: list[Embedded | Failure] = []
+        last_write = time.monotonic()
         try:
             for outcome in outcomes:
-                held.append(outcome)
-                if time.monotonic() - written >= self.store.gather_seconds or len(held) == MOST_HELD:
-                    some, held = held, []
-                    self._store(some, report)
-                    written = time.monotonic()
-        finally:  # interrupted, too
-            self._store(held, report)
+                pending.append(outcome)
+                due = time.monotonic() - last_write >= self.store.gather_seconds
+                if due or len(pending) == MAX_UNWRITTEN_TRACKS:
+                    batch, pending = pending, []  # emptied first: an interrupted write is not repeated below
+                    self._store(batch, report)
+                    last_write = time.monotonic()
+        finally:  # also when interrupted
+            self._store(pending, report)
 
     def _store(self, outcomes: list[Embedded | Failure], report: Report) -> None:
-        failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-        good = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
-        if len(good) == 1:
-            self.store.upsert(good[0].track, good[0].rev, good[0].starts, good[0].vectors)
-        elif good:
-            self.store.upsert_many((one.track, one.rev, one.starts, one.vectors) for one in good)
-        report.failed += failed
-        report.changed += (changed := sum(one.job.known for one in good))
-        report.added += len(good) - changed
+        report.failed += [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
+        if len(embedded) == 1:
+            one = embedded[0]
+            self.store.upsert(one.track, one.rev, one.starts, one.vectors)
+        elif embedded:
+            self.store.upsert_many((one.track, one.rev, one.starts, one.vectors) for one in embedded)
+        changed = sum(one.job.known for one in embedded)
+        report.changed += changed
+        report.added += len(embedded) - changed
 
     def remove(self, paths: PathLike | Iterable[PathLike]) -> Report:
-        """Forget the tracks at or below these paths; the files stay. `Report.removed` says how many."""
-        targets = [absolute(p) for p in _listed(paths)]
+        """Remove the tracks at or below these paths from the library; the files stay."""
+        targets = [absolute(path) for path in _as_list(paths)]
         with self.store.writing():
             gone = [path for path in self.store.revs() if any(under(path, target) for target in targets)]
             removed = self.store.delete(gone)
@@ -212,9 +238,11 @@ class MusicLibrary(Answering):
     def __enter__(self) -> "MusicLibrary":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.close()
 
 
-def _listed(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
+def _as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
     return [paths] if isinstance(paths, str | os.PathLike) else list(paths)

@@ -1,4 +1,4 @@
-"""The records that a library is made of, the same in every store."""
+"""The records that a library consists of, the same in every store."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -8,13 +8,13 @@ import numpy as np
 
 from kobza.audio import printable
 from kobza.errors import KobzaError
-from kobza.library.calibration import match_word
+from kobza.library.calibration import match_label
 
-UNIT = 5e-3  # how far from 1 a vector's length may be; half precision takes up to 1e-3
+NORM_TOLERANCE = 5e-3  # of a vector's length from 1; rounding to half precision changes it by up to 1e-3
 
 
 class LibraryError(KobzaError):
-    """A library cannot do what is asked. The message is a sentence that says why and what to do."""
+    """A request that a library cannot fulfil. The message is a sentence that says why and what to do."""
 
 
 class Rev(NamedTuple):
@@ -33,10 +33,10 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True)
 class Track:
-    """A recording of the library; an unknown tag is "" (year: None), duration in seconds.
+    """A recording of the library; duration in seconds, an unknown tag is "" (year: None).
 
-    `added`: when it first came into the library, in seconds since 1970. A store keeps it when a track is replaced or
-    moved, and takes the present for a new one that says nothing. It is no part of what makes two tracks equal.
+    `added` is when the track was first added, in seconds since 1970. A store keeps it when a track is replaced or moved,
+    and uses the current time for a new track without it. It does not count in comparisons of tracks.
     """
 
     path: str
@@ -55,23 +55,28 @@ Whole = tuple[Track, Rev, list[float], np.ndarray]
 
 @dataclass(frozen=True)
 class Hit:
-    """A track found: cosine with the query in [-1, 1]; `moment`, the start in seconds of its best window; `strength`
-    of the match (`strength.py`), None where there is no description to compare with others."""
+    """A track found by a search.
+
+    Attributes:
+        score: the cosine with the query, in [-1, 1].
+        moment: the start of the track's best window, in seconds.
+        z_score: of the match (`calibration`); None for a search without a description.
+    """
 
     score: float
     track: Track
     moment: float
-    strength: float | None = None
+    z_score: float | None = None
 
     @property
     def match(self) -> str | None:
-        """strong, fair, weak or none"""
-        return None if self.strength is None else match_word(self.strength)
+        """strong, fair, weak or none; None without a z-score"""
+        return None if self.z_score is None else match_label(self.z_score)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A path that could not be used, and the sentence that says why."""
+    """A path that could not be used, and a sentence that says why."""
 
     path: str
     reason: str
@@ -79,7 +84,7 @@ class Failure:
 
 @dataclass
 class Report:
-    """What a run did to the library, in tracks; `failed` names each path with its reason."""
+    """How many tracks a run added, changed and so on; `failed` has each path with its reason."""
 
     added: int = 0
     changed: int = 0
@@ -109,7 +114,7 @@ def unfit(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | No
         return "has windows that are not in order"
     if not np.isfinite(vectors).all():
         return "has a vector that is not finite"
-    if (abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1) > UNIT).any():
+    if (abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1) > NORM_TOLERANCE).any():
         return "has a vector that is not of unit length"
     return None
 

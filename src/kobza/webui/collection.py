@@ -27,7 +27,7 @@ class Collection:
         self._paths: dict[str, str] = {}  # link -> path, of every track that was shown
         self._map: tuple[dict, list[Point]] | None = None
         self._drawing = threading.Lock()
-        self.model = library.model  # loaded now, and not while the first visitor waits
+        self.model = library.embedder  # loaded now, and not while the first visitor waits
         if self.totals.tracks:
             self.search("warm up")  # also refuses, before anyone comes, a library of another model
         else:
@@ -126,4 +126,4 @@ def open_collection(library: str | None = None, model: str | None = None) -> Col
         if len(own):
             return Collection(own)
         own.close()
-    return Collection(open_album(model=model)[0], made=True)
+    return Collection(open_album(embedder=model)[0], made=True)

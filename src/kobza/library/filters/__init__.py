@@ -1,1 +1,1 @@
-"""library/filters"""
+"""Filters: conditions on tags, path and date, as text, as a tree and as SQL."""

@@ -1,10 +1,12 @@
-"""A filter as people write it, into the tree of `filters`.
+"""The filter language: text to the tree of `tree.Filter`.
 
-    filter    := all ("or" all)*          all := one ("and" one)*          one := "not" one | "(" filter ")" | condition
-    condition := FIELD ("=" | "!=" | "<" | "<=" | ">" | ">=" | "under") VALUE
-               | FIELD ["not"] "in" "(" VALUE ("," VALUE)* ")"
+    filter      := conjunction ("or" conjunction)*
+    conjunction := factor ("and" factor)*
+    factor      := "not" factor | "(" filter ")" | condition
+    condition   := FIELD ("=" | "!=" | "<" | "<=" | ">" | ">=" | "under") VALUE
+                 | FIELD ["not"] "in" "(" VALUE ("," VALUE)* ")"
 
-A value that has spaces, commas, brackets or the name of an operator stands in quotes: "hip hop", 'rock "n" roll'.
+A value with spaces, commas, brackets or the name of an operator needs quotes: "hip hop", 'rock "n" roll'.
 """
 
 import datetime
@@ -16,13 +18,18 @@ from kobza.library.filters.tree import NUMBERS, TEXT, And, Compare, Filter, In, 
 from kobza.library.records import LibraryError
 
 SIGNS = {"=": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
-FOLLOWED_BY = dict.fromkeys(TEXT, "= != in") | dict.fromkeys(NUMBERS, "= != < <= > >= in") | {"path": "= != in under"}
-WORDS = ("and", "or", "not", "in", "under")
-DEEPEST, LONGEST = 50, 10_000  # brackets within brackets; values: beyond these SQLite gives up
+OPERATORS_OF_FIELD = (
+    dict.fromkeys(TEXT, "= != in") | dict.fromkeys(NUMBERS, "= != < <= > >= in") | {"path": "= != in under"}
+)
+KEYWORDS = ("and", "or", "not", "in", "under")
+# Below the limits of SQLite on the depth of an expression and on its parameters
+MAX_DEPTH = 50  # of brackets and negations
+MAX_VALUES = 10_000
+MAX_SHOWN_CHARACTERS = 200  # of the filter, in an error
 
 
 class FilterError(LibraryError):
-    """A filter that cannot be understood; the message shows where."""
+    """A filter with a syntax error; the message shows where."""
 
 
 TOKEN = re.compile(
@@ -40,32 +47,36 @@ class _Token:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:200] + "..."
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "..."
 
 
 class _Parser:
     """Recursive descent: a method for each rule of the grammar above."""
 
-    def __init__(self, text: str):
-        self.text, self.next, self.depth, self.values = text, 0, 0, 0
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.next = 0  # index of the next token
+        self.depth = 0
+        self.values = 0
         self.tokens: list[_Token] = []
         at, end = 0, len(text.rstrip())
         while at < end:
-            found = TOKEN.match(text, at)
-            if found is None:
+            match = TOKEN.match(text, at)
+            kind = match.lastgroup if match else None
+            if match is None or kind is None:
                 at += len(text[at:]) - len(text[at:].lstrip())
                 raise self.error("a quotation mark is not closed", _Token("word", text[at:], at))
-            self.tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
-            at = found.end()
+            self.tokens.append(_Token(kind, match[kind], match.start(kind)))
+            at = match.end()
         self.tokens.append(_Token("end", "", end))
 
     def error(self, what: str, token: _Token | None = None) -> FilterError:
-        token = token or self.here
-        place = f'at "{_short(token.text)}" (character {token.at + 1})' if token.text else "at its end"
-        return FilterError(f"The filter '{_short(self.text.strip())}' cannot be understood {place}: {what}.")
+        token = token or self.current
+        where = f'at "{_short(token.text)}" (character {token.at + 1})' if token.text else "at the end"
+        return FilterError(f"The filter '{_short(self.text.strip())}' is invalid {where}: {what}.")
 
     @property
-    def here(self) -> _Token:
+    def current(self) -> _Token:
         return self.tokens[self.next]
 
     def take(self) -> _Token:
@@ -73,37 +84,38 @@ class _Parser:
         return self.tokens[self.next - 1]
 
     def accept(self, *words: str) -> str | None:
-        """The word or sign that comes next, passed over, if it is one of these."""
-        if self.here.kind != "quoted" and self.here.text.lower() in words:
+        """Consume the next word or sign, and return it in lower case, if it is one of these."""
+        if self.current.kind != "quoted" and self.current.text.lower() in words:
             return self.take().text.lower()
         return None
 
-    def whole(self) -> Filter:
-        tree = self.any_of()
-        if self.here.kind != "end":
-            raise self.error('"and" or "or" comes between conditions; a value of several words stands in quotes')
+    def complete(self) -> Filter:
+        tree = self.filter()
+        if self.current.kind != "end":
+            raise self.error('conditions are joined by "and" or "or"; a value of several words needs quotes')
         return tree
 
-    def any_of(self) -> Filter:
-        parts = [self.all_of()]
+    def filter(self) -> Filter:
+        parts = [self.conjunction()]
         while self.accept("or"):
-            parts.append(self.all_of())
+            parts.append(self.conjunction())
         return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
-    def all_of(self) -> Filter:
-        parts = [self.one()]
+    def conjunction(self) -> Filter:
+        parts = [self.factor()]
         while self.accept("and"):
-            parts.append(self.one())
+            parts.append(self.factor())
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 
-    def one(self) -> Filter:
+    def factor(self) -> Filter:
         self.depth += 1
-        if self.depth > DEEPEST:
-            raise self.error(f"more than {DEEPEST} levels of brackets and negations; make it simpler")
+        if self.depth > MAX_DEPTH:
+            raise self.error(f"more than {MAX_DEPTH} levels of brackets and negations; simplify it")
+        tree: Filter
         if self.accept("not"):
-            tree = Not(self.one())
+            tree = Not(self.factor())
         elif self.accept("("):
-            tree = self.any_of()
+            tree = self.filter()
             self.close()
         else:
             tree = self.condition()
@@ -115,36 +127,40 @@ class _Parser:
             raise self.error("a closing bracket is missing")
 
     def condition(self) -> Filter:
-        field = self.accept(*FOLLOWED_BY)
+        field = self.accept(*OPERATORS_OF_FIELD)
         if field is None:
-            raise self.error(f"a condition begins with one of {', '.join(FOLLOWED_BY)}")
+            raise self.error(f"a condition starts with one of {', '.join(OPERATORS_OF_FIELD)}")
         negated = self.accept("not") is not None
         if self.accept("in"):
-            tree = self.listed(field)
+            tree = self.value_list(field)
             return Not(tree) if negated else tree
-        token, sign = self.here, self.accept(*SIGNS, "under")
-        if negated or sign not in FOLLOWED_BY[field].split():
-            raise self.error(f"{field} is followed by one of: {FOLLOWED_BY[field]}", token)
+        token = self.current
+        sign = self.accept(*SIGNS, "under")
+        if negated or sign is None or sign not in OPERATORS_OF_FIELD[field].split():
+            raise self.error(f"{field} must be followed by one of: {OPERATORS_OF_FIELD[field]}", token)
         op = SIGNS.get(sign, sign)
         value = self.value(field)
-        return _day(op, value) if field == "added" else Compare(field, op, value)
+        return _on_day(op, value) if isinstance(value, datetime.date) else Compare(field, op, value)
 
-    def listed(self, field: str) -> Filter:
+    def value_list(self, field: str) -> Filter:
         if not self.accept("("):
-            raise self.error('after "in" comes a list in brackets, like (jazz, blues)')
+            raise self.error('"in" must be followed by a list in brackets, such as (jazz, blues)')
         values = [self.value(field)]
         while self.accept(","):
             values.append(self.value(field))
         self.close()
-        return Or(tuple(_day("eq", value) for value in values)) if field == "added" else In(field, tuple(values))
+        days = [value for value in values if isinstance(value, datetime.date)]
+        if days:
+            return Or(tuple(_on_day("eq", day) for day in days))
+        return In(field, tuple(value for value in values if not isinstance(value, datetime.date)))
 
-    def value(self, field: str):
-        """-> text, a number, or for `added` a date."""
-        token = self.here
+    def value(self, field: str) -> str | float | datetime.date:
+        """The value that comes next: a number for `year` and `duration`, a date for `added`, else text."""
+        token = self.current
         self.values += 1
-        if self.values > LONGEST:
-            raise self.error(f"more than {LONGEST} values")
-        if token.kind not in ("quoted", "word") or (token.kind == "word" and token.text.lower() in WORDS):
+        if self.values > MAX_VALUES:
+            raise self.error(f"more than {MAX_VALUES} values")
+        if token.kind not in ("quoted", "word") or (token.kind == "word" and token.text.lower() in KEYWORDS):
             raise self.error(f"a value for {field} is missing; in quotes it may be anything")
         self.take()
         text = token.text if token.kind == "word" else re.sub(r"\\([\\\"'])", r"\1", token.text[1:-1])
@@ -157,8 +173,12 @@ class _Parser:
         if field == "added" and (day := _date(text)):
             return day
         if field in NUMBERS:
-            like = {"year": "a year, like 1980", "duration": "seconds, like 180", "added": "a date, like 2024-05-01"}
-            raise self.error(f"{field} is compared with {like[field]}", token)
+            expected = {
+                "year": "a year, such as 1980",
+                "duration": "seconds, such as 180",
+                "added": "a date, such as 2024-05-01",
+            }
+            raise self.error(f"{field} must be compared with {expected[field]}", token)
         return text
 
 
@@ -169,8 +189,8 @@ def _date(text: str) -> datetime.date | None:
         return None
 
 
-def _day(op: str, day: datetime.date) -> Filter:
-    """A comparison with a day, as one with the moments at which it begins and ends."""
+def _on_day(op: str, day: datetime.date) -> Filter:
+    """A comparison of `added` with a day, as comparisons with the two midnights around it."""
 
     def midnight(of: datetime.date) -> float:
         return datetime.datetime.combine(of, datetime.time()).timestamp()
@@ -185,7 +205,14 @@ def _day(op: str, day: datetime.date) -> Filter:
 
 
 def parse_filter(text: str) -> Filter:
-    """The tree of a filter as people write it. FilterError: it cannot be understood, and where."""
+    """Parse a filter.
+
+    >>> parse_filter("year >= 1980 and genre = jazz")
+    And(parts=(Compare(field='year', op='ge', value=1980), Compare(field='genre', op='eq', value='jazz')))
+
+    Raises:
+        FilterError: a syntax error; the message shows where.
+    """
     if not text.strip():
-        raise FilterError('The filter is empty; say something like "year >= 1980 and genre in (jazz, blues)".')
-    return _Parser(text).whole()
+        raise FilterError('The filter is empty; write, for example, "year >= 1980 and genre in (jazz, blues)".')
+    return _Parser(text).complete()

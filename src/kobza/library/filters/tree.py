@@ -1,22 +1,27 @@
-"""Which tracks a search may find: "year >= 1980 and genre in (jazz, blues)" as a small tree.
+"""Filters as trees: which tracks a search may return, such as "year >= 1980 and genre in (jazz, blues)".
 
-`parsing.parse_filter` makes it of what people write. It means the same in every store; `matches` is the reference:
-- genre, artist, album, title: equal or not, whatever the case of letters (`fold`); an unknown tag is "".
+`parser.parse_filter` reads them from text. They mean the same in every store; `matches` is the reference:
+- genre, artist, album, title: equal or not, ignoring case and Unicode composition (`normalize_text`); an unknown tag
+  is "".
 - year, duration (seconds): numbers. A track of unknown year fails each of = in < <= > >=. `!=` and `not` are plain
-  negation, so it passes `year != 1980`, and `not year > 0` finds the tracks without a year.
-- path: equal or not, byte by byte; `under` a folder means it or anything below it. "~" and relative paths are resolved.
-- added: when the track first came into the library, by days of local time: `added >= 2024-05-01`.
+  negation, so it passes `year != 1980`, and `not year > 0` selects the tracks without a year.
+- path: equal or not, byte by byte; `under` a folder selects the folder and everything in it. "~" and relative paths are
+  resolved.
+- added: when the track was first added to the library, by days in local time: `added >= 2024-05-01`.
 """
 
 import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from kobza.library.ingest.scan import under
 from kobza.library.records import Track
 
-TEXT, NUMBERS = ("genre", "artist", "album", "title"), ("year", "duration", "added")
+# Fields by how they are compared
+TEXT = ("genre", "artist", "album", "title")
+NUMBERS = ("year", "duration", "added")
 
 
 @dataclass(frozen=True)
@@ -50,26 +55,31 @@ class Not:
 
 
 Filter = Compare | In | And | Or | Not
+SqlValue = str | bytes | float
 
 
-def fold(text: str) -> str:
-    """Text as it is compared: without case, in one spelling of accents (Unicode's canonical caseless matching)."""
+def normalize_text(text: str) -> str:
+    """Text in the form in which it is compared: Unicode's canonical caseless matching.
+
+    >>> normalize_text("STRASSE") == normalize_text("Straße")
+    True
+    """
     text = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
     return text.encode("utf-8", "replace").decode()
 
 
-OPERATIONS: dict[str, Callable] = {
-    "eq": lambda have, value: have == value,
-    "lt": lambda have, value: have < value,
-    "le": lambda have, value: have <= value,
-    "gt": lambda have, value: have > value,
-    "ge": lambda have, value: have >= value,
+OPERATIONS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda actual, value: actual == value,
+    "lt": lambda actual, value: actual < value,
+    "le": lambda actual, value: actual <= value,
+    "gt": lambda actual, value: actual > value,
+    "ge": lambda actual, value: actual >= value,
     "under": under,
 }
 
 
 def matches(tree: Filter, track: Track) -> bool:
-    """Whether the track passes: the meaning of every filter, in plain Python."""
+    """Whether the track passes the filter: the reference for every store."""
     if isinstance(tree, And):
         return all(matches(part, track) for part in tree.parts)
     if isinstance(tree, Or):
@@ -80,45 +90,57 @@ def matches(tree: Filter, track: Track) -> bool:
         return any(matches(Compare(tree.field, "eq", value), track) for value in tree.values)
     if tree.op == "ne":
         return not matches(Compare(tree.field, "eq", tree.value), track)
-    have, value = getattr(track, tree.field), tree.value
-    if have is None:
+    actual, value = getattr(track, tree.field), tree.value
+    if actual is None:
         return False
     if tree.field in TEXT:
-        have, value = fold(have), fold(value)
-    return OPERATIONS[tree.op](have, value)
+        return OPERATIONS[tree.op](normalize_text(actual), normalize_text(str(value)))
+    return OPERATIONS[tree.op](actual, value)
 
 
-def to_sql(tree: Filter) -> tuple[str, list]:
-    """The tree as an SQL condition on the table of tracks, with "?" for each value, and the values."""
+def to_sql(tree: Filter) -> tuple[str, list[SqlValue]]:
+    """The filter as an SQL condition on the table of tracks, with a "?" for each value, and the values.
+
+    >>> to_sql(Compare("year", "ge", 1980))
+    ('(year IS NOT NULL AND year >= ?)', [1980])
+    """
     if isinstance(tree, And | Or):
         return _joined([to_sql(part) for part in tree.parts], "AND" if isinstance(tree, And) else "OR")
     if isinstance(tree, Not):
         condition, values = to_sql(tree.part)
         return f"NOT ({condition})", values
     column = f"folded_{tree.field}" if tree.field in TEXT else tree.field
-    known = "year IS NOT NULL AND " if tree.field == "year" else ""  # NULL would be neither true nor false
+    known = "year IS NOT NULL AND " if tree.field == "year" else ""  # a comparison with NULL is NULL, also negated
     if isinstance(tree, In):
         marks = ", ".join("?" * len(tree.values))
-        return f"({known}{column} IN ({marks}))", [_stored(tree.field, value) for value in tree.values]
-    value = _stored(tree.field, tree.value)
+        return f"({known}{column} IN ({marks}))", [_column_value(tree.field, value) for value in tree.values]
     if tree.op == "under":
-        prefix = value.rstrip(b"/") + b"/"  # "0" follows "/", so that the paths' own index finds them
-        return "(path = ? OR (path >= ? AND path < ?))", [value, prefix, prefix[:-1] + b"0"]
+        folder = os.fsencode(str(tree.value))
+        prefix = folder.rstrip(b"/") + b"/"
+        after = prefix[:-1] + b"0"  # "0" is the byte after "/": a range, which the index of paths can answer
+        return "(path = ? OR (path >= ? AND path < ?))", [folder, prefix, after]
+    value = _column_value(tree.field, tree.value)
     if tree.op in ("eq", "ne"):
         return f"{column} {'IS' if tree.op == 'eq' else 'IS NOT'} ?", [value]
     sign = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}[tree.op]
     return f"({known}{column} {sign} ?)", [value]
 
 
-def _stored(field: str, value: str | float) -> str | bytes | float:
-    """A value as the column of `field` has it."""
-    return os.fsencode(value) if field == "path" else fold(value) if field in TEXT else value
+def _column_value(field: str, value: str | float) -> SqlValue:
+    """A value in the form that the column of `field` stores."""
+    if field == "path":
+        return os.fsencode(str(value))
+    if field in TEXT:
+        return normalize_text(str(value))
+    return value
 
 
-def _joined(parts: list[tuple[str, list]], word: str) -> tuple[str, list]:
-    """Bracketed by halves: SQLite reads a chain of a thousand ORs as a thousand levels, and refuses."""
-    if len(parts) == 1:
-        return parts[0]
-    half = len(parts) // 2
-    (left, some), (right, more) = _joined(parts[:half], word), _joined(parts[half:], word)
-    return f"({left} {word} {right})", some + more
+def _joined(conditions: list[tuple[str, list[SqlValue]]], operator: str) -> tuple[str, list[SqlValue]]:
+    """Conditions joined as a balanced tree of brackets: SQLite parses a chain of a thousand ORs as a thousand levels,
+    which exceeds its limit."""
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    left, left_values = _joined(conditions[:half], operator)
+    right, right_values = _joined(conditions[half:], operator)
+    return f"({left} {operator} {right})", left_values + right_values

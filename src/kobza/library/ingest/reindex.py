@@ -25,8 +25,8 @@ def reindex(folder: Path, model=None, progress: Callable[[Progress], None] | Non
     beside = folder / BESIDE
     with MusicLibrary.open(folder, model) as old, old.store.writing():
         _refuse_unreachable(old)
-        _discard_another_checkpoints(beside, old.model)
-        with MusicLibrary.open(beside, old.model) as new:
+        _discard_another_checkpoints(beside, old.embedder)
+        with MusicLibrary.open(beside, old.embedder) as new:
             report = new.add(old.folders, progress)
             _refuse_unreachable(old)
             new.store.optimize()  # folds its log into the file that is read now

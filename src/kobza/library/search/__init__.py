@@ -1,1 +1,1 @@
-"""library/search"""
+"""Search: the query language, the searches of a library, and the output formats."""

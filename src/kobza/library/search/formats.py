@@ -1,4 +1,4 @@
-"""What was found, as text: a table for people, JSON for programs, a playlist for players."""
+"""Search results as text: tables, JSON and M3U playlists."""
 
 import dataclasses
 import json
@@ -6,55 +6,65 @@ import os
 import urllib.parse
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from kobza.audio import printable
-from kobza.library.calibration import FAIR
+from kobza.library.calibration import FAIR_Z_SCORE
 from kobza.library.paths import path_to_text
 from kobza.library.records import Hit
-from kobza.library.search.moments import Moment, Trace
+from kobza.library.search.moments import Moment, MomentScores
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 BARS = "▁▂▃▄▅▆▇█"
-RIGHT = ("score", "moment")  # columns of numbers
+SPARKLINE_WIDTH = 72  # characters
+RIGHT_ALIGNED = ("score", "moment")  # columns of numbers
 
 
 def clock(seconds: float) -> str:
-    """75.3 -> 1:15, 3675.3 -> 1:01:15"""
+    """Seconds as minutes and seconds, and hours if there are any.
+
+    >>> clock(75.3), clock(3675.3)
+    ('1:15', '1:01:15')
+    """
     minutes, hours = int(seconds) // 60 % 60, int(seconds) // 3600
     return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{int(seconds) % 60:02d}"
 
 
-def nothing_fits(found: Sequence[Hit | Moment]) -> bool:
-    """Whether there are answers, and not one of them is a fair match of what was described."""
-    return bool(found) and all(one.strength is not None and one.strength < FAIR for one in found)
+def no_good_match(results: Sequence[Hit | Moment]) -> bool:
+    """Whether there are results for a description, and none of them is a fair match or better."""
+    return bool(results) and all(one.z_score is not None and one.z_score < FAIR_Z_SCORE for one in results)
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]):
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in RIGHT_ALIGNED else "left", overflow="fold")
     for cells in rows:
-        table.add_row(*map(Text, cells))  # as Text: a title's square brackets are no mark-up
+        table.add_row(*map(Text, cells))  # as Text, because rich reads square brackets in strings as markup
     return table
 
 
-def as_table(hits: Sequence[Hit]):
-    """A `rich.table.Table`; on a narrow terminal long cells go on in the next line."""
-    described = any(hit.match for hit in hits)
+def as_table(hits: Sequence[Hit]) -> "Table":
+    """The hits as a table; long cells wrap on a narrow terminal. The column "match" is only there if a hit has one."""
+    with_match = any(hit.match for hit in hits)
     rows = []
     for hit in hits:
         track = hit.track
-        match = [hit.match or ""] * described
+        match = [hit.match or ""] if with_match else []
         rows.append([f"{hit.score:.3f}", *match, track.title, track.artist, clock(hit.moment), printable(track.path)])
-    return _table(["score", *["match"] * described, "title", "artist", "moment", "path"], rows)
+    match_column = ["match"] if with_match else []
+    return _table(["score", *match_column, "title", "artist", "moment", "path"], rows)
 
 
 def as_json(hits: Sequence[Hit]) -> str:
-    """A list of objects. Bytes of a path that are no UTF-8 are lone surrogates, escaped."""
+    """A list of objects. Bytes of a path that are not UTF-8 become escaped lone surrogates."""
     rows = [
-        {"score": hit.score, "moment": hit.moment, "strength": hit.strength, "match": hit.match}
+        {"score": hit.score, "moment": hit.moment, "strength": hit.z_score, "match": hit.match}
         | dataclasses.asdict(hit.track)
         | {"path": path_to_text(hit.track.path)}
         for hit in hits
@@ -62,35 +72,47 @@ def as_json(hits: Sequence[Hit]) -> str:
     return json.dumps(rows, indent=2)
 
 
-def sparkline(trace: Trace, width: int = 72) -> str:
-    """The score over time as a line of bars, each the best of its share of the windows, above the times of the ends."""
-    scores = [moment.score for moment in trace.moments]
-    width = min(width, len(scores))
-    ends = [round(i * len(scores) / width) for i in range(width + 1)]
-    best = [max(scores[a:b]) for a, b in pairwise(ends)]
+def sparkline(scores: MomentScores, width: int = SPARKLINE_WIDTH) -> str:
+    """The score over time as a line of bars, and the start and end times below it. A bar that stands for several
+    windows shows the best of them."""
+    values = [moment.score for moment in scores.moments]
+    width = min(width, len(values))
+    edges = [round(i * len(values) / width) for i in range(width + 1)]
+    best = [max(values[a:b]) for a, b in pairwise(edges)]
     low, high = min(best), max(best)
-    levels = [int((score - low) / (high - low or 1) * (len(BARS) - 1) + 0.5) for score in best]
-    first, last = clock(trace.moments[0].start), clock(trace.moments[-1].end)
+    levels = [int((value - low) / (high - low or 1) * (len(BARS) - 1) + 0.5) for value in best]
+    first, last = clock(scores.moments[0].start), clock(scores.moments[-1].end)
     return "".join(BARS[level] for level in levels) + f"\n{first} {last.rjust(width - len(first) - 1)}"
 
 
-def moments_table(moments: Sequence[Moment]):
-    """As `as_table`, for the moments of one recording."""
-    return _table(["moment", "score", "match"], [(clock(m.start), f"{m.score:.3f}", m.match) for m in moments])
+def moments_table(moments: Sequence[Moment]) -> "Table":
+    """The moments of one recording as a table."""
+    rows = [(clock(moment.start), f"{moment.score:.3f}", moment.match) for moment in moments]
+    return _table(["moment", "score", "match"], rows)
 
 
-def moments_json(trace: Trace) -> str:
+def moments_json(scores: MomentScores) -> str:
     """An object with the recording's path and all its windows in order of time."""
-    rows = [dataclasses.asdict(moment) | {"match": moment.match} for moment in trace.moments]
-    return json.dumps({"path": path_to_text(trace.path), "moments": rows}, indent=2)
+    rows = [
+        {
+            "start": moment.start,
+            "end": moment.end,
+            "score": moment.score,
+            "strength": moment.z_score,
+            "match": moment.match,
+        }
+        for moment in scores.moments
+    ]
+    return json.dumps({"path": path_to_text(scores.path), "moments": rows}, indent=2)
 
 
 def as_m3u(hits: Sequence[Hit]) -> bytes:
     """An extended M3U playlist; bytes, because paths are."""
     lines = [b"#EXTM3U"]
     for hit in hits:
-        track, path = hit.track, os.fsencode(hit.track.path)
-        if b"\n" in path or b"\r" in path:  # a playlist is made of lines: only an address can hold such a name
+        track = hit.track
+        path = os.fsencode(track.path)
+        if b"\n" in path or b"\r" in path:  # an entry is one line, so such a name has to be a percent-encoded URL
             path = b"file://" + urllib.parse.quote(path).encode()
         name = f"{track.artist} - {track.title}" if track.artist else track.title
         lines += [f"#EXTINF:{round(track.duration)},{name}".encode(), path]

@@ -1,19 +1,24 @@
-"""A playlist that goes smoothly from one track to another."""
+"""Playlists that move gradually from one track to another."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from kobza.library.records import Hit, Track
-from kobza.library.search.query import unit
+from kobza.library.search.query import normalized
 
-NEAR = 1.0  # how much the track before counts beside the way: with less, neighbours may lie on both sides of it
+# Weight of the previous track relative to the point on the arc. With less, consecutive tracks may be close to that point
+# and far from each other.
+PREVIOUS_TRACK_WEIGHT = 1.0
+MIN_ANGLE = 1e-3  # radians; below it the two ends are one point
 
 
-def on_the_way(first: np.ndarray, last: np.ndarray, share: float) -> np.ndarray:
-    """The point at `share` in (0, 1) of the great circle's arc between two vectors of unit length."""
+def interpolate_on_sphere(first: np.ndarray, last: np.ndarray, fraction: float) -> np.ndarray:
+    """Spherical linear interpolation of two unit vectors (dim,) at `fraction` in (0, 1)."""
     angle = np.arccos(np.clip(first @ last, -1, 1))
-    return unit(np.sin((1 - share) * angle) * first + np.sin(share * angle) * last) if angle > 1e-3 else first
+    if angle <= MIN_ANGLE:
+        return first
+    return normalized(np.sin((1 - fraction) * angle) * first + np.sin(fraction * angle) * last)
 
 
 def smooth_order(
@@ -21,24 +26,29 @@ def smooth_order(
     last: tuple[Track, np.ndarray],
     k: int,
     search: Callable[[np.ndarray, int], list[tuple[float, Track, float]]],
-    vector_of: Callable[[Track], np.ndarray],
+    vector_of: Callable[[Track], np.ndarray | None],
 ) -> list[Hit]:
-    """k tracks (or as many as there are) from `first` to `last`; a hit's score is the cosine with the track before it.
+    """k tracks, or as many as there are, from `first` to `last`; a hit's score is the cosine with the previous track.
 
-    Greedily: step by step the track that is nearest to the next point of the way and to the track before.
+    Greedy: each step takes the unused track nearest to the next point of the arc and to the previous track.
 
     Args:
-        search: (vector, k) -> a store's answer. vector_of: of a track.
+        search: (vector, n) -> the n nearest tracks, as `Store.search` returns them.
+        vector_of: the vector of a track; None if it has just been deleted.
     """
-    order, before = [Hit(1.0, first[0], 0.0)], first[1]
+    playlist = [Hit(1.0, first[0], 0.0)]
+    previous = first[1]
     used = {first[0].path, last[0].path}
     for step in range(1, k - 1):
-        aim = unit(on_the_way(first[1], last[1], step / (k - 1)) + NEAR * before)
-        track = next((track for _, track, _ in search(aim, len(used) + 1) if track.path not in used), None)
+        point = interpolate_on_sphere(first[1], last[1], step / (k - 1))
+        nearest = search(normalized(point + PREVIOUS_TRACK_WEIGHT * previous), len(used) + 1)
+        track = next((track for _, track, _ in nearest if track.path not in used), None)
         if track is None:
             break
         used.add(track.path)
         vector = vector_of(track)
-        order.append(Hit(float(before @ vector), track, 0.0))
-        before = vector
-    return [*order, Hit(float(before @ last[1]), last[0], 0.0)]
+        if vector is None:
+            continue
+        playlist.append(Hit(float(previous @ vector), track, 0.0))
+        previous = vector
+    return [*playlist, Hit(float(previous @ last[1]), last[0], 0.0)]

@@ -1,16 +1,17 @@
-"""Wishes: a description as people type it, taken apart, and its parts' vectors put together into one.
+"""The query language: what to include, exclude and weight in a description, and one vector for all of it.
 
-    slow sad piano              one wish: the sentence as it is
-    piano -drums                with piano, without drums; -"string quartet" or -(string quartet) for several words
+    slow sad piano              one term: the whole sentence
+    piano -drums                piano without drums; -"string quartet" or -(string quartet) for several words
     piano^2 -drums^0.5          weights; "sad strings"^2 or (sad strings)^2 for several words
 
-Only what bears a minus or a weight is taken out of the sentence; a minus within a word (hip-hop, lo-fi) belongs to it.
+Only a word or phrase with a leading minus or a weight becomes a term of its own. A minus within a word (hip-hop, lo-fi)
+is part of the word.
 
-Vectors are combined, not strings: a text model hears "piano without drums" as piano and drums. Let t be the vector of a
-wish, m and C mean and covariance of the vectors of many general descriptions (`strength.py`), and d(t) the direction
-(C + ridge)^-1 (t - m) of unit length: what sets t apart from what descriptions have in common. From the direction of
-what is wanted, UNWANTED times the part of each unwanted direction that is orthogonal to it is subtracted, so that
-what the two have in common stays (Rocchio's query, 1971, with whitened and orthogonal terms). Measured in `measure.py`.
+Terms are combined as vectors, because to a text model "piano without drums" is close to piano and to drums. Let t be
+the vector of a term, m and C the mean and covariance of the vectors of many general descriptions (`calibration`), and
+d(t) = (C + ridge)^-1 (t - m), normalized: what distinguishes t from other descriptions. For each negative term, the part
+of its d(t) that is orthogonal to the positive direction is subtracted, times NEGATIVE_STEP, so that what the two have in
+common stays: Rocchio's query (1971) with whitened, orthogonalized terms. `benchmarks/query_quality.py` measures it.
 """
 
 import re
@@ -18,94 +19,114 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kobza.library.calibration import Spread
+from kobza.library.calibration import ScoreCalibration
 from kobza.library.records import LibraryError
 
-RIDGE = 3.0  # of the covariance's largest eigenvalue; chosen with UNWANTED on pieces of other seeds than the figures
-UNWANTED = 0.8
-CHANGE = 1.5  # how far a track is moved by what should be different: recordings lie closer together than sentences
+# Both chosen on synthetic pieces of other seeds than those that query_quality.py reports.
+RIDGE_FACTOR = 3.0  # ridge in units of the covariance's largest eigenvalue
+NEGATIVE_STEP = 0.8
+# For changes relative to a track. Larger, because recordings are farther from sentences than sentences from each other.
+CHANGE_STEP = 1.5
+MAX_WEIGHT = 100.0
+MIN_NORM = 1e-12  # avoids division by zero
+MIN_ORTHOGONAL_NORM = 1e-3  # below it a term has the same direction as the query that it should change
 
-WHAT = r'"[^"]*"|\([^()]*\)|[^\s"()^-][^\s"()^]*'  # a phrase, or a word, which begins with no minus
-TERM = re.compile(rf"(?<!\S)(?P<minus>-)?(?P<what>{WHAT})(?:\^(?P<weight>\d*\.?\d+))?(?!\S)")
+PHRASE = r'"[^"]*"|\([^()]*\)|[^\s"()^-][^\s"()^]*'  # in quotes or brackets, or a word without a leading minus
+TERM = re.compile(rf"(?<!\S)(?P<minus>-)?(?P<phrase>{PHRASE})(?:\^(?P<weight>\d*\.?\d+))?(?!\S)")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What should be heard, or with a negative weight should not."""
+class QueryTerm:
+    """A text to search for; with a negative weight, to avoid."""
 
     text: str
     weight: float = 1.0
 
 
-def parse_wishes(text: str) -> list[Wish]:
-    """The wishes in a description: the sentence that is left when all marked parts are taken out comes first.
+def parse_query(text: str) -> list[QueryTerm]:
+    """The terms of a description. What remains of the sentence without the marked terms comes first.
+
+    >>> parse_query("piano -drums^0.5")
+    [QueryTerm(text='piano', weight=1.0), QueryTerm(text='drums', weight=-0.5)]
 
     Raises:
-        LibraryError: nothing in it, a weight of 0, or a phrase that is not closed.
+        LibraryError: an empty description or term, a weight out of range, or a phrase that is not closed.
     """
-    marked: list[Wish] = []
+    terms: list[QueryTerm] = []
 
-    def take(term: re.Match) -> str:
-        if not term["minus"] and term["weight"] is None:
-            return term.group()
-        what, weight = term["what"].strip('"(),; '), float(term["weight"] or 1)
-        if not what:
-            raise LibraryError(f'There is nothing in "{term.group()}"; write what is wanted or not, like -drums.')
-        if not 0 < weight <= 100:
-            raise LibraryError(f'The weight in "{term.group()}" must lie above 0, and be 100 at most, as in piano^2.')
-        marked.append(Wish(what, -weight if term["minus"] else weight))
+    def take_marked(match: re.Match[str]) -> str:
+        if not match["minus"] and match["weight"] is None:
+            return match[0]
+        phrase = match["phrase"].strip('"(),; ')
+        weight = float(match["weight"] or 1)
+        if not phrase:
+            raise LibraryError(f'"{match[0]}" is an empty term; write what to include or exclude, such as -drums.')
+        if not 0 < weight <= MAX_WEIGHT:
+            raise LibraryError(f'The weight in "{match[0]}" must be above 0 and at most {MAX_WEIGHT:g}, as in piano^2.')
+        terms.append(QueryTerm(phrase, -weight if match["minus"] else weight))
         return " "
 
-    sentence = " ".join(TERM.sub(take, text).split())
+    sentence = " ".join(TERM.sub(take_marked, text).split())
     if unclosed := re.search(r'(?<!\S)-["(]', sentence):
-        raise LibraryError(f'A phrase is not closed after {unclosed.group()}; write -"string quartet".')
-    wishes = [Wish(sentence)] * bool(sentence) + marked
-    if not wishes:
-        raise LibraryError('The description is empty; say what you look for, like "slow sad piano".')
-    return wishes
+        raise LibraryError(f'The phrase after {unclosed[0]} is not closed; write, for example, -"string quartet".')
+    if sentence:
+        terms.insert(0, QueryTerm(sentence))
+    if not terms:
+        raise LibraryError('The description is empty; describe what to search for, for example "slow sad piano".')
+    return terms
 
 
-def unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+def normalized(vector: np.ndarray) -> np.ndarray:
+    """(dim,) -> (dim,), unit length."""
+    unit: np.ndarray = vector / max(float(np.linalg.norm(vector)), MIN_NORM)
+    return unit
 
 
-def wanted(wishes: list[Wish], vectors: np.ndarray) -> np.ndarray:
-    """(wishes, dim) -> (dim,): the weighted mean of what is wanted, of unit length."""
-    return unit(sum(wish.weight * vector for wish, vector in zip(wishes, vectors, strict=True) if wish.weight > 0))
+def positive_mean(terms: list[QueryTerm], vectors: np.ndarray) -> np.ndarray:
+    """(terms, dim) -> (dim,): the normalized weighted mean of the terms with a positive weight."""
+    positive_weights = np.array([max(term.weight, 0.0) for term in terms], dtype=vectors.dtype)
+    return normalized(positive_weights @ vectors)
 
 
-def direction(vector: np.ndarray, spread: Spread) -> np.ndarray:
-    """What sets a description apart from others: (C + ridge)^-1 (t - m), of unit length."""
-    ridge = RIDGE * np.linalg.eigvalsh(spread.covariance)[-1] * np.eye(len(vector))
-    return unit(np.linalg.solve(spread.covariance + ridge, vector - spread.mean))
+def whitened_direction(vector: np.ndarray, calibration: ScoreCalibration) -> np.ndarray:
+    """What distinguishes a description's vector t from others: (C + ridge)^-1 (t - m), normalized."""
+    ridge = RIDGE_FACTOR * np.linalg.eigvalsh(calibration.covariance)[-1] * np.eye(len(vector))
+    return normalized(np.linalg.solve(calibration.covariance + ridge, vector - calibration.mean))
 
 
-def compose(wishes: list[Wish], vectors: np.ndarray, spread: Spread, track: np.ndarray | None = None) -> np.ndarray:
-    """One query (dim,) of unit length out of wishes and their texts' vectors (wishes, dim).
+def compose_query(
+    terms: list[QueryTerm], vectors: np.ndarray, calibration: ScoreCalibration, track: np.ndarray | None = None
+) -> np.ndarray:
+    """One query vector (dim,), unit length, from terms and the vectors of their texts (terms, dim).
 
     Args:
-        track: (dim,), a recording's vector; then the wishes are what should be different.
+        track: the vector (dim,) of a recording; then the terms are changes relative to it.
 
     Raises:
-        LibraryError: nothing is wanted, or the same is wanted and not wanted.
+        LibraryError: no term is positive, or one is included and excluded at once.
     """
-    pairs = list(zip(wishes, vectors, strict=True))
+    pairs = list(zip(terms, vectors, strict=True))
     if track is not None:
-        start, changes, step = track, pairs, CHANGE
+        start = track
+        changes = pairs
+        step = CHANGE_STEP
     else:
-        liked = [(wish, vector) for wish, vector in pairs if wish.weight > 0]
-        changes = [(wish, vector) for wish, vector in pairs if wish.weight < 0]
-        if not liked:
-            raise LibraryError('Nothing is wanted, only unwanted; say first what you look for, like "piano -drums".')
+        positive = [(term, vector) for term, vector in pairs if term.weight > 0]
+        changes = [(term, vector) for term, vector in pairs if term.weight < 0]
+        if not positive:
+            raise LibraryError(
+                'The description only says what to exclude; add what to search for, for example "piano -drums".'
+            )
         if not changes:
-            return wanted(wishes, vectors)
-        start = unit(sum(wish.weight * direction(vector, spread) for wish, vector in liked))
-        step = UNWANTED
+            return positive_mean(terms, vectors)
+        directions = [term.weight * whitened_direction(vector, calibration) for term, vector in positive]
+        start = normalized(np.sum(directions, axis=0))
+        step = NEGATIVE_STEP
     query = start.copy()
-    for wish, vector in changes:
-        towards = direction(vector, spread)
-        across = towards - (towards @ start) * start
-        if np.linalg.norm(across) < 1e-3:
-            raise LibraryError(f'"{wish.text}" is wanted and unwanted at once; leave one of the two out.')
-        query = query + step * wish.weight * unit(across)
-    return unit(query)
+    for term, vector in changes:
+        direction = whitened_direction(vector, calibration)
+        orthogonal = direction - (direction @ start) * start
+        if np.linalg.norm(orthogonal) < MIN_ORTHOGONAL_NORM:
+            raise LibraryError(f'"{term.text}" is both included and excluded; remove one of the two.')
+        query = query + step * term.weight * normalized(orthogonal)
+    return normalized(query)

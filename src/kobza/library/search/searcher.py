@@ -1,6 +1,7 @@
-"""Questions to a library: by description, by example, where in a recording, and from one track to another."""
+"""Searching a library: by description, by example, within a recording, and for a playlist between two tracks."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from typing import Literal, get_args
@@ -8,80 +9,94 @@ from typing import Literal, get_args
 import numpy as np
 
 from kobza.audio import AudioError, printable
-from kobza.library.calibration import Spread, spread_of
+from kobza.embedding.embedder import Embedder, TextEmbedder, embed_recording, normalized_mean
+from kobza.library.calibration import ScoreCalibration, calibrate
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Filter
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.scan import find_recordings
 from kobza.library.ingest.tags import read_tags
-from kobza.library.records import Hit, LibraryError, Track, normalised_mean
+from kobza.library.records import Hit, LibraryError, Track
 from kobza.library.remote import absolute
-from kobza.library.search.moments import Moment, Trace, embed_part
+from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.playlists import smooth_order
-from kobza.library.search.query import compose, parse_wishes, wanted
+from kobza.library.search.query import QueryTerm, compose_query, parse_query, positive_mean
 from kobza.library.stores.base import Store
 
-PathLike = str | os.PathLike
+PathLike = str | os.PathLike[str]
 By = Literal["track", "moment"]
 Where = str | Filter | None
+Window = tuple[float, float, np.ndarray]  # start and end in seconds, vector (dim,)
 
 
-class Answering:
-    """What `MusicLibrary` answers; it needs its store, its model, and that it refuses vectors of another maker.
+class Searcher(ABC):
+    """The searches of a `MusicLibrary`, which has the store and the models.
 
-    Everywhere, `where` is a filter as text ("year >= 1980 and genre in (jazz, blues)") or as a tree; `by` ranks tracks
-    as wholes, or by their best moments.
+    In every method `where` is a filter, as text ("year >= 1980 and genre in (jazz, blues)") or as a tree, and `by`
+    ranks tracks as a whole or by their best moment.
     """
 
     store: Store
 
+    @property
+    @abstractmethod
+    def embedder(self) -> Embedder: ...
+
+    @property
+    @abstractmethod
+    def text_embedder(self) -> TextEmbedder: ...
+
+    @abstractmethod
+    def _check_fingerprint(self, embedder: TextEmbedder) -> None:
+        """Raises LibraryError if the library's vectors cannot be compared with those of this model."""
+
     @cached_property
-    def spread(self) -> Spread:
-        """Of what descriptions score in general, by the library's model."""
-        return spread_of(self.text_model)
+    def calibration(self) -> ScoreCalibration:
+        """What descriptions score in general, with the library's model."""
+        return calibrate(self.text_embedder)
 
     def search(self, text: str, k: int = 10, where: Where = None, by: By = "track") -> list[Hit]:
-        """The k tracks that a description fits best, best first.
+        """The k tracks that match a description best, best first.
 
-        "piano -drums" and "(slow strings)^2 piano" are several wishes: see `wishes.py`. A hit's strength is that of
-        what is wanted alone; of a moment if `by` is "moment".
+        The description may have terms to exclude or weight, such as "piano -drums" and "(slow strings)^2 piano"; see
+        `query`. A hit's z-score is that of the positive terms alone: of the track, or with by="moment" of the moment.
 
         Raises:
-            LibraryError: an empty description, k below 1, a wrong filter, or a library of another checkpoint.
+            LibraryError: an empty description, k below 1, an invalid filter, or vectors of another model.
         """
-        wishes, tree = parse_wishes(text), _filter(where)
+        terms, tree = parse_query(text), _filter(where)
         _check(k, by)
-        if not len(self):
+        if not len(self.store):
             return []
-        self._refuse_others()
-        vectors = self.text_model.embed_text([wish.text for wish in wishes])
-        query, liked = compose(wishes, vectors, self.spread), wanted(wishes, vectors)
+        self._check_fingerprint(self.text_embedder)
+        vectors = self._embed_terms(terms)
+        query = compose_query(terms, vectors, self.calibration)
+        positive = positive_mean(terms, vectors)
         hits = []
         for score, track, moment in self.store.search(query, k, where=tree, by=by):
-            heard = self._heard(track, moment if by == "moment" else None)
-            strength = None if heard is None else float(self.spread.strength(liked, heard[None])[0])
-            hits.append(Hit(score, track, moment, strength))
+            vector = self._stored_vector(track.path, moment if by == "moment" else None)
+            z_score = None if vector is None else float(self.calibration.z_scores(positive, vector[None])[0])
+            hits.append(Hit(score, track, moment, z_score))
         return hits
 
     def similar(
         self, track: Track | PathLike, k: int = 10, where: Where = None, by: By = "track", but: str | None = None
     ) -> list[Hit]:
-        """The k tracks that sound most like `track`: one of the library's, or any recording on the disc. Never itself.
+        """The k tracks most similar to `track`, best first: a track of the library or any recording; without itself.
 
         Args:
-            but: what should be different, as wishes: "calmer", "-drums", "more strings -drums".
+            but: changes relative to the track, in the query language: "calmer", "-drums", "more strings -drums".
 
         Raises:
-            LibraryError: there is neither, or the recording cannot be used.
+            LibraryError: the recording does not exist or cannot be embedded, or an argument is invalid.
         """
         _check(k, by)
         tree, path = _filter(where), _path(track)
-        changes = parse_wishes(but) if but is not None else []
-        query = self._heard_at(path)
+        changes = parse_query(but) if but is not None else []
+        query = self._vector(path)
         if changes:
-            self._refuse_others()
-            vectors = self.text_model.embed_text([wish.text for wish in changes])
-            query = compose(changes, vectors, self.spread, query)
+            self._check_fingerprint(self.text_embedder)
+            query = compose_query(changes, self._embed_terms(changes), self.calibration, query)
         found = self.store.search(query, k + 1, where=tree, by=by)
         return [Hit(*hit) for hit in found if hit[1].path != path][:k]
 
@@ -92,79 +107,102 @@ class Answering:
         start: float = 0.0,
         end: float | None = None,
         progress: Callable[[Progress], None] | None = None,
-    ) -> Trace:
-        """How well a description fits each window of a recording, one of the library's or any on the disc.
+    ) -> MomentScores:
+        """How well a description matches each window of a recording, of the library or not.
 
         Args:
-            start, end: the part that is looked at, in seconds.
+            start, end: the part to look at, in seconds.
             progress: called while a recording that the library does not hold is embedded.
 
         Raises:
-            LibraryError: an empty description or part, a start behind the recording's end, or no such recording.
+            LibraryError: an empty description, an empty part or one beyond the recording's end, or no such recording.
         """
-        wishes, path, until = parse_wishes(text), _path(track), np.inf if end is None else end
-        if not 0 <= start < until:
-            raise LibraryError(f"From {start:g} s to {until:g} s there is nothing; let the part end after its start.")
-        vectors = self.text_model.embed_text([wish.text for wish in wishes])
-        query = compose(wishes, vectors, self.spread)
-        parts = self._windows_at(path, start, until, progress)
-        if not parts:
-            raise LibraryError(f"{printable(path)} ends before {start:g} s; let the part start earlier.")
-        heard = np.stack([vector for _, _, vector in parts])
-        scores, strengths = heard @ query, self.spread.strength(wanted(wishes, vectors), heard)
-        rows = zip(parts, scores.tolist(), strengths.tolist(), strict=True)
-        return Trace(path, tuple(Moment(at, to, score, strength) for (at, to, _), score, strength in rows))
+        terms, path = parse_query(text), _path(track)
+        until = np.inf if end is None else end
+        if start < 0:
+            raise LibraryError(f"The start is {start:g} s; it must be 0 or later.")
+        if not start < until:
+            raise LibraryError(f"The end ({until:g} s) must be later than the start ({start:g} s).")
+        vectors = self._embed_terms(terms)
+        query = compose_query(terms, vectors, self.calibration)
+        windows = self._windows(path, start, until, progress)
+        if not windows:
+            raise LibraryError(f"{printable(path)} ends before {start:g} s; choose an earlier start.")
+        window_vectors = np.stack([vector for _, _, vector in windows])
+        scores = (window_vectors @ query).tolist()
+        z_scores = self.calibration.z_scores(positive_mean(terms, vectors), window_vectors).tolist()
+        rows = zip(windows, scores, z_scores, strict=True)
+        return MomentScores(path, tuple(Moment(start, end, score, z) for (start, end, _), score, z in rows))
 
     def playlist(self, first: Track | PathLike, last: Track | PathLike, k: int = 10, where: Where = None) -> list[Hit]:
-        """k tracks of the library (or as many as there are), from one to another by small steps; `where` is for those
-        between. A hit's score is the cosine with the track before.
+        """k tracks of the library, or as many as there are, that move gradually from `first` to `last`.
+
+        A hit's score is the cosine with the previous track. `where` filters the tracks between the ends.
 
         Raises:
-            LibraryError: either is not in the library, both are one, or k is below 2.
+            LibraryError: `first` or `last` is not in the library, both are the same track, or k is below 2.
         """
         if k < 2:
-            raise LibraryError(f"k is {k}; a playlist has its first and its last track, so 2 or more.")
-        tree, ends = _filter(where), []
-        for path in (_path(first), _path(last)):
-            row = next(iter(self.store.scan(path)), None)
-            if row is None:
-                raise LibraryError(f"{printable(path)} is not in the library; add it with: kobza index PATH")
-            ends.append((row[0], normalised_mean(row[3])))
-        if ends[0][0].path == ends[1][0].path:
-            raise LibraryError(f"{printable(ends[0][0].path)} is both the first and the last track; name two.")
-        return smooth_order(*ends, k, lambda vector, n: self.store.search(vector, n, where=tree), self._heard)
+            raise LibraryError(f"k is {k}; a playlist needs 2 tracks or more, the first and the last.")
+        tree = _filter(where)
+        start, end = self._playlist_end(_path(first)), self._playlist_end(_path(last))
+        if start[0].path == end[0].path:
+            raise LibraryError(f"{printable(start[0].path)} is both the first and the last track; choose two.")
+        return smooth_order(
+            start,
+            end,
+            k,
+            lambda vector, n: self.store.search(vector, n, where=tree),
+            lambda track: self._stored_vector(track.path),
+        )
 
-    def _heard(self, track: Track, moment: float | None = None) -> np.ndarray | None:
-        """The vector of a track or of one of its windows; None if it was deleted a moment ago."""
-        for _, _, starts, vectors in self.store.scan(track.path):
-            return normalised_mean(vectors) if moment not in starts else vectors[starts.index(moment)]
+    def _playlist_end(self, path: str) -> tuple[Track, np.ndarray]:
+        for track, _, _, vectors in self.store.scan(path):
+            return track, normalized_mean(vectors)
+        raise LibraryError(f"{printable(path)} is not in the library; add it with: kobza index PATH")
+
+    def _embed_terms(self, terms: list[QueryTerm]) -> np.ndarray:
+        return self.text_embedder.embed_text([term.text for term in terms])
+
+    def _stored_vector(self, path: str, moment: float | None = None) -> np.ndarray | None:
+        """The vector of a track, or of its window that starts at `moment`; None if the library does not hold it."""
+        for _, _, starts, vectors in self.store.scan(path):
+            if moment in starts:
+                window: np.ndarray = vectors[starts.index(moment)]
+                return window
+            return normalized_mean(vectors)
         return None
 
-    def _heard_at(self, path: str) -> np.ndarray:
+    def _vector(self, path: str) -> np.ndarray:
         """The vector of a recording, of the library or not."""
-        for _, _, _, vectors in self.store.scan(path):
-            return normalised_mean(vectors)
-        self._refuse_others()
-        return normalised_mean(np.stack([vector for _, _, vector in self._windows_at(path, 0.0, np.inf)]))
+        stored = self._stored_vector(path)
+        if stored is not None:
+            return stored
+        self._check_fingerprint(self.text_embedder)
+        return normalized_mean(np.stack([vector for _, _, vector in self._windows(path, 0.0, np.inf)]))
 
-    def _windows_at(self, path: str, start: float, end: float, progress: Callable | None = None) -> list[tuple]:
-        """(start, end, vector) of each window of a recording that touches the part: from the store or from the disc."""
+    def _windows(
+        self, path: str, start: float, end: float, progress: Callable[[Progress], None] | None = None
+    ) -> list[Window]:
+        """The windows of a recording that overlap [start, end): from the store, or embedded now."""
         for track, _, starts, vectors in self.store.scan(path):
-            self._refuse_others()
-            ends = [min(at + self.model.window_seconds, max(track.duration, at)) for at in starts]
+            self._check_fingerprint(self.text_embedder)
+            ends = [min(at + self.embedder.window_seconds, max(track.duration, at)) for at in starts]
             rows = zip(starts, ends, vectors, strict=True)
             return [row for row in rows if row[0] < end and row[1] > start]
         found, failed = find_recordings(path)
-        if failed or path not in found:
-            raise LibraryError(failed[0].reason if failed else f"{printable(path)} is a folder; name a recording.")
-        seconds = read_tags(path).seconds
+        if failed:
+            raise LibraryError(failed[0].reason)
+        if path not in found:
+            raise LibraryError(f"{printable(path)} is a folder; name a recording.")
+        duration = read_tags(path).seconds
 
-        def passed(at: float) -> None:
+        def report(seconds: float) -> None:
             if progress is not None:
-                progress(Progress(0, 1, min(1.0, at / seconds) if seconds else 0.0, path))
+                progress(Progress(0, 1, min(1.0, seconds / duration) if duration else 0.0, path))
 
         try:
-            return list(embed_part(path, self.model, start, end, passed))
+            return list(embed_recording(self.embedder, path, start, end, report))
         except AudioError as error:
             raise LibraryError(str(error)) from error
         except ValueError as error:
@@ -183,4 +221,4 @@ def _check(k: int, by: str) -> None:
     if k < 1:
         raise LibraryError(f"k is {k}; ask for 1 track or more.")
     if by not in get_args(By):
-        raise LibraryError(f"by is {by!r}; tracks are ranked by one of: {', '.join(get_args(By))}.")
+        raise LibraryError(f"by is {by!r}; it must be one of: {', '.join(get_args(By))}.")

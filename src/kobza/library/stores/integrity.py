@@ -13,7 +13,7 @@ import numpy as np
 
 from kobza.atomic import PART
 from kobza.audio import printable
-from kobza.library.filters.tree import TEXT, fold
+from kobza.library.filters.tree import TEXT, normalize_text
 from kobza.library.records import normalised_mean, unfit
 from kobza.library.stores import index_file as search_file
 from kobza.library.stores.lock import writer_lock
@@ -54,7 +54,7 @@ def _of_tables(db: sqlite3.Connection) -> Iterator[Problem]:
     for track_id, path in rows:
         yield Problem("track", f"{printable(os.fsdecode(path))} has no vectors.", track_id)
     names = [(row[:4], row[4:]) for row in db.execute(f"SELECT {_columns('')}, {_columns('folded_')} FROM tracks")]
-    if stale := sum(tuple(map(fold, plain)) != folded for plain, folded in names):
+    if stale := sum(tuple(map(normalize_text, plain)) != folded for plain, folded in names):
         yield Problem("folded", f"Filters do not see the present tags of {stale} tracks.")
 
 

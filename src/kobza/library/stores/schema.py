@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from kobza.audio import printable
-from kobza.library.filters.tree import TEXT, fold
+from kobza.library.filters.tree import TEXT, normalize_text
 from kobza.library.records import LibraryError
 
 SCHEMA = 2
@@ -72,7 +72,7 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _to_2}
 
 def refold(db: sqlite3.Connection) -> None:
     """Write again what filters compare with."""
-    db.create_function("fold", 1, fold, deterministic=True)
+    db.create_function("fold", 1, normalize_text, deterministic=True)
     db.execute(f"UPDATE tracks SET {', '.join(f'folded_{name} = fold({name})' for name in TEXT)}")
 
 

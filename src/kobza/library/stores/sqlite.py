@@ -23,7 +23,7 @@ import numpy as np
 from kobza.atomic import PART
 from kobza.audio import printable
 from kobza.library.address import FolderAddress
-from kobza.library.filters.tree import TEXT, Filter, fold, to_sql
+from kobza.library.filters.tree import TEXT, Filter, normalize_text, to_sql
 from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, normalised_mean, refuse_unfit
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.schema import FOLDED, explained, open_for_reading, open_for_writing, transaction
@@ -105,7 +105,7 @@ class SQLiteStore:
         refuse_unfit(path, starts, halves, *dim)
         before = self._db.execute("SELECT added FROM tracks WHERE path = ?", (key,)).fetchone() or (time.time(),)
         self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
-        folded = [fold(getattr(track, name)) for name in TEXT]
+        folded = [normalize_text(getattr(track, name)) for name in TEXT]
         row = (key, *tags, before[0] if added is None else added, *rev, *folded)
         track_id = self._db.execute(
             f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, {FOLDED}) VALUES ({','.join('?' * 15)})", row

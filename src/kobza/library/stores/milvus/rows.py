@@ -12,7 +12,7 @@ import re
 import numpy as np
 from pymilvus import CollectionSchema, DataType, FieldSchema
 
-from kobza.library.filters.tree import TEXT, fold
+from kobza.library.filters.tree import TEXT, normalize_text
 from kobza.library.records import Rev, Track, normalised_mean
 
 LONGEST = 65535  # bytes of text in a column
@@ -73,7 +73,7 @@ def to_rev(row: dict) -> Rev:
 
 
 def digest(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(fold(text).encode(), digest_size=8).digest()) >> 1
+    return int.from_bytes(hashlib.blake2b(normalize_text(text).encode(), digest_size=8).digest()) >> 1
 
 
 def to_text(path: str) -> str:
