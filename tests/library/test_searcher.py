@@ -144,6 +144,14 @@ def test_a_playlist_moves_gradually(library, tmp_path):
     assert hits[1].score == pytest.approx(float(one[0] @ two[0]), abs=2e-3)
 
 
+def test_a_playlist_skips_a_track_that_is_deleted_meanwhile(chords, tmp_path, monkeypatch):
+    deleted = str(tmp_path / "m" / "300-1200.flac")
+    scan = chords.store.scan
+    monkeypatch.setattr(chords.store, "scan", lambda path=None: iter(()) if path == deleted else scan(path))
+    hits = chords.playlist(tmp_path / "m" / "300.flac", tmp_path / "m" / "1200.flac", k=6)
+    assert deleted not in [hit.track.path for hit in hits] and len(hits) > 2
+
+
 def test_invalid_searches(chords, mix, tmp_path):
     track = tmp_path / "m" / "300.flac"
     for ask, sentence in (

@@ -35,8 +35,8 @@ class Totals(NamedTuple):
 class Track:
     """A recording of the library; duration in seconds, an unknown tag is "" (year: None).
 
-    `added` is when the track was first added, in seconds since 1970. A store keeps it when a track is replaced or moved,
-    and uses the current time for a new track without it. It does not count in comparisons of tracks.
+    `added` is when the track was first added, in seconds since 1970. A store keeps it when a track is replaced or
+    moved, and uses the current time for a new track without it. It does not count in comparisons of tracks.
     """
 
     path: str

@@ -7,8 +7,8 @@ import numpy as np
 from kobza.library.records import Hit, Track
 from kobza.library.search.query import normalized
 
-# Weight of the previous track relative to the point on the arc. With less, consecutive tracks may be close to that point
-# and far from each other.
+# Weight of the previous track relative to the point on the arc. With less, consecutive tracks may be close to that
+# point and far from each other.
 PREVIOUS_TRACK_WEIGHT = 1.0
 MIN_ANGLE = 1e-3  # radians; below it the two ends are one point
 

@@ -9,9 +9,10 @@ is part of the word.
 
 Terms are combined as vectors, because to a text model "piano without drums" is close to piano and to drums. Let t be
 the vector of a term, m and C the mean and covariance of the vectors of many general descriptions (`calibration`), and
-d(t) = (C + ridge)^-1 (t - m), normalized: what distinguishes t from other descriptions. For each negative term, the part
-of its d(t) that is orthogonal to the positive direction is subtracted, times NEGATIVE_STEP, so that what the two have in
-common stays: Rocchio's query (1971) with whitened, orthogonalized terms. `benchmarks/query_quality.py` measures it.
+d(t) = (C + ridge)^-1 (t - m), normalized: what distinguishes t from other descriptions. For each negative term, the
+part of its d(t) that is orthogonal to the positive direction is subtracted, times NEGATIVE_STEP, so that what the two
+have in common stays: Rocchio's query (1971) with whitened, orthogonalized terms. `benchmarks/query_quality.py` measures
+the effect.
 """
 
 import re
