@@ -1,10 +1,10 @@
-"""The command `kobza`; what each sub-command does is in `commands`.
+"""The command `kobza`; its sub-commands are in `commands`.
 
-Imports of any weight are inside the functions, so that help comes at once.
+Slow imports are inside the functions, so that `--help` starts at once.
 """
 
 import argparse
-import contextlib
+import io
 import os
 import sqlite3
 import sys
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kobza import __version__
 from kobza.commands import evaluate, index, library, musiccaps, push, search, serve
+from kobza.commands.arguments import CommandParser
 from kobza.terminal import say
 
 GROUPS = (index, search, library, serve, musiccaps, evaluate, push)  # in the order of `kobza --help`
@@ -21,33 +22,38 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line as argparse has it; the reference page is made from it, too."""
     parser = argparse.ArgumentParser(prog="kobza", description="Search music by describing it.")
     parser.add_argument("--version", action="version", version=f"kobza {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=CommandParser)
     for group in GROUPS:
         group.add(commands)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; the exit code: 0 fine, 1 an error said in a sentence, 2 wrong usage, 130 interrupted."""
+    """Run the command line.
+
+    Returns:
+        The exit code: 0 success, 1 an error with a message, 2 wrong usage, 130 interrupted.
+    """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")  # a tag must not fail on a terminal that lacks its letters
+        if isinstance(stream, io.TextIOWrapper):  # a tag must not fail on a terminal that cannot show its letters
+            stream.reconfigure(errors="backslashreplace")
     parser = make_parser()
     args = parser.parse_args(argv)
     if not hasattr(args, "function"):  # `kobza` alone
         parser.print_help(sys.stderr)
         return 2
     try:
-        return args.function(args)
+        code: int = args.function(args)
+        return code
     except KeyboardInterrupt:
-        say("Stopped. What was finished is stored; the same command goes on from there.")
+        say("Stopped. Finished tracks are stored; the same command continues from there.")
         return 130
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe, such as `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        what = f"{Path(error.filename)}: {error.strerror}" if error.filename and error.strerror else str(error)
-        say(f"kobza: {what}")
+        reason = f"{Path(error.filename)}: {error.strerror}" if error.filename and error.strerror else str(error)
+        say(f"kobza: {reason}")
         return 1
     except (ValueError, sqlite3.Error) as error:
         say(f"kobza: {error}")

@@ -1,19 +1,27 @@
-"""How the commands speak to a person: sentences, a bar and tables."""
+"""Terminal output: messages, a progress bar and tables."""
 
 import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kobza.library import Progress as LibraryProgress
+
+PIPE_WIDTH = 10_000  # columns: not a terminal, so a row is one line however long
 
 
 def say(text: str) -> None:
-    """A sentence for the person at the terminal; standard output is for answers."""
+    """Print a message to standard error; standard output is for results."""
     print(text, file=sys.stderr)
 
 
 @contextlib.contextmanager
-def progress_bar(first: str = "looking for changes") -> Iterator[Callable]:
-    """A bar with the time that is left, drawn on standard error; gives the function to call with each `Progress`."""
+def progress_bar(first: str = "looking for changes") -> Iterator[Callable[["LibraryProgress"], None]]:
+    """A progress bar with the remaining time, on standard error. Gives the function to call with each `Progress`."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -30,17 +38,18 @@ def progress_bar(first: str = "looking for changes") -> Iterator[Callable]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, count=first, name="")
 
-        def update(now) -> None:
+        def update(now: "LibraryProgress") -> None:
             name = printable(os.path.basename(now.path))
             bar.update(task, total=1.0, completed=now.fraction, count=f"{now.done}/{now.total}", name=name)
 
         yield update
 
 
-def print_table(table) -> None:
+def print_table(table: "Table") -> None:
+    """Print a `rich` table to standard output, at full width if that is not a terminal."""
     from rich.console import Console
 
     console = Console(emoji=False, highlight=False)
-    if not console.is_terminal:  # in a pipe nothing is folded: one line a track
-        console = Console(emoji=False, highlight=False, width=10_000)
+    if not console.is_terminal:
+        console = Console(emoji=False, highlight=False, width=PIPE_WIDTH)
     console.print(table)

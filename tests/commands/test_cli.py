@@ -22,7 +22,7 @@ def music(tmp_path):
     return tmp_path / "music"
 
 
-def test_from_folder_to_answer(kobza, music, tmp_path):
+def test_from_a_folder_to_results(kobza, music, tmp_path):
     assert kobza("index", music)[:2] == (0, "2 added, 0 changed, 0 unchanged, 0 moved, 0 removed, 0 failed\n")
     code, out, _ = kobza("search", "tone", "3000", "-k", 2)
     head, first, second = out.splitlines()
@@ -87,7 +87,7 @@ with patch("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar
     assert len(lines) == 11 and rb"two\nlines.flac" in table and rb"\xff.flac" in table
 
 
-def test_failures_are_named(kobza, music):
+def test_failed_files_are_named(kobza, music):
     (music / "words.mp3").write_text("no music " * 100)
     code, out, err = kobza("index", music)
     assert code == 0 and out.endswith("1 failed\n")
@@ -101,23 +101,23 @@ def test_failures_are_named(kobza, music):
         (["similar", "x.mp3"], "There is no library at"),
         (["info"], "There is no library at"),
         (["index", "/nowhere/at/all"], "/nowhere/at/all cannot be read"),
-        (["sync"], "knows no folder yet"),
-        (["remove", "/nowhere"], "No track of the library is there"),
+        (["sync"], "No folder has been added"),
+        (["remove", "/nowhere"], "The library has no track there"),
         (["index", "/dev/null"], "neither a file nor a folder"),
         (["index", "{tmp}", "--library", "/dev/null/x"], "kobza: "),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence(kobza, tmp_path, argv, sentence):
+def test_errors(kobza, tmp_path, argv, sentence):
     code, _, err = kobza(*[word.format(tmp=tmp_path) for word in argv])
     assert code == 1 and sentence in err and err.count("\n") <= 2
 
 
-def test_more_sentences(kobza, music, tmp_path):
+def test_more_errors(kobza, music, tmp_path):
     code, _, err = kobza("index", tmp_path / "music" / "..", "--library", tmp_path / "l2")
     assert code == 0
     (tmp_path / "empty").mkdir()
     code, _, err = kobza("index", tmp_path / "empty")
-    assert code == 1 and "No recordings there" in err
+    assert code == 1 and "No recordings were found" in err
     code, _, err = kobza("search", "tone 3")
     assert code == 1 and "The library is empty; fill it with: kobza index FOLDER" in err
     kobza("index", music / "low.mp3")
@@ -129,7 +129,7 @@ def test_more_sentences(kobza, music, tmp_path):
     assert code == 1 and "cannot be opened" in err
 
 
-def test_another_model_is_a_sentence(kobza, music, monkeypatch):
+def test_another_model_is_an_error_message(kobza, music, monkeypatch):
     kobza("index", music)
     monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar(fingerprint="other"))
     monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar(fingerprint="other"))
@@ -138,13 +138,13 @@ def test_another_model_is_a_sentence(kobza, music, monkeypatch):
     monkeypatch.undo()
 
 
-def test_a_model_that_is_not_there_is_a_sentence(tmp_path, music, capsys):
+def test_a_missing_model_is_an_error_message(tmp_path, music, capsys):
     code = main(["index", str(music), "--library", str(tmp_path / "l"), "--model", str(tmp_path / "absent")])
     assert code == 1 and "absent" in capsys.readouterr().err
 
 
 def test_interrupted(tmp_path, music):
-    """Ctrl-C, as a terminal sends it: a sentence, and what was embedded is stored."""
+    """Ctrl-C, as a terminal sends it: a message, and what was embedded is stored."""
     script = """
 import sys, time
 from unittest.mock import patch
@@ -170,7 +170,7 @@ with patch("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: Slow()):
     finally:
         child.kill()
     assert child.returncode == 130
-    assert "Stopped. What was finished is stored" in err and "Traceback" not in err
+    assert "Stopped. Finished tracks are stored" in err and "Traceback" not in err
 
 
 def test_the_real_checkpoint_on_the_command_line(tiny_checkpoint, music, tmp_path, capsys):

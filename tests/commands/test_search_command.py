@@ -1,10 +1,12 @@
-"""What the commands search, similar, locate and playlist print, and the sentences for what they cannot do."""
+"""Output and errors of the commands search, similar, locate and playlist."""
 
 import json
 
 import numpy as np
 import pytest
 from recordings import tone, write
+
+from kobza.commands.arguments import CommandParser
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def paths(out: str) -> list[str]:
     return [row["path"].rsplit("/", 1)[1] for row in json.loads(out)]
 
 
-def test_a_leading_minus_is_a_wish_and_no_option(kobza, music):
+def test_a_leading_minus_is_a_query_term_and_not_an_option(kobza, music):
     for words in (["tone 300", "-tone-4000"], ["-tone-4000 tone 300"], ["-harp", "tone 300"], ["-50s", "tone 300"]):
         code, out, err = kobza("search", *words, "-k2", "--json")
         assert code == 0, err
@@ -29,7 +31,7 @@ def test_a_leading_minus_is_a_wish_and_no_option(kobza, music):
     code, out, _ = kobza("similar", music / "300.flac", "--but", "-harp", "-k", "1", "--json")
     assert code == 0 and len(json.loads(out)) == 1
     code, _, err = kobza("search", "-drums")
-    assert code == 1 and "Nothing is wanted" in err
+    assert code == 1 and "only says what to exclude" in err
     assert kobza("search", "x", "--nonsense")[0] == 2 and kobza("search", "-h")[0] == 0
 
 
@@ -40,17 +42,17 @@ def test_where_and_by(kobza, music):
     code, _, err = kobza("search", "tone 300", "--where", "genre = none")
     assert code == 1 and "No track passes the filter" in err
     code, _, err = kobza("search", "tone 300", "--where", "colour = blue")
-    assert code == 1 and "a condition begins with" in err
+    assert code == 1 and "a condition starts with" in err
     assert kobza("search", "tone 300", "--by", "album")[0] == 2
 
 
-def test_strength_is_shown_and_what_nothing_fits_is_said(kobza, music):
+def test_match_is_shown_and_a_note_if_there_is_no_good_one(kobza, music):
     _, out, err = kobza("search", "tone 300")
-    assert out.splitlines()[0].split()[:2] == ["score", "match"] and " strong " in out and "Nothing" not in err
+    assert out.splitlines()[0].split()[:2] == ["score", "match"] and " strong " in out and "good match" not in err
     row = json.loads(kobza("search", "tone 300", "--json")[1])[0]
     assert row["match"] == "strong" and row["strength"] >= 3.25
     _, out, err = kobza("search", "tone 300", "--where", "genre = high")
-    assert "Nothing here fits well; the nearest are:" in err and "4000.flac" in out
+    assert "No track is a good match; the closest are:" in err and "4000.flac" in out
     assert "match" not in kobza("similar", music / "300.flac")[1].splitlines()[0]
     assert json.loads(kobza("similar", music / "300.flac", "--json")[1])[0]["match"] is None
 
@@ -66,7 +68,7 @@ def test_locate(kobza, music):
     assert [row["start"] for row in rows["moments"]] == [20, 30, 40]
     assert set(rows["moments"][0]) == {"start", "end", "score", "strength", "match"}
     _, out, err = kobza("locate", music / "mix.flac", "tone 4000", "--from", "0:50")
-    assert "Nothing there fits well" in err and out
+    assert "No moment is a good match" in err and out
 
 
 def test_locating_needs_no_library(kobza, tmp_path):
@@ -78,13 +80,13 @@ def test_locating_needs_no_library(kobza, tmp_path):
     assert code == 1 and "There is no library at" in err
 
 
-def test_locate_draws(kobza, music, tmp_path):
+def test_locate_plots(kobza, music, tmp_path):
     code, _, err = kobza("locate", music / "mix.flac", "tone 4000 $x$", "--png", tmp_path / "plots" / "a.png")
     assert code == 0, err
     assert (tmp_path / "plots" / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_drawing_without_matplotlib_is_a_sentence(kobza, music, monkeypatch):
+def test_plotting_without_matplotlib_is_an_error_message(kobza, music, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "kobza.evaluation.plots", None)
     code, _, err = kobza("locate", music / "mix.flac", "tone 4000", "--png", "a.png")
     assert code == 1 and "pip install 'kobza[plot]'" in err
@@ -102,18 +104,34 @@ def test_playlist(kobza, music):
     ("argv", "code", "sentence"),
     [
         (["locate", "{m}/mix.flac", "tone 300", "--from", "2:00"], 1, "ends before 120 s"),
-        (["locate", "{m}/mix.flac", "tone 300", "--from", "30", "--to", "20"], 1, "From 30 s to 20 s there is nothing"),
-        (["locate", "{m}/mix.flac", "tone 300", "--from", "soon"], 2, "'soon' is no time"),
+        (
+            ["locate", "{m}/mix.flac", "tone 300", "--from", "30", "--to", "20"],
+            1,
+            "The end (20 s) must be later than the start (30 s)",
+        ),
+        (["locate", "{m}/mix.flac", "tone 300", "--from", "soon"], 2, "'soon' is not a time"),
         (["locate", "{m}/mix.flac", " "], 1, "description is empty"),
         (["locate", "{m}/absent.flac", "tone 300"], 1, "cannot be read"),
         (["playlist", "--from", "{m}/300.flac", "--to", "{m}/absent.flac"], 1, "is not in the library"),
         (["playlist", "--from", "{m}/300.flac", "--to", "{m}/300.flac"], 1, "both the first and the last"),
         (["playlist", "--from", "{m}/300.flac", "--to", "{m}/mix.flac", "-k", "1"], 1, "k is 1"),
         (["playlist", "--from", "{m}/300.flac"], 2, "--to"),
-        (["search", "piano^0"], 1, "must lie above 0"),
+        (["search", "piano^0"], 1, "must be above 0"),
         (["similar", "{m}/300.flac", "--but", " "], 1, "description is empty"),
     ],
 )
-def test_what_cannot_be_answered_is_a_sentence(kobza, music, argv, code, sentence):
+def test_errors(kobza, music, argv, code, sentence):
     got, _, err = kobza(*[word.format(m=music) for word in argv])
     assert got == code and sentence in err
+
+
+def test_query_words_and_options_are_told_apart():
+    parser = CommandParser()
+    parser.add_argument("text", nargs="+")
+    parser.add_argument("-k", type=int)
+    parser.takes_query = True
+    args = parser.parse_args(["piano", "-drums", "-k20", "-50s"])
+    assert args.k == 20 and [word.strip() for word in args.text] == ["piano", "-drums", "-50s"]
+    parser.takes_query = False
+    with pytest.raises(SystemExit):
+        parser.parse_args(["piano", "-drums"])

@@ -49,12 +49,12 @@ def folder(tmp_path, rendered, monkeypatch):
     return folder
 
 
-def test_counts_what_is_right_and_runs_again(folder, monkeypatch, capsys):
+def test_counts_correct_answers_and_runs_again(folder, monkeypatch, capsys):
     monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, 1))
     monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: KnowingEar(folder, 1))
     assert main(["demo", "--folder", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert "8 of 8 queries put a right piece first" in out and out.count("[right]") == 8
+    assert "8 of 8 queries ranked a correct piece first" in out and out.count("[correct]") == 8
     assert all(query.text in out for query in DEMO_QUERIES)
     assert sum(line.startswith("  ") for line in out.splitlines()) == 24
 
@@ -66,7 +66,7 @@ def test_counts_what_is_right_and_runs_again(folder, monkeypatch, capsys):
 
     monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: KnowingEar(folder, -1))
     assert main(["demo", "--folder", str(folder)]) == 0
-    assert "0 of 8 queries put a right piece first" in capsys.readouterr().out
+    assert "0 of 8 queries ranked a correct piece first" in capsys.readouterr().out
 
 
 def test_with_a_real_checkpoint(folder, tiny_checkpoint):

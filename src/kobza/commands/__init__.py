@@ -1,1 +1,1 @@
-"""The sub-commands of `kobza`, one file a room; each reads its arguments, calls the package, prints the answer."""
+"""The sub-commands of `kobza`, a module for each group: it declares arguments, calls the package, prints the result."""

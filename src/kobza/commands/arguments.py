@@ -1,38 +1,62 @@
-"""What sub-commands share: how one is declared, and arguments that several of them take."""
+"""What the sub-commands share: their declaration, their parser, and arguments that several of them have."""
 
 import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from kobza.library.address import LibraryAddress
+    from kobza.library import LibraryAddress, MusicLibrary
+
+SubCommands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
+SECONDS_PER_MINUTE = 60
+# A word with one dash that is longer than a short option. "-k20" is the option -k.
+EXCLUDED_TERM = re.compile(r"-(?!-)(?!k\d+$)..")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The parser of a sub-command. If `takes_query`, "-drums" is part of the query and not an option."""
+
+    takes_query = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.takes_query and args is not None:
+            # argparse never takes a word with a leading space for an option, and `parse_query` strips it.
+            args = [f" {word}" if EXCLUDED_TERM.match(word) else word for word in args]
+        return super().parse_known_args(args, namespace)
 
 
 def command(
-    commands, function: Callable, text: str, *parents: argparse.ArgumentParser, name: str | None = None
-) -> argparse.ArgumentParser:
-    """Declare a sub-command that calls `function(args)`, whose result is the exit code; it has the function's name."""
-    sub = commands.add_parser(name or function.__name__, help=text, description=text, parents=parents)
-    sub.set_defaults(function=function)
-    return sub
+    commands: SubCommands,
+    function: Callable[[argparse.Namespace], int],
+    text: str,
+    *parents: CommandParser,
+    name: str | None = None,
+) -> CommandParser:
+    """Declare a sub-command, by default with the name of `function`, which is called with the parsed arguments and
+    returns the exit code."""
+    parser: CommandParser = commands.add_parser(name or function.__name__, help=text, description=text, parents=parents)
+    parser.set_defaults(function=function)
+    return parser
 
 
-def which_library() -> argparse.ArgumentParser:
-    """--library and --model."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
+def library_options() -> CommandParser:
+    """A parent parser with --library and --model."""
+    options = CommandParser(add_help=False)
+    options.add_argument(
         "--library",
         metavar="DIR",
         help="the library: a folder, or milvus://HOST:PORT/NAME (default: $KOBZA_LIBRARY, or your own)",
     )
-    common.add_argument("--model", metavar="MODEL", help="a checkpoint: a folder or a Hub id (default: kobza-mini)")
-    return common
+    options.add_argument(
+        "--model", metavar="MODEL", help="an audio-text model: a folder or a Hub id (default: kobza-mini)"
+    )
+    return options
 
 
-def open_library(args: argparse.Namespace, read_only: bool = False):
-    """The `MusicLibrary` that --library and --model name."""
+def open_library(args: argparse.Namespace, read_only: bool = False) -> "MusicLibrary":
+    """The library that --library and --model name."""
     from kobza.library import MusicLibrary
 
     return MusicLibrary.open(named_library(args), args.model, read_only=read_only)
@@ -46,42 +70,44 @@ def named_library(args: argparse.Namespace) -> "LibraryAddress":
 
 
 def library_folder(args: argparse.Namespace) -> Path:
-    """For commands that need the library's files. LibraryError: it is in no folder."""
+    """The folder of the library, for commands that need its files. LibraryError: it is in a database."""
     from kobza.library.address import folder_of
 
     return folder_of(named_library(args))
 
 
 def count(text: str) -> int:
-    """The type of an argument that is 1 or more."""
+    """The argparse type of an integer of 1 or more.
+
+    >>> count("3")
+    3
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count; give 1 or more")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """The type of a point in time: 90, 1:30 or 1:02:30."""
-    if not re.fullmatch(r"(\d+:)?(\d+:)?\d+(\.\d+)?", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds, 1:30 or 1:02:30")
-    return sum(float(part) * 60**power for power, part in enumerate(reversed(text.split(":"))))
+    """The argparse type of a time in a recording, in seconds: 90, 1:30 or 1:02:30.
 
-
-def takes_wishes(parser: argparse.ArgumentParser) -> None:
-    """Let "-drums" be a wish and no option: whatever has one dash and is longer than an option (and no -k20).
-
-    argparse takes no argument that begins with a space for an option, and whoever reads wishes strips it.
+    >>> seconds("1:02:30")
+    3750.0
     """
-    parse = parser.parse_known_args
-
-    def parse_known_args(words, namespace=None):
-        return parse([f" {word}" if re.match(r"-(?!-)(?!k\d+$)..", word) else word for word in words], namespace)
-
-    parser.parse_known_args = parse_known_args
+    if not re.fullmatch(r"(\d+:)?(\d+:)?\d+(\.\d+)?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; give seconds, 1:30 or 1:02:30")
+    total = 0.0
+    for part in text.split(":"):
+        total = total * SECONDS_PER_MINUTE + float(part)
+    return total
 
 
 def shard(text: str) -> tuple[int, int]:
-    """The type of an argument like 2/4: the second of four parts."""
-    part = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
-    if not part or not 1 <= int(part[1]) <= int(part[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no part; give I/N with I from 1 to N, like 2/4")
-    return int(part[1]), int(part[2])
+    """The argparse type of one part of several, counted from 1.
+
+    >>> shard("2/4")
+    (2, 4)
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shard; give I/N with I from 1 to N, such as 2/4")
+    return int(match[1]), int(match[2])

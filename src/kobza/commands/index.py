@@ -1,67 +1,84 @@
-"""Your music: index, sync, reindex, remove, info, demo."""
+"""Commands that fill a library and describe it: index, sync, reindex, remove, info, demo."""
 
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kobza.commands.arguments import command, library_folder, open_library, shard, which_library
+from kobza.commands.arguments import (
+    CommandParser,
+    SubCommands,
+    command,
+    library_folder,
+    library_options,
+    open_library,
+    shard,
+)
 from kobza.terminal import progress_bar, say
 
+if TYPE_CHECKING:
+    from kobza.library import Report
 
-def add(commands) -> None:
-    """Declare this file's sub-commands."""
-    which = which_library()
-    paths = argparse.ArgumentParser(add_help=False)
+
+def add(commands: SubCommands) -> None:
+    """Declare the sub-commands of this module."""
+    options = library_options()
+    paths = CommandParser(add_help=False)
     paths.add_argument("paths", nargs="+", metavar="PATH")
 
-    into = command(commands, index, "Add folders or files of music; known ones are looked at again.", which)
-    into.add_argument(
+    indexed = command(commands, index, "Add folders or files of music; only new and changed files are read.", options)
+    indexed.add_argument(
         "paths", nargs="*", metavar="PATH", help="a folder, a file, or an address such as s3://bucket/music"
     )
-    into.add_argument("--list", metavar="FILE", help="a file that names more of these, one a line")
-    into.add_argument(
+    indexed.add_argument("--list", metavar="FILE", help="a file with more of these, one a line")
+    indexed.add_argument(
         "--shard", type=shard, metavar="I/N", help="only the I-th of N parts, for N machines (see README)"
     )
-    into.add_argument("--engine", choices=("local", "ray"), default="local", help="where to embed (default: local)")
-    command(commands, sync, "Look again into all folders that were added.", which)
-    command(commands, reindex, "Make the library anew, with another checkpoint if --model names one.", which)
-    command(commands, remove, "Forget tracks, or all tracks of a folder. The files stay.", paths, which)
-    command(commands, info, "Say what the library holds and which model made it.", which)
-    command(commands, demo, "Make a small album, index it and ask it eight questions.", which).add_argument(
+    indexed.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="where to embed (default: %(default)s)"
+    )
+    command(commands, sync, "Scan all folders again that were added before.", options)
+    command(commands, reindex, "Rebuild the library, with another model if --model names one.", options)
+    command(commands, remove, "Remove tracks or folders from the library. The files stay.", paths, options)
+    command(commands, info, "Show what the library contains and which model made it.", options)
+    command(commands, demo, "Render a small album, index it and run eight searches.", options).add_argument(
         "--folder", metavar="DIR", help="where the album goes (default: kobza-demo in your cache folder)"
     )
 
 
-def _print_report(report) -> int:
-    """The counts, and each failure with its reason. 1 if nothing went well."""
+def _print_report(report: "Report") -> int:
+    """Print the counts, and each failure with its reason. The exit code: 1 if there is no success."""
     for failure in report.failed:
         say(f"failed: {failure.reason}")
     print(report)
-    went_well = report.added + report.changed + report.unchanged + report.moved + report.removed
-    if not went_well and not report.failed:
-        say("No recordings there; name a folder with music in it.")
-    return 0 if went_well else 1
+    succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed
+    if not succeeded and not report.failed:
+        say("No recordings were found; name a folder with music in it.")
+    return 0 if succeeded else 1
 
 
 def index(args: argparse.Namespace) -> int:
-    engine = {}
-    if args.engine == "ray":
-        from kobza.library.ingest.ray import embed_on_ray
-
-        engine = {"engine": embed_on_ray}
-    paths = args.paths + ([*filter(None, Path(args.list).read_bytes().splitlines())] if args.list else [])
+    paths = list(args.paths)
+    if args.list:
+        paths += filter(None, Path(args.list).read_bytes().splitlines())
     if not paths:
-        say("Name the folders or files of music to index, or a file that lists them with --list.")
+        say("Name folders or files of music to index, or a file that lists them with --list.")
         return 2
     with open_library(args) as library, progress_bar() as progress:
-        report = library.add(map(os.fsdecode, paths), progress, args.shard, **engine)
+        decoded = map(os.fsdecode, paths)
+        if args.engine == "ray":
+            from kobza.library.ingest.ray import embed_on_ray
+
+            report = library.add(decoded, progress, args.shard, embed_on_ray)
+        else:
+            report = library.add(decoded, progress, args.shard)
     return _print_report(report)
 
 
 def sync(args: argparse.Namespace) -> int:
     with open_library(args) as library, progress_bar() as progress:
         if not library.folders:
-            say("The library knows no folder yet; add one with: kobza index FOLDER")
+            say("No folder has been added to the library yet; add one with: kobza index FOLDER")
             return 1
         report = library.sync(progress)
     return _print_report(report)
@@ -80,7 +97,7 @@ def remove(args: argparse.Namespace) -> int:
         report = library.remove(args.paths)
     print(f"{report.removed} removed")
     if not report.removed:
-        say("No track of the library is there; `kobza search` prints the paths it knows.")
+        say("The library has no track there; `kobza search` prints the paths of its tracks.")
     return 0 if report.removed else 1
 
 
@@ -102,12 +119,13 @@ def demo(args: argparse.Namespace) -> int:
     from kobza.library.demo import default_demo_folder, run_demo
 
     folder = Path(args.folder) if args.folder else default_demo_folder()
-    say(f"Composing, indexing and searching an album of its own in {folder}")
-    with progress_bar("composing") as progress:
+    say(f"Rendering, indexing and searching Kobza's own album in {folder}")
+    with progress_bar("rendering") as progress:
         answers = run_demo(folder, args.library, args.model, progress)
     for answer in answers:
-        print(f"\n{answer.query.text}  [{'right' if answer.right else 'wrong'}]")
+        print(f"\n{answer.query.text}  [{'correct' if answer.correct else 'wrong'}]")
         for hit, piece in answer.best:
             print(f"  {hit.score:.3f}  {piece.title}: {piece.caption}")
-    print(f"\n{sum(a.right for a in answers)} of {len(answers)} queries put a right piece first")
+    correct = sum(answer.correct for answer in answers)
+    print(f"\n{correct} of {len(answers)} queries ranked a correct piece first")
     return 0

@@ -1,27 +1,27 @@
-"""The library as a thing to be looked after: library check, repair, export, import, copy."""
+"""Commands that maintain a library: library check, repair, export, import, copy."""
 
 import argparse
 from pathlib import Path
 
-from kobza.commands.arguments import command, library_folder, named_library
+from kobza.commands.arguments import CommandParser, SubCommands, command, library_folder, named_library
 from kobza.terminal import progress_bar
 
 
-def add(commands) -> None:
-    """Declare this file's sub-commands."""
-    text = "Look after the library itself."
-    care = commands.add_parser("library", help=text, description=text).add_subparsers(metavar="COMMAND", required=True)
-    where, file = argparse.ArgumentParser(add_help=False), argparse.ArgumentParser(add_help=False)
-    where.add_argument("--library", metavar="DIR", help="the library (default: $KOBZA_LIBRARY, or your own)")
+def add(commands: SubCommands) -> None:
+    """Declare the sub-commands of this module."""
+    text = "Check, repair, export, import or copy the library."
+    group = commands.add_parser("library", help=text, description=text).add_subparsers(metavar="COMMAND", required=True)
+    options = CommandParser(add_help=False)
+    options.add_argument("--library", metavar="DIR", help="the library (default: $KOBZA_LIBRARY, or your own)")
+    file = CommandParser(add_help=False)
     file.add_argument("file", metavar="FILE.parquet", type=Path)
-    command(care, check, "Look for anything in the library that is not whole.", where)
-    command(care, repair, "Mend what can be mended; what is damaged is kept beside it.", where)
-    command(care, export, "Write all tracks, with their vectors, into one file.", where, file)
-    command(care, import_, "Put the tracks of an exported file into the library.", where, file, name="import")
-    text = "Bring all tracks of a library into another, wherever that is, without embedding them again."
-    two = command(care, copy, text)
-    two.add_argument("source", metavar="A", help="a library's folder, or milvus://HOST:PORT/NAME")
-    two.add_argument("target", metavar="B", help="another's, made if absent; what it has already stays")
+    command(group, check, "Look for damage in the library.", options)
+    command(group, repair, "Repair what can be repaired; damaged parts are kept in a copy beside it.", options)
+    command(group, export, "Write all tracks and their vectors to one Parquet file.", options, file)
+    command(group, import_, "Add the tracks of an exported file to the library.", options, file, name="import")
+    copied = command(group, copy, "Copy all tracks from one library to another, without embedding them again.")
+    copied.add_argument("source", metavar="A", help="the folder of a library, or milvus://HOST:PORT/NAME")
+    copied.add_argument("target", metavar="B", help="the same of another one, created if absent; its own tracks stay")
 
 
 def check(args: argparse.Namespace) -> int:
@@ -32,7 +32,8 @@ def check(args: argparse.Namespace) -> int:
     problems = check(folder)
     for problem in problems:
         print(problem.sentence)
-    print(f"{printable(folder)}: {f'{len(problems)} of its parts not whole' if problems else 'all is well'}")
+    summary = f"problems found: {len(problems)}" if problems else "no problems found"
+    print(f"{printable(folder)}: {summary}")
     return 1 if problems else 0
 
 
@@ -40,7 +41,7 @@ def repair(args: argparse.Namespace) -> int:
     from kobza.library.stores.integrity import repair
 
     done = repair(library_folder(args))
-    print("\n".join(done) if done else "There was nothing to mend.")
+    print("\n".join(done) if done else "There was nothing to repair.")
     return 0
 
 

@@ -1,33 +1,37 @@
-"""Giving a model away: push, export."""
+"""Commands that publish a model: push, export."""
 
 import argparse
 from pathlib import Path
 
-from kobza.commands.arguments import command
+from kobza.commands.arguments import SubCommands, command
 from kobza.terminal import print_table, say
 
 CHECKPOINT = "a checkpoint: a folder or a Hub id (default: kobza-mini)"
 
 
-def add(commands) -> None:
-    """Declare this file's sub-commands."""
-    pushed = command(commands, push, "Publish a checkpoint on the Hub, after a check that it works without kobza.")
+def add(commands: SubCommands) -> None:
+    """Declare the sub-commands of this module."""
+    pushed = command(commands, push, "Publish a checkpoint on the Hub, after checking that it works without kobza.")
     pushed.add_argument("repo_id", metavar="REPO_ID", help="user/name")
     pushed.add_argument("--model", metavar="MODEL", help=CHECKPOINT)
-    pushed.add_argument("--public", action="store_true", help="a new repository is for all to see (default: private)")
-    pushed.add_argument("--dry-run", action="store_true", help="assemble and check; list what would be uploaded")
+    pushed.add_argument("--public", action="store_true", help="make a new repository public (default: private)")
+    pushed.add_argument("--dry-run", action="store_true", help="assemble, check and list the files, but do not upload")
     pushed.add_argument(
-        "--receipt", action="append", default=[], metavar="FILE", help="figures of kobza evaluate, for the card"
+        "--receipt", action="append", default=[], metavar="FILE", help="results of kobza evaluate, for the card"
     )
     pushed.add_argument(
-        "--source", action="append", default=[], metavar="WHAT=LICENCE", help="what it learned from, for the card"
+        "--source",
+        action="append",
+        default=[],
+        metavar="WHAT=LICENCE",
+        help="training data, for the card",
     )
 
-    written = command(commands, export, "Write the towers as ONNX files, in 32, 16 and 8 bits.")
+    written = command(commands, export, "Export both towers as ONNX files, in 32, 16 and 8 bits.")
     written.add_argument("format", choices=["onnx"])
-    written.add_argument("out", metavar="OUT", help="the folder, laid out as transformers.js opens it")
+    written.add_argument("out", metavar="OUT", help="the folder, in the layout that transformers.js reads")
     written.add_argument("--model", metavar="MODEL", help=CHECKPOINT)
-    written.add_argument("--pairs", metavar="DIR", help="captioned recordings, to measure what the 8 bits cost")
+    written.add_argument("--pairs", metavar="DIR", help="captioned recordings, to measure retrieval at each precision")
 
 
 def push(args: argparse.Namespace) -> int:
@@ -36,10 +40,7 @@ def push(args: argparse.Namespace) -> int:
     from kobza.evaluation.results import read_result
     from kobza.export.push import push as push_checkpoint
 
-    wrong = next((source for source in args.source if not all(part.strip() for part in source.rpartition("="))), None)
-    if wrong is not None:
-        raise ValueError(f"--source {wrong!r} is not WHAT=LICENCE: write, for example, 'MusicCaps=CC BY-SA 4.0'.")
-    sources = [tuple(part.strip() for part in source.rpartition("=")[::2]) for source in args.source]
+    sources = [_source(text) for text in args.source]
     receipts = [read_result(Path(path)) for path in args.receipt]
     files, address = push_checkpoint(
         args.repo_id, Checkpoint.load(args.model, "cpu"), args.public, args.dry_run, receipts, sources, say
@@ -49,6 +50,18 @@ def push(args: argparse.Namespace) -> int:
     print(f"{sum(size for _, size in files):>12,}  bytes in {len(files)} files", end=" ")
     print(f"for {args.repo_id}; nothing was uploaded" if address is None else f"at {address}")
     return 0
+
+
+def _source(text: str) -> tuple[str, str]:
+    """The value of --source.
+
+    >>> _source("MusicCaps=CC BY-SA 4.0")
+    ('MusicCaps', 'CC BY-SA 4.0')
+    """
+    name, _, licence = (part.strip() for part in text.rpartition("="))
+    if not name or not licence:
+        raise ValueError(f"--source {text!r} is not WHAT=LICENCE: write, for example, 'MusicCaps=CC BY-SA 4.0'.")
+    return name, licence
 
 
 def export(args: argparse.Namespace) -> int:

@@ -1,68 +1,79 @@
-"""Questions to your music: search, similar, locate, playlist."""
+"""Commands that search a library: search, similar, locate, playlist."""
 
 import argparse
 import contextlib
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kobza.commands.arguments import command, count, open_library, seconds, takes_wishes, which_library
+from kobza.commands.arguments import CommandParser, SubCommands, command, count, library_options, open_library, seconds
 from kobza.terminal import print_table, progress_bar, say
 
+if TYPE_CHECKING:
+    from kobza.library import Hit, MusicLibrary
 
-def add(commands) -> None:
-    """Declare this file's sub-commands."""
-    which = which_library()
-    wanted = argparse.ArgumentParser(add_help=False)
-    wanted.add_argument("-k", type=count, default=10, help="how many tracks (default: 10)")
-    wanted.add_argument(
-        "--where", metavar="FILTER", help='only tracks that pass, like "year >= 1980 and genre in (jazz, blues)"'
+
+def add(commands: SubCommands) -> None:
+    """Declare the sub-commands of this module."""
+    options = library_options()
+    results = CommandParser(add_help=False)
+    results.add_argument("-k", type=count, default=10, help="number of tracks (default: %(default)s)")
+    results.add_argument(
+        "--where",
+        metavar="FILTER",
+        help='only tracks that pass this filter, such as "year >= 1980 and genre in (jazz, blues)"',
     )
-    form = wanted.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print a list of objects, for programs")
-    form.add_argument("--m3u", action="store_true", help="print a playlist, for players")
-    ranked = argparse.ArgumentParser(add_help=False)
-    ranked.add_argument(
-        "--by", choices=("track", "moment"), default="track", help="rank whole tracks, or their best moments"
+    output = results.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    output.add_argument("--m3u", action="store_true", help="print an M3U playlist")
+    ranking = CommandParser(add_help=False)
+    ranking.add_argument(
+        "--by", choices=("track", "moment"), default="track", help="rank tracks as a whole, or by their best moment"
     )
 
-    described = command(commands, search, "Find music by a description.", wanted, ranked, which)
-    described.add_argument("text", nargs="+", metavar="TEXT", help='like "slow piano -drums", or piano^2 strings')
-    takes_wishes(described)
+    by_text = command(commands, search, "Find music that matches a description.", results, ranking, options)
+    by_text.takes_query = True
+    by_text.add_argument("text", nargs="+", metavar="TEXT", help='such as "slow piano -drums", or piano^2 strings')
 
-    alike = command(commands, similar, "Find music that sounds like a track.", wanted, ranked, which)
-    alike.add_argument("track", metavar="TRACK")
-    alike.add_argument("--but", metavar="TEXT", help='what should be different, like "calmer" or "more strings -drums"')
-    takes_wishes(alike)
+    by_track = command(commands, similar, "Find music that sounds like a track.", results, ranking, options)
+    by_track.takes_query = True
+    by_track.add_argument("track", metavar="TRACK")
+    by_track.add_argument(
+        "--but", metavar="TEXT", help='what should be different, such as "calmer" or "more strings -drums"'
+    )
 
-    where = command(commands, locate, "Find the moments of a recording that a description fits.", which)
-    where.add_argument("track", metavar="FILE", help="of the library, or any recording")
-    where.add_argument("text", nargs="+", metavar="TEXT")
-    where.add_argument("-k", type=count, default=5, help="how many moments are listed (default: 5)")
-    where.add_argument("--from", dest="start", type=seconds, default=0.0, metavar="TIME", help="90, 1:30 or 1:02:30")
-    where.add_argument("--to", dest="end", type=seconds, metavar="TIME")
-    where.add_argument("--json", action="store_true", help="print every window with its score, for programs")
-    where.add_argument("--png", metavar="FILE", help="draw the score over time")
-    takes_wishes(where)
+    by_moment = command(commands, locate, "Find the moments of a recording that match a description.", options)
+    by_moment.takes_query = True
+    by_moment.add_argument("track", metavar="FILE", help="a track of the library, or any recording")
+    by_moment.add_argument("text", nargs="+", metavar="TEXT")
+    by_moment.add_argument("-k", type=count, default=5, help="number of moments to list (default: %(default)s)")
+    by_moment.add_argument(
+        "--from", dest="start", type=seconds, default=0.0, metavar="TIME", help="90, 1:30 or 1:02:30"
+    )
+    by_moment.add_argument("--to", dest="end", type=seconds, metavar="TIME")
+    by_moment.add_argument("--json", action="store_true", help="print every window with its score as JSON")
+    by_moment.add_argument("--png", metavar="FILE", help="plot the score over time")
 
-    ordered = command(commands, playlist, "Go from one track to another by small steps.", wanted, which)
-    ordered.add_argument("--from", dest="first", required=True, metavar="TRACK")
-    ordered.add_argument("--to", dest="last", required=True, metavar="TRACK")
+    between = command(commands, playlist, "Make a playlist from one track to another in small steps.", results, options)
+    between.add_argument("--from", dest="first", required=True, metavar="TRACK")
+    between.add_argument("--to", dest="last", required=True, metavar="TRACK")
 
 
-def _print_hits(library, hits, args: argparse.Namespace) -> int:
+def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.Namespace) -> int:
     from kobza.library.search import formats
 
     if not hits and not (args.json or args.m3u):
         if not len(library):
             say("The library is empty; fill it with: kobza index FOLDER")
         elif args.where:
-            say("No track passes the filter; widen it.")
+            say("No track passes the filter; use a less strict one.")
         else:
-            say("There is no other track in the library yet; add more with: kobza index FOLDER")
+            say("The library has no other track yet; add more with: kobza index FOLDER")
         return 1
-    if formats.nothing_fits(hits):
-        say("Nothing here fits well; the nearest are:")
+    if formats.no_good_match(hits):
+        say("No track is a good match; the closest are:")
     if args.json:
         print(formats.as_json(hits))
     elif args.m3u:
@@ -90,16 +101,16 @@ def playlist(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _library_if_any(args: argparse.Namespace):
-    """For a question about any recording: an empty library if none was named and there is none."""
+def _existing_or_empty_library(args: argparse.Namespace) -> "Iterator[MusicLibrary]":
+    """The library, or a temporary empty one if none was named and the default one does not exist."""
     from kobza.folders import NoHomeError
     from kobza.library import MusicLibrary, default_library_address
 
     try:
-        there = args.library or not default_library_address().is_absent()
+        exists = bool(args.library) or not default_library_address().is_absent()
     except NoHomeError:
-        there = False
-    if there:
+        exists = False
+    if exists:
         with open_library(args, read_only=True) as library:
             yield library
     else:
@@ -115,18 +126,18 @@ def locate(args: argparse.Namespace) -> int:
         try:
             from kobza.evaluation.plots import plot_score_over_time
         except ImportError:
-            say("To draw, Matplotlib is needed; install it with: pip install 'kobza[plot]'")
+            say("--png needs Matplotlib; install it with: pip install 'kobza[plot]'")
             return 1
-    with _library_if_any(args) as library, progress_bar("listening") as progress:
-        trace = library.locate(args.track, text, args.start, args.end, progress)
-    best = trace.best(args.k)
+    with _existing_or_empty_library(args) as library, progress_bar("embedding") as progress:
+        scores = library.locate(args.track, text, args.start, args.end, progress)
+    best = scores.best(args.k)
     if args.png:
-        plot_score_over_time(trace.moments, f"{Path(trace.path).name}: {text}", Path(args.png))
-    if formats.nothing_fits(best):
-        say("Nothing there fits well; the nearest moments are:")
+        plot_score_over_time(scores.moments, f"{Path(scores.path).name}: {text}", Path(args.png))
+    if formats.no_good_match(best):
+        say("No moment is a good match; the closest are:")
     if args.json:
-        print(formats.moments_json(trace))
+        print(formats.moments_json(scores))
     else:
-        print(formats.sparkline(trace))
+        print(formats.sparkline(scores))
         print_table(formats.moments_table(best))
     return 0
