@@ -130,7 +130,7 @@ def test_query_words_and_options_are_told_apart():
     parser.add_argument("text", nargs="+")
     parser.add_argument("-k", type=int)
     parser.takes_query = True
-    args = parser.parse_args(["piano", "-drums", "-k20", "-50s"])
+    args = parser.parse_args(["piano", "-drums", "-50s", "-k20"])
     assert args.k == 20 and [word.strip() for word in args.text] == ["piano", "-drums", "-50s"]
     parser.takes_query = False
     with pytest.raises(SystemExit):
