@@ -19,7 +19,7 @@ GROUPS = (index, search, library, serve, musiccaps, evaluate, push)  # in the or
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line as argparse has it; the reference page is made from it, too."""
+    """The parser of the whole command line; the reference page of the docs is generated from it, too."""
     parser = argparse.ArgumentParser(prog="kobza", description="Search music by describing it.")
     parser.add_argument("--version", action="version", version=f"kobza {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=CommandParser)

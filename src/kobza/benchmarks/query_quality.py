@@ -189,9 +189,8 @@ def main() -> None:
             print(f"  {name}: {composition_quality(pieces, tracks, embedder, calibration, sentence)}")
         present = [word for word, has_it in pieces_with_instrument(pieces).items() if has_it.any()]
         print(f"  instruments present, called fair, strong: {match_fractions(present, tracks, embedder, calibration)}")
-        print(
-            f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, calibration)}"
-        )
+        fractions = match_fractions(unrelated, tracks, embedder, calibration)
+        print(f"  unrelated sentences, called fair, strong: {fractions}")
         print(f"  consecutive tracks of a playlist, and shuffled: {playlist_smoothness(tracks)}")
     if args.pairs:
         recordings = load_pairs(args.pairs).recordings
@@ -202,9 +201,8 @@ def main() -> None:
         print(f"{len(tracks)} recordings of {args.pairs}")
         captions = [recording.caption or "" for i, recording in enumerate(recordings) if i not in reasons]
         print(f"  their captions, called fair, strong: {match_fractions(captions, tracks, embedder, calibration)}")
-        print(
-            f"  unrelated sentences, called fair, strong: {match_fractions(unrelated, tracks, embedder, calibration)}"
-        )
+        fractions = match_fractions(unrelated, tracks, embedder, calibration)
+        print(f"  unrelated sentences, called fair, strong: {fractions}")
 
 
 if __name__ == "__main__":

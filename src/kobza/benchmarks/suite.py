@@ -214,7 +214,7 @@ def _index(music: Path, folder: Path) -> tuple[float, float, float]:
     from kobza.library import MusicLibrary
 
     with MusicLibrary.open(folder) as library:
-        library.model.embed_windows([np.zeros(16_000, np.float32)])  # loading the model is not part of indexing
+        library.embedder.embed_windows([np.zeros(16_000, np.float32)])  # loading the model is not part of indexing
         wall_start, cpu_start = time.perf_counter(), time.process_time()
         library.add(music)
         wall, cpu = time.perf_counter() - wall_start, time.process_time() - cpu_start

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from kobza.audio import AudioError, decode, printable, windows
+from kobza.embedding.embedder import normalized_mean
 from kobza.errors import KobzaError
-from kobza.library.records import normalised_mean
 
 LISTENED = 180  # seconds of a clip: enough to know its sound, and no visitor keeps the others waiting
 SHORTEST = 1.0  # seconds
@@ -58,4 +58,4 @@ def hear(path: str | os.PathLike | None, checkpoint) -> Clip:
         raise ClipError("That clip is shorter than a second; give it a little more time.")
     if loudest < SILENCE:
         raise ClipError("That clip is silent; if you recorded it, check that the microphone is switched on.")
-    return Clip(normalised_mean(checkpoint.embed_windows(pieces)), cut)
+    return Clip(normalized_mean(checkpoint.embed_windows(pieces)), cut)

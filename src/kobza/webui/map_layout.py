@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
+from kobza.embedding.embedder import normalized_mean
 from kobza.library import Track
-from kobza.library.records import normalised_mean
 
 HUES = 9  # colours for kinds of music; all rarer kinds share a tenth
 LABELLED = 60  # tracks: on a map of so few, names are written beside the points
@@ -28,7 +28,7 @@ def points_of(rows: list[tuple]) -> list[Point]:
     """Rows of `Store.scan` on the map."""
     if not rows:
         return []
-    means = [normalised_mean(vectors) for *_, vectors in rows]
+    means = [normalized_mean(vectors) for *_, vectors in rows]
     places = in_the_plane(np.stack(means))
     return [
         Point(track, starts[int(np.argmax(vectors @ mean))], *place)
