@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 from recordings import ToneEar
+from tiny_clap import make_clap_folder
 
 from kobza.audio import load_audio, windows
 from kobza.cli import main
@@ -11,8 +12,8 @@ from kobza.library.demo import default_demo_folder, run_demo
 from kobza.synth.album import DEMO_QUERIES, album, write_album
 
 
-class KnowingEar(ToneEar):
-    """Hears in each query the very piece that is asked for, or (`sign` -1) all that is not like it."""
+class OracleEmbedder(ToneEar):
+    """Embeds each query as a piece that it describes, or (`sign` -1) as the opposite of that."""
 
     def __init__(self, folder, sign):
         super().__init__()
@@ -21,8 +22,10 @@ class KnowingEar(ToneEar):
     def embed_text(self, texts):
         (query,) = [query for query in DEMO_QUERIES if query.text == texts[0]]
         piece = next(piece for piece in some_pieces() if query.matches(piece))
-        heard = self.embed_windows([w for _, w in windows([load_audio(self.folder / "album" / f"{piece.name}.flac")])])
-        return self.sign * normalized_mean(heard)[None]
+        vectors = self.embed_windows(
+            [w for _, w in windows([load_audio(self.folder / "album" / f"{piece.name}.flac")])]
+        )
+        return self.sign * normalized_mean(vectors)[None]
 
 
 def some_pieces():
@@ -45,13 +48,13 @@ def folder(tmp_path, rendered, monkeypatch):
     """A demo folder that an earlier run left unfinished: two pieces are missing."""
     folder = tmp_path / "demo"
     shutil.copytree(rendered, folder / "album")
-    monkeypatch.setattr("kobza.library.demo.write_album", lambda place: write_album(place, some_pieces()))
+    monkeypatch.setattr("kobza.library.demo.write_album", lambda album_folder: write_album(album_folder, some_pieces()))
     return folder
 
 
 def test_counts_correct_answers_and_runs_again(folder, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, 1))
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: KnowingEar(folder, 1))
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: OracleEmbedder(folder, 1))
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: OracleEmbedder(folder, 1))
     assert main(["demo", "--folder", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "8 of 8 queries ranked a correct piece first" in out and out.count("[correct]") == 8
@@ -62,9 +65,9 @@ def test_counts_correct_answers_and_runs_again(folder, monkeypatch, capsys):
     assert main(["demo", "--folder", str(folder)]) == 0
     assert capsys.readouterr().out == out
 
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: KnowingEar(folder, -1))
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: OracleEmbedder(folder, -1))
 
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: KnowingEar(folder, -1))
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: OracleEmbedder(folder, -1))
     assert main(["demo", "--folder", str(folder)]) == 0
     assert "0 of 8 queries ranked a correct piece first" in capsys.readouterr().out
 
@@ -77,6 +80,11 @@ def test_with_a_real_checkpoint(folder, tiny_checkpoint):
         assert answer.correct == answer.query.matches(answer.best[0][1])
         assert all(np.isfinite(hit.score) and piece.title == hit.track.title for hit, piece in answer.best)
     assert len(list((folder / "album").glob("*.flac"))) == len(some_pieces())
+
+
+def test_with_a_model_of_another_kind(folder, tmp_path):
+    answers = run_demo(folder, embedder=make_clap_folder(tmp_path / "clap"))
+    assert [len(answer.best) for answer in answers] == [3] * len(DEMO_QUERIES)
 
 
 def test_default_folder(monkeypatch, tmp_path):

@@ -73,19 +73,19 @@ def test_the_best_moment(library, tmp_path):
     assert library.search("tone 300")[0].moment in (0, 10)
 
 
-def test_bad_files_are_named_and_the_rest_is_indexed(library, music):
+def test_bad_files_are_reported_and_the_others_indexed(library, music):
     (music / "text.mp3").write_text("These are only words, and no music.\n" * 300)
     (music / "empty.ogg").touch()
     (music / "blip.wav").write_bytes(write(music.parent / "b.wav", tone(300, 0.01)).read_bytes())
     (music / "notes.txt").write_text("no audio extension: not looked at")
-    for _ in range(2):  # the second time too: bad files are tried again
+    for _ in range(2):  # bad files are tried again
         report = library.add(music)
         assert sorted(Path(f.path).name for f in report.failed) == ["blip.wav", "empty.ogg", "text.mp3"]
         assert all(Path(f.path).name in f.reason for f in report.failed)
     assert counts(report) == (0, 0, 7, 0, 0, 3)
 
 
-def test_odd_names_and_places(library, tmp_path):
+def test_unusual_names_links_and_pipes(library, tmp_path):
     root = tmp_path / "odd"
     path = write(root / "plain.flac", tone(440, 2))
     data, base = path.read_bytes(), os.fsencode(root)
@@ -125,9 +125,9 @@ def test_similar(library, music, tmp_path):
         library.similar(tmp_path / "text.mp3")
 
 
-def test_another_checkpoint_is_refused(library, music, tmp_path):
+def test_another_model_is_refused(library, music, tmp_path):
     library.add(music)
-    other = ToneEar(fingerprint="another-ear-altogether")
+    other = ToneEar(fingerprint="another-fingerprint")
     with MusicLibrary.open(library.address, other) as second:
         for attempt in (
             lambda: second.search("tone 200"),
@@ -135,18 +135,18 @@ def test_another_checkpoint_is_refused(library, music, tmp_path):
             lambda: second.add(write(tmp_path / "x.flac", tone(300, 2))),
             lambda: second.similar(tmp_path / "x.flac"),
         ):
-            with pytest.raises(LibraryError, match=r"tone-ear-fingerprint.*another-ear-altogether.*--model.*--library"):
+            with pytest.raises(LibraryError, match=r"tone-ear-fingerprint.*another-fingerprint.*--model.*--library"):
                 attempt()
         assert len(second) == 7
-        assert len(second.similar(music / "200.flac", k=2)) == 2  # asks no model
+        assert len(second.similar(music / "200.flac", k=2)) == 2  # needs no model
         second.remove(music)
-        second.add(music)  # emptied, it may have a new maker
+        second.add(music)  # an empty library accepts another model
         assert second.search("tone 200", k=1)
     with pytest.raises(LibraryError, match="was made with"):
         library.search("tone 200")
 
 
-def test_questions_that_cannot_be_answered(library, music):
+def test_invalid_searches(library, music):
     assert library.search("tone 200") == []
     library.add(music)
     with pytest.raises(LibraryError, match="empty"):
@@ -155,8 +155,7 @@ def test_questions_that_cannot_be_answered(library, music):
         library.search("tone 200", k=0)
 
 
-def test_no_more_windows_are_held_than_a_batch_and_a_queue(library, tmp_path, monkeypatch):
-    """A long recording is embedded as it is decoded, in whole batches."""
+def test_a_long_recording_is_embedded_in_full_batches(library, tmp_path, monkeypatch):
     write(tmp_path / "long.flac", tone(300, 1200, level=0.1))
     sizes, real = [], library.embedder.embed_windows
     monkeypatch.setattr(library.embedder, "embed_windows", lambda w: sizes.append(len(w)) or real(w))
@@ -189,7 +188,7 @@ def test_batches_are_filled_across_files(library, tmp_path, monkeypatch):
     assert sizes == [16, 4]
 
 
-def test_default_place(monkeypatch, tmp_path):
+def test_default_address(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("KOBZA_LIBRARY", raising=False)
     assert default_library_address() == FolderAddress(tmp_path / "data" / "kobza" / "library")
@@ -200,7 +199,7 @@ def test_default_place(monkeypatch, tmp_path):
 
 
 def test_a_real_checkpoint(tiny_checkpoint, music, tmp_path):
-    """Random weights: what is found means nothing, but every part of the way is the real one."""
+    """Random weights: the ranking means nothing, but every component is the real one."""
     with MusicLibrary.open(tmp_path / "real", tiny_checkpoint) as library:
         assert counts(library.add(music)) == (7, 0, 0, 0, 0, 0)
         hits = library.search("slow sad piano", k=7)
