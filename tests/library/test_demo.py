@@ -20,11 +20,12 @@ class OracleEmbedder(ToneEar):
         self.folder, self.sign = folder, sign
 
     def embed_text(self, texts):
-        (query,) = [query for query in DEMO_QUERIES if query.text == texts[0]]
+        query = next((query for query in DEMO_QUERIES if query.text == texts[0]), None)
+        if query is None:  # the reference queries of the calibration
+            return super().embed_text(texts)
         piece = next(piece for piece in some_pieces() if query.matches(piece))
-        vectors = self.embed_windows(
-            [w for _, w in windows([load_audio(self.folder / "album" / f"{piece.name}.flac")])]
-        )
+        samples = load_audio(self.folder / "album" / f"{piece.name}.flac")
+        vectors = self.embed_windows([window for _, window in windows([samples])])
         return self.sign * normalized_mean(vectors)[None]
 
 
