@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-PART = ".part"  # what a temporary name ends with; it begins with a dot, so that whoever lists a folder passes it by
+PARTIAL_SUFFIX = ".part"  # what a temporary name ends with; it begins with a dot, so that whoever lists a folder passes it by
 
 
 @contextlib.contextmanager
@@ -14,7 +14,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """The path to write to, in the same folder. After the block the file has its own name; if the block fails, what
     was written is deleted and a file that was there before is as it was."""
     path = Path(path)
-    part = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}{PART}")
+    part = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
         yield part
         move_into_place(part, path)

@@ -11,7 +11,7 @@ from kobza import __version__
 ISSUE_TRACKER = "https://huggingface.co/kobza/kobza-mini/discussions"
 # What reading a bad file raises, here and in the libraries that decode it. All else (TypeError, AttributeError,
 # NameError, LookupError, ...) says that the program is wrong, and it would say so of every file.
-BAD_FILE: tuple[type[Exception], ...] = (
+BAD_FILE_ERRORS: tuple[type[Exception], ...] = (
     *(OSError, ValueError, ArithmeticError, EOFError, MemoryError),
     *(av.FFmpegError, mutagen.MutagenError),
 )
@@ -35,7 +35,7 @@ def internal_error(error: BaseException, doing: str = "") -> InternalError:
     )
 
 
-def is_own(error: BaseException) -> bool:
+def raised_by_kobza(error: BaseException) -> bool:
     """Whether it was raised by Kobza's code, not within a library that it called."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and Path(__file__).parent in Path(frames[-1].filename).parents

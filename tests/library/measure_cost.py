@@ -15,7 +15,7 @@ from milvus_servers import milvus_server
 from recordings import tone, write
 
 from kobza import Checkpoint
-from kobza.library import Rev, Track, open_store
+from kobza.library import FileState, Track, open_store
 from kobza.library.ingest.embed import Opened, Window, decoded, embed
 from kobza.library.ingest.scan import Job
 
@@ -29,7 +29,7 @@ def made_up(numbers: range):
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         path = f"/srv/music/An artist of some name {i // 100}/The album {i // 10}/{i % 10:02d} A title like any.flac"
         tags = (f"A title like any {i}", f"An artist of some name {i // 100}", f"The album {i // 10}", "Jazz", 1990)
-        yield Track(path, *tags, 240.0), Rev(2**24, 2**60, bytes(16)), [10.0 * n for n in range(WINDOWS)], vectors
+        yield Track(path, *tags, 240.0), FileState(2**24, 2**60, bytes(16)), [10.0 * n for n in range(WINDOWS)], vectors
 
 
 def size(folder: Path) -> int:

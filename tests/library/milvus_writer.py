@@ -3,7 +3,7 @@
 import numpy as np
 from store_contract import DIM
 
-from kobza.library import Rev, Track, open_store
+from kobza.library import FileState, Track, open_store
 
 PATHS = [f"/{i:02d}" for i in range(30)]
 
@@ -12,7 +12,7 @@ def version(path: str, number: int):
     """A track whose year is the number: it has as many windows as that asks for, and it is in every vector."""
     vectors = np.zeros((1 + number % 4, DIM), np.float32)
     vectors[:, number % DIM] = 1
-    return Track(path, year=number), Rev(len(vectors), 1, b""), [10.0 * i for i in range(len(vectors))], vectors
+    return Track(path, year=number), FileState(len(vectors), 1, b""), [10.0 * i for i in range(len(vectors))], vectors
 
 
 def write(url: str, number: int, written) -> None:

@@ -11,7 +11,7 @@ import threading
 import numpy as np
 import pytest
 
-from kobza.library import LibraryError, Rev, Totals, Track
+from kobza.library import LibraryError, FileState, Totals, Track
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Not, matches
 
@@ -34,7 +34,7 @@ def put(store, path: str, n: int = 3, seed: int | None = None, **fields) -> np.n
     """Upsert a track of n windows of 10 s; its vectors (by default, of the path's own making)."""
     vectors = unit(n, sum(os.fsencode(path)) if seed is None else seed)
     track = Track(path, **{"title": "t", "duration": 10.0 * n} | fields)
-    store.upsert(track, Rev(100 + n, 5, os.fsencode(path)[:16]), [10.0 * i for i in range(n)], vectors)
+    store.upsert(track, FileState(100 + n, 5, os.fsencode(path)[:16]), [10.0 * i for i in range(n)], vectors)
     return vectors
 
 
@@ -89,17 +89,17 @@ class StoreContract:
         put(store, "/m/b.mp3", n=1)
         store.close()
         again = reopen()
-        (other, *_), (track, rev, starts, kept) = again.scan()
+        (other, *_), (track, file_state, starts, kept) = again.scan()
         assert other.path == "/m/b.mp3" and other.year is None
         assert track == Track(odd, "Піcня 🎵", "x", "y", "z", 1973, 30.0) and track.added == 5.5
-        assert rev == Rev(103, 5, b"/m/\xff\xfe\n'\"%_.mp3") and again.revs()[odd] == rev and len(again.revs()) == 2
+        assert file_state == FileState(103, 5, b"/m/\xff\xfe\n'\"%_.mp3") and again.file_states()[odd] == file_state and len(again.file_states()) == 2
         assert starts == [0.0, 10.0, 20.0] and kept.dtype == np.float32
         np.testing.assert_array_equal(kept, vectors)
         assert again.count() == Totals(2, 4, 40.0)
         assert [track.path for track, *_ in again.scan(odd)] == [odd] and list(again.scan("/m/absent")) == []
 
     def test_an_empty_store(self, store):
-        assert store.count() == Totals(0, 0, 0.0) and store.revs() == {} and list(store.scan()) == []
+        assert store.count() == Totals(0, 0, 0.0) and store.file_states() == {} and list(store.scan()) == []
         for by in ("track", "moment"):
             assert store.search(unit(1)[0], 5, by=by) == []
             assert store.search(unit(1)[0], 5, parse_filter("year > 0"), by) == []
@@ -116,8 +116,8 @@ class StoreContract:
     def test_upsert_replaces_all_of_a_track(self, store):
         put(store, "/a", n=5, added=7.0, genre="jazz")
         vectors = put(store, "/a", n=2, seed=9, genre="blues")
-        ((track, rev, starts, kept),) = store.scan()
-        assert starts == [0.0, 10.0] and rev.size == 102 and store.count() == Totals(1, 2, 20.0)
+        ((track, file_state, starts, kept),) = store.scan()
+        assert starts == [0.0, 10.0] and file_state.size == 102 and store.count() == Totals(1, 2, 20.0)
         assert track.added == 7.0 and track.genre == "blues"  # it came into the library when it first came
         np.testing.assert_array_equal(kept, vectors)
         assert store.search(unit(1)[0], 5, parse_filter("genre = jazz")) == []
@@ -127,21 +127,21 @@ class StoreContract:
         for name in "abc":
             put(store, f"/{name}")
         assert store.delete(["/a", "/c", "/never"]) == 2
-        assert store.count() == Totals(1, 3, 30.0) and list(store.revs()) == ["/b"]
+        assert store.count() == Totals(1, 3, 30.0) and list(store.file_states()) == ["/b"]
         assert [track.path for _, track, _ in store.search(unit(1)[0], 9, by="moment")] == ["/b"]
 
     def test_many_at_once(self, store):
         for i in range(300):
             put(store, f"/{i}", n=1)
         assert store.delete(f"/{i}" for i in range(0, 600, 2)) == 150
-        assert sorted(store.revs(), key=lambda path: int(path[1:])) == [f"/{i}" for i in range(1, 300, 2)]
+        assert sorted(store.file_states(), key=lambda path: int(path[1:])) == [f"/{i}" for i in range(1, 300, 2)]
 
     def test_move_keeps_everything_else(self, store):
         vectors = put(store, "/a", added=7.0)
         store.move("/a", "/b", 77)
         store.move("/b", "/b", 78)
-        ((track, rev, starts, kept),) = store.scan()
-        assert (track.path, track.added, rev.mtime_ns, rev.size, len(starts)) == ("/b", 7.0, 78, 103, 3)
+        ((track, file_state, starts, kept),) = store.scan()
+        assert (track.path, track.added, file_state.mtime_ns, file_state.size, len(starts)) == ("/b", 7.0, 78, 103, 3)
         np.testing.assert_array_equal(kept, vectors)
         assert store.search(vectors[0], 1)[0][1].path == "/b"
         assert store.search(vectors[0], 1, parse_filter("path = /a")) == []
@@ -184,7 +184,7 @@ class StoreContract:
         query = unit(1)[0]
         near = query + 0.01 * unit(1000, 1)
         near /= np.linalg.norm(near, axis=1, keepdims=True)
-        store.upsert(Track("/mix", duration=1e4), Rev(1, 1, b""), [10.0 * i for i in range(1000)], near)
+        store.upsert(Track("/mix", duration=1e4), FileState(1, 1, b""), [10.0 * i for i in range(1000)], near)
         held = fill(store, 40)
         hits = store.search(query, 10, by="moment")
         assert hits[0][1].path == "/mix"
@@ -214,14 +214,14 @@ class StoreContract:
             (unit(2, dim=8), starts, "8 numbers.*16"),
         ]:
             with pytest.raises(LibraryError, match=f"/a.*{why}"):
-                store.upsert(Track("/a"), Rev(1, 1, b""), places, vectors)
+                store.upsert(Track("/a"), FileState(1, 1, b""), places, vectors)
         assert store.count() == Totals(1, 3, 30.0)
 
     def test_a_reader_sees_what_a_writer_adds(self, store, reopen):
         reader = reopen(read_only=True)
         assert reader.search(unit(1)[0], 5) == []
         vectors = put(store, "/a")
-        assert reader.search(vectors[0], 5)[0][1].path == "/a" and len(reader.revs()) == 1
+        assert reader.search(vectors[0], 5)[0][1].path == "/a" and len(reader.file_states()) == 1
         store.delete(["/a"])
         assert reader.search(vectors[0], 5) == [] and reader.count().tracks == 0
 
@@ -233,16 +233,16 @@ class StoreContract:
             n = 1 + number % 4
             vectors = np.zeros((n, DIM), np.float32)
             vectors[:, number % DIM] = 1
-            store.upsert(Track(path, year=number), Rev(n, 1, b""), [float(i) for i in range(n)], vectors)
+            store.upsert(Track(path, year=number), FileState(n, 1, b""), [float(i) for i in range(n)], vectors)
 
         def read(handle) -> None:
             rounds = 0
             try:
                 while not stop.is_set() or rounds < 3:
                     seen = []
-                    for track, rev, starts, vectors in handle.scan():
+                    for track, file_state, starts, vectors in handle.scan():
                         seen.append(track.path)
-                        assert len(starts) == len(vectors) == rev.size == 1 + track.year % 4
+                        assert len(starts) == len(vectors) == file_state.size == 1 + track.year % 4
                         assert (vectors[:, track.year % DIM] == 1).all()
                     assert seen == paths
                     hits = handle.search(unit(1)[0], 10, by=("track", "moment")[rounds % 2])

@@ -9,7 +9,7 @@ from recordings import counts, tone, write
 
 def state(library) -> dict:
     return {
-        track.path: (rev.hash, tuple(starts), vectors.tobytes()) for track, rev, starts, vectors in library.store.scan()
+        track.path: (file_state.hash, tuple(starts), vectors.tobytes()) for track, file_state, starts, vectors in library.store.scan()
     }
 
 

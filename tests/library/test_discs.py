@@ -44,7 +44,7 @@ def look(folder, stored: list[str]) -> None:
     assert check(folder) == []
     for read_only in (True, False):
         store = open_store(folder, read_only)
-        assert list(store.revs()) == stored
+        assert list(store.file_states()) == stored
         assert len(store.search(unit(1)[0], 5)) == 5
         store.close()
 
@@ -115,7 +115,7 @@ def searched(folder, held) -> None:
     tree = parse_filter("genre != jazz")
     for by in ("track", "moment"):
         agree(store.search(unit(1, 5)[0], 9, tree, by), exact(held, unit(1, 5)[0], by, tree), 9)
-    assert set(store.revs()) == set(held)
+    assert set(store.file_states()) == set(held)
     with pytest.raises(LibraryError, match="opened read-only"):
         store.set_meta(a="b")
     store.close()
@@ -191,12 +191,12 @@ class TestMigration:
     @staticmethod
     def look(folder, read_only: bool) -> None:
         store = open_store(folder, read_only)
-        rows = {os.fsencode(track.path): (track, rev, starts, vectors) for track, rev, starts, vectors in store.scan()}
+        rows = {os.fsencode(track.path): (track, file_state, starts, vectors) for track, file_state, starts, vectors in store.scan()}
         assert list(rows) == [b"/m/a.mp3", b"/m/c.mp3", b"/m/\xff.mp3"]
         for i, (path, n) in enumerate([(b"/m/a.mp3", 3), (b"/m/\xff.mp3", 1), (b"", 0), (b"/m/c.mp3", 12)]):
             if n:
-                track, rev, starts, vectors = rows[path]
-                assert track.added == 1_700_000_001 + i and track.duration == 10 * n and rev.size == n
+                track, file_state, starts, vectors = rows[path]
+                assert track.added == 1_700_000_001 + i and track.duration == 10 * n and file_state.size == n
                 assert starts == [10.0 * j for j in range(n)]
                 np.testing.assert_array_equal(vectors, unit(n, i, dim=8))
                 for by in ("track", "moment"):
@@ -258,7 +258,7 @@ def tree(folder) -> dict:
 def test_the_music_is_only_read(music, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
     monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
-    monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
     (music / "text.mp3").write_text("no music")
     before, library = tree(music), ["--library", str(tmp_path / "library")]
     for words in (
@@ -281,7 +281,7 @@ class TestReindex:
         return tmp_path / "library"
 
     def test_by_another_checkpoint(self, old, tmp_path, monkeypatch):
-        monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+        monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
         with MusicLibrary.open(old, ToneEar(64, "new-ear"), read_only=True) as reader:
             before = {track.path: track.added for track, *_ in reader.store.scan()}
             with pytest.raises(LibraryError, match="kobza reindex"):
@@ -335,7 +335,7 @@ class TestReindex:
 def test_a_damaged_search_file_is_made_anew_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
     monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
     monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
-    monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
     library = ["--library", str(tmp_path / "library")]
     assert main(["index", str(music), *library]) == 0
     found = capsys.readouterr().out

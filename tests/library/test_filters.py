@@ -109,12 +109,12 @@ def select(tmp_path):
     """Which of `TRACKS` a tree finds in a library, by their path."""
     import numpy as np
 
-    from kobza.library import Rev, open_store
+    from kobza.library import FileState, open_store
 
     store = open_store(tmp_path / "library")
     vector = np.eye(1, 8, dtype=np.float32)
     for track in TRACKS:
-        store.upsert(track, Rev(1, 1, b""), [0.0], vector)
+        store.upsert(track, FileState(1, 1, b""), [0.0], vector)
 
     def select(tree) -> set[str]:
         return {track.path for _, track, _ in store.search(vector[0], 99, tree)}

@@ -21,7 +21,7 @@ from kobza.library.stores.integrity import check, repair
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A library of 120 tracks in good order, with search files."""
-    monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 100)
+    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 100)
     store = open_store(tmp_path / "library")
     fill(store)
     put(store, "/m/1/7", n=1, title="T7")
@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
 def contents(folder) -> dict:
     store = open_store(folder, read_only=True)
     held = {
-        track.path: (track, track.added, rev, starts, vectors.tobytes()) for track, rev, starts, vectors in store.scan()
+        track.path: (track, track.added, file_state, starts, vectors.tobytes()) for track, file_state, starts, vectors in store.scan()
     }
     store.close()
     return held
@@ -95,7 +95,7 @@ def test_one_thing_wrong(folder, statement, values, said, kept):
         del before[path]
     assert contents(folder) == before
     store = open_store(folder)
-    assert set(store.revs()) == set(before)
+    assert set(store.file_states()) == set(before)
     held = {track.path: (track, vectors) for track, _, _, vectors in store.scan()}
     for by in ("track", "moment"):
         agree(store.search(unit(1, 77)[0], 20, by=by), exact(held, unit(1, 77)[0], by), 20)
@@ -155,7 +155,7 @@ def test_damage_met_on_the_way_is_a_sentence(folder):
         file.write(b"\xa5" * (size - 4096 * 3))
     for read_only in (False, True):
         store = open_store(folder, read_only)
-        for attempt in (lambda: store.search(unit(1)[0], 5), store.revs, lambda: list(store.scan())):  # noqa: B023
+        for attempt in (lambda: store.search(unit(1)[0], 5), store.file_states, lambda: list(store.scan())):  # noqa: B023
             with pytest.raises(LibraryError, match=r"is damaged.*kobza library repair"):
                 attempt()
         store.close()

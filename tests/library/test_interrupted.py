@@ -42,7 +42,7 @@ def index(folder, music, told, steps, worth_a_file=0):
     dawdle_at_each_statement(steps)
     upsert, sqlite_store.SQLiteStore.upsert = sqlite_store.SQLiteStore.upsert, telling
     if worth_a_file:
-        sqlite_store.WORTH_A_FILE = worth_a_file
+        sqlite_store.MIN_ROWS_FOR_INDEX_FILE = worth_a_file
     Checkpoint.load = staticmethod(lambda *_: ToneEar())
     cli.main(["index", str(music), "--library", str(folder)])
 
@@ -150,7 +150,7 @@ def test_the_real_command_with_a_real_checkpoint_killed(tmp_path, music, tiny_ch
 
 def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
     """Whatever moment: the file that the database names is whole, and what lies about is cleared by the next."""
-    monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
     folder, rng, kills = tmp_path / "store", np.random.default_rng(4), 0
     store = open_store(folder)
     fill(store)
@@ -172,7 +172,7 @@ def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
         search_file.zlib.crc32 = slowly(zlib.crc32)
         store = open_store(folder)
         for i in range(1000):
-            store.delete(list(store.revs())[: i % 3 * 40])
+            store.delete(list(store.file_states())[: i % 3 * 40])
             fill(store)
             store.optimize()
 
@@ -186,7 +186,7 @@ def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
         reader.close()
     assert kills == 10 and not caplog.records
     store = open_store(folder)
-    store.delete(list(store.revs()))
+    store.delete(list(store.file_states()))
     fill(store)
     store.optimize()
     assert len(list(folder.glob("search-*"))) == 2

@@ -15,7 +15,7 @@ from store_contract import StoreContract, fill, put, unit
 
 from kobza import MusicLibrary
 from kobza.cli import main
-from kobza.library import LibraryError, MilvusAddress, Rev, Track, open_store
+from kobza.library import LibraryError, MilvusAddress, FileState, Track, open_store
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Compare, In
 from kobza.library.stores.milvus import store as milvus_store
@@ -45,7 +45,7 @@ def emptied(address: str):
         return opened[-1]
 
     store = reopen()
-    store.delete(store.revs())
+    store.delete(store.file_states())
     yield reopen
     for store in opened:
         store.close()
@@ -63,7 +63,7 @@ class MilvusContract(StoreContract):
         assert {track.path: len(starts) for track, _, starts, _ in store.scan()} == {
             path: len(vectors) for path, (_, vectors) in held.items()
         }
-        assert store.count().tracks == len(store) == len(store.revs()) == 50
+        assert store.count().tracks == len(store) == len(store.file_states()) == 50
         with pytest.raises(LibraryError, match=r"k is 12; .* gives 11 tracks at the most"):
             store.search(unit(1)[0], 12)
         for value in ("й" * 70_000, "short"):
@@ -71,12 +71,12 @@ class MilvusContract(StoreContract):
             assert store.meta["folders"] == value
 
     def test_many_in_one_write(self, store):
-        whole = [(Track(f"/{i}", added=1.0), Rev(1, 1, b""), [0.0], unit(1, i)) for i in range(20)]
+        whole = [(Track(f"/{i}", added=1.0), FileState(1, 1, b""), [0.0], unit(1, i)) for i in range(20)]
         store.upsert_many(whole)
-        store.upsert_many([*whole[:5], (Track("/0", "later"), Rev(2, 1, b""), [0.0], unit(1))])
+        store.upsert_many([*whole[:5], (Track("/0", "later"), FileState(2, 1, b""), [0.0], unit(1))])
         assert len(store) == 20 and next(store.scan("/0"))[0].title == "later"
         with pytest.raises(LibraryError, match=r"/1 cannot be stored"):
-            store.upsert_many([whole[0], (Track("/1"), Rev(1, 1, b""), [], unit(0))])
+            store.upsert_many([whole[0], (Track("/1"), FileState(1, 1, b""), [], unit(0))])
         assert store.count() == (20, 20, 0.0)
 
     def test_what_is_written_by_people_stays_a_value(self, store):
@@ -121,9 +121,9 @@ class MilvusContract(StoreContract):
             child.join()
             kills += child.exitcode == -9
             years = {}
-            for track, rev, starts, vectors in store.scan():
+            for track, file_state, starts, vectors in store.scan():
                 years[track.path] = track.year
-                assert len(starts) == len(vectors) == rev.size == 1 + track.year % 4
+                assert len(starts) == len(vectors) == file_state.size == 1 + track.year % 4
                 assert (vectors[:, track.year % 16] == 1).all()
             assert all(years[path] == number for path in PATHS[: written.value])
             for by in ("track", "moment"):
@@ -174,7 +174,7 @@ def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys)
     def content(place: str) -> tuple:
         with contextlib.closing(open_store(place, read_only=True)) as store:
             meta = {key: value for key, value in store.meta.items() if key != "schema"}
-            return meta, [(t, t.added, rev, starts, v.tobytes()) for t, rev, starts, v in store.scan()]
+            return meta, [(t, t.added, file_state, starts, v.tobytes()) for t, file_state, starts, v in store.scan()]
 
     assert run("index", str(tmp_path / "music" / "600.flac"), "--library", here).startswith("1 added")
     assert run("library", "copy", here, there) == "1 copied, 0 there already\n"
@@ -197,7 +197,7 @@ def test_shards_that_begin_a_library_at_once(lite):
         thread.start()
     for thread in threads:
         thread.join()
-    assert [sorted(store.revs()) for store in stores] == [["/0", "/1", "/2"]] * 3
+    assert [sorted(store.file_states()) for store in stores] == [["/0", "/1", "/2"]] * 3
 
 
 def test_addresses():

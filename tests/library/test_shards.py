@@ -24,8 +24,8 @@ def music(tmp_path):
 
 
 def content(store) -> dict:
-    """{path: (track, when it was added, rev, starts, vectors as bytes)}"""
-    return {t.path: (t, t.added, rev, starts, vectors.tobytes()) for t, rev, starts, vectors in store.scan()}
+    """{path: (track, when it was added, file_state, starts, vectors as bytes)}"""
+    return {t.path: (t, t.added, file_state, starts, vectors.tobytes()) for t, file_state, starts, vectors in store.scan()}
 
 
 def test_a_path_falls_to_one_shard_and_they_are_of_a_size():
@@ -62,7 +62,7 @@ def test_shards_merged_are_the_library_made_at_once(tmp_path, music):
 def test_a_shard_forgets_its_own_only(tmp_path, music):
     with MusicLibrary.open(tmp_path / "library", ToneEar()) as library:
         library.add(music)
-        gone = sorted(library.store.revs())[:10]
+        gone = sorted(library.store.file_states())[:10]
         for path in gone:
             os.unlink(path)
         mine = [path for path in gone if in_shard(path, (1, 2))]

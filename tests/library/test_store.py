@@ -35,7 +35,7 @@ class TestWithSearchFiles(StoreContract):
 
     @pytest.fixture(autouse=True)
     def small_is_large(self, monkeypatch):
-        monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 1)
+        monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
 
     @pytest.fixture
     def store(self, reopen):
@@ -55,7 +55,7 @@ class TestWithSearchFiles(StoreContract):
 class TestSearchFiles:
     @pytest.fixture
     def held(self, reopen, monkeypatch):
-        monkeypatch.setattr(sqlite_store, "WORTH_A_FILE", 100)
+        monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 100)
         store = reopen()
         held = fill(store)
         store.optimize()

@@ -18,7 +18,7 @@ import numpy as np
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import matches
-from kobza.library.records import Rev, Track
+from kobza.library.records import FileState, Track
 from kobza.library.stores.base import Store, open_store
 
 Scope = Literal["track", "moment"]
@@ -98,7 +98,7 @@ def fill(store: Store, tracks: list[tuple[Track, np.ndarray]]) -> None:
     starts = [10.0 * i for i in range(WINDOWS_PER_TRACK)]
     with store.writing():
         for i, (track, vectors) in enumerate(tracks):
-            store.upsert(track, Rev(i, i, i.to_bytes(16)), starts, vectors)
+            store.upsert(track, FileState(i, i, i.to_bytes(16)), starts, vectors)
 
 
 def measure(

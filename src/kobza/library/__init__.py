@@ -3,12 +3,13 @@
 from kobza.library.address import FolderAddress, LibraryAddress, MilvusAddress, default_library_address
 from kobza.library.ingest.embed import Progress
 from kobza.library.library import MusicLibrary
-from kobza.library.records import Failure, Hit, LibraryError, Report, Rev, Totals, Track
+from kobza.library.records import Failure, FileState, Hit, LibraryError, Report, Totals, Track
 from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.stores.base import Store, open_store
 
 __all__ = [
     "Failure",
+    "FileState",
     "FolderAddress",
     "Hit",
     "LibraryAddress",
@@ -19,7 +20,6 @@ __all__ = [
     "MusicLibrary",
     "Progress",
     "Report",
-    "Rev",
     "Store",
     "Totals",
     "Track",

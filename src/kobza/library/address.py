@@ -1,4 +1,4 @@
-"""Where a library is: in a folder of this machine, or in a Milvus database."""
+"""Addresses of libraries: a folder on this machine, or a Milvus database."""
 
 import os
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from kobza.audio import printable
 from kobza.folders import data_folder
+from kobza.library.paths import is_url
 from kobza.library.records import LibraryError
-from kobza.library.remote import is_address
 
 
 @dataclass(frozen=True)
@@ -17,22 +17,22 @@ class FolderAddress:
     folder: Path
 
     def __str__(self) -> str:
-        """What to call it in a sentence."""
+        """Its name in messages."""
         return printable(self.folder)
 
     def is_absent(self) -> bool:
-        """Whether it is certain, without opening anything, that there is no library."""
+        """Whether there is certainly no library, as far as can be told without opening it."""
         return not self.folder.exists()
 
 
 @dataclass(frozen=True)
 class MilvusAddress:
-    """A library in a Milvus database, at a `url` like milvus://HOST:PORT/NAME, which may hold a password."""
+    """A library in a Milvus database, at a `url` like milvus://HOST:PORT/NAME, which may contain a password."""
 
     url: str = field(repr=False)
 
     def __str__(self) -> str:
-        """What to call it in a sentence: without user and password."""
+        """Its name in messages: without user and password."""
         scheme, _, rest = self.url.partition("://")
         return printable(f"{scheme}://{rest.rpartition('@')[2]}")
 
@@ -45,14 +45,14 @@ LibraryAddress = FolderAddress | MilvusAddress
 
 
 def library_address(of: "LibraryAddress | str | os.PathLike[str]") -> LibraryAddress:
-    """The address that a person or a program gave as text or path.
+    """The address of a library given as text or path.
 
     >>> str(library_address("milvus://me:secret@host:19530/music"))
     'milvus://host:19530/music'
     """
     if isinstance(of, FolderAddress | MilvusAddress):
         return of
-    if isinstance(of, str) and is_address(of):
+    if isinstance(of, str) and is_url(of):
         return MilvusAddress(of)
     return FolderAddress(Path(os.path.abspath(of)))
 
@@ -61,14 +61,17 @@ def default_library_address() -> LibraryAddress:
     """$KOBZA_LIBRARY, or the folder kobza/library in the user's data folder (~/.local/share on Linux).
 
     Raises:
-        NoHomeError: neither is there.
+        NoHomeError: KOBZA_LIBRARY is not set and the user has no home folder.
     """
-    named = os.environ.get("KOBZA_LIBRARY")
-    return library_address(named) if named else FolderAddress(data_folder() / "library")
+    configured = os.environ.get("KOBZA_LIBRARY")
+    return library_address(configured) if configured else FolderAddress(data_folder() / "library")
 
 
 def folder_of(address: LibraryAddress) -> Path:
-    """For what needs the library's files. LibraryError: it is in no folder."""
+    """The folder of a library, for commands that need its files. LibraryError: the library is in a database."""
     if isinstance(address, MilvusAddress):
-        raise LibraryError("A library in a database looks after itself; this command is for a library in a folder.")
+        raise LibraryError(
+            f"This command works on a library in a folder, and {address} is in a database; use the database's own "
+            "tools, or name a folder with --library."
+        )
     return address.folder

@@ -10,11 +10,10 @@ from typing import Protocol
 
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
-from kobza.library.ingest.embed import Embedded, Progress, embed_recordings
-from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey, under
-from kobza.library.paths import paths_from_json, paths_to_json
+from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
+from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
+from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
 from kobza.library.records import Failure, LibraryError, Report
-from kobza.library.remote import absolute, is_address
 from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store, open_store
 
@@ -23,7 +22,7 @@ MAX_UNWRITTEN_TRACKS = 256  # embedded, held in memory until the next write
 
 
 class EmbeddingEngine(Protocol):
-    """Embeds recordings, as `ingest.embed.embed_recordings` does on this machine and `ingest.ray` on a cluster."""
+    """Embeds recordings, as `ingest.embed.embed_jobs` does on this machine and `ingest.ray` on a cluster."""
 
     def __call__(
         self, jobs: list[Job], embedder: Embedder, progress: Callable[[Progress], None] | None, /
@@ -128,7 +127,7 @@ class MusicLibrary(Searcher):
         paths: PathLike | Iterable[PathLike],
         progress: Callable[[Progress], None] | None = None,
         shard: tuple[int, int] | None = None,
-        engine: EmbeddingEngine = embed_recordings,
+        engine: EmbeddingEngine = embed_jobs,
     ) -> Report:
         """Index folders, files, or addresses that fsspec supports. Unchanged recordings are skipped.
 
@@ -150,7 +149,7 @@ class MusicLibrary(Searcher):
         """`add` again everything that was added before: finds new, changed, moved and deleted files."""
         with self.store.writing():
             report = self._index(self.folders, progress)
-            tracks = self.store.revs()
+            tracks = self.store.file_states()
             # A folder that is gone, and whose tracks were all found elsewhere or removed, is not scanned again.
             gone = {f for f in self.folders if not os.path.lexists(f) and not any(under(t, f) for t in tracks)}
             report.failed = [failure for failure in report.failed if failure.path not in gone]
@@ -162,18 +161,18 @@ class MusicLibrary(Searcher):
         roots: list[str],
         progress: Callable[[Progress], None] | None,
         shard: tuple[int, int] | None = None,
-        engine: EmbeddingEngine = embed_recordings,
+        engine: EmbeddingEngine = embed_jobs,
     ) -> Report:
-        revs = self.store.revs()
-        files, searched, failed = survey(roots, revs)
+        file_states = self.store.file_states()
+        files, searched, failed = survey(roots, file_states)
         if shard is not None:
-            revs = {path: rev for path, rev in revs.items() if in_shard(path, shard)}
+            file_states = {path: file_state for path, file_state in file_states.items() if in_shard(path, shard)}
             files = {path: status for path, status in files.items() if in_shard(path, shard)}
-        plan = make_plan(revs, files, searched)
+        plan = make_plan(file_states, files, searched)
         if plan.jobs or self._named:
             self._check_fingerprint(self.embedder)
         # Before embedding, so that `sync` can continue after an interruption
-        self._set_folders(self.folders + [r for r in roots if is_address(r) or os.path.isdir(r) or os.path.isfile(r)])
+        self._set_folders(self.folders + [r for r in roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
         report = Report(unchanged=plan.unchanged, failed=failed)
         self._apply(plan, report)
         if plan.jobs:
@@ -200,7 +199,7 @@ class MusicLibrary(Searcher):
         try:
             for outcome in outcomes:
                 pending.append(outcome)
-                due = time.monotonic() - last_write >= self.store.gather_seconds
+                due = time.monotonic() - last_write >= self.store.flush_interval_seconds
                 if due or len(pending) == MAX_UNWRITTEN_TRACKS:
                     batch, pending = pending, []  # emptied first: an interrupted write is not repeated below
                     self._store(batch, report)
@@ -213,9 +212,9 @@ class MusicLibrary(Searcher):
         embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
         if len(embedded) == 1:
             one = embedded[0]
-            self.store.upsert(one.track, one.rev, one.starts, one.vectors)
+            self.store.upsert(one.track, one.file_state, one.starts, one.vectors)
         elif embedded:
-            self.store.upsert_many((one.track, one.rev, one.starts, one.vectors) for one in embedded)
+            self.store.upsert_many((one.track, one.file_state, one.starts, one.vectors) for one in embedded)
         changed = sum(one.job.known for one in embedded)
         report.changed += changed
         report.added += len(embedded) - changed
@@ -224,7 +223,7 @@ class MusicLibrary(Searcher):
         """Remove the tracks at or below these paths from the library; the files stay."""
         targets = [absolute(path) for path in _as_list(paths)]
         with self.store.writing():
-            gone = [path for path in self.store.revs() if any(under(path, target) for target in targets)]
+            gone = [path for path in self.store.file_states() if any(under(path, target) for target in targets)]
             removed = self.store.delete(gone)
             self._set_folders(f for f in self.folders if not any(under(f, target) for target in targets))
         return Report(removed=removed)

@@ -1,7 +1,7 @@
-"""Paths as text that is the same under every locale.
+"""Paths and URLs of recordings, and their text form that is the same under every locale.
 
-Python decodes a path's bytes by the locale: the folder that is "é" under UTF-8 is "Ã©" under ISO-8859-1. What is kept,
-or given to other programs, is therefore the bytes read as UTF-8; a byte that is none becomes a lone surrogate.
+Python decodes a path's bytes by the locale: the folder that is "é" under UTF-8 is "Ã©" under ISO-8859-1. What is stored
+or given to other programs is therefore the bytes decoded as UTF-8; an invalid byte becomes a lone surrogate.
 """
 
 import json
@@ -11,12 +11,40 @@ from collections.abc import Iterable
 UTF8 = ("utf-8", "surrogateescape")
 
 
-def path_to_text(path: str | os.PathLike) -> str:
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether it names a recording outside this machine's file system.
+
+    >>> is_url("s3://bucket/a.mp3"), is_url("/music/a.mp3")
+    (True, False)
+    """
+    return isinstance(path, str) and "://" in path
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """The absolute path; a URL without the slashes at its end.
+
+    >>> absolute("/music/../music/jazz/"), absolute("s3://bucket/jazz/")
+    ('/music/jazz', 's3://bucket/jazz')
+    """
+    text = os.fspath(path)
+    return text.rstrip("/") if is_url(text) else os.path.abspath(text)
+
+
+def under(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or is inside it; both absolute.
+
+    >>> under("/music/jazz/a.mp3", "/music/jazz"), under("/music/jazzy.mp3", "/music/jazz")
+    (True, False)
+    """
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def path_to_text(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode(*UTF8)
 
 
 def path_from_text(text: str) -> str:
-    """The path, as this process's locale spells it, of which `path_to_text` made `text`."""
+    """The inverse of `path_to_text`, as this process's locale decodes paths."""
     return os.fsdecode(text.encode(*UTF8))
 
 

@@ -17,7 +17,7 @@ class LibraryError(KobzaError):
     """A request that a library cannot fulfil. The message is a sentence that says why and what to do."""
 
 
-class Rev(NamedTuple):
+class FileState(NamedTuple):
     """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes."""
 
     size: int
@@ -50,7 +50,7 @@ class Track:
 
 
 # A track with all that a store holds of it: its windows' starts in seconds, their vectors (n, dim) float32.
-Whole = tuple[Track, Rev, list[float], np.ndarray]
+StoredTrack = tuple[Track, FileState, list[float], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Report:
         return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
 
 
-def unfit(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | None:
+def validation_error(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | None:
     """Why these are not a track's windows in order, each with a vector of unit length; None if they are.
 
     `dim`: of the library's other vectors; None for none.
@@ -119,13 +119,7 @@ def unfit(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | No
     return None
 
 
-def refuse_unfit(path: str, starts: list[float], vectors: np.ndarray, dim: int | None) -> None:
-    """Every store's gate. LibraryError: `unfit`."""
-    if wrong := unfit(starts, vectors, dim):
+def refuse_invalid(path: str, starts: list[float], vectors: np.ndarray, dim: int | None) -> None:
+    """Every store's gate. LibraryError: `validation_error`."""
+    if wrong := validation_error(starts, vectors, dim):
         raise LibraryError(f"{printable(path)} cannot be stored: it {wrong}. Index it again.")
-
-
-def normalised_mean(vectors: np.ndarray) -> np.ndarray:
-    """(n, dim) -> (dim,) of unit length: a track's vector out of those of its windows."""
-    mean = vectors.astype(np.float32).mean(axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)

@@ -1,60 +1,59 @@
-"""Recordings in object storage or on any other system that fsspec knows: s3://..., gs://..., https://..., memory://..."""
+"""Recordings at URLs of any file system that fsspec knows: s3://..., gs://..., https://..., memory://..."""
 
 import contextlib
 import datetime
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from kobza.library.paths import is_url
 from kobza.library.records import Failure
 
-CHANGED = ("mtime", "LastModified", "last_modified", "updated", "created")  # what systems call a file's time of change
+# The keys under which fsspec's file systems report a file's modification time.
+MODIFICATION_TIME_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 
-class Status(NamedTuple):
-    """What there is of an `os.stat_result`."""
+class RemoteStatus(NamedTuple):
+    """The two fields of an `os.stat_result` that indexing needs."""
 
     st_size: int
     st_mtime_ns: int
 
 
-def is_address(path: str | os.PathLike) -> bool:
-    """Whether it is somewhere else, not in this machine's file system."""
-    return isinstance(path, str) and "://" in path
-
-
-def absolute(path: str | os.PathLike) -> str:
-    return path.rstrip("/") if is_address(path) else os.path.abspath(os.fspath(path))
-
-
-def _mtime_ns(info: dict) -> int:
-    """0 where it is unknown: then only another size shows that a file has changed."""
-    changed = next((info[name] for name in CHANGED if info.get(name)), 0)
+def _mtime_ns(info: dict[str, Any]) -> int:
+    """0 if the file system does not report it; then only a different size shows that a file has changed."""
+    changed = next((info[name] for name in MODIFICATION_TIME_KEYS if info.get(name)), 0)
     if isinstance(changed, str):
         changed = datetime.datetime.fromisoformat(changed)
-    return round((changed.timestamp() if isinstance(changed, datetime.datetime) else changed) * 1e9)
+    seconds = changed.timestamp() if isinstance(changed, datetime.datetime) else changed
+    return round(seconds * 1e9)
 
 
-def list_files(root: str) -> tuple[dict[str, Status], list[Failure]]:
-    """Every file at or below the address `root`, by its own, and what could not be looked into."""
+def list_files(root: str) -> tuple[dict[str, RemoteStatus], list[Failure]]:
+    """-> (every file at or below the URL `root` by its own URL, what could not be listed)."""
     from fsspec.core import url_to_fs
 
     try:
         system, path = url_to_fs(root)
         found = system.find(path, detail=True)
         if not found:
-            raise FileNotFoundError("nothing is there")
-    except Exception as error:  # each system and each way of lacking it has its own
-        return {}, [Failure(root, f"{root} cannot be read ({error}); check the address and what it needs to log in.")]
-    below = len(path.rstrip("/"))  # names come without the protocol, in the system's own spelling
-    return {root + name[below:]: Status(info.get("size") or 0, _mtime_ns(info)) for name, info in found.items()}, []
+            raise FileNotFoundError("no files found")
+    except Exception as error:  # every file system, and every missing driver, raises its own kind
+        return {}, [Failure(root, f"{root} cannot be read ({error}); check the URL and your credentials for it.")]
+    prefix = len(path.rstrip("/"))  # names come without the protocol, as the file system spells them
+    files = {root + name[prefix:]: RemoteStatus(info.get("size") or 0, _mtime_ns(info)) for name, info in found.items()}
+    return files, []
 
 
 @contextlib.contextmanager
-def fetched(path: str) -> Iterator[str]:
-    """The path of the file on this machine, where it is copied for as long as it is used if it is at an address."""
-    if not is_address(path):
+def local_copy(path: str) -> Iterator[str]:
+    """The path itself or, for a URL, that of a temporary copy on this machine, deleted after the block.
+
+    Raises:
+        OSError: it cannot be downloaded.
+    """
+    if not is_url(path):
         yield path
         return
     from fsspec.core import url_to_fs

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kobza.atomic import PART, atomic_path
+from kobza.atomic import PARTIAL_SUFFIX, atomic_path
 from kobza.embedding.checkpoint_folder import vector_settings
 from kobza.training.frozen_split import FrozenSplit
 
@@ -99,7 +99,7 @@ class FeatureFiles:
                     raise
                 log.warning("%s of the frozen cache is computed again: it %s.", path.name, _reason(error))
                 path.unlink()
-        for part in self.folder.glob(f"*{PART}") if repair else ():
+        for part in self.folder.glob(f"*{PARTIAL_SUFFIX}") if repair else ():
             if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:  # not of a process that is still writing
                 part.unlink(missing_ok=True)
 

@@ -86,11 +86,11 @@ class Collection:
     def map(self) -> list[Point]:
         """The library in two dimensions, computed once until it changes; of a large one every n-th track."""
         with self._drawing:
-            revs = self.library.store.revs()
-            if self._map is None or self._map[0] != revs:
-                paths = sorted(revs)
+            file_states = self.library.store.file_states()
+            if self._map is None or self._map[0] != file_states:
+                paths = sorted(file_states)
                 some = paths[:: max(1, -(-len(paths) // DRAWN))]
-                self._map = revs, points_of([row for path in some for row in self.library.store.scan(path)])
+                self._map = file_states, points_of([row for path in some for row in self.library.store.scan(path)])
             return self._map[1]
 
     def point(self, link: str) -> Point:

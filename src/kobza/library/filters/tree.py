@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kobza.library.ingest.scan import under
+from kobza.library.paths import under
 from kobza.library.records import Track
 
 # Fields by how they are compared

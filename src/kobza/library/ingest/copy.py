@@ -51,11 +51,11 @@ def copy_library(
         with new.writing():
             folders = set(json.loads(meta.get("folders", "[]"))) | set(json.loads(theirs.get("folders", "[]")))
             new.set_meta(**meta | {"folders": json.dumps(sorted(folders))})
-            have, total = new.revs(), len(old)
+            have, total = new.file_states(), len(old)
             there, held, done = 0, [], 0
             for done, whole in enumerate(old.scan(), 1):
-                track, rev, *_ = whole
-                if have.get(track.path) == rev:
+                track, file_state, *_ = whole
+                if have.get(track.path) == file_state:
                     there += 1
                 else:
                     held.append(whole)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kobza.audio import AudioError, decode, printable, windows
-from kobza.internal_error import BAD_FILE, InternalError, internal_error
+from kobza.internal_error import BAD_FILE_ERRORS, InternalError, internal_error
 from kobza.library.ingest.scan import Job, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
-from kobza.library.records import Failure, Rev, Track
+from kobza.library.records import Failure, FileState, Track
 from kobza.library.remote import fetched
 
 DECODERS = 2  # PyAV lets go of the interpreter while it decodes; two of them outrun any model on a CPU
@@ -45,7 +45,7 @@ class Embedded:
 
     job: Job
     track: Track
-    rev: Rev
+    file_state: FileState
     starts: list[float]
     vectors: np.ndarray
 
@@ -99,7 +99,7 @@ def _decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
     except OSError as error:
         reason = error.strerror or error
         opened.failure = f"{printable(job.path)} cannot be read ({reason}); check it and index again."
-    except BAD_FILE as error:  # one odd file must not end the run: it is named like the others
+    except BAD_FILE_ERRORS as error:  # one odd file must not end the run: it is named like the others
         opened.failure = f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error})."
     except Exception as error:  # our own fault: every other file would meet it, too
         opened.fault = str(internal_error(error, f"reading {printable(job.path)}"))
@@ -214,7 +214,7 @@ def finish(end: End) -> Embedded | Failure:
         return Failure(job.path, opened.failure)
     title, artist, album, genre, year, _ = opened.tags
     track = Track(job.path, title, artist, album, genre, year, end.seconds)
-    return Embedded(job, track, Rev(job.size, job.mtime_ns, opened.hash), opened.starts, np.stack(opened.vectors))
+    return Embedded(job, track, FileState(job.size, job.mtime_ns, opened.hash), opened.starts, np.stack(opened.vectors))
 
 
 def _advance(event: Window | End, sampling_rate: int) -> float:

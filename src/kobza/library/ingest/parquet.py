@@ -13,7 +13,7 @@ import numpy as np
 
 from kobza.atomic import atomic_path
 from kobza.audio import printable
-from kobza.library.records import LibraryError, Rev, Track, Whole
+from kobza.library.records import LibraryError, FileState, Track, StoredTrack
 from kobza.library.stores.base import Store
 
 MAKER = ("fingerprint", "model", "dim", "windows")  # what in a library's meta belongs to its vectors
@@ -32,9 +32,9 @@ def _pyarrow():
 def _schema(pa):
     """Of the columns up to the windows, then of all."""
     texts = [(name, pa.string()) for name in ("title", "artist", "album", "genre")]
-    rev = [("size", pa.int64()), ("mtime_ns", pa.int64()), ("hash", pa.binary())]
+    file_state = [("size", pa.int64()), ("mtime_ns", pa.int64()), ("hash", pa.binary())]
     numbers = [("year", pa.int32()), ("duration", pa.float64()), ("added", pa.float64())]
-    plain = [("path", pa.binary()), *texts, *numbers, *rev]  # binary: not every path is UTF-8
+    plain = [("path", pa.binary()), *texts, *numbers, *file_state]  # binary: not every path is UTF-8
     windows = [("starts", pa.list_(pa.float64())), ("vectors", pa.list_(pa.list_(pa.float16())))]
     return pa.schema(plain), pa.schema(plain + windows)
 
@@ -58,9 +58,9 @@ def export_library(store: Store, file: Path) -> int:
     return written
 
 
-def _table(pa, rows: list[Whole]):
-    tracks, revs, starts, vectors = zip(*rows, strict=True)
-    plain = [vars(t) | {"path": os.fsencode(t.path)} | r._asdict() for t, r in zip(tracks, revs, strict=True)]
+def _table(pa, rows: list[StoredTrack]):
+    tracks, file_states, starts, vectors = zip(*rows, strict=True)
+    plain = [vars(t) | {"path": os.fsencode(t.path)} | r._asdict() for t, r in zip(tracks, file_states, strict=True)]
     numbers = np.concatenate(vectors).astype(np.float16)
     ends = np.arange(0, numbers.size + 1, numbers.shape[1], dtype=np.int32)
     windows = pa.ListArray.from_arrays(ends, pa.array(numbers.ravel()))
@@ -102,14 +102,14 @@ def import_library(store: Store, file: Path) -> int:
     return read
 
 
-def _tracks(table, file: Path) -> Iterator[Whole]:
+def _tracks(table, file: Path) -> Iterator[StoredTrack]:
     try:
         for batch in table.iter_batches(TRACKS_AT_ONCE):
             numbers = batch["vectors"].flatten().flatten().to_numpy(zero_copy_only=False)
             ends = np.cumsum([len(starts) for starts in batch["starts"]])[:-1]
             vectors = np.split(numbers.reshape(len(batch["starts"].flatten()), -1), ends)
             for row, own in zip(batch.drop_columns(["vectors"]).to_pylist(), vectors, strict=True):
-                rev, starts = Rev(*(row.pop(name) for name in Rev._fields)), row.pop("starts")
-                yield Track(**row | {"path": os.fsdecode(row["path"])}), rev, starts, own.astype(np.float32)
+                file_state, starts = FileState(*(row.pop(name) for name in FileState._fields)), row.pop("starts")
+                yield Track(**row | {"path": os.fsdecode(row["path"])}), file_state, starts, own.astype(np.float32)
     except (OSError, TypeError, ValueError) as error:
         raise LibraryError(f"{printable(file)} is damaged ({error}); export the library again.") from error

@@ -37,7 +37,7 @@ def reindex(folder: Path, model=None, progress: Callable[[Progress], None] | Non
 
 
 def _refuse_unreachable(library: MusicLibrary) -> None:
-    for failure in survey(library.folders, library.store.revs())[2]:
+    for failure in survey(library.folders, library.store.file_states())[2]:
         raise LibraryError(f"{failure.reason.removesuffix('.')}. Until then the library stays as it was.")
 
 

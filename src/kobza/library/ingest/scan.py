@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kobza.audio import AUDIO_EXTENSIONS, printable
-from kobza.library.records import Failure, Rev
-from kobza.library.remote import is_address, list_files
+from kobza.library.records import Failure, FileState
+from kobza.library.remote import is_url, list_files
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def find_recordings(root: str) -> tuple[dict[str, os.stat_result], list[Failure]
 
     A file counts as a recording by its extension; one that is named itself is taken whatever its name.
     """
-    if is_address(root):
+    if is_url(root):
         found, failed = list_files(root)
         return {p: s for p, s in found.items() if p == root or Path(p).suffix.lower() in AUDIO_EXTENSIONS}, failed
     failed: list[Failure] = []
@@ -119,7 +119,7 @@ def find_recordings(root: str) -> tuple[dict[str, os.stat_result], list[Failure]
 
 def _is_gone(path: str) -> bool:
     """Only what the file system denies to have is gone; what it will not show now is not, nor what is elsewhere."""
-    if is_address(path):
+    if is_url(path):
         return False
     try:
         os.stat(path)
@@ -130,15 +130,17 @@ def _is_gone(path: str) -> bool:
     return False
 
 
-def survey(roots: list[str], revs: dict[str, Rev]) -> tuple[dict[str, os.stat_result], list[str], list[Failure]]:
+def survey(
+    roots: list[str], file_states: dict[str, FileState]
+) -> tuple[dict[str, os.stat_result], list[str], list[Failure]]:
     """-> (the recordings below all roots, the roots below which what is missing is gone, what could not be read)."""
     files, searched, failed = {}, [], []
     for root in roots:
         found, bad = find_recordings(root)
         files |= found
-        if root in revs and _is_gone(root) and os.path.isdir(os.path.dirname(root)):
+        if root in file_states and _is_gone(root) and os.path.isdir(os.path.dirname(root)):
             bad = []  # a single file that was indexed, and deleted since
-        elif not found and not bad and (known := sum(under(path, root) for path in revs)):
+        elif not found and not bad and (known := sum(under(path, root) for path in file_states)):
             # An unplugged disc leaves an empty folder behind: not a reason to throw hours of work away.
             name = printable(root)
             reason = (
@@ -158,20 +160,20 @@ def _hash_or_none(path: str) -> bytes | None:
         return None  # it will be tried again, and named, when it is embedded
 
 
-def make_plan(revs: dict[str, Rev], files: dict[str, os.stat_result], roots: list[str]) -> Plan:
-    """Compare what the library has (`revs`) with the files found below `roots`.
+def make_plan(file_states: dict[str, FileState], files: dict[str, os.stat_result], roots: list[str]) -> Plan:
+    """Compare what the library has (`file_states`) with the files found below `roots`.
 
     Files are read only where a look at size and time leaves a doubt.
     """
     plan = Plan()
-    new = [path for path in files if path not in revs]
+    new = [path for path in files if path not in file_states]
     for path, status in files.items():
-        if path not in revs:
+        if path not in file_states:
             continue
-        rev = revs[path]
-        if (rev.size, rev.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        file_state = file_states[path]
+        if (file_state.size, file_state.mtime_ns) == (status.st_size, status.st_mtime_ns):
             plan.unchanged += 1
-        elif rev.size == status.st_size and rev.hash == _hash_or_none(path):
+        elif file_state.size == status.st_size and file_state.hash == _hash_or_none(path):
             plan.touched.append((path, status.st_mtime_ns))
             plan.unchanged += 1
         else:
@@ -179,9 +181,9 @@ def make_plan(revs: dict[str, Rev], files: dict[str, os.stat_result], roots: lis
 
     sizes = {files[path].st_size for path in new}
     lost = defaultdict(list)  # by size and hash: tracks of the whole library that may have moved here
-    for path, rev in revs.items():
-        if rev.size in sizes and path not in files and _is_gone(path):
-            lost[rev.size, rev.hash].append(path)
+    for path, file_state in file_states.items():
+        if file_state.size in sizes and path not in files and _is_gone(path):
+            lost[file_state.size, file_state.hash].append(path)
     lost_sizes = {size for size, _ in lost}
     for path in new:
         size, mtime_ns = files[path].st_size, files[path].st_mtime_ns
@@ -192,8 +194,8 @@ def make_plan(revs: dict[str, Rev], files: dict[str, os.stat_result], roots: lis
             plan.jobs.append(Job(path, size, mtime_ns, known=False))
 
     moved = {old for old, _, _ in plan.moved}
-    for path in revs:
+    for path in file_states:
         searched = path not in files and path not in moved and any(under(path, root) for root in roots)
-        if searched and (is_address(path) or _is_gone(path)):  # the list of what is at an address is whole
+        if searched and (is_url(path) or _is_gone(path)):  # the list of what is at an address is whole
             plan.gone.append(path)
     return plan

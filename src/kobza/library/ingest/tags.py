@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import mutagen
 
-from kobza.internal_error import BAD_FILE, is_own
+from kobza.internal_error import BAD_FILE_ERRORS, raised_by_kobza
 from kobza.library.paths import path_to_text
 
 # The same thing by its name in Vorbis comments and easy ID3/MP4, in raw ID3 (wav, aiff), in ASF (wma).
@@ -57,7 +57,7 @@ def read_tags(path: str | Path) -> Tags:
                 ):
                     found.setdefault(field, text)
     except Exception as error:  # mutagen's parsers fail on odd bytes in many ways: none is worth losing a track
-        if is_own(error) and not isinstance(error, BAD_FILE):
+        if raised_by_kobza(error) and not isinstance(error, BAD_FILE_ERRORS):
             raise
     year = re.search(r"\d{4}", found.pop("year", ""))
     title = found.pop("title", "") or _text(path_to_text(Path(path).stem))

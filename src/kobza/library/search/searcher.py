@@ -16,8 +16,8 @@ from kobza.library.filters.tree import Filter
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.scan import find_recordings
 from kobza.library.ingest.tags import read_tags
+from kobza.library.paths import absolute
 from kobza.library.records import Hit, LibraryError, Track
-from kobza.library.remote import absolute
 from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import QueryTerm, compose_query, parse_query, positive_mean

@@ -20,7 +20,7 @@ from kobza.library.stores.vector_index import Block
 MAGIC = "kobza search file 1"
 
 
-class DamagedFile(ValueError):
+class DamagedIndexFileError(ValueError):
     """A search file that is not what was written."""
 
 
@@ -44,7 +44,7 @@ def write(path: Path, block: Block, last: int) -> None:
 
 
 def read(path: Path) -> tuple[Block, int]:
-    """-> (the block, the highest track id that it knows of). DamagedFile, OSError: it cannot be used."""
+    """-> (the block, the highest track id that it knows of). DamagedIndexFileError, OSError: it cannot be used."""
     try:
         with open(path, "rb") as file:
             # Private: some network and FUSE file systems map nothing that is shared, and the file never changes.
@@ -62,4 +62,4 @@ def read(path: Path) -> tuple[Block, int]:
         owners, starts = data[: 8 * rows].view("<i8"), data[8 * rows : 16 * rows].view("<f8")
         return Block(owners, starts, index), trailer["last"]
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DamagedFile(f"{path} is not as it was written ({error})") from error
+        raise DamagedIndexFileError(f"{path} is not as it was written ({error})") from error

@@ -11,14 +11,22 @@ from pathlib import Path
 
 import numpy as np
 
-from kobza.atomic import PART
+from kobza.embedding.embedder import normalized_mean
+from kobza.atomic import PARTIAL_SUFFIX
 from kobza.audio import printable
-from kobza.library.filters.tree import TEXT, normalize_text
-from kobza.library.records import normalised_mean, unfit
+from kobza.library.filters.tree import TEXT, fold
+from kobza.library.records import validation_error
 from kobza.library.stores import index_file as search_file
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.recovery import rescue
-from kobza.library.stores.schema import DamagedLibrary, explained, open_for_reading, refold, refuse_absent, transaction
+from kobza.library.stores.schema import (
+    DamagedLibraryError,
+    explained,
+    open_for_reading,
+    refold,
+    refuse_absent,
+    transaction,
+)
 from kobza.library.stores.sqlite import SQLiteStore, vectors_of
 
 MEAN = 2e-3  # how far a track's vector may be from the mean of its windows; half precision takes up to 5e-4
@@ -42,7 +50,7 @@ def check(folder: Path) -> list[Problem]:
             if rows != ["ok"]:  # no other answer can be relied on
                 return [Problem("database", f"The database file is damaged: {row}") for row in rows]
             return [*_of_tables(db), *_of_tracks(db), *_of_search_files(db, folder)]
-    except DamagedLibrary as error:
+    except DamagedLibraryError as error:
         return [Problem("database", str(error))]
 
 
@@ -54,7 +62,7 @@ def _of_tables(db: sqlite3.Connection) -> Iterator[Problem]:
     for track_id, path in rows:
         yield Problem("track", f"{printable(os.fsdecode(path))} has no vectors.", track_id)
     names = [(row[:4], row[4:]) for row in db.execute(f"SELECT {_columns('')}, {_columns('folded_')} FROM tracks")]
-    if stale := sum(tuple(map(normalize_text, plain)) != folded for plain, folded in names):
+    if stale := sum(tuple(map(fold, plain)) != folded for plain, folded in names):
         yield Problem("folded", f"Filters do not see the present tags of {stale} tracks.")
 
 
@@ -78,7 +86,7 @@ def _of_tracks(db: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _mean(starts: bytes, windows: bytes) -> bytes:
-    return normalised_mean(vectors_of(windows, np.frombuffer(starts))).astype(np.float16).tobytes()
+    return normalized_mean(vectors_of(windows, np.frombuffer(starts))).astype(np.float16).tobytes()
 
 
 def _near(one: bytes, other: bytes) -> bool:
@@ -92,7 +100,7 @@ def _fault(duration: float, starts: bytes, windows: bytes, dim: int, rule: str |
     if len(starts) % 8 or len(windows) % max(1, len(starts) // 8 * 2):
         return "has vectors of broken lengths"
     places = np.frombuffer(starts).tolist()
-    if wrong := unfit(places, vectors_of(windows, places) if places else np.zeros((0, dim)), dim):
+    if wrong := validation_error(places, vectors_of(windows, places) if places else np.zeros((0, dim)), dim):
         return wrong
     if rule is None:
         return None
@@ -108,7 +116,7 @@ def _of_search_files(db: sqlite3.Connection, folder: Path) -> Iterator[Problem]:
     for (name,) in db.execute("SELECT name FROM search_files"):
         try:
             search_file.read(folder / name)
-        except (search_file.DamagedFile, OSError) as error:
+        except (search_file.DamagedIndexFileError, OSError) as error:
             yield Problem("search file", f"The search file {printable(name)} cannot be used ({error}).")
 
 
@@ -132,7 +140,7 @@ def repair(folder: Path) -> list[str]:
                 done += [_mend(store._db, problem) for problem in problems]
             store.optimize()
             used = {folder / name for name in store.search_files().values()}
-            for stray in {*folder.glob("search-*"), *folder.glob(f".search-*{PART}")} - used:
+            for stray in {*folder.glob("search-*"), *folder.glob(f".search-*{PARTIAL_SUFFIX}")} - used:
                 stray.unlink()
         finally:
             store.close()

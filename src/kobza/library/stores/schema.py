@@ -76,7 +76,7 @@ def refold(db: sqlite3.Connection) -> None:
     db.execute(f"UPDATE tracks SET {', '.join(f'folded_{name} = fold({name})' for name in TEXT)}")
 
 
-class DamagedLibrary(LibraryError):
+class DamagedLibraryError(LibraryError):
     """SQLite cannot make sense of the database file."""
 
 
@@ -88,7 +88,7 @@ def explained(folder: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code, name = getattr(error, "sqlite_errorcode", 0) & 0xFF, printable(folder)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise DamagedLibrary(
+            raise DamagedLibraryError(
                 f"The library {name} is damaged ({error}); see how far with: kobza library check, and save what is "
                 "whole with: kobza library repair"
             ) from error

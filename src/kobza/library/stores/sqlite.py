@@ -20,17 +20,18 @@ from typing import Literal
 
 import numpy as np
 
-from kobza.atomic import PART
+from kobza.embedding.embedder import normalized_mean
+from kobza.atomic import PARTIAL_SUFFIX
 from kobza.audio import printable
 from kobza.library.address import FolderAddress
-from kobza.library.filters.tree import TEXT, Filter, normalize_text, to_sql
-from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, normalised_mean, refuse_unfit
+from kobza.library.filters.tree import TEXT, Filter, fold, to_sql
+from kobza.library.records import LibraryError, FileState, Totals, Track, StoredTrack, refuse_invalid
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.schema import FOLDED, explained, open_for_reading, open_for_writing, transaction
 
 COLUMNS = "path, title, artist, album, genre, year, duration, added"
 SCANNED_AT_ONCE = 50  # tracks
-WORTH_A_FILE = 200_000  # rows: fewer are read from the database in a second or two
+MIN_ROWS_FOR_INDEX_FILE = 200_000  # rows: fewer are read from the database in a second or two
 LOOSE = 0.25  # a search file is written anew when more than this share of it is masked or missing
 log = logging.getLogger("kobza")
 
@@ -47,7 +48,7 @@ def vectors_of(blob: bytes, starts: list[float]) -> np.ndarray:
 class SQLiteStore:
     """See `kobza.library.stores.base.Store`. May be shared by threads."""
 
-    gather_seconds = 0.0  # a write takes a millisecond
+    flush_interval_seconds = 0.0  # a write takes a millisecond
 
     def __init__(self, folder: Path, read_only: bool = False):
         self.folder, self.address = folder, FolderAddress(folder)
@@ -87,30 +88,30 @@ class SQLiteStore:
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
-    def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
+    def upsert(self, track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray) -> None:
         """Write a track and all of its windows, in place of what its path held before."""
-        self.upsert_many([(track, rev, starts, vectors)])
+        self.upsert_many([(track, file_state, starts, vectors)])
 
-    def upsert_many(self, tracks: Iterable[Whole]) -> None:
+    def upsert_many(self, tracks: Iterable[StoredTrack]) -> None:
         """`upsert` for all of them, or if one is refused for none."""
         with self._transaction():
             for one in tracks:
                 self._put(*one)
 
-    def _put(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
+    def _put(self, track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray) -> None:
         halves = vectors.astype(np.float16)
         path, *tags, added = astuple(track)
         key = os.fsencode(path)
         dim = self._db.execute("SELECT length(vector) / 2 FROM vectors LIMIT 1").fetchone() or (None,)
-        refuse_unfit(path, starts, halves, *dim)
+        refuse_invalid(path, starts, halves, *dim)
         before = self._db.execute("SELECT added FROM tracks WHERE path = ?", (key,)).fetchone() or (time.time(),)
         self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
-        folded = [normalize_text(getattr(track, name)) for name in TEXT]
-        row = (key, *tags, before[0] if added is None else added, *rev, *folded)
+        folded = [fold(getattr(track, name)) for name in TEXT]
+        row = (key, *tags, before[0] if added is None else added, *file_state, *folded)
         track_id = self._db.execute(
             f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, {FOLDED}) VALUES ({','.join('?' * 15)})", row
         ).lastrowid
-        mean = normalised_mean(halves).astype(np.float16)
+        mean = normalized_mean(halves).astype(np.float16)
         blobs = (mean.tobytes(), np.array(starts, np.float64).tobytes(), halves.tobytes())
         self._db.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", (track_id, *blobs))
 
@@ -128,11 +129,11 @@ class SQLiteStore:
             keys = [(os.fsencode(path),) for path in paths]
             return max(0, self._db.executemany("DELETE FROM tracks WHERE path = ?", keys).rowcount)
 
-    def revs(self) -> dict[str, Rev]:
+    def file_states(self) -> dict[str, FileState]:
         rows = self._rows("SELECT path, size, mtime_ns, hash FROM tracks")
-        return {os.fsdecode(path): Rev(*rev) for path, *rev in rows}
+        return {os.fsdecode(path): FileState(*file_state) for path, *file_state in rows}
 
-    def scan(self, path: str | None = None) -> Iterator[Whole]:
+    def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
         """Every track (or the one at `path`) with all it has, in the order of paths."""
         columns = f"SELECT {COLUMNS}, size, mtime_ns, hash, starts, windows FROM tracks JOIN vectors ON track_id = id"
         if path is not None:
@@ -144,7 +145,7 @@ class SQLiteStore:
         while rows := next(parts):
             for row in rows:
                 starts = np.frombuffer(row[-2]).tolist()
-                yield _track(row[:8]), Rev(*row[8:11]), starts, vectors_of(row[-1], starts)
+                yield _track(row[:8]), FileState(*row[8:11]), starts, vectors_of(row[-1], starts)
 
     def search(
         self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
@@ -200,7 +201,7 @@ class SQLiteStore:
         if name := self.search_files().get(by):
             try:
                 return vector_index.VectorIndex(by, *search_file.read(self.folder / name))
-            except (search_file.DamagedFile, OSError) as error:
+            except (search_file.DamagedIndexFileError, OSError) as error:
                 log.warning(
                     "The search file %s cannot be used (%s). Nothing is lost: the library is searched from its "
                     "database, more slowly, until the file is made anew by the next: kobza sync",
@@ -217,7 +218,7 @@ class SQLiteStore:
         with self._transaction("DEFERRED"):
             index = self._searchable(by)
             rows = sum(len(block.owners) for block in index.blocks)
-            if rows < WORTH_A_FILE or index.loose <= LOOSE * rows:
+            if rows < MIN_ROWS_FOR_INDEX_FILE or index.loose <= LOOSE * rows:
                 return
             index = vector_index.VectorIndex(by)
             index.refresh(self._db)
@@ -229,7 +230,7 @@ class SQLiteStore:
             return
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO search_files VALUES (?, ?)", (by, name))
-        parts = self.folder.glob(f".search-{by}-*{PART}")  # of a killed process
+        parts = self.folder.glob(f".search-{by}-*{PARTIAL_SUFFIX}")  # of a killed process
         for old in (*self.folder.glob(f"search-{by}-*"), *parts):
             if old.name != name:
                 old.unlink(missing_ok=True)  # who has it open goes on reading it

@@ -12,8 +12,9 @@ import re
 import numpy as np
 from pymilvus import CollectionSchema, DataType, FieldSchema
 
-from kobza.library.filters.tree import TEXT, normalize_text
-from kobza.library.records import Rev, Track, normalised_mean
+from kobza.embedding.embedder import normalized_mean
+from kobza.library.filters.tree import TEXT, fold
+from kobza.library.records import FileState, Track
 
 LONGEST = 65535  # bytes of text in a column
 NO_YEAR = -1e9  # an unknown one: servers before 2.5 know no NULL
@@ -46,7 +47,9 @@ def track_id(path: str) -> str:
     return hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
 
 
-def to_rows(track: Track, rev: Rev, starts: list[float], vectors: np.ndarray, run: int) -> tuple[dict, list[dict]]:
+def to_rows(
+    track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray, run: int
+) -> tuple[dict, list[dict]]:
     """-> (the row of a track, those of its windows: their ids are the numbers from `run` on)."""
     columns = {field: digest(getattr(track, field)) for field in TEXT} | {
         "year": NO_YEAR if track.year is None else float(track.year),
@@ -60,20 +63,24 @@ def to_rows(track: Track, rev: Rev, starts: list[float], vectors: np.ndarray, ru
         for i, (start, half) in enumerate(zip(starts, halves, strict=True))
     ]
     tags = json.dumps([track.title, track.artist, track.album, track.genre, track.year])
-    row = {"id": track_id(track.path), "run": run, "windows": len(starts), "tags": tags, "hash": rev.hash.hex()}
-    return row | columns | {"size": rev.size, "mtime_ns": rev.mtime_ns, "vector": normalised_mean(halves)}, windows
+    row = {"id": track_id(track.path), "run": run, "windows": len(starts), "tags": tags, "hash": file_state.hash.hex()}
+    return row | columns | {
+        "size": file_state.size,
+        "mtime_ns": file_state.mtime_ns,
+        "vector": normalized_mean(halves),
+    }, windows
 
 
 def to_track(row: dict) -> Track:
     return Track(to_path(row["path"]), *json.loads(row["tags"]), row["duration"], row["added"])
 
 
-def to_rev(row: dict) -> Rev:
-    return Rev(row["size"], row["mtime_ns"], bytes.fromhex(row["hash"]))
+def to_rev(row: dict) -> FileState:
+    return FileState(row["size"], row["mtime_ns"], bytes.fromhex(row["hash"]))
 
 
 def digest(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(normalize_text(text).encode(), digest_size=8).digest()) >> 1
+    return int.from_bytes(hashlib.blake2b(fold(text).encode(), digest_size=8).digest()) >> 1
 
 
 def to_text(path: str) -> str:

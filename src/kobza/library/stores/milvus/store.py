@@ -24,7 +24,7 @@ from pymilvus import MilvusClient
 from kobza.folders import cache_folder
 from kobza.library.address import MilvusAddress
 from kobza.library.filters.tree import Filter
-from kobza.library.records import LibraryError, Rev, Totals, Track, Whole, refuse_unfit
+from kobza.library.records import LibraryError, FileState, Totals, Track, StoredTrack, refuse_invalid
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus.address import Client, Place
 from kobza.library.stores.milvus.filter import to_expression
@@ -56,7 +56,7 @@ def _windows_of(runs: dict[int, int]) -> Iterator[int]:
 class MilvusStore:
     """See `kobza.library.stores.base.Store`. May be shared by threads."""
 
-    gather_seconds = 5.0  # a write takes about half a second, of one track or of hundreds
+    flush_interval_seconds = 5.0  # a write takes about half a second, of one track or of hundreds
 
     def __init__(self, address: MilvusAddress, read_only: bool = False):
         self.address, self.place, self.read_only = address, Place.parse(address), read_only
@@ -166,24 +166,24 @@ class MilvusStore:
         entries = [{"id": key, "value": value, "vector": [0.0, 0.0]} for key, value in rows.items()]
         self._client.upsert(self._name("meta"), entries)
 
-    def upsert(self, track: Track, rev: Rev, starts: list[float], vectors: np.ndarray) -> None:
+    def upsert(self, track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray) -> None:
         """Write a track and all of its windows, in place of what its path held before."""
-        self.upsert_many([(track, rev, starts, vectors)])
+        self.upsert_many([(track, file_state, starts, vectors)])
 
-    def upsert_many(self, tracks: Iterable[Whole]) -> None:
+    def upsert_many(self, tracks: Iterable[StoredTrack]) -> None:
         """`upsert` for many, which costs little more than for one."""
         for some in _parts(tracks, AT_ONCE):
             self._put({track_id(one[0].path): one for one in some})
 
-    def _put(self, tracks: dict[str, Whole]) -> None:
+    def _put(self, tracks: dict[str, StoredTrack]) -> None:
         before = {row["id"]: row for row in self._rows("tracks", _among("id", tracks), ["run", "windows", "added"])}
         rows, windows, replaced = [], [], {row["run"]: row["windows"] for row in before.values()}
         dim = self._dim() or next(iter(tracks.values()))[3].shape[1]
-        for key, (track, rev, starts, vectors) in tracks.items():
-            refuse_unfit(track.path, starts, vectors, dim)
+        for key, (track, file_state, starts, vectors) in tracks.items():
+            refuse_invalid(track.path, starts, vectors, dim)
             if track.added is None:
                 track = replace(track, added=before[key]["added"] if key in before else time.time())
-            row, its_windows = to_rows(track, rev, starts, vectors, run=secrets.randbits(62))
+            row, its_windows = to_rows(track, file_state, starts, vectors, run=secrets.randbits(62))
             rows.append(row)
             windows += its_windows
         for kind in ("windows", "tracks"):
@@ -196,8 +196,8 @@ class MilvusStore:
 
     def move(self, path: str, new_path: str, mtime_ns: int) -> None:
         """The same recording under another path (or the same one), last changed at another time."""
-        for track, rev, starts, vectors in self.scan(path):
-            self.upsert(replace(track, path=new_path), rev._replace(mtime_ns=mtime_ns), starts, vectors)
+        for track, file_state, starts, vectors in self.scan(path):
+            self.upsert(replace(track, path=new_path), file_state._replace(mtime_ns=mtime_ns), starts, vectors)
             if path != new_path:
                 self.delete([path])
 
@@ -214,11 +214,11 @@ class MilvusStore:
             forgotten += len(rows)
         return forgotten
 
-    def revs(self) -> dict[str, Rev]:
+    def file_states(self) -> dict[str, FileState]:
         rows = self._rows("tracks", fields=["path", "size", "mtime_ns", "hash"])
         return {to_path(row["path"]): to_rev(row) for row in rows}
 
-    def scan(self, path: str | None = None) -> Iterator[Whole]:
+    def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
         """Every track (or the one at `path`) with all it has, in the order of paths."""
         where = _among("id", [track_id(path)]) if path is not None else ""
         paths = {os.fsencode(to_path(row["path"])): row["id"] for row in self._rows("tracks", where, ["path"])}
