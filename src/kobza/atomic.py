@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written under a temporary name beside their own, flushed, then renamed."""
+"""Atomic file writes: to a temporary name beside the target, flushed to disk, then renamed."""
 
 import contextlib
 import os
@@ -6,42 +6,45 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-PARTIAL_SUFFIX = ".part"  # what a temporary name ends with; it begins with a dot, so that whoever lists a folder passes it by
+PARTIAL_SUFFIX = ".part"  # of temporary names, which begin with a dot, so that folder listings skip them
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """The path to write to, in the same folder. After the block the file has its own name; if the block fails, what
-    was written is deleted and a file that was there before is as it was."""
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path in the same folder, renamed to `path` after the block.
+
+    If the block fails, it is deleted, and an existing file at `path` is unchanged.
+    """
     path = Path(path)
-    part = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    partial = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
-        yield part
-        move_into_place(part, path)
+        yield partial
+        move_into_place(partial, path)
     except OSError as error:
-        if error.filename == str(part):  # a sentence about it should name what the user knows
-            error.filename, error.filename2 = str(path), None
+        if error.filename == str(partial):  # the message should name the file that the user knows
+            error.filename = str(path)
+            error.filename2 = None
         raise
     finally:
-        part.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
-def atomic_write(path: str | os.PathLike, content: str | bytes) -> None:
-    """Write a whole file; text as UTF-8, its line ends as they are. OSError: it cannot be written; nothing is left."""
-    with atomic_path(path) as part:
-        part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Write a file; text as UTF-8, line ends unchanged. OSError: it cannot be written; nothing is left behind."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
-def move_into_place(part: Path, path: Path) -> None:
-    """Give a finished file its name, so that after a loss of power it is there whole under it, or is not there."""
-    flush(part)
-    os.replace(part, path)
-    with contextlib.suppress(OSError):  # some network file systems cannot flush a folder
-        flush(path.parent)
+def move_into_place(partial: Path, path: Path) -> None:
+    """Rename a finished file so that after a power failure it is complete under the new name, or absent."""
+    fsync(partial)
+    os.replace(partial, path)
+    with contextlib.suppress(OSError):  # some network file systems cannot fsync a folder
+        fsync(path.parent)
 
 
-def flush(path: Path) -> None:
-    """Make sure that a file's bytes, or a folder's names, are on the disc."""
+def fsync(path: Path) -> None:
+    """Flush a file's content, or a folder's entries, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

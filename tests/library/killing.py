@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from kobza.library.stores import schema
+from kobza.library.stores import connection
 
 fork = multiprocessing.get_context("fork")  # a child that starts at once, for many rounds
 
@@ -13,7 +13,7 @@ fork = multiprocessing.get_context("fork")  # a child that starts at once, for m
 def dawdle_at_each_statement(steps, within: str = "") -> None:
     """For the child: SQLite waits before each statement with these words, counting it in `steps`. There most kills
     strike, many of them within a transaction."""
-    connect = schema._connect
+    connect = connection.connect
 
     def dawdling(name):
         def dawdle(statement):
@@ -25,7 +25,7 @@ def dawdle_at_each_statement(steps, within: str = "") -> None:
         db.set_trace_callback(dawdle)
         return db
 
-    schema._connect = dawdling
+    connection.connect = dawdling
 
 
 def killed_at(moment: int, work: Callable[[object], None], wait: float = 0.0) -> bool:

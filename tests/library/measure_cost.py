@@ -85,7 +85,7 @@ def work(folder: Path) -> None:
 
 def settled(store) -> None:
     for kind in ("tracks", "windows"):
-        store._client.flush(store._name(kind))
+        store.collections.client.flush(store.collections.name(kind))
         while store._client.describe_index(store._name(kind), "vector")["pending_index_rows"]:
             time.sleep(0.5)
     time.sleep(20)  # until what was being filled is replaced by what is sealed

@@ -63,7 +63,7 @@ def small_disc(tmp_path):
 def test_a_full_disc(small_disc):
     folder = small_disc / "library"
     stored, sentence = fill_until_refused(folder)
-    assert "make room and do the same again" in sentence and len(stored) > 20
+    assert "free some space and run the same command again" in sentence and len(stored) > 20
     (small_disc / "more").write_bytes(b"x" * (os.statvfs(small_disc).f_bavail * 4096))
     store = open_store(folder, read_only=True)
     assert len(store.search(unit(1)[0], 5)) == 5
@@ -86,7 +86,7 @@ def test_a_limit_on_the_size_of_files(tmp_path):
     sender.close()
     stored, sentence = receiver.recv()
     child.join()
-    assert "make room and do the same again" in sentence and len(stored) > 5
+    assert "free some space and run the same command again" in sentence and len(stored) > 5
     look(tmp_path / "library", stored)
 
 

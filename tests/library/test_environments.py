@@ -179,7 +179,7 @@ def test_a_file_system_that_shares_no_memory(tmp_path, made_elsewhere):
         open_store(folder).close()
     assert unshared("use", folder).wait(60) == 0
     store = open_store(folder)  # where memory can be shared again
-    assert store._rows("PRAGMA journal_mode") == [("wal",)] and store.meta["a"] == "b"
+    assert store._query("PRAGMA journal_mode") == [("wal",)] and store.meta["a"] == "b"
     store.close()
 
 

@@ -69,26 +69,26 @@ ONE_WINDOW = np.array([0.0]).tobytes()
             False,
         ),
         (f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}", (ONE_WINDOW, halves(EAST[:8])), "8 numbers", False),
-        (f"UPDATE vectors SET windows = x'00' {IS_T7}", (), "broken lengths", False),
+        (f"UPDATE vectors SET windows = x'00' {IS_T7}", (), "invalid length", False),
         (f"UPDATE vectors SET starts = x'', windows = x'' {IS_T7}", (), "no windows", False),
-        ("UPDATE tracks SET duration = 100 WHERE title = 'T7'", (), "10 belong to its 100.0 s", False),
-        (f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}", (b"\0" * 7 + b"@", halves(EAST)), "places", False),
+        ("UPDATE tracks SET duration = 100 WHERE title = 'T7'", (), "instead of 10 for its 100.0 s", False),
+        (f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}", (b"\0" * 7 + b"@", halves(EAST)), "wrong start times", False),
         (f"DELETE FROM vectors {IS_T7}", (), "has no vectors", False),
         (f"UPDATE vectors SET vector = ? {IS_T7}", (halves(EAST),), "not the mean", True),
         (f"UPDATE vectors SET vector = ? {IS_T7}", (halves(NAN),), "not the mean", True),
         (f"UPDATE vectors SET vector = x'' {IS_T7}", (), "not the mean", True),
         ("UPDATE tracks SET folded_genre = 'x' WHERE title = 'T7'", (), "tags of 1 tracks", True),
         ("INSERT INTO vectors VALUES (9999, ?, ?, ?)", (halves(EAST), ONE_WINDOW, halves(EAST)), "of 1 tracks", True),
-        ("UPDATE search_files SET name = 'search-moment-x.index' WHERE kind = 'moment'", (), "search file", True),
+        ("UPDATE search_files SET name = 'search-moment-x.index' WHERE kind = 'moment'", (), "index file", True),
     ],
 )
 def test_one_thing_wrong(folder, statement, values, said, kept):
     before = contents(folder)
     change(folder, (statement, *values))
     (problem,) = check(folder)
-    assert said in problem.sentence
+    assert said in problem.message
     (sentence,) = repair(folder)
-    assert sentence.startswith(problem.sentence)
+    assert sentence.startswith(problem.message)
     assert check(folder) == [] and repair(folder) == []
     (path,) = (path for path in before if path.endswith("/7"))
     if not kept:
@@ -112,7 +112,7 @@ def test_one_thing_wrong(folder, statement, values, said, kept):
         (list(range(2, 1000, 3)), 0),
     ],
 )
-def test_a_damaged_database_is_rescued_beside_the_original(folder, pages, least):
+def test_a_damaged_database_is_recovered_beside_the_original(folder, pages, least):
     before = contents(folder)
     data = bytearray((folder / "kobza.db").read_bytes())
     for page in pages:
@@ -142,7 +142,7 @@ def test_what_is_no_database_at_all(folder):
     for read_only in (False, True):
         with pytest.raises(LibraryError, match=r"is damaged.*kobza library check.*kobza library repair"):
             open_store(folder, read_only)
-    assert "not a database" in check(folder)[0].sentence
+    assert "not a database" in check(folder)[0].message
     assert repair(folder)[0].startswith("0 tracks")
     assert check(folder) == [] and (folder / "kobza-damaged-1.db").read_bytes() == b"no database" * 1000
 
@@ -192,7 +192,7 @@ def test_commands(folder, tmp_path, capsys):
     assert run("repair") == (0, "There was nothing to repair.\n", "")
     change(folder, ("UPDATE tracks SET duration = 1000 WHERE title = 'T7'",))
     code, out, _ = run("check")
-    assert code == 1 and "100 belong to its 1000.0 s" in out and "problems found: 1" in out
+    assert code == 1 and "instead of 100 for its 1000.0 s" in out and "problems found: 1" in out
     assert "indexes it again" in run("repair")[1]
     assert run("export", str(tmp_path / "a.parquet")) == (0, "119 tracks exported\n", "")
     assert "is there already" in run("export", str(tmp_path / "a.parquet"))[2]
@@ -200,7 +200,7 @@ def test_commands(folder, tmp_path, capsys):
     library[1] = str(tmp_path / "absent")
     assert run("check")[0] == 1 and run("repair")[0] == 1 and not (tmp_path / "absent").exists()
     library[1] = "milvus://localhost/x"
-    assert "looks after itself" in run("check")[2]
+    assert "works on a library in a folder" in run("check")[2]
 
 
 def test_export_and_import_change_nothing(folder, tmp_path):

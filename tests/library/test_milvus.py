@@ -18,8 +18,9 @@ from kobza.cli import main
 from kobza.library import LibraryError, MilvusAddress, FileState, Track, open_store
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Compare, In
+from kobza.library.stores.milvus import collections
 from kobza.library.stores.milvus import store as milvus_store
-from kobza.library.stores.milvus.address import Place
+from kobza.library.stores.milvus.client import ConnectionParameters
 from kobza.library.stores.milvus.filter import to_expression
 from kobza.library.stores.milvus.rows import to_path, to_text
 
@@ -57,14 +58,14 @@ class MilvusContract(StoreContract):
     rounds = 10
 
     def test_pages_and_long_values(self, store, monkeypatch):
-        monkeypatch.setattr(milvus_store, "PAGE", 7)
-        monkeypatch.setattr(milvus_store, "MOST", 11)
+        monkeypatch.setattr(collections, "ROWS_PER_REQUEST", 7)
+        monkeypatch.setattr(collections, "MAX_RESULTS", 11)
         held = fill(store, 50)
         assert {track.path: len(starts) for track, _, starts, _ in store.scan()} == {
             path: len(vectors) for path, (_, vectors) in held.items()
         }
         assert store.count().tracks == len(store) == len(store.file_states()) == 50
-        with pytest.raises(LibraryError, match=r"k is 12; .* gives 11 tracks at the most"):
+        with pytest.raises(LibraryError, match=r"k is 12; .* returns at most 11 tracks"):
             store.search(unit(1)[0], 12)
         for value in ("й" * 70_000, "short"):
             store.set_meta(folders=value)
@@ -108,7 +109,7 @@ class MilvusContract(StoreContract):
         started_clean = multiprocessing.get_context("forkserver")  # gRPC does not outlive a fork
         started_clean.set_forkserver_preload(["milvus_writer", "kobza.library.stores.milvus.store"])
         rng, kills = random.Random(1), 0
-        url = f"{store.place.uri.replace('http', 'milvus')}/tested"
+        url = f"{store.parameters.uri.replace('http', 'milvus')}/tested"
         for number in range(1900, 1900 + self.rounds):
             written = started_clean.Value("i", 0)
             child = started_clean.Process(target=write, args=(url, number, written))
@@ -130,16 +131,16 @@ class MilvusContract(StoreContract):
                 hits = [track.path for _, track, _ in store.search(unit(1)[0], 100, by=by)]
                 assert sorted(hits) == sorted(years)
         assert kills >= self.rounds / 2
-        monkeypatch.setattr(milvus_store, "STALE", 0.0)
+        monkeypatch.setattr(milvus_store, "STALE_SECONDS", 0.0)
         with store.writing():  # tidies up
             pass
-        rows = [row["run"] for row in store._rows("windows", fields=["run"])]
+        rows = [row["run"] for row in store.collections.rows("windows", fields=["run"])]
         assert len(rows) == store.count().windows
         child = started_clean.Process(target=write, args=(url, 2000, written))
         child.start()
         child.join()
         assert child.exitcode == 0 and {track.year for track, *_ in store.scan()} == {2000}
-        assert len(list(store._rows("windows"))) == store.count().windows == len(PATHS)
+        assert len(list(store.collections.rows("windows"))) == store.count().windows == len(PATHS)
 
 
 class TestLite(MilvusContract):
@@ -201,10 +202,10 @@ def test_shards_that_begin_a_library_at_once(lite):
 
 
 def test_addresses():
-    place = Place.parse(MilvusAddress("milvus://me:se%40cret@db.example:19531/music/mine"))
+    place = ConnectionParameters.parse(MilvusAddress("milvus://me:se%40cret@db.example:19531/music/mine"))
     assert place[:4] == ("http://db.example:19531", "me:se@cret", "music", "mine")
     assert str(place.address) == "milvus://db.example:19531/music/mine" and "cret" not in repr(place.address)
-    place = Place.parse(MilvusAddress("milvus+tls://token@[::1]/mine"))
+    place = ConnectionParameters.parse(MilvusAddress("milvus+tls://token@[::1]/mine"))
     assert place[:4] == (
         "https://[::1]:19530",
         "token",
@@ -214,7 +215,7 @@ def test_addresses():
     for wrong in ("milvus://", "milvus://host", "milvus://host/", "milvus://host/a b", "milvus://host/1", "s3://h/n",
                   "milvus://host:x/n", "milvus://h/a/b/c", "milvus://u:secret@host"):  # fmt: skip
         with pytest.raises(LibraryError, match="not the address of a library in Milvus") as error:
-            Place.parse(MilvusAddress(wrong))
+            ConnectionParameters.parse(MilvusAddress(wrong))
         assert "secret" not in str(error.value)
 
 

@@ -79,7 +79,7 @@ class TestSearchFiles:
         for handle in (reader, store):
             self.search(handle, held)
             for by in ("track", "moment"):
-                assert handle._indexes[by].mapped is not None and handle._indexes[by].tail is None
+                assert handle._indexes[by].mapped is not None and handle._indexes[by].recent is None
         names = {path.name for path in folder.glob("search-*")}
         store.optimize()
         assert {path.name for path in folder.glob("search-*")} == names  # nothing to do
@@ -97,7 +97,7 @@ class TestSearchFiles:
             self.search(handle, held)
         store.optimize()
         self.search(store, held)
-        assert store._indexes["moment"].loose == 0
+        assert store._indexes["moment"].stale_rows == 0
         assert not caplog.records
 
     @pytest.mark.parametrize("read_only", [False, True])
@@ -188,7 +188,7 @@ def test_what_is_no_library_is_a_sentence(tmp_path):
     for read_only in (False, True):
         with pytest.raises(LibraryError, match=r"is damaged.*kobza library check.*repair"):
             open_store(tmp_path / "bad", read_only)
-        with pytest.raises(LibraryError, match="no library of Kobza"):
+        with pytest.raises(LibraryError, match="not a Kobza library"):
             open_store(tmp_path / "else", read_only)
 
 

@@ -13,7 +13,7 @@ import time
 from store_contract import fill
 
 from kobza.library import open_store
-from kobza.library.stores import schema
+from kobza.library.stores import connection
 from kobza.library.stores.integrity import check
 
 
@@ -65,7 +65,7 @@ def read(folder) -> None:
 
 def write(folder) -> None:
     """Until it is killed; a line tells of each statement, before it is carried out."""
-    connect = schema._connect
+    connect = connection.connect
 
     def telling(name):
         def tell(statement):
@@ -77,7 +77,7 @@ def write(folder) -> None:
         db.set_trace_callback(tell)
         return db
 
-    schema._connect = telling
+    connection.connect = telling
     store = open_store(folder)
     while True:
         with store._transaction():

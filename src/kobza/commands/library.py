@@ -31,7 +31,7 @@ def check(args: argparse.Namespace) -> int:
     folder = library_folder(args)
     problems = check(folder)
     for problem in problems:
-        print(problem.sentence)
+        print(problem.message)
     summary = f"problems found: {len(problems)}" if problems else "no problems found"
     print(f"{printable(folder)}: {summary}")
     return 1 if problems else 0

@@ -20,7 +20,7 @@ from kobza.internal_error import BAD_FILE_ERRORS, InternalError, internal_error
 from kobza.library.ingest.scan import Job, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
 from kobza.library.records import Failure, FileState, Track
-from kobza.library.remote import fetched
+from kobza.library.remote import local_copy
 
 DECODERS = 2  # PyAV lets go of the interpreter while it decodes; two of them outrun any model on a CPU
 BATCH = 16  # windows
@@ -88,7 +88,7 @@ def _decoded(opened: Opened, checkpoint) -> Iterator[Window | End]:
             yield chunk
 
     try:
-        with fetched(job.path) as file:
+        with local_copy(job.path) as file:
             opened.hash = content_hash(file)  # before decoding: if the file changes meanwhile, the next run sees it
             opened.tags = read_tags(file)
             rule = checkpoint.sampling_rate, checkpoint.window_seconds, checkpoint.min_window_seconds
@@ -228,7 +228,7 @@ def _advance(event: Window | End, sampling_rate: int) -> float:
     return left
 
 
-def embed_recordings(
+def embed_jobs(
     jobs: list[Job], checkpoint, progress: Callable[[Progress], None] | None = None
 ) -> Iterator[Embedded | Failure]:
     """Decode and embed; each recording is yielded, or its failure, as soon as its last window has a vector.

@@ -13,7 +13,7 @@ import numpy as np
 
 from kobza.atomic import atomic_path
 from kobza.audio import printable
-from kobza.library.records import LibraryError, FileState, Track, StoredTrack
+from kobza.library.records import FileState, LibraryError, StoredTrack, Track
 from kobza.library.stores.base import Store
 
 MAKER = ("fingerprint", "model", "dim", "windows")  # what in a library's meta belongs to its vectors

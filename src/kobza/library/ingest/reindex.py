@@ -8,8 +8,10 @@ from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.scan import survey
 from kobza.library.library import MusicLibrary
 from kobza.library.records import LibraryError, Report
-from kobza.library.stores.schema import DATABASE, FOLDED, address, explained, transaction
-from kobza.library.stores.sqlite import COLUMNS, SQLiteStore
+from kobza.library.stores.connection import sqlite_uri
+from kobza.library.stores.rows import COLUMNS
+from kobza.library.stores.schema import DATABASE, NORMALIZED_COLUMNS, transaction, translate_errors
+from kobza.library.stores.sqlite import SQLiteStore
 
 BESIDE = "reindexing"  # a library of its own, in the folder of the old one
 
@@ -55,10 +57,10 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
 
     Tracks that were there keep the time at which they came. No id is given twice, so no index is misled.
     """
-    names = f"size, mtime_ns, hash, {FOLDED}, {COLUMNS}".removesuffix(", added")
+    names = f"size, mtime_ns, hash, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", added")
     db = store._db
-    with explained(store.folder):
-        db.execute("ATTACH ? AS new", (address(beside / DATABASE, "ro"),))
+    with translate_errors(store.folder):
+        db.execute("ATTACH ? AS new", (sqlite_uri(beside / DATABASE, "ro"),))
         with transaction(db):
             for statement in (
                 "CREATE TEMP TABLE was AS SELECT path, added FROM main.tracks",

@@ -1,1 +1,1 @@
-"""library/stores"""
+"""Where libraries are stored: SQLite with FAISS in a folder, or Milvus."""

@@ -1,4 +1,4 @@
-"""What a library asks of the place where its tracks and vectors are, and how such a place is opened."""
+"""The interface of a library's storage, and how a store is opened."""
 
 import contextlib
 import os
@@ -9,24 +9,30 @@ import numpy as np
 
 from kobza.library.address import LibraryAddress, MilvusAddress, library_address
 from kobza.library.filters.tree import Filter
-from kobza.library.records import LibraryError, FileState, Totals, Track, StoredTrack
+from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track
 from kobza.library.stores.sqlite import SQLiteStore
 
 
 class Store(Protocol):
-    """What a library asks of the place where its vectors are. Vectors are (n, dim) float32 of unit length.
+    """Tracks with the vectors of their windows, (n, dim) float32 of unit length; writes are atomic per track.
 
-    `search` gives at most k tracks, each once, best first: (cosine, track, start in seconds of its best window). The
-    cosine is that of the track's vector, or with by="moment" that of its best window. It is exact, with and without a
-    filter. A track's `added` comes out as it went in; see `Track`. `writing` is held by one process for each part.
+    `search` returns at most k distinct tracks, best first: (cosine, track, start in seconds of its best window). The
+    cosine is that of the track's vector or, with by="moment", that of its best window. Results are exact, with and
+    without a filter. `writing` is held by one process for each part of the library.
+
+    Attributes:
+        flush_interval_seconds: how long embedded tracks are collected before they are written together; 0 writes each
+            at once.
     """
 
-    meta: dict[str, str]
-    address: LibraryAddress
-    flush_interval_seconds: float  # for how long embedded tracks are gathered before they are written at once
+    flush_interval_seconds: float
 
+    @property
+    def address(self) -> LibraryAddress: ...
+    @property
+    def meta(self) -> dict[str, str]: ...
     def set_meta(self, **values: str) -> None: ...
-    def writing(self, part: str = "") -> contextlib.AbstractContextManager: ...
+    def writing(self, part: str = "") -> contextlib.AbstractContextManager[None]: ...
     def upsert(self, track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray) -> None: ...
     def upsert_many(self, tracks: Iterable[StoredTrack]) -> None: ...
     def move(self, path: str, new_path: str, mtime_ns: int) -> None: ...
@@ -43,7 +49,7 @@ class Store(Protocol):
 
 
 def open_store(address: LibraryAddress | str | os.PathLike[str], read_only: bool = False) -> Store:
-    """The store at an address, a folder or milvus://HOST:PORT/NAME; made if absent (not if `read_only`).
+    """Open the store at an address, a folder or milvus://HOST:PORT/NAME; created if absent, unless `read_only`.
 
     Raises:
         LibraryError: it cannot be opened.
@@ -51,10 +57,10 @@ def open_store(address: LibraryAddress | str | os.PathLike[str], read_only: bool
     address = library_address(address)
     if isinstance(address, MilvusAddress):
         try:
-            from kobza.library.stores.milvus.store import MilvusStore  # here: most libraries need no such thing
+            from kobza.library.stores.milvus.store import MilvusStore  # an optional dependency
         except ImportError as error:
             raise LibraryError(
-                "A library in Milvus needs its client; get it with: pip install 'kobza[milvus]'"
+                "A library in Milvus needs the Milvus client; install it with: pip install 'kobza[milvus]'"
             ) from error
         return MilvusStore(address, read_only)
     return SQLiteStore(address.folder, read_only)

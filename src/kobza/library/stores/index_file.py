@@ -1,65 +1,116 @@
-"""A search file: one block of the vector index on the disc, opened in a moment by mapping it into memory.
+"""An index file: one block of the vector index on disk, opened quickly by mapping it into memory.
 
-    owners | starts | FAISS's own bytes | trailer (JSON) | length of the trailer, 8 bytes
+    track ids | starts | FAISS's serialized index | trailer (JSON) | length of the trailer, 8 bytes
 
-It is derived from the database, and named by its generation, which the database publishes: a file that is not whole,
-or not of this database, is never taken for one that is.
+It is derived from the database, which records the name of the current file. Its checksum and name are verified on
+opening, so an incomplete file, or one of another database, is rejected.
 """
 
 import json
+import logging
 import mmap
+import secrets
 import zlib
 from pathlib import Path
 
-import faiss
 import numpy as np
 
-from kobza.atomic import atomic_path
-from kobza.library.stores.vector_index import Block
+from kobza.atomic import PARTIAL_SUFFIX, atomic_path
+from kobza.audio import printable
+from kobza.library.stores.vector_index import Block, VectorIndex, untyped_faiss
 
-MAGIC = "kobza search file 1"
+FORMAT = "kobza search file 1"
+log = logging.getLogger("kobza")
 
 
 class DamagedIndexFileError(ValueError):
-    """A search file that is not what was written."""
+    """An index file whose content is not what was written."""
 
 
-def write(path: Path, block: Block, last: int) -> None:
-    """`last`: the highest track id that the block knows of. OSError: it cannot be written; nothing is left behind."""
-    checksum = length = 0
+def write(path: Path, block: Block, last_id: int) -> None:
+    """Write `block`, which covers all tracks with ids up to `last_id`.
 
-    def put(data) -> None:
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
+    checksum = 0
+    length = 0
+
+    def put(data: bytes) -> None:
         nonlocal checksum, length
         file.write(data)
-        checksum, length = zlib.crc32(data, checksum), length + len(data)
+        checksum = zlib.crc32(data, checksum)
+        length += len(data)
 
-    with atomic_path(path) as part, open(part, "wb") as file:
-        put(block.owners.astype("<i8").tobytes())
+    with atomic_path(path) as partial, open(partial, "wb") as file:
+        put(block.track_ids.astype("<i8").tobytes())
         put(block.starts.astype("<f8").tobytes())
-        faiss.write_index(block.index, faiss.PyCallbackIOWriter(put))
-        trailer = {"magic": MAGIC, "name": path.name, "rows": len(block.owners), "last": last}
+        untyped_faiss.write_index(block.index, untyped_faiss.PyCallbackIOWriter(put))
+        trailer = {"magic": FORMAT, "name": path.name, "rows": len(block.track_ids), "last": last_id}
         trailer |= {"length": length, "crc32": checksum}
         end = json.dumps(trailer).encode()
         file.write(end + len(end).to_bytes(8, "little"))
 
 
 def read(path: Path) -> tuple[Block, int]:
-    """-> (the block, the highest track id that it knows of). DamagedIndexFileError, OSError: it cannot be used."""
+    """-> (the block, the highest track id that it covers).
+
+    Raises:
+        DamagedIndexFileError, OSError: it cannot be used.
+    """
     try:
         with open(path, "rb") as file:
-            # Private: some network and FUSE file systems map nothing that is shared, and the file never changes.
+            # MAP_PRIVATE: some network and FUSE file systems support no shared mappings, and the file never changes.
             mapping = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
         data = np.frombuffer(mapping, np.uint8)
-        end = int.from_bytes(data[-8:].tobytes(), "little")
-        trailer = json.loads(data[-8 - end : -8].tobytes())
+        trailer_length = int.from_bytes(data[-8:].tobytes(), "little")
+        trailer = json.loads(data[-8 - trailer_length : -8].tobytes())
         rows, length = trailer["rows"], trailer["length"]
-        whole = length == len(data) - end - 8 and zlib.crc32(data[:length]) == trailer["crc32"]
-        if not whole or (trailer["magic"], trailer["name"]) != (MAGIC, path.name):
-            raise ValueError("its bytes are others")
-        # FAISS looks into the mapping itself, which `owners` of the same block keeps alive.
+        if length != len(data) - trailer_length - 8 or zlib.crc32(data[:length]) != trailer["crc32"]:
+            raise ValueError("checksum mismatch")
+        if trailer["magic"] != FORMAT or trailer["name"] != path.name:
+            raise ValueError("it belongs to another library or version")
+        # The FAISS index refers to the mapping without owning it; `track_ids` of the same block keeps it alive.
         body = data[16 * rows : length]
-        index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(body), len(body)))
-        owners, starts = data[: 8 * rows].view("<i8"), data[8 * rows : 16 * rows].view("<f8")
-        return Block(owners, starts, index), trailer["last"]
+        index = untyped_faiss.read_index(untyped_faiss.ZeroCopyIOReader(untyped_faiss.swig_ptr(body), len(body)))
+        track_ids = data[: 8 * rows].view("<i8")
+        starts = data[8 * rows : 16 * rows].view("<f8")
+        return Block(track_ids, starts, index), trailer["last"]
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DamagedIndexFileError(f"{path} is not as it was written ({error})") from error
+        raise DamagedIndexFileError(f"{path} is damaged ({error})") from error
+
+
+def open_index(folder: Path, name: str | None, by: str) -> VectorIndex:
+    """The index in the file `name`; an empty one if there is none, or it cannot be used, which is logged."""
+    if name is not None:
+        try:
+            return VectorIndex(by, *read(folder / name))
+        except (DamagedIndexFileError, OSError) as error:
+            log.warning(
+                "The index file %s cannot be used (%s). Nothing is lost: searches read the database, more slowly, "
+                "until the next kobza sync rewrites the file.",
+                printable(name),
+                error,
+            )
+    return VectorIndex(by)
+
+
+def write_index(folder: Path, index: VectorIndex) -> str | None:
+    """Write an index that is all in memory; the file's name, or None if that fails, which is logged."""
+    name = f"search-{index.by}-{secrets.token_hex(8)}.index"
+    if index.recent is None:
+        return None
+    try:
+        write(folder / name, index.recent, index.last_id)
+    except OSError as error:
+        log.warning("The index file %s was not written (%s); the first search will be slower.", name, error)
+        return None
+    return name
+
+
+def remove_old_files(folder: Path, by: str, current: str) -> None:
+    """Delete all index files of this kind but the current one, and what killed processes left."""
+    leftovers = folder.glob(f".search-{by}-*{PARTIAL_SUFFIX}")
+    for old in (*folder.glob(f"search-{by}-*"), *leftovers):
+        if old.name != current:
+            old.unlink(missing_ok=True)  # processes that have it mapped can go on reading it

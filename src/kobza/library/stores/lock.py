@@ -1,4 +1,4 @@
-"""One writer at a time on this machine."""
+"""A lock that allows one writer of a library at a time on this machine."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,8 +11,7 @@ from kobza.library.records import LibraryError
 
 @contextlib.contextmanager
 def writer_lock(file: Path, library: str) -> Iterator[None]:
-    """Held by the one process that writes to `library` (its name in sentences), and free as soon as that has ended,
-    even killed.
+    """Hold the lock of `library` (its name in messages); the system releases it when the process ends, even killed.
 
     Raises:
         LibraryError: another process holds it, or `file` cannot be locked.

@@ -1,74 +1,81 @@
-"""Saving what can be read of a damaged database: row by row into a new one, while the damaged one is kept beside it."""
+"""Recovering a damaged database: every readable row is copied into a new one; the damaged one is kept beside it."""
 
 import contextlib
 import os
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
-from kobza.atomic import flush
+from kobza.atomic import fsync
 from kobza.audio import printable
-from kobza.library.stores.schema import DATABASE, address, new_database
+from kobza.library.stores.connection import new_database, sqlite_uri
+from kobza.library.stores.schema import DATABASE
 
-RESCUED = "kobza-rescued.db"  # while it is being written
+PARTIAL_DATABASE = "kobza-rescued.db"  # the new database while it is written; 0.1.0's name, so its leftovers go, too
 
 
-def rescue(folder: Path) -> str:
-    """Put a whole database in the place of the damaged one; a sentence on what was saved, and where the old one is.
+def recover(folder: Path) -> str:
+    """Replace the damaged database by a new one of its readable rows; a message that says what was recovered.
 
-    To be called by whoever holds the library's writer lock. Killed at any moment, it leaves the damaged database, or a
-    copy of it and the new one.
+    The caller holds the library's writer lock. Killed at any moment, it leaves the damaged database in place, or the
+    new one and a copy of the damaged one.
     """
-    damaged = _keep(folder)
-    (folder / RESCUED).unlink(missing_ok=True)  # an earlier attempt was interrupted
-    new = new_database(folder / RESCUED)
-    old = sqlite3.connect(address(damaged, "ro"), uri=True)
+    damaged = _keep_copy(folder)
+    (folder / PARTIAL_DATABASE).unlink(missing_ok=True)  # an earlier attempt was interrupted
+    new = new_database(folder / PARTIAL_DATABASE)
+    old = sqlite3.connect(sqlite_uri(damaged, "ro"), uri=True)
     with contextlib.closing(new), contextlib.closing(old):
-        saved = _copy_rows(old, new)
-    flush(folder / RESCUED)
-    for end in ("-wal", "-shm"):  # of the damaged one: the new one must not meet them
-        (folder / (DATABASE + end)).unlink(missing_ok=True)
-    os.replace(folder / RESCUED, folder / DATABASE)
-    flush(folder)
+        recovered = _copy_rows(old, new)
+    fsync(folder / PARTIAL_DATABASE)
+    for suffix in ("-wal", "-shm"):  # of the damaged one: SQLite would apply them to the new one
+        (folder / (DATABASE + suffix)).unlink(missing_ok=True)
+    os.replace(folder / PARTIAL_DATABASE, folder / DATABASE)
+    fsync(folder)
     return (
-        f"{saved} tracks could be read and are in a new database. The damaged one is kept as {printable(damaged)}; "
-        "kobza sync indexes again what is missing."
+        f"{recovered} tracks could be read and are in a new database. The damaged one is kept as {printable(damaged)}; "
+        "kobza sync indexes the missing ones again."
     )
 
 
-def _keep(folder: Path) -> Path:
-    """A copy of the damaged database, with its write-ahead log, under a name that was not there."""
+def _keep_copy(folder: Path) -> Path:
+    """Copy the damaged database, with its write-ahead log, to an unused name."""
     number = 1
     while (kept := folder / f"kobza-damaged-{number}.db").exists():
         number += 1
-    for end in ("", "-wal"):
-        source = folder / (DATABASE + end)
+    for suffix in ("", "-wal"):
+        source = folder / (DATABASE + suffix)
         if source.exists():
-            copy = Path(f"{kept}{end}")
+            copy = Path(f"{kept}{suffix}")
             shutil.copyfile(source, copy)
-            flush(copy)
+            fsync(copy)
     return kept
 
 
 def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection) -> int:
-    """Every row that can be read, each asked for alone: a damaged page hides only its own. How many tracks."""
+    """Copy every readable row, each by a query of its own, so that a damaged page loses only its rows; how many
+    tracks."""
     new.execute("BEGIN")
     for row in _readable(old, "SELECT key, value FROM meta WHERE key <> 'schema'"):
         _insert(new, "meta", ("key", "value"), row)
-    tracks, vectors = (
-        tuple(name for _, name, *_ in new.execute(f"PRAGMA table_info({table})")) for table in ("tracks", "vectors")
-    )
-    for track_id in sorted(_ids(old)):
-        row = _readable(old, f"SELECT {', '.join(tracks)} FROM tracks WHERE id = {track_id}")
-        blobs = _readable(old, f"SELECT {', '.join(vectors)} FROM vectors WHERE track_id = {track_id}")
-        if row and blobs and _insert(new, "tracks", tracks, row[0]):
-            _insert(new, "vectors", vectors, blobs[0])
+    track_columns = _column_names(new, "tracks")
+    vector_columns = _column_names(new, "vectors")
+    for track_id in sorted(_track_ids(old)):
+        tracks = _readable(old, f"SELECT {', '.join(track_columns)} FROM tracks WHERE id = {track_id}")
+        vectors = _readable(old, f"SELECT {', '.join(vector_columns)} FROM vectors WHERE track_id = {track_id}")
+        if tracks and vectors and _insert(new, "tracks", track_columns, tracks[0]):
+            _insert(new, "vectors", vector_columns, vectors[0])
     new.execute("COMMIT")
-    return new.execute("SELECT count(*) FROM tracks JOIN vectors ON track_id = id").fetchone()[0]
+    count: int = new.execute("SELECT count(*) FROM tracks JOIN vectors ON track_id = id").fetchone()[0]
+    return count
 
 
-def _ids(db: sqlite3.Connection) -> set[int]:
-    """Of all tracks that any table or index still knows, read from both ends towards what is damaged."""
+def _column_names(db: sqlite3.Connection, table: str) -> tuple[str, ...]:
+    return tuple(name for _, name, *_ in db.execute(f"PRAGMA table_info({table})"))
+
+
+def _track_ids(db: sqlite3.Connection) -> set[int]:
+    """The ids of all tracks that any table or index still lists, read from both ends towards the damage."""
     sources = (
         "id FROM tracks NOT INDEXED ORDER BY id",
         "id FROM tracks INDEXED BY sqlite_autoindex_tracks_1 ORDER BY path",
@@ -78,7 +85,7 @@ def _ids(db: sqlite3.Connection) -> set[int]:
     return {track_id for (track_id,) in rows if isinstance(track_id, int)}
 
 
-def _readable(db: sqlite3.Connection, sql: str) -> list[tuple]:
+def _readable(db: sqlite3.Connection, sql: str) -> list[tuple[Any, ...]]:
     """The rows up to the first that cannot be read."""
     rows = []
     with contextlib.suppress(sqlite3.Error, OverflowError, UnicodeDecodeError):
@@ -87,10 +94,10 @@ def _readable(db: sqlite3.Connection, sql: str) -> list[tuple]:
     return rows
 
 
-def _insert(db: sqlite3.Connection, table: str, names: tuple[str, ...], row: tuple) -> bool:
-    marks = ", ".join("?" * len(row))
+def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], row: tuple[Any, ...]) -> bool:
+    placeholders = ", ".join("?" * len(row))
     try:
-        db.execute(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", row)
+        db.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders})", row)
     except sqlite3.Error:
-        return False  # what was read makes no sense, or twice
+        return False  # a row that violates a constraint: garbage, or a duplicate
     return True

@@ -1,132 +1,167 @@
-"""Exact search for the nearest vectors of a library, with FAISS; made of the database, and never the truth.
+"""Exact nearest-neighbour search over a library's vectors with FAISS; derived from the database.
 
-a block: mapped from a search file, or in memory      live: track id -> is it still there
-  owners  [1 1 1 4 4 7 ...]  the track of each row
-  starts  [0 10 20 0 10 ...] seconds                  Rows of tracks that are gone are masked; those of tracks that
-  index   fp16 rows                                   came since (their ids are higher than all before) go into a
-                                                      block in memory.
+a block: mapped from an index file, or in memory      is_present: track id -> whether the library still has it
+  track_ids [1 1 1 4 4 7 ...]   the track of each row
+  starts    [0 10 20 0 10 ...]  seconds               Rows of deleted tracks are masked; tracks added since (their ids
+  index     float16 vectors                           are higher than all earlier ones) go into a block in memory.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
 
 from kobza.library.records import LibraryError
 
-TRACKS_AT_ONCE = 1000  # read from the database: bounds the memory beside the index
+TRACKS_PER_READ = 1000  # bounds the memory that is needed beside the index
+# FAISS's stubs describe the C++ signatures, not the numpy and keyword arguments that its Python layer accepts.
+untyped_faiss: Any = faiss
 
-faiss.omp_set_num_threads(1)  # its threads cost more than they give below millions of vectors
+
+@contextlib.contextmanager
+def single_thread() -> Iterator[None]:
+    """FAISS with one OpenMP thread: below millions of vectors more threads cost more than they gain.
+
+    OpenMP keeps the setting per calling thread, so other threads are not affected.
+    """
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
 
 
 @dataclass
 class Block:
-    """Rows of one kind: owners (n,) int64 in ascending order, starts (n,) float64, and their vectors."""
+    """Rows: track_ids (n,) int64 in ascending order, starts (n,) float64, and a `faiss.IndexScalarQuantizer`."""
 
-    owners: np.ndarray
+    track_ids: np.ndarray
     starts: np.ndarray
-    index: faiss.IndexScalarQuantizer
-    dead: bool = False  # whether rows of it are masked
+    index: Any
+    has_deleted: bool = False  # whether some rows are of deleted tracks
 
 
-def new_index(dim: int) -> faiss.IndexScalarQuantizer:
-    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+def new_index(dim: int) -> Any:
+    return untyped_faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
-def _rows(db: sqlite3.Connection, by: str, after: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(owners, starts, codes (n, 2 dim) uint8) of the tracks with ids above `after`, some at a time."""
-    # A track is one row, at 0 s.
+def _read_rows(db: sqlite3.Connection, by: str, after_id: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(track_ids, starts, codes (n, 2 dim) uint8) of the tracks with ids above `after_id`, in chunks."""
+    # A track's mean vector is one row, which starts at 0 s.
     columns = {"track": "track_id, vector, x'0000000000000000', vector", "moment": "track_id, vector, starts, windows"}
-    cursor = db.execute(f"SELECT {columns[by]} FROM vectors WHERE track_id > ? ORDER BY track_id", (after,))
-    while rows := cursor.fetchmany(TRACKS_AT_ONCE):
+    cursor = db.execute(f"SELECT {columns[by]} FROM vectors WHERE track_id > ? ORDER BY track_id", (after_id,))
+    while rows := cursor.fetchmany(TRACKS_PER_READ):
         ids, means, starts, windows = zip(*rows, strict=True)
         counts = [len(blob) // 8 for blob in starts]
         codes = np.frombuffer(b"".join(windows), np.uint8)
         if len({len(mean) for mean in means}) > 1 or len(codes) != sum(counts) * len(means[0]):
-            raise LibraryError("The library has vectors of wrong lengths; mend it with: kobza library repair")
+            raise LibraryError("The library has vectors of different lengths; repair it with: kobza library repair")
         yield np.repeat(ids, counts), np.frombuffer(b"".join(starts)), codes.reshape(-1, len(means[0]))
 
 
 class VectorIndex:
-    """The vectors of all tracks (by="track"), or of all their windows (by="moment")."""
+    """The mean vectors of all tracks (by="track"), or the vectors of all their windows (by="moment").
 
-    def __init__(self, by: str, mapped: Block | None = None, last: int = 0):
-        """`mapped`: what a search file holds, which are all tracks with ids up to `last`."""
-        self.by, self.mapped, self.mapped_last = by, mapped, last
-        self.tail, self.last = None, last
-        self.live = np.zeros(1, bool)
+    Attributes:
+        mapped: the block of an index file; recent: the block in memory of the tracks added since.
+        last_id: the highest track id that the index covers.
+    """
+
+    def __init__(self, by: str, mapped: Block | None = None, last_id: int = 0):
+        """`mapped`: the block of an index file, which covers all tracks with ids up to `last_id`."""
+        self.by = by
+        self.mapped = mapped
+        self.mapped_last_id = last_id
+        self.recent: Block | None = None
+        self.last_id = last_id
+        self.is_present = np.zeros(1, bool)
 
     @property
     def blocks(self) -> list[Block]:
-        return [block for block in (self.mapped, self.tail) if block is not None]
+        return [block for block in (self.mapped, self.recent) if block is not None]
 
     @property
-    def loose(self) -> int:
-        """Rows that the search file lacks, or has in vain."""
-        return len(self.tail.owners if self.tail else ()) + (self._dead(self.mapped) if self.mapped else 0)
+    def stale_rows(self) -> int:
+        """Rows that the index file lacks, plus its rows of deleted tracks."""
+        missing = len(self.recent.track_ids) if self.recent else 0
+        return missing + (self._deleted_rows(self.mapped) if self.mapped else 0)
 
-    def _dead(self, block: Block) -> int:
-        return np.count_nonzero(~self.live[block.owners])
+    def _deleted_rows(self, block: Block) -> int:
+        return int(np.count_nonzero(~self.is_present[block.track_ids]))
 
     def refresh(self, db: sqlite3.Connection) -> None:
-        """Bring it up to date. To be called in a transaction: ids and vectors belong together."""
+        """Bring it up to date. Call it in a transaction, so that ids and vectors are read from one snapshot."""
         ids = np.array([track_id for (track_id,) in db.execute("SELECT id FROM tracks")], np.int64)
-        self.live = np.zeros(max(self.last, ids.max(initial=0)) + 1, bool)
-        self.live[ids] = True
-        if self.tail and 2 * self._dead(self.tail) > len(self.tail.owners):
-            self.tail, self.last = None, self.mapped_last
-        self._read(db)
-        self.last = len(self.live) - 1
+        self.is_present = np.zeros(max(self.last_id, int(ids.max(initial=0))) + 1, bool)
+        self.is_present[ids] = True
+        if self.recent and 2 * self._deleted_rows(self.recent) > len(self.recent.track_ids):
+            self.recent = None  # mostly deleted: read again what is left
+            self.last_id = self.mapped_last_id
+        self._read_recent(db)
+        self.last_id = len(self.is_present) - 1
         for block in self.blocks:
-            block.dead = self._dead(block) > 0
+            block.has_deleted = self._deleted_rows(block) > 0
 
-    def _read(self, db: sqlite3.Connection) -> None:
-        parts = [(self.tail.owners, self.tail.starts)] if self.tail else []
-        for owners, starts, codes in _rows(db, self.by, self.last):
-            if self.tail is None:
-                self.tail = Block(owners, starts, new_index(codes.shape[1] // 2))
-            self.tail.index.add_sa_codes(codes)
-            parts.append((owners, starts))
-        if parts:
-            self.tail.owners, self.tail.starts = map(np.concatenate, zip(*parts, strict=True))
+    def _read_recent(self, db: sqlite3.Connection) -> None:
+        recent = self.recent
+        parts = [(recent.track_ids, recent.starts)] if recent else []
+        for track_ids, starts, codes in _read_rows(db, self.by, self.last_id):
+            if recent is None:
+                recent = Block(track_ids, starts, new_index(codes.shape[1] // 2))
+            recent.index.add_sa_codes(codes)
+            parts.append((track_ids, starts))
+        if recent is not None:
+            recent.track_ids = np.concatenate([track_ids for track_ids, _ in parts])
+            recent.starts = np.concatenate([starts for _, starts in parts])
+        self.recent = recent
 
     def nearest_tracks(self, query: np.ndarray, k: int, allowed: np.ndarray | None) -> list[tuple[float, int, float]]:
         """The k tracks with the best rows, best first: (cosine, track id, start of that row).
 
         Args:
             query: (dim,) float32.
-            allowed: ids of the tracks among which to look; None for all.
+            allowed: ids of the tracks to search; None for all.
         """
-        passing, masked = self.live, allowed is not None
-        if masked:
-            passing = np.zeros_like(self.live)
+        passing = self.is_present
+        restricted = allowed is not None
+        if restricted:
+            passing = np.zeros_like(self.is_present)
             passing[allowed] = True
-        found, wanted = {}, k if self.by == "track" else 16 * k  # nearly always enough at once
+        found: dict[int, tuple[float, int, float]] = {}
+        wanted = k if self.by == "track" else 16 * k  # rows; for windows nearly always enough in one pass
         while True:
             rows = [
                 row
                 for block in self.blocks
-                for row in _nearest(block, query, wanted, passing if masked or block.dead else None)
+                for row in _nearest_rows(block, query, wanted, passing if restricted or block.has_deleted else None)
             ]
             rows = sorted(rows, key=lambda row: (-row[0], row[1:]))[:wanted]
-            for score, owner, start in rows:
-                found.setdefault(owner, (score, owner, start))
+            for score, track_id, start in rows:
+                found.setdefault(track_id, (score, track_id, start))
             if len(found) >= k or len(rows) < wanted:
                 return list(found.values())[:k]
-            # All rows found so far are better than any to come, and the best of their tracks: look at the others only.
-            passing, masked, wanted = passing.copy(), True, 4 * wanted
+            # Every row found so far scores above all others and is the best of its track: search the other tracks.
+            passing = passing.copy()
             passing[list(found)] = False
+            restricted = True
+            wanted *= 4
 
 
-def _nearest(block: Block, query: np.ndarray, n: int, passing: np.ndarray | None) -> Iterator[tuple[float, int, float]]:
-    """The n best rows of the block whose tracks pass, if that is asked: (cosine, track id, start)."""
+def _nearest_rows(
+    block: Block, query: np.ndarray, n: int, passing: np.ndarray | None
+) -> Iterator[tuple[float, int, float]]:
+    """The n best rows (of passing tracks): (cosine, track id, start). `passing`: (track ids,) bool, None for all."""
     parameters = None
     if passing is not None:
-        bits = np.packbits(passing[block.owners], bitorder="little")
-        parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
-    scores, places = block.index.search(query[None], min(n, len(block.owners)), params=parameters)
-    there = places[0] >= 0  # FAISS fills up with -1
-    places = places[0][there]
-    yield from zip(scores[0][there].tolist(), block.owners[places].tolist(), block.starts[places].tolist(), strict=True)
+        bits = np.packbits(passing[block.track_ids], bitorder="little")
+        parameters = untyped_faiss.SearchParameters(sel=untyped_faiss.IDSelectorBitmap(bits))
+    with single_thread():
+        scores, rows = block.index.search(query[None], min(n, len(block.track_ids)), params=parameters)
+    found = rows[0] >= 0  # FAISS pads with -1
+    rows = rows[0][found]
+    yield from zip(scores[0][found].tolist(), block.track_ids[rows].tolist(), block.starts[rows].tolist(), strict=True)

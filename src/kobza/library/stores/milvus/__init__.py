@@ -1,1 +1,1 @@
-"""library/stores/milvus"""
+"""A library in a Milvus database."""

@@ -1,0 +1,31 @@
+"""Rows of the SQLite database as the library's records."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from kobza.library.records import FileState, StoredTrack, Track
+
+COLUMNS = "path, title, artist, album, genre, year, duration, added"
+
+
+def to_track(row: tuple[Any, ...]) -> Track:
+    """`row`: the values of COLUMNS."""
+    return Track(os.fsdecode(row[0]), *row[1:])
+
+
+def to_stored_track(row: tuple[Any, ...]) -> StoredTrack:
+    """`row`: the values of COLUMNS, then size, mtime_ns, hash, starts, windows."""
+    *columns, size, mtime_ns, digest, starts, windows = row
+    return (
+        to_track(tuple(columns)),
+        FileState(size, mtime_ns, digest),
+        np.frombuffer(starts).tolist(),
+        decode_vectors(windows, len(starts) // 8),
+    )
+
+
+def decode_vectors(blob: bytes, n: int) -> np.ndarray:
+    """(n, dim) float32 of a column of n vectors"""
+    return np.frombuffer(blob, np.float16).reshape(n, -1).astype(np.float32)
