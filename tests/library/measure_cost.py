@@ -16,7 +16,8 @@ from recordings import tone, write
 
 from kobza import Checkpoint
 from kobza.library import FileState, Track, open_store
-from kobza.library.ingest.embed import Opened, Window, decoded, embed
+from kobza.library.ingest.decoding import RecordingState, Window, decode_with_timeout
+from kobza.library.ingest.embed import embed_batch
 from kobza.library.ingest.scan import Job
 
 DIM, WINDOWS = 128, 24
@@ -76,9 +77,9 @@ def work(folder: Path) -> None:
     checkpoint = Checkpoint.load()
     for _ in range(2):  # the first time warms up
         began = time.process_time()
-        windows = [event for event in decoded(Opened(job), checkpoint) if isinstance(event, Window)]
+        windows = [event for event in decode_with_timeout(RecordingState(job), checkpoint) if isinstance(event, Window)]
         between = time.process_time()
-        embed(windows, checkpoint)
+        embed_batch(windows, checkpoint)
         ended = time.process_time()
     print(f"Work    {between - began:.2f} s to decode, {ended - between:.2f} s to embed, of one processor core")
 
@@ -86,7 +87,7 @@ def work(folder: Path) -> None:
 def settled(store) -> None:
     for kind in ("tracks", "windows"):
         store.collections.client.flush(store.collections.name(kind))
-        while store._client.describe_index(store._name(kind), "vector")["pending_index_rows"]:
+        while store.collections.client.describe_index(store.collections.name(kind), "vector")["pending_index_rows"]:
             time.sleep(0.5)
     time.sleep(20)  # until what was being filled is replaced by what is sealed
 

@@ -11,7 +11,7 @@ import threading
 import numpy as np
 import pytest
 
-from kobza.library import LibraryError, FileState, Totals, Track
+from kobza.library import FileState, LibraryError, Totals, Track
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Not, matches
 
@@ -92,7 +92,11 @@ class StoreContract:
         (other, *_), (track, file_state, starts, kept) = again.scan()
         assert other.path == "/m/b.mp3" and other.year is None
         assert track == Track(odd, "Піcня 🎵", "x", "y", "z", 1973, 30.0) and track.added == 5.5
-        assert file_state == FileState(103, 5, b"/m/\xff\xfe\n'\"%_.mp3") and again.file_states()[odd] == file_state and len(again.file_states()) == 2
+        assert (
+            file_state == FileState(103, 5, b"/m/\xff\xfe\n'\"%_.mp3")
+            and again.file_states()[odd] == file_state
+            and len(again.file_states()) == 2
+        )
         assert starts == [0.0, 10.0, 20.0] and kept.dtype == np.float32
         np.testing.assert_array_equal(kept, vectors)
         assert again.count() == Totals(2, 4, 40.0)

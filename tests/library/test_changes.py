@@ -9,7 +9,8 @@ from recordings import counts, tone, write
 
 def state(library) -> dict:
     return {
-        track.path: (file_state.hash, tuple(starts), vectors.tobytes()) for track, file_state, starts, vectors in library.store.scan()
+        track.path: (file_state.hash, tuple(starts), vectors.tobytes())
+        for track, file_state, starts, vectors in library.store.scan()
     }
 
 
@@ -17,7 +18,7 @@ def no_decoding(monkeypatch):
     def decode(path, *_):
         raise AssertionError(f"{path} was decoded")
 
-    monkeypatch.setattr("kobza.library.ingest.embed.decode", decode)
+    monkeypatch.setattr("kobza.library.ingest.decoding.decode", decode)
 
 
 def test_second_run_reads_nothing(library, music, monkeypatch):

@@ -62,7 +62,7 @@ def test_counts_correct_answers_and_runs_again(folder, monkeypatch, capsys):
     assert all(query.text in out for query in DEMO_QUERIES)
     assert sum(line.startswith("  ") for line in out.splitlines()) == 24
 
-    monkeypatch.setattr("kobza.library.ingest.embed.decode", lambda *_: pytest.fail("indexed again"))
+    monkeypatch.setattr("kobza.library.ingest.decoding.decode", lambda *_: pytest.fail("indexed again"))
     assert main(["demo", "--folder", str(folder)]) == 0
     assert capsys.readouterr().out == out
 

@@ -191,7 +191,10 @@ class TestMigration:
     @staticmethod
     def look(folder, read_only: bool) -> None:
         store = open_store(folder, read_only)
-        rows = {os.fsencode(track.path): (track, file_state, starts, vectors) for track, file_state, starts, vectors in store.scan()}
+        rows = {
+            os.fsencode(track.path): (track, file_state, starts, vectors)
+            for track, file_state, starts, vectors in store.scan()
+        }
         assert list(rows) == [b"/m/a.mp3", b"/m/c.mp3", b"/m/\xff.mp3"]
         for i, (path, n) in enumerate([(b"/m/a.mp3", 3), (b"/m/\xff.mp3", 1), (b"", 0), (b"/m/c.mp3", 12)]):
             if n:

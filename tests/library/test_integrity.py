@@ -36,7 +36,8 @@ def folder(tmp_path, monkeypatch):
 def contents(folder) -> dict:
     store = open_store(folder, read_only=True)
     held = {
-        track.path: (track, track.added, file_state, starts, vectors.tobytes()) for track, file_state, starts, vectors in store.scan()
+        track.path: (track, track.added, file_state, starts, vectors.tobytes())
+        for track, file_state, starts, vectors in store.scan()
     }
     store.close()
     return held
@@ -72,7 +73,12 @@ ONE_WINDOW = np.array([0.0]).tobytes()
         (f"UPDATE vectors SET windows = x'00' {IS_T7}", (), "invalid length", False),
         (f"UPDATE vectors SET starts = x'', windows = x'' {IS_T7}", (), "no windows", False),
         ("UPDATE tracks SET duration = 100 WHERE title = 'T7'", (), "instead of 10 for its 100.0 s", False),
-        (f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}", (b"\0" * 7 + b"@", halves(EAST)), "wrong start times", False),
+        (
+            f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}",
+            (b"\0" * 7 + b"@", halves(EAST)),
+            "wrong start times",
+            False,
+        ),
         (f"DELETE FROM vectors {IS_T7}", (), "has no vectors", False),
         (f"UPDATE vectors SET vector = ? {IS_T7}", (halves(EAST),), "not the mean", True),
         (f"UPDATE vectors SET vector = ? {IS_T7}", (halves(NAN),), "not the mean", True),
@@ -195,7 +201,7 @@ def test_commands(folder, tmp_path, capsys):
     assert code == 1 and "instead of 100 for its 1000.0 s" in out and "problems found: 1" in out
     assert "indexes it again" in run("repair")[1]
     assert run("export", str(tmp_path / "a.parquet")) == (0, "119 tracks exported\n", "")
-    assert "is there already" in run("export", str(tmp_path / "a.parquet"))[2]
+    assert "exists already" in run("export", str(tmp_path / "a.parquet"))[2]
     assert run("import", str(tmp_path / "a.parquet")) == (0, "119 tracks imported\n", "")
     library[1] = str(tmp_path / "absent")
     assert run("check")[0] == 1 and run("repair")[0] == 1 and not (tmp_path / "absent").exists()
@@ -238,7 +244,7 @@ def test_what_cannot_be_imported(folder, tmp_path):
     pa.parquet.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
     before = store.count()
     for name in ("cut", "text", "other"):
-        with pytest.raises(LibraryError, match=rf"{name}\.parquet is no library that Kobza exported"):
+        with pytest.raises(LibraryError, match=rf"{name}\.parquet is not a library exported by Kobza"):
             import_library(store, tmp_path / f"{name}.parquet")
     (tmp_path / "flipped.parquet").write_bytes(data[:2000] + bytes(3000) + data[5000:])
     with pytest.raises(LibraryError):

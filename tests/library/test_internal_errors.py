@@ -8,22 +8,21 @@ from recordings import ToneEar, tone, write
 from kobza import MusicLibrary, __version__
 from kobza.internal_error import ISSUE_TRACKER, InternalError
 from kobza.library.demo import run_demo
-from kobza.library.ingest import embed as indexing
-from kobza.library.ingest import tags
+from kobza.library.ingest import decoding, tags
 
 
 @pytest.fixture
 def broken(monkeypatch):
     """As after an update of PyAV that took an argument away: recordings whose name has "broken" in it."""
-    decode = indexing.decode
+    decode = decoding.decode
 
     def decode_with_fault(path, rate):
         if "broken" in str(path):
             raise TypeError("open() got an unexpected keyword argument 'metadata_errors'")
         yield from decode(path, rate)
 
-    monkeypatch.setattr(indexing, "decode", decode_with_fault)
-    monkeypatch.setattr(indexing, "BATCH", 1)
+    monkeypatch.setattr(decoding, "decode", decode_with_fault)
+    monkeypatch.setattr(decoding, "CPU_BATCH_WINDOWS", 1)
 
 
 def check_sentence(said: str, name: str) -> None:
@@ -84,7 +83,7 @@ def test_what_a_bad_file_raises_is_named_and_passed_over(library, tmp_path, monk
     def decode(*_):
         raise error
 
-    monkeypatch.setattr(indexing, "decode", decode)
+    monkeypatch.setattr(decoding, "decode", decode)
     write(tmp_path / "music" / "a.flac", tone(300, 2))
     report = library.add(tmp_path / "music")
     assert len(report.failed) == 1 and "a.flac cannot be" in report.failed[0].reason

@@ -9,7 +9,7 @@ from recordings import ToneEar, counts, memory_taken, tone, write
 
 from kobza import MusicLibrary
 from kobza.library import FolderAddress, LibraryError, default_library_address
-from kobza.library.ingest import embed as indexing
+from kobza.library.ingest import decoding
 
 
 def pitches(hits) -> list[int]:
@@ -220,10 +220,10 @@ def test_for_a_model_on_a_gpu_every_core_decodes_and_batches_are_large(tmp_path,
     sizes, embed_windows = [], ear.embed_windows
     ear.model = SimpleNamespace(device=SimpleNamespace(type="cuda"))
     ear.embed_windows = lambda samples: sizes.append(len(samples)) or embed_windows(samples)
-    monkeypatch.setattr(indexing, "GPU_BATCH", 20)
-    monkeypatch.setattr(indexing.os, "cpu_count", lambda: 5)
-    assert indexing.decoders_and_batch(ear) == (5, 20)
-    assert indexing.decoders_and_batch(ToneEar()) == (indexing.DECODERS, indexing.BATCH)
+    monkeypatch.setattr(decoding, "GPU_BATCH_WINDOWS", 20)
+    monkeypatch.setattr(decoding.os, "cpu_count", lambda: 5)
+    assert decoding.threads_and_batch(ear) == (5, 20)
+    assert decoding.threads_and_batch(ToneEar()) == (decoding.CPU_DECODER_THREADS, decoding.CPU_BATCH_WINDOWS)
     for i in range(7):
         write(tmp_path / "music" / f"{i}.flac", tone(300 + 50 * i, 60))
     with MusicLibrary.open(tmp_path / "library", ear) as library:

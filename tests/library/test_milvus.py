@@ -15,11 +15,10 @@ from store_contract import StoreContract, fill, put, unit
 
 from kobza import MusicLibrary
 from kobza.cli import main
-from kobza.library import LibraryError, MilvusAddress, FileState, Track, open_store
+from kobza.library import FileState, LibraryError, MilvusAddress, Track, open_store
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Compare, In
-from kobza.library.stores.milvus import collections
-from kobza.library.stores.milvus import store as milvus_store
+from kobza.library.stores.milvus import collections, journal
 from kobza.library.stores.milvus.client import ConnectionParameters
 from kobza.library.stores.milvus.filter import to_expression
 from kobza.library.stores.milvus.rows import to_path, to_text
@@ -131,7 +130,7 @@ class MilvusContract(StoreContract):
                 hits = [track.path for _, track, _ in store.search(unit(1)[0], 100, by=by)]
                 assert sorted(hits) == sorted(years)
         assert kills >= self.rounds / 2
-        monkeypatch.setattr(milvus_store, "STALE_SECONDS", 0.0)
+        monkeypatch.setattr(journal, "STALE_SECONDS", 0.0)
         with store.writing():  # tidies up
             pass
         rows = [row["run"] for row in store.collections.rows("windows", fields=["run"])]

@@ -63,7 +63,9 @@ def test_a_node_is_lost_and_every_track_is_there_once(tmp_path, cluster):
         assert lost and lost[0] < FILES
         assert counts(report) == local == (FILES + 1, 0, 0, 0, 0, 1) and len(embedded) == FILES + 2
         assert report.failed[0].path.endswith("bad.mp3") and "cannot be read as a recording" in report.failed[0].reason
-        assert {t.path: (t, file_state, starts, v.tobytes()) for t, file_state, starts, v in library.store.scan()} == expected
+        assert {
+            t.path: (t, file_state, starts, v.tobytes()) for t, file_state, starts, v in library.store.scan()
+        } == expected
         again = library.add(tmp_path / "music", engine=embed_on_ray)
         assert counts(again) == (0, 0, FILES + 1, 0, 0, 1)
 

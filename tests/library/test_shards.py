@@ -25,7 +25,9 @@ def music(tmp_path):
 
 def content(store) -> dict:
     """{path: (track, when it was added, file_state, starts, vectors as bytes)}"""
-    return {t.path: (t, t.added, file_state, starts, vectors.tobytes()) for t, file_state, starts, vectors in store.scan()}
+    return {
+        t.path: (t, t.added, file_state, starts, vectors.tobytes()) for t, file_state, starts, vectors in store.scan()
+    }
 
 
 def test_a_path_falls_to_one_shard_and_they_are_of_a_size():
@@ -47,7 +49,7 @@ def test_shards_merged_are_the_library_made_at_once(tmp_path, music):
             assert report.added and library.add(music, shard=(i, 3)).unchanged == report.added
             failed += len(report.failed)
         copied = copy_library(tmp_path / f"part{i}", tmp_path / "merged")
-        assert (copied.copied, copied.there) == (report.added, 0)
+        assert (copied.copied, copied.already_present) == (report.added, 0)
         assert copy_library(tmp_path / f"part{i}", tmp_path / "merged") == (0, report.added)
     assert failed == 1
     with MusicLibrary.open(whole, ear) as one, MusicLibrary.open(tmp_path / "merged", ear) as other:
@@ -72,7 +74,7 @@ def test_a_shard_forgets_its_own_only(tmp_path, music):
 
 
 def test_copying_goes_on_where_it_stopped_and_keeps_everything(tmp_path, music, monkeypatch):
-    monkeypatch.setattr("kobza.library.ingest.copy.AT_ONCE", 4)
+    monkeypatch.setattr("kobza.library.ingest.copy.TRACKS_PER_WRITE", 4)
     with MusicLibrary.open(tmp_path / "a", ToneEar()) as library:
         library.add(music)
 

@@ -16,7 +16,7 @@ from recordings import ToneEar, counts, tone, write
 from zoo import build, encoded, wav, zoo
 
 from kobza import Checkpoint, MusicLibrary
-from kobza.library.ingest import embed as indexing
+from kobza.library.ingest import decoding
 
 
 def everything(folder: Path) -> dict[str, tuple]:
@@ -108,7 +108,7 @@ def test_the_whole_zoo(tmp_path):
 
 def test_a_recording_that_gives_nothing_is_left(tmp_path, monkeypatch):
     """As a dead disc or a decoder that runs in circles: two such, so both threads are held up, and one in mid-file."""
-    release, decode = threading.Event(), indexing.decode
+    release, decode = threading.Event(), decoding.decode
 
     def blocking(path, rate):
         if "blocks" in path:
@@ -117,14 +117,14 @@ def test_a_recording_that_gives_nothing_is_left(tmp_path, monkeypatch):
             release.wait(600)
         yield from decode(path, rate)
 
-    monkeypatch.setattr(indexing, "decode", blocking)
-    monkeypatch.setattr(indexing, "PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(decoding, "decode", blocking)
+    monkeypatch.setattr(decoding, "WINDOW_TIMEOUT_SECONDS", 2.0)
     for i, name in enumerate(["a blocks", "b blocks", "c", "d blocks late", "e"]):
         write(tmp_path / "music" / f"{name}.flac", tone(300 + i, 2))
     try:
         report = in_time(lambda: add(tmp_path))
         assert counts(report)[::5] == (2, 3)
-        assert all("gave nothing for 2 s" in failure.reason for failure in report.failed)
+        assert all("timed out after 2 s" in failure.reason for failure in report.failed)
     finally:
         release.set()
     deadline = time.time() + 60
@@ -140,8 +140,8 @@ def test_a_slow_model_is_no_reason_to_give_up(tmp_path, monkeypatch):
                 time.sleep(3)
             return super().embed_windows(samples)
 
-    monkeypatch.setattr(indexing, "PATIENCE_SECONDS", 2.0)
-    monkeypatch.setattr(indexing, "BATCH", 1)
+    monkeypatch.setattr(decoding, "WINDOW_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(decoding, "CPU_BATCH_WINDOWS", 1)
     write(tmp_path / "music" / "long.flac", tone(300, 45))
     with MusicLibrary.open(tmp_path / "library", Slow()) as library:
         assert counts(library.add(tmp_path / "music"))[::5] == (1, 0)
@@ -149,7 +149,7 @@ def test_a_slow_model_is_no_reason_to_give_up(tmp_path, monkeypatch):
 
 def test_a_file_that_grows_faster_than_it_is_read(tmp_path, monkeypatch):
     """Each second that is decoded brings a new one: what was there at first is indexed, the rest by the next run."""
-    path, link, decode = tmp_path / "music" / "radio.ogg", encoded("ogg"), indexing.decode
+    path, link, decode = tmp_path / "music" / "radio.ogg", encoded("ogg"), decoding.decode
     path.parent.mkdir()
     path.write_bytes(link * 5)
 
@@ -160,7 +160,7 @@ def test_a_file_that_grows_faster_than_it_is_read(tmp_path, monkeypatch):
             yield chunk
 
     with monkeypatch.context() as patch:
-        patch.setattr(indexing, "decode", growing)
+        patch.setattr(decoding, "decode", growing)
         assert counts(in_time(lambda: add(tmp_path)))[::5] == (1, 0)
     with MusicLibrary.open(tmp_path / "library", ToneEar()) as library:
         (track, *_), *_ = library.store.scan()
@@ -170,7 +170,7 @@ def test_a_file_that_grows_faster_than_it_is_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("change", [os.unlink, lambda path: os.truncate(path, 20_000)], ids=["vanishes", "shrinks"])
 def test_a_file_that_goes_while_it_is_read(library, tmp_path, monkeypatch, change):
-    path, decode = tmp_path / "music" / "a.flac", indexing.decode
+    path, decode = tmp_path / "music" / "a.flac", decoding.decode
     noise = np.random.default_rng(0).normal(size=60 * 16000) * 0.1
     write(path, noise)
 
@@ -180,7 +180,7 @@ def test_a_file_that_goes_while_it_is_read(library, tmp_path, monkeypatch, chang
                 change(path)
             yield chunk
 
-    monkeypatch.setattr(indexing, "decode", changing)
+    monkeypatch.setattr(decoding, "decode", changing)
     report = library.add(tmp_path / "music")
     if path.exists():
         assert counts(report)[::5] == (0, 1) and re.search("is cut off|is damaged", report.failed[0].reason)

@@ -123,15 +123,15 @@ def _cores() -> int:
 
 def _seconds_to_decode_in_threads(paths: list[Path], checkpoint) -> float:
     """What indexing does with recordings before the model, in its own threads."""
-    from kobza.library.ingest.embed import End, decoding
+    from kobza.library.ingest.decoding import RecordingEnd, decoding_threads
     from kobza.library.ingest.scan import Job
 
     jobs = [Job(str(path), path.stat().st_size, 0, False) for path in paths]
     start = time.perf_counter()
     left = len(jobs)
-    with decoding(jobs, checkpoint) as events:
+    with decoding_threads(jobs, checkpoint) as events:
         while left:
-            left -= isinstance(events.get(), End)
+            left -= isinstance(events.get(), RecordingEnd)
     return time.perf_counter() - start
 
 

@@ -35,11 +35,8 @@ class TextEmbedder(Protocol):
         ...
 
 
-@runtime_checkable
-class Embedder(TextEmbedder, Protocol):
-    """A two-tower model and its window rule.
-
-    The same window gives the same vector, alone or in a batch.
+class WindowRule(Protocol):
+    """How a recording is cut into windows; all of an `Embedder` that decoding needs.
 
     Attributes:
         sampling_rate: of the windows, Hz.
@@ -50,6 +47,11 @@ class Embedder(TextEmbedder, Protocol):
     sampling_rate: int
     window_seconds: float
     min_window_seconds: float
+
+
+@runtime_checkable
+class Embedder(TextEmbedder, WindowRule, Protocol):
+    """A two-tower model and its window rule. The same window gives the same vector, alone or in a batch."""
 
     def embed_windows(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """Mono float32 waveforms at `sampling_rate`, at most `window_seconds` long -> (n, dim) float32, unit length.
@@ -78,9 +80,9 @@ def normalized_mean(vectors: np.ndarray) -> np.ndarray:
     return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
 
-def cut_windows(embedder: Embedder, chunks: Iterator[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
-    """Mono chunks at the embedder's rate -> (start in seconds, samples) of each window, by the embedder's rule."""
-    return windows(chunks, embedder.sampling_rate, embedder.window_seconds, embedder.min_window_seconds)
+def cut_windows(rule: WindowRule, chunks: Iterator[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
+    """Mono chunks at the rule's rate -> (start in seconds, samples) of each window. An `Embedder` is a rule."""
+    return windows(chunks, rule.sampling_rate, rule.window_seconds, rule.min_window_seconds)
 
 
 def embed_recording(

@@ -54,3 +54,11 @@ def paths_to_json(paths: Iterable[str]) -> str:
 
 def paths_from_json(text: str) -> list[str]:
     return [path_from_text(path) for path in json.loads(text)]
+
+
+def merge_paths_json(*texts: str) -> str:
+    """
+    >>> merge_paths_json('["/b"]', '["/a", "/b"]')
+    '["/a", "/b"]'
+    """
+    return json.dumps(sorted({path for text in texts for path in json.loads(text)}))

@@ -1,1 +1,1 @@
-"""library/ingest"""
+"""Filling a library: finding recordings, embedding them, and moving libraries between stores."""

@@ -1,6 +1,5 @@
-"""Moving a library to another store, its vectors as they are."""
+"""Copying a library to another store without embedding its recordings again."""
 
-import json
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -8,63 +7,69 @@ from typing import NamedTuple
 
 from kobza.library.address import LibraryAddress
 from kobza.library.ingest.embed import Progress
-from kobza.library.records import LibraryError
+from kobza.library.paths import merge_paths_json
+from kobza.library.records import LibraryError, StoredTrack
 from kobza.library.stores.base import open_store
 
-AT_ONCE = 200  # tracks
-OWN = ("schema",)  # what each store's meta says of the store itself
+TRACKS_PER_WRITE = 200
+STORE_KEYS = ("schema",)  # what a library's meta says about its store
 
 
-class Copied(NamedTuple):
-    """In tracks: those written, and those that were there already from the same file."""
+class CopyResult(NamedTuple):
+    """In tracks: those written, and those that the target had already from the same file."""
 
     copied: int
-    there: int
+    already_present: int
 
     def __str__(self) -> str:
-        return f"{self.copied} copied, {self.there} there already"
+        return f"{self.copied} copied, {self.already_present} there already"
 
 
 def copy_library(
     source: LibraryAddress | str | os.PathLike[str],
     target: LibraryAddress | str | os.PathLike[str],
     progress: Callable[[Progress], None] | None = None,
-) -> Copied:
-    """Bring all tracks of one library into another, made if absent. What is in the target alone stays.
+) -> CopyResult:
+    """Copy all tracks of one library into another, created if absent. The target's other tracks stay.
 
     Args:
-        source, target: folders or addresses of libraries. The target must be of the same checkpoint, or empty.
+        source, target: folders or addresses of libraries. The target must be of the same model, or empty.
 
     Raises:
         LibraryError: one cannot be opened, the source is empty, or their vectors cannot be compared.
     """
     with closing(open_store(source, read_only=True)) as old, closing(open_store(target)) as new:
-        meta, theirs = {k: v for k, v in old.meta.items() if k not in OWN}, new.meta
-        if not len(old) or "fingerprint" not in meta:
+        meta = {key: value for key, value in old.meta.items() if key not in STORE_KEYS}
+        target_meta = new.meta
+        total = len(old)
+        if not total or "fingerprint" not in meta:
             raise LibraryError(f"The library {old.address} is empty: there is nothing to copy.")
-        if len(new) and theirs.get("fingerprint") != meta["fingerprint"]:
+        if len(new) and target_meta.get("fingerprint") != meta["fingerprint"]:
             raise LibraryError(
-                f"The library {new.address} was made with {theirs.get('model')} (fingerprint "
-                f"{theirs.get('fingerprint')}), {old.address} with {meta.get('model')} "
+                f"The library {new.address} was made with {target_meta.get('model')} (fingerprint "
+                f"{target_meta.get('fingerprint')}), {old.address} with {meta.get('model')} "
                 f"({meta['fingerprint']}), and their vectors cannot be compared; copy into a new library."
             )
         with new.writing():
-            folders = set(json.loads(meta.get("folders", "[]"))) | set(json.loads(theirs.get("folders", "[]")))
-            new.set_meta(**meta | {"folders": json.dumps(sorted(folders))})
-            have, total = new.file_states(), len(old)
-            there, held, done = 0, [], 0
-            for done, whole in enumerate(old.scan(), 1):
-                track, file_state, *_ = whole
-                if have.get(track.path) == file_state:
-                    there += 1
+            folders = merge_paths_json(meta.get("folders", "[]"), target_meta.get("folders", "[]"))
+            new.set_meta(**meta | {"folders": folders})
+            present = new.file_states()
+            already_present = 0
+            copied = 0
+            pending: list[StoredTrack] = []
+            for done, stored in enumerate(old.scan(), 1):
+                track, file_state, _, _ = stored
+                if present.get(track.path) == file_state:
+                    already_present += 1
                 else:
-                    held.append(whole)
-                if len(held) == AT_ONCE:
-                    new.upsert_many(held)
-                    held = []
+                    pending.append(stored)
+                    copied += 1
+                if len(pending) == TRACKS_PER_WRITE:
+                    new.upsert_many(pending)
+                    pending = []
                 if progress is not None:
                     progress(Progress(done, total, min(1.0, done / total), track.path))
-            if held:
-                new.upsert_many(held)
+            if pending:
+                new.upsert_many(pending)
             new.optimize()
-    return Copied(done - there, there)
+    return CopyResult(copied, already_present)

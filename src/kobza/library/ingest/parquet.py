@@ -1,6 +1,6 @@
-"""A library as one Parquet file, with its vectors, and back: to keep, to move, to read with anything else.
+"""Exporting a library with its vectors to a Parquet file, and importing it: for backups, moves and other tools.
 
-A row is a track; `starts` and `vectors` are lists over its windows. The file says which checkpoint made the vectors.
+A row is a track; `starts` and `vectors` are lists over its windows. The metadata names the model of the vectors.
 """
 
 import json
@@ -8,82 +8,86 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kobza.atomic import atomic_path
 from kobza.audio import printable
+from kobza.library.paths import merge_paths_json
 from kobza.library.records import FileState, LibraryError, StoredTrack, Track
 from kobza.library.stores.base import Store
 
-MAKER = ("fingerprint", "model", "dim", "windows")  # what in a library's meta belongs to its vectors
-TRACKS_AT_ONCE = 500
+EMBEDDER_KEYS = ("fingerprint", "model", "dim", "windows")  # what a library's meta says about its vectors
+TRACKS_PER_BATCH = 500
 
 
-def _pyarrow():
+def _pyarrow() -> Any:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise LibraryError("Parquet files need pyarrow; get it with: pip install 'kobza[parquet]'") from error
+        raise LibraryError("Parquet files need pyarrow; install it with: pip install 'kobza[parquet]'") from error
     return pyarrow
 
 
-def _schema(pa):
-    """Of the columns up to the windows, then of all."""
+def _schemas(pa: Any) -> tuple[Any, Any]:
+    """-> (the schema without the windows' columns, the schema of the file)"""
     texts = [(name, pa.string()) for name in ("title", "artist", "album", "genre")]
-    file_state = [("size", pa.int64()), ("mtime_ns", pa.int64()), ("hash", pa.binary())]
+    file_states = [("size", pa.int64()), ("mtime_ns", pa.int64()), ("hash", pa.binary())]
     numbers = [("year", pa.int32()), ("duration", pa.float64()), ("added", pa.float64())]
-    plain = [("path", pa.binary()), *texts, *numbers, *file_state]  # binary: not every path is UTF-8
+    plain = [("path", pa.binary()), *texts, *numbers, *file_states]  # binary: not every path is UTF-8
     windows = [("starts", pa.list_(pa.float64())), ("vectors", pa.list_(pa.list_(pa.float16())))]
     return pa.schema(plain), pa.schema(plain + windows)
 
 
 def export_library(store: Store, file: Path) -> int:
-    """Write all of `store` into `file`, which must not be there yet; how many tracks.
+    """Write all tracks of `store` to `file`, which must not exist; how many.
 
     Raises:
-        LibraryError: the file is there, or pyarrow is not.
+        LibraryError: the file exists, or pyarrow is not installed.
     """
     pa = _pyarrow()
     if file.exists():
-        raise LibraryError(f"{printable(file)} is there already; name another file, or delete it.")
-    meta = {key: value for key, value in store.meta.items() if key in (*MAKER, "folders")}
-    schema = _schema(pa)[1].with_metadata({"kobza": json.dumps(meta)})
-    tracks, written = store.scan(), 0
-    with atomic_path(file) as part, pa.parquet.ParquetWriter(part, schema, compression="zstd") as writer:
-        while rows := list(islice(tracks, TRACKS_AT_ONCE)):
+        raise LibraryError(f"{printable(file)} exists already; name another file, or delete it.")
+    meta = {key: value for key, value in store.meta.items() if key in (*EMBEDDER_KEYS, "folders")}
+    schema = _schemas(pa)[1].with_metadata({"kobza": json.dumps(meta)})
+    tracks = store.scan()
+    written = 0
+    with atomic_path(file) as partial, pa.parquet.ParquetWriter(partial, schema, compression="zstd") as writer:
+        while rows := list(islice(tracks, TRACKS_PER_BATCH)):
             writer.write_table(_table(pa, rows).cast(schema))
             written += len(rows)
     return written
 
 
-def _table(pa, rows: list[StoredTrack]):
+def _table(pa: Any, rows: list[StoredTrack]) -> Any:
     tracks, file_states, starts, vectors = zip(*rows, strict=True)
     plain = [vars(t) | {"path": os.fsencode(t.path)} | r._asdict() for t, r in zip(tracks, file_states, strict=True)]
     numbers = np.concatenate(vectors).astype(np.float16)
     ends = np.arange(0, numbers.size + 1, numbers.shape[1], dtype=np.int32)
     windows = pa.ListArray.from_arrays(ends, pa.array(numbers.ravel()))
     counts = np.cumsum([0, *map(len, starts)], dtype=np.int32)
-    table = pa.Table.from_pylist(plain, _schema(pa)[0]).append_column("starts", pa.array(list(starts)))
+    table = pa.Table.from_pylist(plain, _schemas(pa)[0]).append_column("starts", pa.array(list(starts)))
     return table.append_column("vectors", pa.ListArray.from_arrays(counts, windows))
 
 
 def import_library(store: Store, file: Path) -> int:
-    """Put all tracks of an exported `file` into `store`, in place of what their paths held; how many.
+    """Write all tracks of an exported `file` into `store`, replacing what their paths had; how many.
 
     Raises:
-        LibraryError: it is no such file, or its vectors are another checkpoint's than the library's.
+        LibraryError: it is not such a file, or its vectors are of another model than the library's.
     """
     pa = _pyarrow()
     try:
         table = pa.parquet.ParquetFile(file)
         meta = json.loads((table.schema_arrow.metadata or {}).get(b"kobza", b"null"))
-        if meta is None or not table.schema_arrow.equals(_schema(pa)[1]):
-            raise ValueError("it has other columns")
+        if meta is None or not table.schema_arrow.equals(_schemas(pa)[1]):
+            raise ValueError("its columns differ")
     except (pa.ArrowException, ValueError) as error:
         raise LibraryError(
-            f"{printable(file)} is no library that Kobza exported ({error}); make one with: kobza library export FILE"
+            f"{printable(file)} is not a library exported by Kobza ({error}); export one with: "
+            "kobza library export FILE"
         ) from error
     with store.writing():
         present = store.meta
@@ -92,19 +96,20 @@ def import_library(store: Store, file: Path) -> int:
                 f"{printable(file)} was made with {meta.get('model')} (fingerprint {meta.get('fingerprint')}), the "
                 f"library with {present.get('model')} ({present.get('fingerprint')}); name a new one with --library."
             )
-        folders = {*json.loads(present.get("folders", "[]")), *json.loads(meta.get("folders", "[]"))}
-        store.set_meta(**{key: meta[key] for key in MAKER if key in meta}, folders=json.dumps(sorted(folders)))
-        tracks, read = _tracks(table, file), 0
-        while some := list(islice(tracks, TRACKS_AT_ONCE)):
+        folders = merge_paths_json(present.get("folders", "[]"), meta.get("folders", "[]"))
+        store.set_meta(**{key: meta[key] for key in EMBEDDER_KEYS if key in meta}, folders=folders)
+        tracks = _tracks(table, file)
+        read = 0
+        while some := list(islice(tracks, TRACKS_PER_BATCH)):
             store.upsert_many(some)
             read += len(some)
         store.optimize()
     return read
 
 
-def _tracks(table, file: Path) -> Iterator[StoredTrack]:
+def _tracks(table: Any, file: Path) -> Iterator[StoredTrack]:
     try:
-        for batch in table.iter_batches(TRACKS_AT_ONCE):
+        for batch in table.iter_batches(TRACKS_PER_BATCH):
             numbers = batch["vectors"].flatten().flatten().to_numpy(zero_copy_only=False)
             ends = np.cumsum([len(starts) for starts in batch["starts"]])[:-1]
             vectors = np.split(numbers.reshape(len(batch["starts"].flatten()), -1), ends)

@@ -1,141 +1,216 @@
-"""Embedding on a cluster: what `indexing.embed_recordings` does on one machine, by Ray Data on many.
+"""Embedding on a cluster: what `embed.embed_jobs` does on one machine, by Ray Data on many.
 
-    jobs --> decoding actors, a processor each --> windows --> embedding actors, a GPU each if there are any --> vectors
+    jobs --> decoding actors, one CPU each --> windows --> embedding actors, one GPU each if there are any --> vectors
 
-The actors run the same functions as the threads of one machine do. What a lost machine had in hand is done again by
-the others, to the same result; here, a recording is whole when as many vectors have come as it has windows.
+The actors run the same functions as the threads of one machine. Ray repeats what a lost machine was working on, with
+the same result; a recording is complete when as many vectors have arrived as it has windows.
 """
 
 import contextlib
 import logging
 import pickle
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kobza.audio import printable
-from kobza.library.ingest.embed import BATCH, Embedded, End, Opened, Progress, Window, decoded, embed, finish
+from kobza.embedding.embedder import Embedder, WindowRule
+from kobza.library.ingest.decoding import (
+    CPU_BATCH_WINDOWS,
+    RecordingEnd,
+    RecordingState,
+    Window,
+    decode_with_timeout,
+)
+from kobza.library.ingest.embed import Embedded, Progress, embed_batch, to_outcome
 from kobza.library.ingest.scan import Job
+from kobza.library.ingest.tags import Tags
 from kobza.library.records import Failure, LibraryError
 
-RULE = ("sampling_rate", "window_seconds", "min_window_seconds")  # all of a checkpoint that decoding needs
+Batch = dict[str, np.ndarray]
 
 
-def _rows(pairs: list[tuple[int, object]]) -> dict[str, np.ndarray]:
-    """A batch of Ray Data: the job's number, and something of it, pickled for paths that are no UTF-8."""
-    parts = np.empty(len(pairs), object)
-    parts[:] = [pickle.dumps(part) for _, part in pairs]
-    return {"job": np.array([number for number, _ in pairs], np.int64), "part": parts}
+@dataclass
+class WindowSettings:
+    """A `WindowRule` that can be sent to other machines without the model."""
+
+    sampling_rate: int
+    window_seconds: float
+    min_window_seconds: float
+
+    @classmethod
+    def of(cls, rule: WindowRule) -> "WindowSettings":
+        return cls(rule.sampling_rate, rule.window_seconds, rule.min_window_seconds)
 
 
-def _pairs(batch: dict[str, np.ndarray]) -> list[tuple[int, object]]:
+class DecodedWindow(NamedTuple):
+    """From a decoding to an embedding actor."""
+
+    job: Job
+    start: float
+    samples: np.ndarray
+
+
+class DecodedRecording(NamedTuple):
+    """What decoding found out about a recording, after its last window."""
+
+    hash: bytes
+    tags: Tags | None
+    failure: str | None
+    fault: str | None
+    seconds: float
+    windows: int
+
+
+class EmbeddedWindows(NamedTuple):
+    """Vectors of some windows of a recording."""
+
+    starts: list[float]
+    vectors: list[np.ndarray]
+    failure: str | None
+
+
+Message = DecodedWindow | DecodedRecording | EmbeddedWindows
+
+
+def _to_batch(messages: Sequence[tuple[int, Message]]) -> Batch:
+    """(the job's number, message) -> a batch of Ray Data; pickled, because paths may not be valid UTF-8."""
+    parts = np.empty(len(messages), object)
+    parts[:] = [pickle.dumps(message) for _, message in messages]
+    return {"job": np.array([number for number, _ in messages], np.int64), "part": parts}
+
+
+def _from_batch(batch: Batch) -> list[tuple[int, Any]]:
     return [(int(number), pickle.loads(part)) for number, part in zip(batch["job"], batch["part"], strict=True)]
 
 
-class Decoder:
-    """Jobs -> windows as (job, start, samples), a batch at a time whatever the length; and each job's end."""
+class DecodingActor:
+    """Jobs -> their windows in batches, whatever their length, and a `DecodedRecording` at the end of each."""
 
-    def __init__(self, rule: dict):
-        self.rule = SimpleNamespace(**rule)
+    def __init__(self, rule: WindowSettings):
+        self.rule = rule
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-        for number, job in _pairs(batch):
-            held, windows = [], 0
-            for event in decoded(Opened(job), self.rule):
+    def __call__(self, batch: Batch) -> Iterator[Batch]:
+        for number, job in _from_batch(batch):
+            pending: list[tuple[int, Message]] = []
+            windows = 0
+            for event in decode_with_timeout(RecordingState(job), self.rule):
                 if isinstance(event, Window):
                     windows += 1
-                    held.append((number, (job, event.start, event.samples)))
+                    pending.append((number, DecodedWindow(job, event.start, event.samples)))
                 else:
-                    opened = event.open
-                    found = (opened.hash, opened.tags, opened.failure, opened.fault)
-                    held.append((number, (*found, event.seconds, windows)))
-                if len(held) == BATCH:
-                    yield _rows(held)
-                    held = []
-            if held:
-                yield _rows(held)
+                    state = event.recording
+                    end = DecodedRecording(state.hash, state.tags, state.failure, state.fault, event.seconds, windows)
+                    pending.append((number, end))
+                if len(pending) == CPU_BATCH_WINDOWS:
+                    yield _to_batch(pending)
+                    pending = []
+            if pending:
+                yield _to_batch(pending)
 
 
-class Embedder:
-    """Windows -> (starts, vectors, failure) of each job in the batch; ends pass through."""
+class EmbeddingActor:
+    """Windows -> `EmbeddedWindows` of each job in the batch; `DecodedRecording`s pass through."""
 
-    def __init__(self, checkpoint):
-        self.checkpoint = checkpoint
-        with contextlib.suppress(ImportError, AttributeError):  # no model of torch's: nothing to bring to a GPU
+    def __init__(self, embedder: Embedder):
+        self.embedder = embedder
+        model = getattr(embedder, "model", None)
+        with contextlib.suppress(ImportError, AttributeError):  # not a PyTorch model
             import torch
 
-            checkpoint.model.to("cuda" if torch.cuda.is_available() else "cpu")
+            if model is not None:
+                model.to("cuda" if torch.cuda.is_available() else "cpu")
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        windows, opened, ends = [], {}, []
-        for number, part in _pairs(batch):
-            if len(part) == 3:
-                job, start, samples = part
-                windows.append(Window(opened.setdefault(number, Opened(job)), start, samples))
+    def __call__(self, batch: Batch) -> Batch:
+        windows: list[Window] = []
+        states: dict[int, RecordingState] = {}
+        messages: list[tuple[int, Message]] = []
+        for number, message in _from_batch(batch):
+            if isinstance(message, DecodedWindow):
+                state = states.setdefault(number, RecordingState(message.job))
+                windows.append(Window(state, message.start, message.samples))
             else:
-                ends.append((number, part))
-        embed(windows, self.checkpoint)
-        return _rows(ends + [(number, (of.starts, of.vectors, of.failure)) for number, of in opened.items()])
+                messages.append((number, message))
+        embed_batch(windows, self.embedder)
+        messages += [
+            (number, EmbeddedWindows(state.starts, state.vectors, state.failure)) for number, state in states.items()
+        ]
+        return _to_batch(messages)
 
 
 def embed_on_ray(
-    jobs: list[Job], checkpoint, progress: Callable[[Progress], None] | None = None
+    jobs: list[Job], embedder: Embedder, progress: Callable[[Progress], None] | None = None
 ) -> Iterator[Embedded | Failure]:
-    """`indexing.embed_recordings` on the cluster at $RAY_ADDRESS (or on this machine), in whatever order.
+    """`embed.embed_jobs` on the cluster at $RAY_ADDRESS (or on this machine), in any order.
 
-    Every machine must see the recordings under the same paths, and have Kobza installed.
+    Every machine needs the recordings under the same paths, and Kobza installed.
     """
-    opened: dict[int, Opened] = {number: Opened(job) for number, job in enumerate(jobs)}
-    ends: dict[int, tuple[float, int]] = {}
-    total_bytes, done_bytes = max(1, sum(job.size for job in jobs)), 0
-    for batch in _dataset(jobs, checkpoint).iter_batches(batch_size=None, prefetch_batches=0):
-        for number, part in _pairs(batch):
-            if number not in opened:
-                continue  # failed before, for another of its windows
-            of = opened[number]
-            if len(part) == 3:
-                starts, vectors, failure = part
-                of.starts += starts
-                of.vectors += vectors
+    states: dict[int, RecordingState] = {number: RecordingState(job) for number, job in enumerate(jobs)}
+    ends: dict[int, DecodedRecording] = {}
+    total_bytes = max(1, sum(job.size for job in jobs))
+    done_bytes = 0
+    for batch in _dataset(jobs, embedder).iter_batches(batch_size=None, prefetch_batches=0):
+        for number, message in _from_batch(batch):
+            state = states.get(number)
+            if state is None:
+                continue  # failed before, because of another of its windows
+            if isinstance(message, EmbeddedWindows):
+                state.starts += message.starts
+                state.vectors += message.vectors
             else:
-                of.hash, of.tags, failure, of.fault, *ends[number] = part
-            of.failure = of.failure or failure
-            if of.failure or of.fault or (number in ends and len(of.starts) == ends[number][1]):
-                order = np.argsort(of.starts)
-                of.starts, of.vectors = [of.starts[i] for i in order], [of.vectors[i] for i in order]
-                yield finish(End(opened.pop(number), ends.get(number, (0.0,))[0]))
-                done_bytes += of.job.size
+                state.hash = message.hash
+                state.tags = message.tags
+                state.fault = message.fault
+                ends[number] = message
+            state.failure = state.failure or message.failure
+            end = ends.get(number)
+            complete = end is not None and len(state.starts) == end.windows
+            if state.failure or state.fault or complete:
+                order = np.argsort(state.starts)
+                state.starts = [state.starts[i] for i in order]
+                state.vectors = [state.vectors[i] for i in order]
+                del states[number]
+                yield to_outcome(RecordingEnd(state, end.seconds if end is not None else 0.0))
+                done_bytes += state.job.size
                 if progress is not None:
-                    progress(Progress(len(jobs) - len(opened), len(jobs), done_bytes / total_bytes, of.job.path))
-    for of in opened.values():
-        yield Failure(of.job.path, f"{printable(of.job.path)} was lost on the cluster; index again.")
+                    progress(Progress(len(jobs) - len(states), len(jobs), done_bytes / total_bytes, state.job.path))
+    for state in states.values():
+        yield Failure(state.job.path, f"{printable(state.job.path)} was lost on the cluster; index again.")
 
 
-def _dataset(jobs: list[Job], checkpoint):
+def _dataset(jobs: list[Job], embedder: Embedder) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise LibraryError("The engine ray needs Ray; get it with: pip install 'kobza[ray]'") from error
+        raise LibraryError("The engine ray needs Ray; install it with: pip install 'kobza[ray]'") from error
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    processors, cards = (int(ray.cluster_resources().get(kind, 0)) for kind in ("CPU", "GPU"))
-    embedders = cards or max(1, processors // 2)
-    decoders = max(1, processors - (0 if cards else embedders))
-    rule = {name: getattr(checkpoint, name) for name in RULE}
+    resources = ray.cluster_resources()
+    cpus = int(resources.get("CPU", 0))
+    gpus = int(resources.get("GPU", 0))
+    embedding_actors = gpus or max(1, cpus // 2)
+    decoding_actors = max(1, cpus - (0 if gpus else embedding_actors))
     rows = [{"job": number, "part": pickle.dumps(job)} for number, job in enumerate(jobs)]
     return (
-        ray.data.from_items(rows, override_num_blocks=min(len(rows), 8 * decoders))
-        .map_batches(Decoder, fn_constructor_args=(rule,), batch_size=1, num_cpus=1, concurrency=(1, decoders))
+        ray.data.from_items(rows, override_num_blocks=min(len(rows), 8 * decoding_actors))
         .map_batches(
-            Embedder,
-            fn_constructor_args=(checkpoint,),
-            batch_size=BATCH,
-            num_cpus=0 if cards else 1,
-            num_gpus=1 if cards else 0,
-            concurrency=(1, embedders),
+            DecodingActor,
+            fn_constructor_args=(WindowSettings.of(embedder),),
+            batch_size=1,
+            num_cpus=1,
+            concurrency=(1, decoding_actors),
+        )
+        .map_batches(
+            EmbeddingActor,
+            fn_constructor_args=(embedder,),
+            batch_size=CPU_BATCH_WINDOWS,
+            num_cpus=0 if gpus else 1,
+            num_gpus=1 if gpus else 0,
+            concurrency=(1, embedding_actors),
         )
     )

@@ -1,9 +1,10 @@
-"""A library made anew by another checkpoint: built beside the old one, then put in its place at one moment."""
+"""Rebuilding a library with another model: beside the old one, which it replaces in one transaction."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from kobza.embedding.embedder import Embedder
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.scan import survey
 from kobza.library.library import MusicLibrary
@@ -13,26 +14,30 @@ from kobza.library.stores.rows import COLUMNS
 from kobza.library.stores.schema import DATABASE, NORMALIZED_COLUMNS, transaction, translate_errors
 from kobza.library.stores.sqlite import SQLiteStore
 
-BESIDE = "reindexing"  # a library of its own, in the folder of the old one
+NEW_LIBRARY = "reindexing"  # a folder in that of the old library
 
 
-def reindex(folder: Path, model=None, progress: Callable[[Progress], None] | None = None) -> Report:
-    """Embed again all that the library in `folder` was given; the folders, and when tracks came, are kept.
+def reindex(
+    folder: Path, model: Embedder | str | None = None, progress: Callable[[Progress], None] | None = None
+) -> Report:
+    """Embed all of the library's recordings again; its folders, and when each track was added, are kept.
 
-    Until the end the old library is there and can be searched. Interrupted, the next call goes on from there.
+    The old library stays usable until this finishes. After an interruption, the next call continues.
 
     Raises:
-        LibraryError: a folder cannot be read, so that its tracks would be lost: nothing is replaced then.
+        LibraryError: a folder cannot be read, so its tracks would be lost; nothing is replaced.
     """
-    beside = folder / BESIDE
+    beside = folder / NEW_LIBRARY
     with MusicLibrary.open(folder, model) as old, old.store.writing():
+        store = old.store
+        assert isinstance(store, SQLiteStore)  # as in every folder
         _refuse_unreachable(old)
-        _discard_another_checkpoints(beside, old.embedder)
+        _discard_if_of_another_model(beside, old.embedder)
         with MusicLibrary.open(beside, old.embedder) as new:
             report = new.add(old.folders, progress)
             _refuse_unreachable(old)
-            new.store.optimize()  # folds its log into the file that is read now
-            _take_over(old.store, beside)
+            new.store.optimize()  # moves its write-ahead log into the file that is read now
+            _take_over(store, beside)
         old.store.optimize()
         shutil.rmtree(beside)
     return report
@@ -43,19 +48,19 @@ def _refuse_unreachable(library: MusicLibrary) -> None:
         raise LibraryError(f"{failure.reason.removesuffix('.')}. Until then the library stays as it was.")
 
 
-def _discard_another_checkpoints(beside: Path, model) -> None:
-    """What an interrupted run left, if it cannot be continued."""
+def _discard_if_of_another_model(beside: Path, embedder: Embedder) -> None:
+    """Delete what an interrupted run left, if this run cannot continue it."""
     if beside.exists():
         with MusicLibrary.open(beside) as left:
             fingerprint = left.store.meta.get("fingerprint")
-        if fingerprint != model.fingerprint:
+        if fingerprint != embedder.fingerprint:
             shutil.rmtree(beside)
 
 
 def _take_over(store: SQLiteStore, beside: Path) -> None:
-    """Put all tracks of the library in `beside`, and whose vectors they are, in place of all that `store` has.
+    """Replace all tracks of `store`, and the record of their model, by those of the library in `beside`.
 
-    Tracks that were there keep the time at which they came. No id is given twice, so no index is misled.
+    Tracks keep the time when they were added. Ids are not reused, so indexes stay valid.
     """
     names = f"size, mtime_ns, hash, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", added")
     db = store._db
@@ -63,15 +68,15 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
         db.execute("ATTACH ? AS new", (sqlite_uri(beside / DATABASE, "ro"),))
         with transaction(db):
             for statement in (
-                "CREATE TEMP TABLE was AS SELECT path, added FROM main.tracks",
+                "CREATE TEMP TABLE old AS SELECT path, added FROM main.tracks",
                 "DELETE FROM main.tracks",
                 f"INSERT INTO main.tracks ({names}, added) SELECT {names}, "
-                "coalesce((SELECT added FROM was WHERE was.path = new.tracks.path), added) FROM new.tracks ORDER BY id",
+                "coalesce((SELECT added FROM old WHERE old.path = new.tracks.path), added) FROM new.tracks ORDER BY id",
                 "INSERT INTO main.vectors SELECT here.id, vector, starts, windows FROM main.tracks AS here "
                 "JOIN new.tracks AS there USING (path) JOIN new.vectors ON track_id = there.id ORDER BY here.id",
                 "DELETE FROM main.search_files",
                 "INSERT OR REPLACE INTO main.meta SELECT * FROM new.meta WHERE key NOT IN ('schema', 'folders')",
-                "DROP TABLE was",
+                "DROP TABLE old",
             ):
                 db.execute(statement)
         db.execute("DETACH new")

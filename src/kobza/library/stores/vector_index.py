@@ -97,7 +97,8 @@ class VectorIndex:
     def refresh(self, db: sqlite3.Connection) -> None:
         """Bring it up to date. Call it in a transaction, so that ids and vectors are read from one snapshot."""
         ids = np.array([track_id for (track_id,) in db.execute("SELECT id FROM tracks")], np.int64)
-        self.is_present = np.zeros(max(self.last_id, int(ids.max(initial=0))) + 1, bool)
+        highest_id = int(np.max(ids)) if len(ids) else 0
+        self.is_present = np.zeros(max(self.last_id, highest_id) + 1, bool)
         self.is_present[ids] = True
         if self.recent and 2 * self._deleted_rows(self.recent) > len(self.recent.track_ids):
             self.recent = None  # mostly deleted: read again what is left

@@ -28,6 +28,7 @@ from kobza.library.stores.milvus import collections
 from kobza.library.stores.milvus.client import ConnectionParameters
 from kobza.library.stores.milvus.collections import Collections, Row, batches, is_in
 from kobza.library.stores.milvus.filter import to_expression
+from kobza.library.stores.milvus.journal import NOT_JOURNAL, Journal, window_ids
 from kobza.library.stores.milvus.rows import (
     MAX_TEXT_BYTES,
     TRACK_FIELDS,
@@ -41,17 +42,8 @@ from kobza.library.stores.milvus.rows import (
 SCHEMA = 1
 MAX_ATTEMPTS = 20  # to read a track that another process may be replacing
 TRACKS_PER_BATCH = 500
-STALE_SECONDS = 24 * 3600.0  # a journal entry older than this is of a writer that was killed
-# The keys of journal entries in NAME_meta sort between these two.
-JOURNAL = "journal "
-JOURNAL_END = "journal!"
 
 Windows = tuple[list[float], np.ndarray]  # starts in seconds, vectors (n, dim)
-
-
-def _window_ids(runs: dict[int, int]) -> Iterator[int]:
-    """The ids of the windows of each run: its n windows have the n numbers from the run's own on."""
-    return (run + i for run, windows in runs.items() for i in range(windows))
 
 
 class MilvusStore:
@@ -64,7 +56,7 @@ class MilvusStore:
         self.parameters = ConnectionParameters.parse(address)
         self.read_only = read_only
         self.collections = Collections(self.parameters)
-        self._journal_key = JOURNAL + secrets.token_hex(8)
+        self._journal = Journal(self.collections)
         if not read_only:
             self.collections.ensure("meta", 2)
             if "schema" not in self.meta:
@@ -87,34 +79,13 @@ class MilvusStore:
         if self.read_only:
             raise LibraryError(f"The library {self.address} was opened read-only; open it without to write.")
         with writer_lock(cache_folder() / f"{track_id(repr((str(self.address), part)))}.lock", str(self.address)):
-            self._delete_orphans()
+            self._journal.delete_orphans()
             yield
-            self._write_journal({})
-
-    def _write_journal(self, runs: dict[int, int]) -> None:
-        """Record the runs whose windows may be left without a track from now on; none deletes the entry."""
-        if runs:
-            entry = {
-                "id": self._journal_key,
-                "value": json.dumps([time.time(), list(runs.items())]),
-                "vector": [0.0, 0.0],
-            }
-            self.collections.upsert("meta", [entry])
-        else:
-            self.collections.delete("meta", [self._journal_key])
-
-    def _delete_orphans(self) -> None:
-        """Delete the windows without a track that killed writers left."""
-        for entry in list(self.collections.rows("meta", f'id >= "{JOURNAL}" and id < "{JOURNAL_END}"', ["value"])):
-            noted, runs = json.loads(entry["value"])
-            if time.time() - noted >= STALE_SECONDS:
-                used = {row["run"] for row in self.collections.rows("tracks", is_in("run", dict(runs)), ["run"])}
-                self.collections.delete("windows", _window_ids({run: n for run, n in runs if run not in used}))
-                self.collections.delete("meta", [entry["id"]])
+            self._journal.clear()
 
     @property
     def meta(self) -> dict[str, str]:
-        rows = self.collections.rows("meta", f'id < "{JOURNAL}" or id >= "{JOURNAL_END}"', ["value"])
+        rows = self.collections.rows("meta", NOT_JOURNAL, ["value"])
         parts = {row["id"]: row["value"] for row in rows}
         return {key: "".join(parts[part] for part in json.loads(ids)) for key, ids in parts.items() if "/" not in key}
 
@@ -153,10 +124,10 @@ class MilvusStore:
             windows += its_windows
         for kind in ("windows", "tracks"):
             self.collections.ensure(kind, dim)
-        self._write_journal(replaced | {row["run"]: row["windows"] for row in rows})
+        self._journal.record(replaced | {row["run"]: row["windows"] for row in rows})
         self.collections.insert("windows", windows)
         self.collections.upsert("tracks", rows)
-        self.collections.delete("windows", _window_ids(replaced))
+        self.collections.delete("windows", window_ids(replaced))
 
     def move(self, path: str, new_path: str, mtime_ns: int) -> None:
         """Change the path (or only the modification time) of a recording whose content is the same."""
@@ -172,9 +143,9 @@ class MilvusStore:
             rows = list(self.collections.rows("tracks", is_in("id", map(track_id, some)), ["run", "windows"]))
             runs = {row["run"]: row["windows"] for row in rows}
             if runs:
-                self._write_journal(runs)
+                self._journal.record(runs)
                 self.collections.delete("tracks", [row["id"] for row in rows])
-                self.collections.delete("windows", _window_ids(runs))
+                self.collections.delete("windows", window_ids(runs))
             deleted += len(rows)
         return deleted
 
@@ -206,7 +177,7 @@ class MilvusStore:
         """The windows of each track whose windows are all there, by run."""
         counts = {row["run"]: row["windows"] for row in rows}
         found: dict[int, list[tuple[float, np.ndarray]]] = {}
-        for some in batches(_window_ids(counts), collections.ROWS_PER_REQUEST):
+        for some in batches(window_ids(counts), collections.ROWS_PER_REQUEST):
             for window in self.collections.rows("windows", is_in("id", some), ["run", "start", "vector"]):
                 vector = np.asarray(window["vector"], np.float32)
                 found.setdefault(window["run"], []).append((window["start"], vector))

@@ -1,0 +1,170 @@
+"""Decoding recordings into windows, in threads that run ahead of the model."""
+
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kobza.audio import AudioError, decode, printable
+from kobza.embedding.embedder import WindowRule, cut_windows
+from kobza.internal_error import BAD_FILE_ERRORS, internal_error
+from kobza.library.ingest.scan import Job, content_hash
+from kobza.library.ingest.tags import Tags, read_tags
+from kobza.library.remote import local_copy
+
+CPU_DECODER_THREADS = 2  # PyAV releases the GIL while it decodes; two threads outrun any model on a CPU
+CPU_BATCH_WINDOWS = 16
+GPU_BATCH_WINDOWS = 128  # makes the overhead of a batch small; 80 MB of samples
+WINDOW_TIMEOUT_SECONDS = 60.0  # for the next window of a recording
+TIMEOUT_SECONDS_PER_BYTE = 1e-6  # in addition: large files are read once for their hash before the first window
+
+
+@dataclass
+class RecordingState:
+    """What is known of a recording while it is decoded and embedded."""
+
+    job: Job
+    hash: bytes = b""
+    tags: Tags | None = None
+    starts: list[float] = field(default_factory=list)
+    vectors: list[np.ndarray] = field(default_factory=list)
+    failure: str | None = None
+    fault: str | None = None  # the message of an error in Kobza itself, which ends the run
+    counted_bytes: float = 0.0  # that the progress includes already
+
+
+@dataclass(frozen=True)
+class Window:
+    """Start in seconds, and mono samples (n,) float32."""
+
+    recording: RecordingState
+    start: float
+    samples: np.ndarray
+
+
+@dataclass(frozen=True)
+class RecordingEnd:
+    """The last event of each recording. `seconds`: its decoded duration."""
+
+    recording: RecordingState
+    seconds: float
+
+
+Event = Window | RecordingEnd
+
+
+def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, None, None]:
+    """Hash, tags and windows of a recording, then its end."""
+    job = recording.job
+    file = job.path
+    decoded_samples = 0
+
+    def counted_chunks() -> Iterator[np.ndarray]:
+        nonlocal decoded_samples
+        for chunk in decode(file, rule.sampling_rate):
+            decoded_samples += len(chunk)
+            yield chunk
+
+    try:
+        with local_copy(job.path) as file:
+            recording.hash = content_hash(file)  # before decoding: if the file changes meanwhile, the next run sees it
+            recording.tags = read_tags(file)
+            for start, samples in cut_windows(rule, counted_chunks()):
+                yield Window(recording, start, samples)
+    except AudioError as error:
+        recording.failure = str(error).replace(printable(file), printable(job.path))
+    except OSError as error:
+        reason = error.strerror or error
+        recording.failure = f"{printable(job.path)} cannot be read ({reason}); check it and index again."
+    except BAD_FILE_ERRORS as error:  # one malformed file must not end the run: it is reported like the others
+        recording.failure = f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error})."
+    except Exception as error:  # an error in Kobza itself, which every other file would meet, too
+        recording.fault = str(internal_error(error, f"reading {printable(job.path)}"))
+    yield RecordingEnd(recording, decoded_samples / rule.sampling_rate)
+
+
+def decode_with_timeout(recording: RecordingState, rule: WindowRule) -> Iterator[Event]:
+    """`_decode` in a thread of its own, at most two windows ahead; if a window takes too long, the recording fails.
+
+    A read from a dead disk, or a decoder in an endless loop, cannot be interrupted: its thread is abandoned.
+    """
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    free_slots = threading.Semaphore(2)
+    abandoned = threading.Event()
+    timeout = WINDOW_TIMEOUT_SECONDS + TIMEOUT_SECONDS_PER_BYTE * recording.job.size
+
+    def run() -> None:
+        with contextlib.closing(_decode(recording, rule)) as decoded:
+            for event in decoded:
+                events.put(event)
+                free_slots.acquire()
+                if abandoned.is_set():
+                    return
+
+    threading.Thread(target=run, name=f"{threading.current_thread().name}-file", daemon=True).start()
+    event: Event | None = None
+    try:
+        while not isinstance(event, RecordingEnd):
+            event = events.get(timeout=timeout)
+            yield event
+            free_slots.release()
+    except queue.Empty:
+        name = printable(recording.job.path)
+        recording.failure = f"{name} timed out after {timeout:.0f} s; check the disk and the file and index again."
+        yield RecordingEnd(recording, 0.0)
+    finally:
+        abandoned.set()
+        free_slots.release()
+
+
+class _Stopped(BaseException):
+    """Ends a decoding thread; not an Exception, so that no handler for bad files catches it."""
+
+
+def threads_and_batch(embedder: WindowRule) -> tuple[int, int]:
+    """(decoding threads, windows per batch) for the device of the model: a GPU needs all CPU cores to keep it busy."""
+    device = getattr(getattr(embedder, "model", None), "device", None)
+    if getattr(device, "type", "cpu") == "cpu":
+        return CPU_DECODER_THREADS, CPU_BATCH_WINDOWS
+    return max(CPU_DECODER_THREADS, os.cpu_count() or CPU_DECODER_THREADS), GPU_BATCH_WINDOWS
+
+
+@contextlib.contextmanager
+def decoding_threads(jobs: list[Job], embedder: WindowRule) -> Iterator["queue.Queue[Event]"]:
+    """Threads that decode `jobs` into the queue; they are stopped when the block ends, however it ends."""
+    threads_wanted, batch = threads_and_batch(embedder)
+    events: queue.Queue[Event] = queue.Queue(maxsize=2 * batch)
+    stop = threading.Event()
+    lock = threading.Lock()
+    remaining = iter(jobs)
+
+    def put(event: Event) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                events.put(event, timeout=0.1)
+                return
+        raise _Stopped
+
+    def run() -> None:
+        with contextlib.suppress(_Stopped):
+            while True:
+                with lock:
+                    job = next(remaining, None)
+                if job is None:
+                    return
+                for event in decode_with_timeout(RecordingState(job), embedder):
+                    put(event)
+
+    threads = [threading.Thread(target=run, name=f"kobza-decode-{i}", daemon=True) for i in range(threads_wanted)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield events
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=2.0)
