@@ -3,9 +3,13 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# A shell starts background jobs with SIGINT ignored, which the processes that tests interrupt would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Where transformers copies a checkpoint's own code before it imports it: not into the user's cache, and one place for a
 # whole process, because Python looks for the code's siblings where it found the first
 os.environ["HF_MODULES_CACHE"] = tempfile.mkdtemp(prefix="kobza-tests-modules-")

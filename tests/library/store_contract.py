@@ -13,7 +13,7 @@ import pytest
 
 from kobza.library import FileState, LibraryError, Totals, Track
 from kobza.library.filters.parser import parse_filter
-from kobza.library.filters.tree import Not, matches
+from kobza.library.filters.tree import Compare, Not, matches
 
 DIM = 16
 FILTERS = (
@@ -133,6 +133,17 @@ class StoreContract:
         assert store.delete(["/a", "/c", "/never"]) == 2
         assert store.count() == Totals(1, 3, 30.0) and list(store.file_states()) == ["/b"]
         assert [track.path for _, track, _ in store.search(unit(1)[0], 9, by="moment")] == ["/b"]
+
+    def test_path_under_a_folder(self, store):
+        """Names that begin like the folder's and sort just before and after what is in it are not in it."""
+        for path in ("/m/0", "/m/0/", "/m/0/x", "/m/0/~", "/m/0.mp3", "/m/0-live/x", "/m/00", "/m/00/x", "/m/1", "/n"):
+            put(store, path, n=1)
+        for folder in ("/m/0", "/m/0/"):
+            for by in ("track", "moment"):
+                hits = store.search(unit(1)[0], 99, Compare("path", "under", folder), by)
+                inside = {"/m/0/", "/m/0/x", "/m/0/~"} | ({"/m/0"} if folder == "/m/0" else set())
+                assert {track.path for _, track, _ in hits} == inside
+        assert len(store.search(unit(1)[0], 99, Compare("path", "under", "/"))) == 10
 
     def test_many_at_once(self, store):
         for i in range(300):

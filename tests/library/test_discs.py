@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killing import dawdle_at_each_statement, fork, killed_at
+from child_processes import become_nobody, context, dawdle_at_each_statement, killed_at, run
 from recordings import ToneEar, counts, tone, write
 from store_contract import agree, exact, fill, put, unit
 
@@ -25,8 +25,6 @@ from kobza.library.stores import index_file as search_file
 from kobza.library.stores import schema
 from kobza.library.stores import sqlite as sqlite_store
 from kobza.library.stores.integrity import check, repair
-
-SCHEMA_1 = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
 
 
 def fill_until_refused(folder) -> tuple[list[str], str]:
@@ -73,15 +71,15 @@ def test_a_full_disc(small_disc):
     look(folder, stored)
 
 
+def fill_with_a_limit(folder, sender) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+    sender.send(fill_until_refused(folder))
+
+
 def test_a_limit_on_the_size_of_files(tmp_path):
     """As a quota, or a file system that holds no larger ones."""
-    receiver, sender = fork.Pipe(duplex=False)
-
-    def work():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-        sender.send(fill_until_refused(tmp_path / "library"))
-
-    child = fork.Process(target=work)
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=fill_with_a_limit, args=(tmp_path / "library", sender))
     child.start()
     sender.close()
     stored, sentence = receiver.recv()
@@ -90,17 +88,14 @@ def test_a_limit_on_the_size_of_files(tmp_path):
     look(tmp_path / "library", stored)
 
 
+def fill_and_exit(folder) -> None:
+    fill(open_store(folder), 40)
+    os._exit(0)  # like kill -9: the write-ahead log stays
+
+
 def kill_a_writer(folder) -> dict:
     """Leaves a library whose last tracks are in the write-ahead log only."""
-    held = {}
-
-    def work():
-        fill(open_store(folder), 40)
-        os._exit(0)  # as good as kill -9: nothing is folded back
-
-    child = fork.Process(target=work)
-    child.start()
-    child.join()
+    assert run(fill_and_exit, folder) == 0
     assert (folder / "kobza.db-wal").stat().st_size
     shutil.copytree(folder, f"{folder}-copy")
     store = open_store(Path(f"{folder}-copy"))
@@ -142,6 +137,14 @@ def test_on_a_read_only_disc(tmp_path):
             subprocess.run(["umount", "-l", folder], check=True)
 
 
+def search_as_nobody(folders, held) -> None:
+    become_nobody()
+    for folder in folders:
+        searched(folder, held)
+        with pytest.raises(LibraryError, match="cannot be opened"):
+            open_store(folder)
+
+
 def test_in_a_folder_of_somebody_else(monkeypatch):
     """Nobody may write there; whoever runs the tests becomes nobody, if that is not so already."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -157,33 +160,27 @@ def test_in_a_folder_of_somebody_else(monkeypatch):
                 path.chmod(0o444)
             folder.chmod(0o555)
 
-        def work():
-            if not os.geteuid():
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-            searched(killed, held)
-            searched(closed, held)
-            for folder in (killed, closed):
-                with pytest.raises(LibraryError, match="cannot be opened"):
-                    open_store(folder)
-
-        child = fork.Process(target=work)
-        child.start()
-        child.join()
+        status = run(search_as_nobody, [killed, closed], held)
         for folder in (killed, closed):
             folder.chmod(0o755)
-        assert child.exitcode == 0
+        assert status == 0
+
+
+def migrate(steps, folder) -> None:
+    dawdle_at_each_statement(steps)
+    open_store(folder).close()
 
 
 class TestMigration:
-    """schema_1.sql is a library as the first Kobza wrote it, with a deleted track and a name that is no UTF-8."""
+    """schema_1.sql and schema_2.sql are the same library as released versions of Kobza wrote it, with a deleted track
+    and a name that is not UTF-8."""
 
-    @pytest.fixture
-    def folder(self, tmp_path):
+    @pytest.fixture(params=[1, 2])
+    def folder(self, tmp_path, request):
         (tmp_path / "old").mkdir()
+        script = Path(__file__).with_name(f"schema_{request.param}.sql").read_text(encoding="utf-8")
         with sqlite3.connect(tmp_path / "old" / "kobza.db") as db:
-            db.executescript(SCHEMA_1)
+            db.executescript(script)
             db.execute("PRAGMA journal_mode = WAL")
         db.close()
         return tmp_path / "old"
@@ -208,6 +205,13 @@ class TestMigration:
         assert store.meta["folders"] == '["/m"]' and store.meta["schema"] == str(schema.SCHEMA)
         store.close()
 
+    @staticmethod
+    def columns(store) -> dict:
+        """{table: {column's name: (type, not null, default, in primary key)}}"""
+        names = {name for (name,) in store._query("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        names -= {"sqlite_stat1", "sqlite_stat4"}
+        return {name: {row[1]: row[2:] for row in store._query(f"PRAGMA table_info({name})")} for name in names}
+
     def test_opened_for_reading_it_stays_as_it_is(self, folder):
         before = (folder / "kobza.db").read_bytes()
         self.look(folder, read_only=True)
@@ -220,25 +224,17 @@ class TestMigration:
         store = open_store(folder)
         store.upsert(*next(iter(store.scan())))
         assert store.count() == (3, 16, 160.0)
-        tables = dict(store._db.execute("SELECT name, sql FROM sqlite_schema"))
         new = open_store(folder / "new")
-        for name, sql in new._db.execute("SELECT name, sql FROM sqlite_schema"):
-            assert name in tables and (name == "tracks" or tables[name] == sql)
-        assert {row[1] for row in new._db.execute("PRAGMA table_info(tracks)")} == {
-            row[1] for row in store._db.execute("PRAGMA table_info(tracks)")
-        }
+        assert self.columns(new) == self.columns(store)
         new.close()
         store.close()
 
+    @pytest.mark.parametrize("folder", [1], indirect=True)
     def test_killed_in_the_middle_of_it(self, folder):
-        def work(steps):
-            dawdle_at_each_statement(steps)
-            open_store(folder).close()
-
         found = set()
         for moment in range(2, 40, 3):
             shutil.copytree(folder, f"{folder}-{moment}")
-            killed_at(moment, work)
+            killed_at(moment, migrate, folder)
             with sqlite3.connect(folder / "kobza.db") as db:
                 found.add(db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0])
             db.close()
@@ -271,6 +267,11 @@ def test_the_music_is_only_read(music, tmp_path, monkeypatch, capsys):
     ):  # fmt: skip
         assert main([*words, *library]) == 0, words
         assert tree(music) == before, words
+
+
+def rebuild(steps, folder, within) -> None:
+    dawdle_at_each_statement(steps, within)
+    reindex(folder, ToneEar(64, "new-ear"))
 
 
 class TestReindex:
@@ -314,13 +315,9 @@ class TestReindex:
     def test_killed_at_any_moment(self, old, tmp_path, within, moments):
         """The old library or the new one, never none; and what was embedded before the kill is not embedded again."""
 
-        def work(steps):
-            dawdle_at_each_statement(steps, within)
-            reindex(old, ToneEar(64, "new-ear"))
-
         rng, found = np.random.default_rng(5), []
         while len(found) < 8 and "new-ear" not in found:
-            killed_at(rng.integers(1, moments), work)
+            killed_at(rng.integers(1, moments), rebuild, old, within)
             with MusicLibrary.open(old, read_only=True) as library:
                 found.append(library.store.meta["fingerprint"])
                 ear = ToneEar({"old-ear": 16, "new-ear": 64}[found[-1]], found[-1])

@@ -1,6 +1,6 @@
 """Indexing that is killed, stopped or doubled: nothing that was stored is lost, and nothing is there by half."""
 
-import functools
+import contextlib
 import os
 import shutil
 import signal
@@ -12,13 +12,13 @@ import zlib
 
 import numpy as np
 import pytest
-from killing import dawdle_at_each_statement, fork, killed_at
+from child_processes import context, dawdle_at_each_statement, killed_at
 from recordings import ToneEar, tone, write
 from store_contract import agree, exact, fill, unit
 
-from kobza import Checkpoint, MusicLibrary, cli
+from kobza import MusicLibrary
 from kobza.library import LibraryError, open_store
-from kobza.library.stores import index_file as search_file
+from kobza.library.stores import index_file
 from kobza.library.stores import sqlite as sqlite_store
 from kobza.library.stores.integrity import check
 
@@ -32,19 +32,20 @@ def music(tmp_path):
     return tmp_path / "music"
 
 
-def index(folder, music, told, steps, worth_a_file=0):
-    """`kobza index`, with an ear for tones, slowly. What it has stored it tells the pipe `told`."""
+def index(steps, folder, music, stored, min_rows_for_index_file=0):
+    """Index slowly, with an ear for tones; the path of every stored track is sent to `stored`."""
+    upsert = sqlite_store.SQLiteStore.upsert
 
-    def telling(self, track, *rest):
+    def upsert_and_tell(self, track, *rest):
         upsert(self, track, *rest)
-        os.write(told, os.fsencode(track.path) + b"\n")
+        stored.send_bytes(os.fsencode(track.path))
 
     dawdle_at_each_statement(steps)
-    upsert, sqlite_store.SQLiteStore.upsert = sqlite_store.SQLiteStore.upsert, telling
-    if worth_a_file:
-        sqlite_store.MIN_ROWS_FOR_INDEX_FILE = worth_a_file
-    Checkpoint.load = staticmethod(lambda *_: ToneEar())
-    cli.main(["index", str(music), "--library", str(folder)])
+    sqlite_store.SQLiteStore.upsert = upsert_and_tell
+    if min_rows_for_index_file:
+        sqlite_store.MIN_ROWS_FOR_INDEX_FILE = min_rows_for_index_file
+    with MusicLibrary.open(folder, ToneEar()) as library:
+        library.add(music)
 
 
 def check_whole(library) -> set[str]:
@@ -62,12 +63,15 @@ def check_whole(library) -> set[str]:
 
 def kill_and_look(folder, music, rng, longest) -> tuple[set[str], bool]:
     """One round: (what the library holds after the kill, whether it struck)."""
-    (heard, told), worth_a_file = os.pipe(), rng.choice([0, 10])
-    work = functools.partial(index, folder, music, told, worth_a_file=worth_a_file)
-    killed = killed_at(rng.integers(0, longest), work, rng.uniform(0, 0.005))
-    os.close(told)
-    with open(heard, "rb") as pipe:
-        stored = {os.fsdecode(line) for line in pipe.read().split(b"\n")[:-1]}
+    receiver, sender = context.Pipe(duplex=False)
+    min_rows = int(rng.choice([0, 10]))
+    wait = rng.uniform(0, 0.005)
+    killed = killed_at(rng.integers(0, longest), index, folder, music, sender, min_rows, wait=wait)
+    sender.close()
+    stored = set()
+    with contextlib.suppress(OSError, EOFError):  # the last message may be cut
+        while True:
+            stored.add(os.fsdecode(receiver.recv_bytes()))
     with MusicLibrary.open(folder, ToneEar()) as library:
         names = check_whole(library)
         assert stored <= names, "a track that was reported as stored is not there"
@@ -148,36 +152,39 @@ def test_the_real_command_with_a_real_checkpoint_killed(tmp_path, music, tiny_ch
         assert len(check_whole(library)) == FILES
 
 
-def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
-    """Whatever moment: the file that the database names is whole, and what lies about is cleared by the next."""
+def fill_with_index_files(steps, folder) -> None:
+    """Write a store and its index files again and again, slowly at the steps of writing a file."""
+
+    def slowly(function):
+        def call(*args):
+            steps.value += 1
+            time.sleep(0.002)
+            result = function(*args)
+            time.sleep(0.002)
+            return result
+
+        return call
+
+    sqlite_store.MIN_ROWS_FOR_INDEX_FILE = 1
+    for name in ("fsync", "replace"):
+        setattr(os, name, slowly(getattr(os, name)))
+    index_file.zlib.crc32 = slowly(zlib.crc32)
+    store = open_store(folder)
+    for i in range(1000):
+        store.delete(list(store.file_states())[: i % 3 * 40])
+        fill(store)
+        store.optimize()
+
+
+def test_killed_while_index_files_are_written(tmp_path, monkeypatch, caplog):
+    """Whatever the moment: the file that the database names is complete, and leftovers are deleted by the next run."""
     monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
     folder, rng, kills = tmp_path / "store", np.random.default_rng(4), 0
     store = open_store(folder)
     fill(store)
     store.close()
-
-    def work(steps) -> None:
-        def slowly(function):
-            def call(*args):
-                steps.value += 1
-                time.sleep(0.002)
-                result = function(*args)
-                time.sleep(0.002)
-                return result
-
-            return call
-
-        for name in ("fsync", "replace"):
-            setattr(os, name, slowly(getattr(os, name)))
-        search_file.zlib.crc32 = slowly(zlib.crc32)
-        store = open_store(folder)
-        for i in range(1000):
-            store.delete(list(store.file_states())[: i % 3 * 40])
-            fill(store)
-            store.optimize()
-
     for _ in range(10):
-        kills += killed_at(rng.integers(1, 30), work, rng.uniform(0, 0.005))
+        kills += killed_at(rng.integers(1, 30), fill_with_index_files, folder, wait=rng.uniform(0, 0.005))
         reader = open_store(folder, read_only=True)
         held = {track.path: (track, vectors) for track, _, _, vectors in reader.scan()}
         for by in ("track", "moment"):
@@ -193,21 +200,21 @@ def test_killed_while_search_files_are_written(tmp_path, monkeypatch, caplog):
     store.close()
 
 
+def add_when_released(folder, music, started, release) -> None:
+    class Waiting(ToneEar):
+        def embed_windows(self, samples):
+            started.set()
+            release.wait(120)
+            return super().embed_windows(samples)
+
+    with MusicLibrary.open(folder, Waiting()) as library:
+        library.add(music)
+
+
 def test_a_second_writer_gets_a_sentence_and_readers_go_on(tmp_path, music):
     folder = tmp_path / "library"
-    started, release = fork.Event(), fork.Event()
-
-    def hold():
-        class Waiting(ToneEar):
-            def embed_windows(self, samples):
-                started.set()
-                release.wait(120)
-                return super().embed_windows(samples)
-
-        with MusicLibrary.open(folder, Waiting()) as library:
-            library.add(music)
-
-    child = fork.Process(target=hold)
+    started, release = context.Event(), context.Event()
+    child = context.Process(target=add_when_released, args=(folder, music, started, release))
     child.start()
     assert started.wait(120)
     try:

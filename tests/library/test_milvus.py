@@ -1,12 +1,12 @@
 """The store in Milvus: the contract and what is its own, against milvus-lite's server and (slow) a real one."""
 
 import contextlib
-import multiprocessing
 import random
 import threading
 import time
 
 import pytest
+from child_processes import context
 from milvus_servers import free_port, milvus_lite, milvus_server
 from milvus_writer import PATHS, write
 from recordings import ToneEar, tone
@@ -105,13 +105,11 @@ class MilvusContract(StoreContract):
 
     def test_killed_at_any_moment(self, store, monkeypatch):
         """No half track is seen, nothing that was stored is lost, and the next run completes and tidies up."""
-        started_clean = multiprocessing.get_context("forkserver")  # gRPC does not outlive a fork
-        started_clean.set_forkserver_preload(["milvus_writer", "kobza.library.stores.milvus.store"])
         rng, kills = random.Random(1), 0
         url = f"{store.parameters.uri.replace('http', 'milvus')}/tested"
         for number in range(1900, 1900 + self.rounds):
-            written = started_clean.Value("i", 0)
-            child = started_clean.Process(target=write, args=(url, number, written))
+            written = context.Value("i", 0)
+            child = context.Process(target=write, args=(url, number, written))
             child.start()
             moment = rng.randrange(0, len(PATHS), 7)
             while written.value < moment and child.is_alive():
@@ -135,7 +133,7 @@ class MilvusContract(StoreContract):
             pass
         rows = [row["run"] for row in store.collections.rows("windows", fields=["run"])]
         assert len(rows) == store.count().windows
-        child = started_clean.Process(target=write, args=(url, 2000, written))
+        child = context.Process(target=write, args=(url, 2000, written))
         child.start()
         child.join()
         assert child.exitcode == 0 and {track.year for track, *_ in store.scan()} == {2000}

@@ -144,6 +144,20 @@ class TestSearchFiles:
         self.search(reopen(True), held)
 
 
+def test_a_search_leaves_the_threads_of_faiss_as_they_are(reopen):
+    import faiss
+
+    store = reopen()
+    vectors = put(store, "/a")
+    threads = faiss.omp_get_max_threads()
+    try:
+        faiss.omp_set_num_threads(3)
+        assert len(store.search(vectors[0], 1)) == 1
+        assert faiss.omp_get_max_threads() == 3
+    finally:
+        faiss.omp_set_num_threads(threads)
+
+
 def test_one_writer_at_a_time(reopen):
     store, second = reopen(), reopen()
     with store.writing(), pytest.raises(LibraryError, match="being written by another kobza"), second.writing():

@@ -7,11 +7,11 @@ import stat
 import tempfile
 import threading
 import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
+from child_processes import context, index_as_nobody
 from recordings import ToneEar, counts, tone, write
 from zoo import build, encoded, wav, zoo
 
@@ -191,24 +191,14 @@ def test_a_file_that_goes_while_it_is_read(library, tmp_path, monkeypatch, chang
 
 def test_without_permission(tmp_path):
     """In a child that is nobody, for root may read everything."""
-
-    def index(folder, sender):
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setegid(65534)
-            os.seteuid(65534)
-        with MusicLibrary.open(folder / "library", ToneEar()) as library:
-            report = library.add(folder / "music")
-            sender.send((counts(report), {os.path.basename(f.path): f.reason for f in report.failed}))
-
     with tempfile.TemporaryDirectory() as name:  # not below tmp_path, which only its owner may enter
         folder = Path(name)
         folder.chmod(0o777)
         write(folder / "music" / "open.flac", tone(300, 2))
         write(folder / "music" / "closed.flac", tone(300, 2)).chmod(0)
         (folder / "music" / "locked").mkdir(mode=0)
-        receiver, sender = get_context("fork").Pipe(duplex=False)
-        child = get_context("fork").Process(target=index, args=(folder, sender))
+        receiver, sender = context.Pipe(duplex=False)
+        child = context.Process(target=index_as_nobody, args=(folder, sender))
         child.start()
         sender.close()
         (added, *_, failed), reasons = receiver.recv()

@@ -435,8 +435,8 @@ def places() -> dict[str, Animal]:
     return {
         "loops/around.flac": indexed(tree),
         "a link.flac": indexed(outside),
-        "a link to nowhere.flac": named(link("nowhere"), r"leads nowhere \(No such file"),
-        "a link to itself.flac": named(link("a link to itself.flac"), r"leads nowhere \(Too many"),
+        "a link to nowhere.flac": named(link("nowhere"), r"is a broken link \(No such file"),
+        "a link to itself.flac": named(link("a link to itself.flac"), r"is a broken link \(Too many"),
         "a pipe.mp3": named(os.mkfifo, "not a regular file"),
         "a socket.ogg": named(bound, "not a regular file"),
         "a device.wav": named(link("/dev/zero"), "not a regular file"),
