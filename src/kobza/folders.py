@@ -1,6 +1,6 @@
-"""Where Kobza keeps things on this machine, and what it does where the machine has no such place.
+"""The folders for data, caches and temporary files, with fallbacks for users without a home folder.
 
-In containers and on servers a user may have no name, no home, or a home and a temporary folder that are not theirs.
+In containers and on servers a user may have no name, no home, or a home and temporary folder owned by somebody else.
 """
 
 import atexit
@@ -18,22 +18,24 @@ from kobza.errors import KobzaError
 
 
 class NoHomeError(KobzaError):
-    """There is no folder of the user's own; the message is a sentence that says what to name instead."""
+    """The user has no home folder; the message says which option to use instead."""
 
 
-def expanded(path: str | os.PathLike) -> Path:
-    """The path with ~ resolved; as it is where there is no such user or home (`Path.expanduser` would raise)."""
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with ~ expanded; unchanged if there is no such user or home (`Path.expanduser` would raise)."""
     return Path(os.path.expanduser(path))
 
 
 def has_home(variable: str) -> bool:
-    """Whether the user has a home folder, or `variable` names the folder that would lie in it; platformdirs takes ~ as
-    it is, or raises, where there is neither."""
+    """Whether the user has a home folder, or the environment variable `variable` replaces it.
+
+    With neither, platformdirs leaves ~ unexpanded or raises.
+    """
     return os.path.isabs(os.environ.get(variable, "")) or os.path.isabs(os.path.expanduser("~"))
 
 
 def data_folder() -> Path:
-    """What must not be lost: ~/.local/share/kobza on Linux. NoHomeError: the user has no home."""
+    """For persistent data: ~/.local/share/kobza on Linux. NoHomeError: the user has no home folder."""
     if not has_home("XDG_DATA_HOME"):
         raise NoHomeError(
             "The library's folder cannot be chosen: HOME is not set and this user has no home folder; name the folder "
@@ -43,8 +45,7 @@ def data_folder() -> Path:
 
 
 def cache_folder(name: str = "kobza") -> Path:
-    """What can be computed again: ~/.cache/`name` on Linux, made; a folder of the user's own in the temporary one
-    where that cannot be written."""
+    """For data that can be recomputed: ~/.cache/`name` on Linux, created; `temporary_folder` if it is not writable."""
     if has_home("XDG_CACHE_HOME"):
         folder = platformdirs.user_cache_path(name)
         with contextlib.suppress(OSError):
@@ -56,8 +57,10 @@ def cache_folder(name: str = "kobza") -> Path:
 
 @cache
 def temporary_folder(name: str = "kobza") -> Path:
-    """A folder in the temporary one that only this user can enter, the same each time; should somebody else have made
-    one under its name, another one, for this process alone."""
+    """A folder inside the system's temporary folder that only this user can enter, the same in every process.
+
+    If another user has created one of its name, a new one for this process alone.
+    """
     base = Path(tempfile.gettempdir()) / f"kobza-{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
     try:
         base.mkdir(mode=0o700, exist_ok=True)

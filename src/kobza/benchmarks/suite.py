@@ -63,12 +63,12 @@ def decoding() -> list[Measurement]:
 
     import librosa
 
-    from kobza.library.ingest.embed import DECODERS
+    from kobza.library.ingest.decoding import CPU_DECODER_THREADS
 
     paths = sorted(synthetic_tracks().iterdir())
 
     def ours():
-        with ThreadPoolExecutor(DECODERS) as pool:
+        with ThreadPoolExecutor(CPU_DECODER_THREADS) as pool:
             return list(pool.map(load_audio, paths))
 
     def theirs():

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kobza.embedding.embedder import normalized_mean
 from kobza.audio import AudioError, decode, printable, windows
 from kobza.embedding.embedder import normalized_mean
 from kobza.errors import KobzaError
