@@ -21,7 +21,7 @@ from kobza.cli import main
 from kobza.library import LibraryError, open_store
 from kobza.library.filters.parser import parse_filter
 from kobza.library.ingest.reindex import reindex
-from kobza.library.stores import index_file as search_file
+from kobza.library.stores import index_file
 from kobza.library.stores import schema
 from kobza.library.stores import sqlite as sqlite_store
 from kobza.library.stores.integrity import check, repair
@@ -332,7 +332,7 @@ class TestReindex:
         assert check(old) == []
 
 
-def test_a_damaged_search_file_is_made_anew_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
+def test_a_damaged_index_file_is_rebuilt_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
     monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
     monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
     monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
@@ -347,4 +347,4 @@ def test_a_damaged_search_file_is_made_anew_by_the_next_run(music, tmp_path, mon
     assert main(["library", "check", *library]) == 1
     assert main(["sync", *library]) == main(["library", "check", *library]) == 0
     for path in (tmp_path / "library").glob("search-*"):
-        search_file.read(path)
+        index_file.read(path)

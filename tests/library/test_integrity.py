@@ -20,7 +20,7 @@ from kobza.library.stores.integrity import check, repair
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A library of 120 tracks in good order, with search files."""
+    """A library of 120 tracks in good order, with index files."""
     monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 100)
     store = open_store(tmp_path / "library")
     fill(store)

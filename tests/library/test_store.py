@@ -30,8 +30,8 @@ class TestInMemory(StoreContract):
     pass
 
 
-class TestWithSearchFiles(StoreContract):
-    """As in a large library: whatever is written, a search file is soon there, and soon out of date."""
+class TestWithIndexFiles(StoreContract):
+    """As in a large library: whatever is written, an index file is soon written, and soon out of date."""
 
     @pytest.fixture(autouse=True)
     def small_is_large(self, monkeypatch):
@@ -52,7 +52,7 @@ class TestWithSearchFiles(StoreContract):
         return store
 
 
-class TestSearchFiles:
+class TestIndexFiles:
     @pytest.fixture
     def held(self, reopen, monkeypatch):
         monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 100)

@@ -108,9 +108,8 @@ class MilvusStore:
             self._put({track_id(one[0].path): one for one in some})
 
     def _put(self, tracks: dict[str, StoredTrack]) -> None:
-        before = {
-            row["id"]: row for row in self.collections.rows("tracks", is_in("id", tracks), ["run", "windows", "added"])
-        }
+        stored = self.collections.rows("tracks", is_in("id", tracks), ["run", "windows", "added"])
+        before = {row["id"]: row for row in stored}
         rows: list[Row] = []
         windows: list[Row] = []
         replaced = {row["run"]: row["windows"] for row in before.values()}
@@ -155,12 +154,10 @@ class MilvusStore:
 
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
         """Every track (or the one at `path`) with its windows, ordered by path."""
-        where = is_in("id", [track_id(path)]) if path is not None else ""
-        paths = {
-            os.fsencode(to_path(row["path"])): row["id"] for row in self.collections.rows("tracks", where, ["path"])
-        }
-        ids = [paths[path] for path in sorted(paths)]
-        for some in batches(ids, TRACKS_PER_BATCH // 2):
+        condition = is_in("id", [track_id(path)]) if path is not None else ""
+        stored = self.collections.rows("tracks", condition, ["path"])
+        ids_by_path = {os.fsencode(to_path(row["path"])): row["id"] for row in stored}
+        for some in batches([ids_by_path[key] for key in sorted(ids_by_path)], TRACKS_PER_BATCH // 2):
             rows = {row["id"]: row for row in self.collections.rows("tracks", is_in("id", some), TRACK_FIELDS)}
             windows = self._windows(rows.values())
             for key in some:
