@@ -21,8 +21,7 @@ from kobza.cli import main
 from kobza.library import LibraryError, open_store
 from kobza.library.filters.parser import parse_filter
 from kobza.library.ingest.reindex import reindex
-from kobza.library.stores import index_file
-from kobza.library.stores import schema
+from kobza.library.stores import index_file, schema
 from kobza.library.stores import sqlite as sqlite_store
 from kobza.library.stores.integrity import check, repair
 
