@@ -250,7 +250,7 @@ def test_stopped_from_within(tmp_path, music, stop):
         while any(t.name.startswith("kobza-decode") for t in threading.enumerate()):
             assert time.time() < deadline, "the decoding threads go on"
             time.sleep(0.01)
-        library._model = ToneEar()
+        library._embedder = ToneEar()
         library.sync()
         assert len(check_whole(library)) == FILES
 

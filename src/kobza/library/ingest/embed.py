@@ -6,7 +6,7 @@
 Samples are held only in the queue and in one batch, whatever the length of a recording.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,7 +93,7 @@ def _advance(event: Event, sampling_rate: int) -> float:
 
 def embed_jobs(
     jobs: list[Job], embedder: Embedder, progress: Callable[[Progress], None] | None = None
-) -> Iterator[Embedded | Failure]:
+) -> Generator[Embedded | Failure, None, None]:
     """Decode and embed; each recording, or its failure, is yielded as soon as its last window has a vector.
 
     Batches are filled with windows of several recordings.

@@ -9,7 +9,7 @@ the same result; a recording is complete when as many vectors have arrived as it
 import contextlib
 import logging
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -142,7 +142,7 @@ class EmbeddingActor:
 
 def embed_on_ray(
     jobs: list[Job], embedder: Embedder, progress: Callable[[Progress], None] | None = None
-) -> Iterator[Embedded | Failure]:
+) -> Generator[Embedded | Failure, None, None]:
     """`embed.embed_jobs` on the cluster at $RAY_ADDRESS (or on this machine), in any order.
 
     Every machine needs the recordings under the same paths, and Kobza installed.
