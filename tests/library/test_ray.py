@@ -1,6 +1,7 @@
-"""Embedding on Ray: a cluster of two nodes on this machine, one of which is lost in the middle."""
+"""Embedding on Ray: its actors in this process, and (slow) a cluster of two nodes that loses one in the middle."""
 
 import os
+import random
 import time
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pytest
 from recordings import ToneEar, counts, tone, write
 
 from kobza import MusicLibrary
-from kobza.library.ingest.ray import embed_on_ray
+from kobza.library.ingest import ray as ray_engine
+from kobza.library.ingest.ray import DecodingActor, EmbeddingActor, WindowSettings, embed_on_ray
 
-pytestmark = pytest.mark.slow
 FILES = 40
 
 
@@ -36,6 +37,36 @@ def cluster(monkeypatch):
     cluster.shutdown()
 
 
+class InThisProcess:
+    """Runs the actors as Ray Data does, in another order: the batches of all recordings are shuffled."""
+
+    def __init__(self, jobs, embedder):
+        decode, embed = DecodingActor(WindowSettings.of(embedder)), EmbeddingActor(embedder)
+        decoded = [batch for number, job in enumerate(jobs) for batch in decode(ray_engine._to_batch([(number, job)]))]
+        random.Random(1).shuffle(decoded)
+        self.batches = map(embed, decoded)
+
+    def iter_batches(self, **_):
+        return self.batches
+
+
+def test_the_actors_give_what_one_machine_gives(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_engine, "_dataset", InThisProcess)
+    for i in range(5):
+        write(tmp_path / "music" / f"{i}.flac", tone(100 + 50 * i, 3 + 9 * (i % 3)))
+    write(tmp_path / "music" / "long.flac", tone(3000, 400))  # its windows are in several batches
+    (tmp_path / "music" / "bad.mp3").write_bytes(b"no music")
+    contents, reports, progress = [], [], []
+    for engine in ({}, {"engine": embed_on_ray}):
+        with MusicLibrary.open(tmp_path / f"library-{len(contents)}", ToneEar()) as library:
+            reports.append(library.add(tmp_path / "music", progress.append, **engine))
+            contents.append({t.path: (t, state, starts, v.tobytes()) for t, state, starts, v in library.store.scan()})
+    assert contents[0] == contents[1] and len(contents[0]) == 6
+    assert reports[0].failed == reports[1].failed and len(reports[0].failed) == 1
+    assert (progress[-1].done, progress[-1].total, progress[-1].fraction) == (7, 7, 1.0)
+
+
+@pytest.mark.slow
 def test_a_node_is_lost_and_every_track_is_there_once(tmp_path, cluster):
     for i in range(FILES):
         write(tmp_path / "music" / f"{i}.flac", tone(100 + 50 * i, 3 + 9 * (i % 3)))
@@ -70,6 +101,7 @@ def test_a_node_is_lost_and_every_track_is_there_once(tmp_path, cluster):
         assert counts(again) == (0, 0, FILES + 1, 0, 0, 1)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_torch_on_ray_at_an_address(tmp_path, cluster, tiny_checkpoint):
     write(tmp_path / "music" / "a.flac", tone(300, 12))
     with MusicLibrary.open(tmp_path / "local", tiny_checkpoint) as here:
