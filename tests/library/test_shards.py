@@ -139,10 +139,10 @@ def test_the_commands(tmp_path, music, monkeypatch, capsys):
         assert main(["index", str(music), "--shard", f"{i}/2", "--library", b]) == 0
         added += int(capsys.readouterr().out.split()[0])
     assert added == len(HERTZ) - 2
-    assert main(["index", "--library", a]) == 2 and "Name the folders" in capsys.readouterr().err
+    assert main(["index", "--library", a]) == 2 and "Name folders" in capsys.readouterr().err
     for wrong in ("0/2", "3/2", "2", "a/b"):
         with pytest.raises(SystemExit):
             main(["index", str(music), "--shard", wrong])
-        assert f"'{wrong}' is no part; give I/N" in capsys.readouterr().err
+        assert f"'{wrong}' is not a shard; give I/N" in capsys.readouterr().err
     assert main(["search", "tone 400", "--library", "milvus://host"]) == 1
     assert "milvus://host is not the address of a library in Milvus" in capsys.readouterr().err
