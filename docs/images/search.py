@@ -1,8 +1,4 @@
-<<<<<<<< HEAD:docs/images/search.py
 """Draws search.svg, the picture of the README, from what `kobza` prints: `python docs/images/search.py`."""
-========
-"""Render the output of two `kobza search` commands as `docs/search.svg`: `python docs/picture.py`."""
->>>>>>>> 5aa8dce (Distill: model, embedding, audio, export and the Space in the field's words, typed):docs/picture.py
 
 import io
 import os
@@ -35,11 +31,7 @@ def main() -> None:
         run = subprocess.run([*command, "--library", library], check=True, capture_output=True, text=True)
         home = f"{demo}{os.sep}"
         console.print(run.stdout.replace(home, "~/Music/"), markup=False)
-<<<<<<<< HEAD:docs/images/search.py
     form = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # no font from another host
-========
-    form = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # no web fonts
->>>>>>>> 5aa8dce (Distill: model, embedding, audio, export and the Space in the field's words, typed):docs/picture.py
     OUT.write_text(console.export_svg(title="kobza", code_format=form), encoding="utf-8")
 
 

@@ -34,7 +34,7 @@ def test_a_card_says_what_it_is_how_to_use_it_and_where_it_fails():
 def test_what_is_not_known_is_said_not_left_out(tiny_checkpoint):
     checkpoint = Checkpoint.load(tiny_checkpoint, "cpu")
     card = model_card("me/ear", describe(checkpoint), checkpoint.fingerprint)
-    assert "None were given. `kobza evaluate` measures it." in card and "nothing is known of its rights" in card
+    assert "None were given; `kobza evaluate` measures them." in card and "licence terms are unknown" in card
     assert "model-index" not in head_of(card) and "{" not in card.replace("{}", "")
     assert "128 dimensions" in card and "windows of 10 s at 16,000 Hz" in card
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup
 
 from kobza.embedding.embedder import normalized_mean
 from kobza.library import Track
@@ -59,7 +58,7 @@ def categories(points: Sequence[Point]) -> list[str]:
     return genres if any(genres) else [point.track.artist for point in points]
 
 
-def render_map(points: Sequence[Point], total: int, link: Callable[[Track], str]) -> Markup:
+def render_map(points: Sequence[Point], total: int, link: Callable[[Track], str]) -> str:
     """The map as HTML: a legend of colours, and a button for each track."""
     of_points = categories(points)
     common = [category for category, _ in Counter(filter(None, of_points)).most_common(HUES)]

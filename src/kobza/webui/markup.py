@@ -19,12 +19,12 @@ _environment = jinja2.Environment(
 _environment.filters["clock"] = clock
 
 
-def render(template: str, **values: Any) -> Markup:
+def render(template: str, **values: Any) -> str:
     """Fill in a template of the folder `templates`."""
-    return Markup(_environment.get_template(template).render(values))
+    return _environment.get_template(template).render(values)
 
 
-def header(totals: Totals, is_demo: bool) -> Markup:
+def header(totals: Totals, is_demo: bool) -> str:
     plural = "" if totals.tracks == 1 else "s"
     return render(
         "header.html", summary=f"{totals.tracks:,} track{plural} · {_length(totals.seconds)}", is_demo=is_demo
@@ -39,16 +39,16 @@ def _length(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 5400 else f"{max(1, round(seconds / 60))} min"
 
 
-def notice(text: str) -> Markup:
+def notice(text: str) -> str:
     """A sentence in place of results."""
     return render("notice.html", text=text)
 
 
-def empty_library() -> Markup:
+def empty_library() -> str:
     return render("empty_library.html")
 
 
-def clip_hint(minutes: int) -> Markup:
+def clip_hint(minutes: int) -> str:
     return render("clip_hint.html", minutes=minutes)
 
 
@@ -68,21 +68,21 @@ def _full_bar(scores: Sequence[float]) -> float:
     return max(FULL_BAR_COSINE, *scores)
 
 
-def chosen(track: Track, moment: float, link: Link) -> Markup:
+def chosen(track: Track, moment: float, link: Link) -> str:
     """The row of a track that was chosen on the map."""
     return render("chosen.html", track=track, tags=tags(track), moment=moment, link=link(track))
 
 
-def hits(found: Sequence[Hit], link: Link, above: Markup | None = None) -> Markup:
-    """Ranked tracks, with `above` before them."""
+def hits(found: Sequence[Hit], link: Link, above: str = "") -> str:
+    """Ranked tracks, after the HTML `above`."""
     rows = [(hit, tags(hit.track), link(hit.track)) for hit in found]
-    return render("hits.html", rows=rows, full=_full_bar([hit.score for hit in found]), above=above or "")
+    return render("hits.html", rows=rows, full=_full_bar([hit.score for hit in found]), above=Markup(above))
 
 
-def heading(text: str, name: str = "") -> Markup:
+def heading(text: str, name: str = "") -> str:
     return render("heading.html", text=text, name=name)
 
 
-def scores(found: Sequence[tuple[str, float]], above: Markup | None = None) -> Markup:
-    """A bar chart of (label, cosine), with `above` before it."""
-    return render("scores.html", scores=found, full=_full_bar([score for _, score in found]), above=above or "")
+def scores(found: Sequence[tuple[str, float]], above: str = "") -> str:
+    """A bar chart of (label, cosine), after the HTML `above`."""
+    return render("scores.html", scores=found, full=_full_bar([score for _, score in found]), above=Markup(above))

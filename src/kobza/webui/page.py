@@ -12,7 +12,6 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("GRADIO_TEMP_DIR", str(temporary_folder("gradio")))
 
 import gradio as gr
-from markupsafe import Markup
 
 from kobza.synth.album import DEMO_QUERIES
 from kobza.webui import markup
@@ -118,9 +117,9 @@ def _clip_input(name: str) -> gr.Audio:
     )
 
 
-def _cut_note(clip: Clip) -> Markup:
+def _cut_note(clip: Clip) -> str:
     if not clip.is_cut:
-        return Markup()
+        return ""
     return markup.notice(f"A long clip: its first {MAX_CLIP_SECONDS // 60} minutes were listened to.")
 
 
