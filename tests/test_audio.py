@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from recordings import FORMATS, memory_taken, tone, write
 
-from kobza import audio
+from kobza import ffmpeg
 from kobza.audio import AudioError, declared_seconds, decode, excerpt, load_audio, printable, windows
 
 
@@ -252,13 +252,13 @@ def test_an_excerpt_is_that_part_of_the_whole_and_little_else_is_decoded(tmp_pat
     whole, late = load_audio(path), 1024 if kind == "wma" else 0  # FFmpeg's decoder swallows WMA's first frame
     assert declared_seconds(path) == pytest.approx(40, abs=0.05)
     decoded = []
-    early = audio._early
+    early = ffmpeg._samples_before
 
     def counted(frame, *rest):
         decoded.append(frame.samples / frame.sample_rate)
         return early(frame, *rest)
 
-    monkeypatch.setattr(audio, "_early", counted)
+    monkeypatch.setattr(ffmpeg, "_samples_before", counted)
     for start in (0.0, 0.37, 25.3, 38.0):
         decoded.clear()
         part, first = excerpt(path, start, 4.0), max(0, round(start * 16000) - (late if start else 0))

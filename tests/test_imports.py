@@ -16,6 +16,7 @@ LAYERS = (
     ("__init__",),
     ("atomic", "internal_error"),
     ("model",),
+    ("ffmpeg",),
     ("audio",),
     ("synth",),
     ("data",),

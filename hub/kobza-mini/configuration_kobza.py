@@ -1,4 +1,6 @@
-"""The configuration of a Kobza model: two towers, and how their outputs become one space."""
+"""The configuration of a Kobza model: two towers, and how their outputs are projected into one space."""
+
+from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
@@ -25,21 +27,20 @@ class KobzaConfig(PreTrainedConfig):
         text_config (`dict` or `PreTrainedConfig`, *optional*): the text tower, any BERT; by default bert-base.
         audio_config (`dict` or `PreTrainedConfig`, *optional*): the audio tower, by default an Audio Spectrogram
             Transformer (AST, arXiv 2104.01778); with `{"model_type": "resnet", "num_channels": 1}` a ResNet, MuLan's
-            second audio tower (arXiv 2208.12415).
+            other audio tower (arXiv 2208.12415).
         projection_dim (`int`): length of the embeddings.
-        projection (`str`): from a tower's pooled output to the space: "linear" (one layer), "mlp" (a hidden layer of
-            the tower's own width) or "residual" (a linear layer, and a second with a skip connection around it).
-        text_pooling (`str`): a sentence's vector is that of its first token ("cls"), or the "mean" or "max" over
-            tokens.
-        text_extra_layers, audio_extra_layers (`int`): new attention layers, of the tower's own kind, over the whole
-            output sequence of the tower and before pooling. Not for a ResNet, which has no sequence.
+        projection (`str`): maps a tower's pooled output into the space: "linear" (one layer), "mlp" (a hidden layer of
+            the tower's width) or "residual" (a linear layer, and a second with a skip connection around it).
+        text_pooling (`str`): the first token's output ("cls"), or the "mean" or "max" over tokens.
+        text_extra_layers, audio_extra_layers (`int`): new attention layers, of the tower's type, over its whole output
+            sequence, before pooling. Not for a ResNet, which has no sequence.
         loss_type (`str`): "clip", "mulan" or "siglip" (see `loss_kobza`).
-        temperature (`float`): tau, in the form that `temperature_form` says; the start value if it is learned.
+        temperature (`float`): tau; the initial value if it is learned.
         temperature_form (`str`): "exp", cosines times e^tau; "inverse", cosines divided by tau.
-        temperature_learned (`bool`): whether training moves the temperature.
+        temperature_learned (`bool`): whether training updates the temperature.
 
     Raises:
-        ValueError: a value is not one of the above; the sentence names the field and the choices.
+        ValueError: a value is not one of the above; the message names the field and the choices.
     """
 
     model_type = "kobza"
@@ -60,19 +61,18 @@ class KobzaConfig(PreTrainedConfig):
     temperature_form: str = "exp"
     temperature_learned: bool = False
 
-    def __post_init__(self, **kwargs):
+    def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         self.check()
 
-    def save_pretrained(self, save_directory, push_to_hub: bool = False, **kwargs):
-        """transformers' own, which saving a model calls; the folder also gets what `pipeline` and sentence-transformers
-        look for."""
-        self.custom_pipelines = PIPELINES  # a pipeline that is saved leaves out the other one
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
+        """Also write what `pipeline` and sentence-transformers look for. Saving a model calls this."""
+        self.custom_pipelines = PIPELINES  # a pipeline that is saved would leave out the other one
         super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
         save_modules_json(save_directory)
 
     def check(self) -> None:
-        """Raise a ValueError, in one sentence, for the first field that no Kobza model can have."""
+        """Raise a ValueError for the first invalid field."""
         for field, choices in CHOICES.items():
             value = getattr(self, field)
             if value not in choices:
@@ -86,16 +86,18 @@ class KobzaConfig(PreTrainedConfig):
             raise ValueError(
                 f"KobzaConfig: temperature is {self.temperature}, but 'inverse' divides by it: give one above 0."
             )
-        text, audio = self.text_config.model_type, self.audio_config.model_type
+        audio_config: Any = self.audio_config  # by now of the tower's own class
+        text = getattr(self.text_config, "model_type", None)
+        audio = audio_config.model_type
         if text != "bert":
-            raise ValueError(f"KobzaConfig: text_config is of the type {text!r}, but the text tower must be a 'bert'.")
+            raise ValueError(f"KobzaConfig: text_config is of type {text!r}, but the text tower must be a 'bert'.")
         if audio not in (AST, RESNET):
             raise ValueError(
-                f"KobzaConfig: audio_config is of the type {audio!r}, but the tower must be {AST!r} or {RESNET!r}."
+                f"KobzaConfig: audio_config is of type {audio!r}, but the audio tower must be {AST!r} or {RESNET!r}."
             )
-        if audio == RESNET and self.audio_config.num_channels != 1:
+        if audio == RESNET and audio_config.num_channels != 1:
             raise ValueError(
-                f"KobzaConfig: audio_config.num_channels is {self.audio_config.num_channels}, but a spectrogram has 1: "
+                f"KobzaConfig: audio_config.num_channels is {audio_config.num_channels}, but a spectrogram has 1: "
                 "set it to 1."
             )
         if audio == RESNET and self.audio_extra_layers:

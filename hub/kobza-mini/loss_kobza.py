@@ -1,9 +1,8 @@
 """Contrastive losses over a batch of sentence-recording pairs, as pure functions of the similarity matrix.
 
-Every loss takes `logits` of shape (n, n): row i is sentence i, column j is recording j, the pairs are on the diagonal,
-and the cosines are already multiplied by the logit scale. Every loss returns a scalar. All are computed from
-log-sum-exp, so large scales do not overflow, and all count both directions: a sentence against other recordings and a
-recording against other sentences.
+Every loss takes `logits` of shape (n, n), cosines times the logit scale: row i is sentence i, column j is recording j,
+the pairs are on the diagonal. Every loss returns a scalar, is computed from log-sum-exp, so that large scales do not
+overflow, and counts both directions: a sentence against other recordings and a recording against other sentences.
 """
 
 import math
@@ -24,8 +23,8 @@ def logit_scale(temperature: float, form: str) -> float:
 
 
 def clip_loss(logits: torch.Tensor) -> torch.Tensor:
-    """Symmetric cross-entropy (CLIP, Radford et al. 2021, arXiv 2103.00020): the mean of "which recording is sentence
-    i's?" over the rows and "which sentence is recording j's?" over the columns."""
+    """Symmetric cross-entropy (CLIP, Radford et al. 2021, arXiv 2103.00020): the mean of the classification losses over
+    rows (which recording belongs to sentence i) and over columns (which sentence belongs to recording j)."""
     targets = torch.arange(logits.shape[0], device=logits.device)
     return (F.cross_entropy(logits, targets) + F.cross_entropy(logits.t(), targets)) / 2
 
@@ -36,7 +35,7 @@ def mulan_loss(logits: torch.Tensor) -> torch.Tensor:
         -log( h(t_i, a_i) / sum over j != i of [ h(t_i, a_j) + h(t_j, a_i) ] ),   h = exp(logit),
 
     averaged over i (the thesis sums, which only scales the learning rate with the batch). Unlike in CLIP's loss the
-    pair itself is not in the denominator, so the loss has no lower bound of 0 and needs at least two pairs.
+    pair itself is not in the denominator, so the loss may fall below 0 and needs at least two pairs.
     """
     n = logits.shape[0]
     if n < 2:
@@ -45,14 +44,14 @@ def mulan_loss(logits: torch.Tensor) -> torch.Tensor:
         )
     itself = torch.eye(n, dtype=torch.bool, device=logits.device)
     others = logits.masked_fill(itself, -torch.inf)
-    both_ways = torch.cat([others, others.t()], dim=1)  # (n, 2n): row i holds (t_i, a_j) and then (t_j, a_i)
+    both_ways = torch.cat([others, others.t()], dim=1)  # (n, 2n): row i is all (t_i, a_j), then all (t_j, a_i)
     return (torch.logsumexp(both_ways, dim=1) - logits.diagonal()).mean()
 
 
 def siglip_loss(logits: torch.Tensor) -> torch.Tensor:
-    """Pairwise sigmoid loss (SigLIP, Zhai et al. 2023, arXiv 2303.15343): each of the n^2 cells is its own yes-or-no
-    question, summed and divided by n. `logits` must already hold the learned bias (-10 at the start), without which the
-    n^2 - n negatives drown the n positives."""
+    """Pairwise sigmoid loss (SigLIP, Zhai et al. 2023, arXiv 2303.15343): a binary classification of each of the n^2
+    cells, summed and divided by n. `logits` must include the learned bias (initially -10), without which the n^2 - n
+    negatives outweigh the n positives."""
     n = logits.shape[0]
     signs = 2 * torch.eye(n, dtype=logits.dtype, device=logits.device) - 1  # 1 on the diagonal, -1 elsewhere
     return -F.logsigmoid(signs * logits).sum() / n

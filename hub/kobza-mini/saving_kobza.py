@@ -1,8 +1,8 @@
-"""What a saved folder has beside weights and settings: all published files, and where other libraries find them.
+"""What a saved folder holds besides weights and settings: all published files, and the entries that point to them.
 
 When transformers loads a class from a folder (into its cache of remote code) or saves an object, it copies the file of
-the class and every file that this one imports from beside it, and so on. It finds the imports by reading the text, so
-those below never run; they are here because `configuration_kobza`, and so the model, imports this file.
+the class and, recursively, every sibling that it imports. It finds the imports by parsing the text, so those below need
+not run; they are here because `configuration_kobza`, and with it the model, imports this file.
 """
 
 import json
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .processing_kobza import KobzaProcessor  # noqa: F401
     from .sentence_kobza import SentenceKobza  # noqa: F401
 
-# config.json's `custom_pipelines`: transformers' `pipeline` finds the tasks there
+# config.json's `custom_pipelines`, where transformers' `pipeline` looks up tasks
 PIPELINES = {
     "music-feature-extraction": {
         "impl": "pipeline_kobza.KobzaEmbeddingPipeline",
@@ -29,11 +29,11 @@ PIPELINES = {
         "type": "multimodal",
     },
 }
-# modules.json: sentence-transformers finds its module there
+# modules.json, where sentence-transformers looks up its module
 SENTENCE_TRANSFORMERS = [{"idx": 0, "name": "0", "path": "", "type": "sentence_kobza.SentenceKobza"}]
 
 
 def save_modules_json(folder: str | os.PathLike) -> None:
-    """Write the file by which sentence-transformers opens the folder."""
+    """Write modules.json, by which sentence-transformers opens the folder."""
     content = json.dumps(SENTENCE_TRANSFORMERS, indent=2, sort_keys=True) + "\n"
     (Path(folder) / "modules.json").write_text(content, encoding="utf-8")

@@ -198,7 +198,7 @@ def test_nothing_in_a_file_is_run(tmp_path):
         (lambda w: w.pop("audio_branch.layers.1.blocks.2.mlp.fc1.bias"), "lacks weights, 1 of them, such as audio_mod"),
         (lambda w: w.update({"audio_branch.extra.weight": torch.zeros(1)}), r"unknown weights, 1.*encoder\.extra"),
         (lambda w: w.update({"audio_projection.0.bias": torch.zeros(5)}), r"misshapen weights, 1.*linear1\.bias"),
-        (lambda w: w.update({"audio_branch.patch_embed.mel_conv2d.weight": torch.zeros(1)}), "with fusion"),
+        (lambda w: w.update({"audio_branch.patch_embed.mel_conv2d.weight": torch.zeros(1)}), "uses fusion"),
         (lambda w: w.pop("audio_branch.bn0.weight"), r"not one of LAION's CLAP files: it has no audio_branch\.bn0"),
         (dict.clear, "not one of LAION's CLAP files"),
     ],

@@ -24,7 +24,7 @@ def test_a_card_says_what_it_is_how_to_use_it_and_where_it_fails():
     assert "# ear\n\nAn ear.\n" in card and "| MusicCaps | CC BY-SA 4.0 |" in card and FINGERPRINT in card
     assert "| MusicCaps, test | 3 of 4 | text -> music, gallery 3 | R@1 0.103 [0.077, 0.129], R@5 " in card
     assert "| GTZAN | 3 of 4 |" in card and 'prompt "The {} song"' in card
-    assert "## Settings\n\nx\n\n## What it learned from" in card
+    assert "## Settings\n\nx\n\n## Training data" in card
     assert all(f"- {limit}" in card for limit in LIMITS)
     code = card.split("```python\n")[1].split("```")[0]
     assert len([line for line in code.splitlines() if line]) <= 8 and code.count('"me/ear"') == 2
@@ -34,7 +34,7 @@ def test_a_card_says_what_it_is_how_to_use_it_and_where_it_fails():
 def test_what_is_not_known_is_said_not_left_out(tiny_checkpoint):
     checkpoint = Checkpoint.load(tiny_checkpoint, "cpu")
     card = model_card("me/ear", describe(checkpoint), checkpoint.fingerprint)
-    assert "None were given. `kobza evaluate` measures it." in card and "nothing is known of its rights" in card
+    assert "None were given; `kobza evaluate` measures them." in card and "licence terms are unknown" in card
     assert "model-index" not in head_of(card) and "{" not in card.replace("{}", "")
     assert "128 dimensions" in card and "windows of 10 s at 16,000 Hz" in card
 

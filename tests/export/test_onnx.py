@@ -11,8 +11,9 @@ from transformers import ASTFeatureExtractor, AutoConfig, AutoFeatureExtractor, 
 
 from kobza import Checkpoint
 from kobza.cli import main
+from kobza.embedding.embedder import Embedder
 from kobza.export import onnx as export
-from kobza.export.onnx_runtime import OnnxTowers
+from kobza.export.onnx_runtime import OnnxEmbedder
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -93,7 +94,9 @@ def test_a_checkpoints_own_folder_is_not_written_into(checkpoint, tiny_checkpoin
 
 @pytest.mark.parametrize(("precision", "least"), [("float32", 1 - 1e-6), ("float16", 0.999), ("int8", 0.98)])
 def test_vectors_are_the_checkpoints_at_every_batch_size(exported, checkpoint, sounds, precision, least):
-    towers = OnnxTowers(checkpoint, exported[0], precision)
+    towers = OnnxEmbedder(checkpoint, exported[0], precision)
+    assert isinstance(towers, Embedder)
+    assert (towers.fingerprint == checkpoint.fingerprint) == (precision == "float32")
     windows = [window for sound in sounds for window in checkpoint.processor.feature_extractor.split(sound)] * 3
     sentences = ["slow sad piano", "a happy song with guitar and drums", ""]
     for mine, theirs in (

@@ -11,7 +11,7 @@ import torch
 from transformers import pipeline
 
 from kobza.model import audio_inputs_kobza
-from kobza.model.audio_inputs_kobza import decode, read
+from kobza.model.audio_inputs_kobza import decode, read_samples
 from kobza.model.sentence_kobza import SentenceKobza
 
 RATE = 22050
@@ -150,7 +150,7 @@ def by_soundfile(monkeypatch):
 
 
 def test_without_kobza_soundfile_decodes(path, stereo, by_soundfile):
-    expected = next(read(stereo, 16000, RATE))
+    expected = next(read_samples(stereo, 16000, RATE))
     for source in (path, path.read_bytes()):
         samples = torch.cat(list(decode(source, 16000)))
         assert samples.shape == expected.shape and (samples - expected).abs().max() < 1e-5
@@ -164,11 +164,11 @@ def test_what_soundfile_cannot_read_gives_a_sentence(source, by_soundfile):
 
 @pytest.mark.parametrize("seconds", [0.5, 1.5, 3, 4.2, 9.9])
 def test_soundfiles_blocks_join_without_a_seam(tmp_path, monkeypatch, by_soundfile, seconds):
-    monkeypatch.setattr(audio_inputs_kobza, "SECONDS_AT_ONCE", 3)
+    monkeypatch.setattr(audio_inputs_kobza, "BLOCK_SECONDS", 3)
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (round(seconds * 44100), 2)).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", noise, 44100, subtype="FLOAT")
     parts = list(decode(tmp_path / "a.wav", 16000))
-    whole = next(read(noise.T, 16000, 44100))
+    whole = next(read_samples(noise.T, 16000, 44100))
     assert max(map(len, parts)) <= 3 * 16000
     assert torch.cat(parts).shape == whole.shape and (torch.cat(parts) - whole).abs().max() < 1e-5
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from kobza import KobzaFeatureExtractor
-from kobza.model import feature_extraction_kobza
+from kobza.model import feature_extraction_kobza, mel_kobza
 
 RATE = 16000
 MEAN, STD = -4.2677393, 4.5689974
@@ -63,7 +63,7 @@ def test_alone_and_in_a_batch_are_the_same(extractor, sounds):
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_more_windows_than_are_computed_at_once_are_the_same(extractor, sounds, monkeypatch, rows):
-    monkeypatch.setitem(feature_extraction_kobza.ROWS_AT_ONCE, "cpu", rows)
+    monkeypatch.setitem(mel_kobza.WINDOWS_PER_STEP, "cpu", rows)
     windows = [sounds[2][k * 8000 : k * 8000 + 6000 + 700 * (k % 4)] for k in range(8)]  # longer ones and shorter again
     together = extractor.log_mel(windows)
     assert together.shape == (len(windows), 1024, 128)
@@ -135,10 +135,10 @@ def test_lists_of_numbers_tensors_and_doubles_are_the_same_as_arrays(extractor, 
         (np.zeros(399), RATE, "399 samples at 16000 Hz is too short"),
         ([np.zeros((RATE, 2))], RATE, r"\(16000, 2\) looks transposed: pass \(channels, samples\)"),
         ([np.zeros((2, 2, RATE))], RATE, r"must be \(samples,\) or \(channels, samples\)"),
-        (np.zeros(RATE, dtype=bool), RATE, "no waveform"),
-        (np.zeros(RATE, dtype=complex), RATE, "no waveform"),
-        (object(), RATE, "no waveform"),
-        ([object()], RATE, "no waveform"),
+        (np.zeros(RATE, dtype=bool), RATE, "not a waveform"),
+        (np.zeros(RATE, dtype=complex), RATE, "not a waveform"),
+        (object(), RATE, "not a waveform"),
+        ([object()], RATE, "not a waveform"),
     ],
 )
 def test_what_is_no_recording_gives_a_sentence(extractor, audio, rate, sentence):
@@ -192,7 +192,7 @@ def test_it_takes_what_transformers_extractors_take(extractor, sounds):
         ({"max_length": 16000}, "truncation is False and max_length is 16000"),
         ({"max_length": 80, "truncation": True}, "max_length is 80 samples, but a frame of 25 ms has 400"),
         ({"pad_to_multiple_of": 100}, "pad_to_multiple_of is 100, but a row has 1024 frames"),
-        ({"raw_speech": np.zeros(RATE)}, "one of audio and raw_speech"),
+        ({"raw_speech": np.zeros(RATE)}, "exactly one of audio and raw_speech"),
     ],
 )
 def test_an_argument_that_has_no_such_value_is_refused_by_name(extractor, arguments, sentence):

@@ -52,7 +52,11 @@ def test_every_variant_embeds_trains_saves_and_loads(fields, tmp_path):
     assert not missing
 
     model.save_pretrained(tmp_path)
-    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".py"} == {"config.json", "model.safetensors"}
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".py"} == {
+        "config.json",
+        "model.safetensors",
+        "modules.json",
+    }
     with safe_open(tmp_path / "model.safetensors", "pt") as file:
         assert set(file.keys()) == set(model.state_dict())  # Trainer resumes with these names or not at all
     loaded, report = KobzaModel.from_pretrained(tmp_path, output_loading_info=True)

@@ -81,18 +81,18 @@ def test_paths_bytes_arrays_and_dicts_are_the_same_music(pipe, sounds, files):
 def test_windows_of_a_stream_are_those_of_the_whole(tiny_processor, monkeypatch, seconds, step):
     extractor = tiny_processor.feature_extractor
     wave, step = torch.randn(round(seconds * 16000)), round(step * 16000)
-    monkeypatch.setattr(pipeline_kobza, "read", lambda *_: iter(wave.split(step)))
+    monkeypatch.setattr(pipeline_kobza, "read_samples", lambda *_: iter(wave.split(step)))
     expected = extractor.split(wave)
-    found = list(pipeline_kobza.windows(None, extractor))
+    found = list(pipeline_kobza.stream_windows(None, extractor))
     assert len(found) == len(expected) and all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_a_long_candidate_is_embedded_in_bounded_batches(pipe, sounds, monkeypatch):
     sizes, log_mel = [], pipe.feature_extractor.log_mel
     monkeypatch.setattr(pipe.feature_extractor, "log_mel", lambda rows: sizes.append(len(rows)) or log_mel(rows))
-    count = pipeline_kobza.WINDOWS_AT_ONCE + 2
+    count = pipeline_kobza.WINDOWS_PER_BATCH + 2
     pipe("bass", candidates=[np.tile(sounds[0], count)])
-    assert sizes == [pipeline_kobza.WINDOWS_AT_ONCE, 2]
+    assert sizes == [pipeline_kobza.WINDOWS_PER_BATCH, 2]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,12 @@ def test_embeddings_are_the_models_of_whole_recordings(embed, sounds, files, tin
             alone = embed(source)
             assert alone.shape == (128,)
             assert np.abs(alone - expected[number]).max() < 1e-3  # the file has 16 bits
-    assert np.abs(embed(np.stack([sounds[1], sounds[1]])) - expected[1]).max() < 1e-5
+    stereo = np.stack([sounds[1], sounds[1]])
+    assert np.abs(embed(stereo, channels_first=True) - expected[1]).max() < 1e-5
+    assert np.abs(embed([stereo]) - expected[1:2]).max() < 1e-5
+    assert np.abs(embed(sounds[1][None]) - expected[1]).max() < 1e-5  # one row: both readings are the same
+    both = embed(np.stack([stereo, stereo]))  # a batch, as in the feature extractor
+    assert both.shape == (2, 128) and np.abs(both - expected[1]).max() < 1e-5
     assert np.abs(embed(sounds, batch_size=1) - together).max() < 1e-5
     assert np.abs(embed(sound for sound in sounds) - together).max() < 1e-5
 
@@ -148,7 +153,7 @@ def test_of_a_long_recording_no_more_is_read_than_the_model_takes(embed, monkeyp
         embedded.extend(rows)
         return log_mel(rows)
 
-    monkeypatch.setattr(pipeline_kobza, "read", stream)
+    monkeypatch.setattr(pipeline_kobza, "read_samples", stream)
     monkeypatch.setattr(embed.feature_extractor, "log_mel", extract)
     embed("an hour.mp3", batch_size=4)
     assert len(embedded) == 20
@@ -162,6 +167,8 @@ def test_of_a_long_recording_no_more_is_read_than_the_model_takes(embed, monkeyp
         ([np.zeros(16000), np.zeros(10)], "Recording 1 cannot be read: .* too short"),
         ([b""], "Recording 0 cannot be read: .* empty"),
         ({"array": np.zeros(16000)}, "Recording 0 cannot be read: .* has no 'sampling_rate'"),
+        (np.zeros((2, 16000)), r"\(2, 16000\) may be .*: pass a list .* or channels_first=True"),
+        (torch.zeros(2, 16000), r"\(2, 16000\) may be .*: pass a list .* or channels_first=True"),
     ],
 )
 def test_what_cannot_be_embedded_gives_a_sentence(embed, recordings, sentence):

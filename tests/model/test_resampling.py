@@ -13,7 +13,7 @@ from kobza.model import audio_inputs_kobza
 from kobza.model.resampling_kobza import resample
 from kobza.synth.album import album, render
 
-MINI = Path(__file__).resolve().parents[1] / "hub" / "kobza-mini"
+MINI = Path(__file__).resolve().parents[2] / "hub" / "kobza-mini"
 
 
 def noise(rate: int, seconds: float) -> np.ndarray:

@@ -88,7 +88,7 @@ def saved(tiny_checkpoint, tmp_path_factory) -> list[Path]:
 
 
 def whole(folder: Path) -> None:
-    published = {path.name: path.read_bytes() for path in Path(kobza.__file__).parent.glob("*_kobza.py")}
+    published = {path.name: path.read_bytes() for path in (Path(kobza.__file__).parent / "model").glob("*_kobza.py")}
     assert {path.name: path.read_bytes() for path in folder.glob("*.py")} == published
     assert json.loads((folder / "modules.json").read_text())[0]["type"] == "sentence_kobza.SentenceKobza"
     config = json.loads((folder / "config.json").read_text())

@@ -3,7 +3,7 @@ import pytest
 from recordings import ToneEar, tone, write
 
 from kobza.webui import clips
-from kobza.webui.clips import LISTENED, ClipError, hear
+from kobza.webui.clips import MAX_CLIP_SECONDS, ClipError, embed_clip
 
 
 @pytest.fixture
@@ -14,25 +14,28 @@ def ear():
 def test_a_clip_is_the_mean_of_its_windows(tmp_path, ear):
     path = write(tmp_path / "a.flac", np.concatenate([tone(300, 10), tone(900, 10)]))
     mean = ear.embed_windows([tone(300, 10), tone(900, 10)]).mean(axis=0)
-    clip = hear(path, ear)
-    assert not clip.cut
+    clip = embed_clip(path, ear)
+    assert not clip.is_cut
     assert np.isclose(np.linalg.norm(clip.vector), 1)
     assert clip.vector @ mean / np.linalg.norm(mean) > 0.999
 
 
 def test_of_a_long_clip_only_the_beginning_is_decoded(tmp_path, ear, monkeypatch):
-    path = write(tmp_path / "twenty minutes.flac", np.concatenate([tone(300, LISTENED), tone(900, 1200 - LISTENED)]))
+    path = write(
+        tmp_path / "twenty minutes.flac",
+        np.concatenate([tone(300, MAX_CLIP_SECONDS), tone(900, 1200 - MAX_CLIP_SECONDS)]),
+    )
     decoded, decode = [], clips.decode
     monkeypatch.setattr(clips, "decode", lambda *args: (decoded.append(len(c)) or c for c in decode(*args)))
-    clip = hear(path, ear)
-    assert clip.cut and clip.vector @ ear.embed_windows([tone(300, 10)])[0] > 0.99
-    assert ear.windows_heard == LISTENED // 10 + 1
-    assert sum(decoded) < (LISTENED + 5) * ear.sampling_rate
+    clip = embed_clip(path, ear)
+    assert clip.is_cut and clip.vector @ ear.embed_windows([tone(300, 10)])[0] > 0.99
+    assert ear.windows_heard == MAX_CLIP_SECONDS // 10 + 1
+    assert sum(decoded) < (MAX_CLIP_SECONDS + 5) * ear.sampling_rate
 
 
-@pytest.mark.parametrize("seconds, cut", [(LISTENED, False), (LISTENED + 2, True)])
+@pytest.mark.parametrize("seconds, cut", [(MAX_CLIP_SECONDS, False), (MAX_CLIP_SECONDS + 2, True)])
 def test_the_limit_itself(tmp_path, ear, seconds, cut):
-    assert hear(write(tmp_path / "a.wav", tone(300, seconds)), ear).cut is cut
+    assert embed_clip(write(tmp_path / "a.wav", tone(300, seconds)), ear).is_cut is cut
 
 
 def _bad_files(folder):
@@ -54,11 +57,11 @@ def _bad_files(folder):
 def test_bad_clips_get_a_sentence_without_the_servers_folders(tmp_path, ear, name):
     sentence = _bad_files(tmp_path)[name]
     with pytest.raises(ClipError) as caught:
-        hear(str(tmp_path / name), ear)
+        embed_clip(str(tmp_path / name), ear)
     assert sentence in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
 
 
 def test_no_clip(ear):
     with pytest.raises(ClipError, match="Drop a recording"):
-        hear(None, ear)
+        embed_clip(None, ear)

@@ -9,7 +9,7 @@ from kobza import MusicLibrary
 from kobza.library import LibraryError
 from kobza.synth.album import album, write_album
 from kobza.webui import collection as module
-from kobza.webui.clips import ClipError, hear
+from kobza.webui.clips import ClipError, embed_clip
 from kobza.webui.collection import Collection, open_collection
 
 
@@ -32,7 +32,7 @@ def library(tmp_path):
 def test_answers(library, tmp_path):
     shown = Collection(library)
     assert shown.search("tone 1000")[0].track.title == "Tone 1000"
-    clip = hear(write(tmp_path / "clip.mp3", tone(3000, 5)), library.embedder)
+    clip = embed_clip(write(tmp_path / "clip.mp3", tone(3000, 5)), library.model)
     assert shown.like(clip)[0].track.title == "Tone 3000"
     labels = shown.tag(clip, "tone 440, tone 3000\n tone  3000 ,, ")
     assert [label for label, _ in labels] == ["tone 3000", "tone 440"] and labels[0][1] > 0.9
@@ -45,7 +45,7 @@ def test_answers(library, tmp_path):
     "labels, sentence", [(" , \n", "Name a few labels"), (",".join(map(str, range(50))), "50 labels; name 40")]
 )
 def test_bad_labels(library, tmp_path, labels, sentence):
-    clip = hear(write(tmp_path / "clip.mp3", tone(3000, 5)), library.embedder)
+    clip = embed_clip(write(tmp_path / "clip.mp3", tone(3000, 5)), library.model)
     with pytest.raises(ClipError, match=sentence):
         Collection(library).tag(clip, labels)
 
@@ -84,13 +84,13 @@ def test_the_map_is_computed_once_until_the_library_changes(library, tmp_path, m
 
 
 def test_of_a_large_library_every_nth_track_is_drawn(library, monkeypatch):
-    monkeypatch.setattr(module, "DRAWN", 3)
+    monkeypatch.setattr(module, "MAX_POINTS", 3)
     assert [point.track.title for point in Collection(library).map()] == ["Tone 1000", "Tone 3000"]
 
 
 def test_many_visitors_at_once_get_the_answers_of_one(library, tmp_path):
     shown = Collection(library)
-    clip = hear(write(tmp_path / "clip.mp3", tone(200, 5)), library.embedder)
+    clip = embed_clip(write(tmp_path / "clip.mp3", tone(200, 5)), library.model)
     asks = [lambda: shown.search("tone 1000"), lambda: shown.like(clip), lambda: shown.map(), lambda: shown.totals]
     alone = [ask() for ask in asks]
     with ThreadPoolExecutor(16) as pool:
@@ -112,17 +112,17 @@ def test_which_library_opens(tmp_path, tiny_checkpoint, monkeypatch):
     monkeypatch.delenv("KOBZA_LIBRARY", raising=False)
     monkeypatch.setattr("kobza.library.demo.write_album", lambda place: write_album(place, album()[:2]))
     made = open_collection(model=tiny_checkpoint)
-    assert made.made and made.totals.tracks == 2
+    assert made.is_demo and made.totals.tracks == 2
     made.library.close()
 
     write(tmp_path / "music" / "own.flac", tone(300, 3))
     with MusicLibrary.open(None, tiny_checkpoint) as own:
         empty = open_collection(model=tiny_checkpoint)
-        assert empty.made
+        assert empty.is_demo
         empty.library.close()
         own.add(tmp_path / "music")
     opened = open_collection(model=tiny_checkpoint)
-    assert not opened.made and opened.totals.tracks == 1
+    assert not opened.is_demo and opened.totals.tracks == 1
     opened.library.close()
 
     monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "nowhere"))
@@ -134,4 +134,27 @@ def test_an_empty_library_opens(tmp_path, tiny_checkpoint):
     with MusicLibrary.open(tmp_path / "empty", tiny_checkpoint) as library:
         shown = Collection(library)
         assert shown.map() == [] and shown.search("anything") == []
-        assert np.isclose(np.linalg.norm(shown.model.embed_text(["x"])), 1)
+        assert np.isclose(np.linalg.norm(shown.embedder.embed_text(["x"])), 1)
+
+
+def test_any_embedder_serves_the_page(tmp_path):
+    """Search, a clip, zero-shot labels and the map with a tiny ClapModel of random weights, at 48 kHz."""
+    from tiny_clap import make_clap_folder
+
+    from kobza.embedding.loader import load_embedder
+
+    for hertz in (200, 440, 1000):
+        write(tmp_path / "music" / f"{hertz}.flac", tone(hertz, 12, 48_000), 48_000, title=f"Tone {hertz}")
+    folder = make_clap_folder(tmp_path / "clap")
+    with MusicLibrary.open(tmp_path / "library", load_embedder(folder, "cpu")) as library:
+        library.add(tmp_path / "music")
+    shown = open_collection(str(tmp_path / "library"), str(folder))
+    assert len(shown.search("a flute")) == 3
+    clip = shown.embed_clip(str(tmp_path / "music" / "440.flac"))
+    assert clip.vector.shape == (24,)
+    best = shown.like(clip)[0]
+    assert best.track.title == "Tone 440" and best.score > 0.99
+    expected = shown.embedder.embed_text(["piano", "drums"]) @ clip.vector
+    assert dict(shown.tag(clip, "piano, drums")) == pytest.approx(dict(zip(["piano", "drums"], expected, strict=True)))
+    assert {point.track.title for point in shown.map()} == {"Tone 200", "Tone 440", "Tone 1000"}
+    shown.library.close()

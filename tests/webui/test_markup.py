@@ -9,7 +9,7 @@ from hostile import HOSTILE
 
 from kobza.library import Hit, Totals, Track
 from kobza.webui import markup
-from kobza.webui.map_layout import HUES, Point, in_the_plane, label_sides, map_of, points_of
+from kobza.webui.map_layout import HUES, Point, label_sides, points_of, project_to_plane, render_map
 
 BAD = Track("/m/x.flac", HOSTILE, HOSTILE, HOSTILE, f"{HOSTILE}, Jazz", 1999, 200.0)
 
@@ -37,7 +37,7 @@ class _Reader(HTMLParser):
         markup.chosen(BAD, 10.0, lambda track: "abc"),
         markup.scores([(HOSTILE, 0.3)]),
         markup.notice(HOSTILE),
-        map_of([Point(BAD, 0.0, 0.5, 0.5)], 1, lambda track: "abc"),
+        render_map([Point(BAD, 0.0, 0.5, 0.5)], 1, lambda track: "abc"),
     ],
     ids=["hits", "chosen", "scores", "notice", "map"],
 )
@@ -75,18 +75,18 @@ def test_the_plane_keeps_what_is_alike_together():
     rng = np.random.default_rng(0)
     centres = np.eye(3, 16)
     vectors = np.concatenate([centre + 0.05 * rng.standard_normal((20, 16)) for centre in centres])
-    places = np.array(in_the_plane(vectors))
+    places = np.array(project_to_plane(vectors))
     assert places.min() >= 0 and places.max() <= 1
     groups = places.reshape(3, 20, 2)
     within = max(np.linalg.norm(g - g.mean(0), axis=1).max() for g in groups)
     between = min(np.linalg.norm(groups[i].mean(0) - groups[j].mean(0)) for i, j in ((0, 1), (0, 2), (1, 2)))
     assert between > 2 * within
-    assert in_the_plane(vectors) == in_the_plane(vectors.copy())
+    assert project_to_plane(vectors) == project_to_plane(vectors.copy())
 
 
 @pytest.mark.parametrize("vectors", [np.ones((1, 8)), np.ones((3, 8)), np.eye(2, 8)])
 def test_the_plane_of_next_to_nothing(vectors):
-    places = np.array(in_the_plane(vectors))
+    places = np.array(project_to_plane(vectors))
     assert places.shape == (len(vectors), 2) and np.isfinite(places).all()
 
 
@@ -107,9 +107,9 @@ def test_names_on_the_map_do_not_meet():
 
 def test_the_map_colours_by_genre_and_by_artist_without_one():
     points = [Point(Track(str(i), str(i), f"artist {i % 2}", "", f"genre {i}"), 0.0, 0.1, 0.1) for i in range(14)]
-    page = map_of(points, 40, lambda t: t.path)
+    page = render_map(points, 40, lambda t: t.path)
     assert page.count('class="kz-kind') == HUES + 1 and ">other<" in page
     assert "14 of the 40 tracks are drawn" in page
     plain = [Point(Track(p.track.path, "t", p.track.artist), 0.0, 0.1, 0.1) for p in points]
-    page = map_of(plain, 14, lambda t: t.path)
+    page = render_map(plain, 14, lambda t: t.path)
     assert page.count('class="kz-kind') == 2 and "artist 1" in page and "drawn" not in page

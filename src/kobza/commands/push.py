@@ -71,7 +71,7 @@ def export(args: argparse.Namespace) -> int:
     from kobza.embedding.checkpoint import Checkpoint
     from kobza.export.onnx import OPSET, PRECISIONS
     from kobza.export.onnx import export as export_towers
-    from kobza.export.onnx_runtime import OnnxTowers, measure
+    from kobza.export.onnx_runtime import OnnxEmbedder, measure
 
     checkpoint, folder = Checkpoint.load(args.model, "cpu"), Path(args.out)
     say(f"Exporting {checkpoint.name} ({checkpoint.fingerprint})")
@@ -83,7 +83,7 @@ def export(args: argparse.Namespace) -> int:
         "precision", "text, MB", "audio, MB", *(("text, s", "audio, s", *figures) if args.pairs else ()), box=None
     )
     for precision in PRECISIONS:
-        towers = OnnxTowers(checkpoint, folder, precision)
+        towers = OnnxEmbedder(checkpoint, folder, precision)
         cells = [f"{path.stat().st_size / 1e6:.1f}" for path in towers.files.values()]
         if args.pairs:
             measured = measure(towers, args.pairs)

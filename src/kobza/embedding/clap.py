@@ -1,7 +1,7 @@
 """CLAP (Wu et al. 2023, arXiv 2211.06687) as an `Embedder`: transformers' `ClapModel`, and LAION's own files.
 
-CLAP goes through the same steps as Kobza: consecutive windows of the whole recording, never a random crop, so that the
-same file always gives the same vector.
+A recording is embedded as in Kobza, in consecutive windows and not from a random crop, so that the same file always
+gives the same vector.
 """
 
 from pathlib import Path
@@ -12,17 +12,17 @@ import torch
 from huggingface_hub import hf_hub_download
 from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaTokenizer
 
-from kobza.embedding.checkpoint import without_bars
-from kobza.embedding.checkpoint_folder import CheckpointError
+from kobza.embedding.checkpoint_folder import CheckpointError, one_line
 from kobza.embedding.laion import load_laion
-from kobza.embedding.two_tower import TwoTowerEmbedder, to_device
+from kobza.embedding.pretrained import refuse_incomplete, to_device, without_progress_bars
+from kobza.embedding.two_tower import TwoTowerEmbedder
 
 LAION_TOKENIZER = "roberta-base"
 FINGERPRINTED = ("sampling_rate", "fft_window_size", "hop_length", "frequency_min", "frequency_max", "padding")
 
 
 class ClapEmbedder(TwoTowerEmbedder):
-    """A `ClapModel` with what its feature extractor needs to be deterministic.
+    """A `ClapModel`, with its feature extractor called so that it is deterministic.
 
     A window of up to 10 s is deterministic in `ClapFeatureExtractor`: a shorter one is repeated and padded, and only a
     longer one would be cropped at random. In checkpoints with fusion, the extractor marks one window of each batch, at
@@ -30,7 +30,8 @@ class ClapEmbedder(TwoTowerEmbedder):
     """
 
     def __init__(self, model: ClapModel, processor: ClapProcessor, name: str = ""):
-        self.truncation = "fusion" if model.config.audio_config.enable_fusion else "rand_trunc"
+        audio_config: Any = model.config.audio_config  # a ClapAudioConfig
+        self.truncation = "fusion" if audio_config.enable_fusion else "rand_trunc"
         super().__init__(model, processor, name)
 
     def _fingerprint_settings(self) -> dict[str, Any]:
@@ -59,21 +60,17 @@ def load_clap(source: str, name: str, device: str | None = None) -> ClapEmbedder
     Raises:
         CheckpointError: it cannot be loaded, lacks weights, or its tokenizer does not fit.
     """
+    model_class: Any = ClapModel  # transformers does not declare that this returns a pair
     try:
-        with without_bars():
-            model, report = ClapModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+        with without_progress_bars():
+            model, report = model_class.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
             extractor = ClapFeatureExtractor.from_pretrained(source)
             tokenizer = AutoTokenizer.from_pretrained(source)
         processor = ClapProcessor(extractor, tokenizer)
-    except Exception as error:  # whatever is wrong with the files, the user needs the name and the reason
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{name} cannot be loaded ({reason}): fetch or save it again.") from error
-    absent = sorted(report["missing_keys"] & dict(model.named_parameters()).keys())
-    absent += sorted(str(key[0]) for key in report["mismatched_keys"])
-    if absent:
-        raise CheckpointError(
-            f"{name} lacks {len(absent)} of the model's weights, such as {absent[0]}: fetch it again."
-        )
+    except Exception as error:  # transformers raises many classes for damaged files
+        raise CheckpointError(f"{name} cannot be loaded ({one_line(error)}): fetch or save it again.") from error
+    buffers = frozenset(key for key, _ in model.named_buffers())  # derived, and absent in some checkpoints
+    refuse_incomplete(report, name, buffers)
     _check_vocabulary(processor.tokenizer, model, name)
     to_device(model, device)
     return ClapEmbedder(model, processor, name)
@@ -109,7 +106,9 @@ def _laion_tokenizer(path: Path, model: ClapModel) -> RobertaTokenizer:
 
 
 def _check_vocabulary(tokenizer: Any, model: ClapModel, name: str) -> None:
-    known = len(tokenizer)
-    wanted = model.config.text_config.vocab_size
-    if known != wanted:
-        raise CheckpointError(f"The tokenizer of {name} has {known} tokens, the model {wanted}: fetch the right one.")
+    text_config: Any = model.config.text_config  # a ClapTextConfig
+    if len(tokenizer) != text_config.vocab_size:
+        raise CheckpointError(
+            f"The tokenizer of {name} has {len(tokenizer)} tokens, the model {text_config.vocab_size}: fetch the right "
+            "one."
+        )

@@ -1,4 +1,4 @@
-"""What Kobza asks of a model: sentences and windows of audio to vectors of one space.
+"""`Embedder`, the interface of all models: sentences and windows of audio to vectors of one space.
 
 The library, the web page, the evaluation and the benchmarks use a model only through `Embedder`. Kobza's checkpoints
 (`checkpoint.Checkpoint`), CLAP and models with CLAP's interface (`clap`, `two_tower`), and sentence-transformers models
@@ -165,9 +165,9 @@ def embed_recordings(
     if pending:
         embed(pending)
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    for row in np.flatnonzero(~(norms[:, 0] > 0)):
+    for row in np.flatnonzero(~(norms[:, 0] > 0)).tolist():
         reason = f"{printable(paths[row])} has no vector: those of its windows are not finite or cancel out."
-        reasons.setdefault(int(row), reason)
+        reasons.setdefault(row, reason)
     sums[list(reasons)] = 0
     norms[list(reasons)] = 1
     return (sums / norms).astype(np.float32), dict(sorted(reasons.items()))

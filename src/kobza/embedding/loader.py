@@ -9,7 +9,7 @@ other models in transformers with CLAP's interface           two_tower.TwoTowerE
 import json
 from pathlib import Path
 
-from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint
+from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint, one_line
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.folders import expanded
 
@@ -55,12 +55,12 @@ def load_embedder(name_or_path: str | Path | None = None, device: str | None = N
         return _load_two_tower(source, name, device)
     from kobza.embedding.checkpoint import Checkpoint
 
-    return Checkpoint.load(name, device)  # its errors also say best what is wrong with anything else
+    return Checkpoint.load(name, device)  # its errors also describe best what is wrong with anything else
 
 
 def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
-    """What embeds sentences in the space of `load_embedder(name_or_path)`. For Kobza's checkpoints that is the text
-    tower alone, in numpy: torch, whose import takes seconds, is not needed. Errors as for `load_embedder`."""
+    """Embeds sentences in the space of `load_embedder(name_or_path)`. For Kobza's checkpoints only the text tower is
+    loaded, in numpy, because importing torch takes seconds. Errors as for `load_embedder`."""
     name = str(name_or_path or default_checkpoint())
     path = expanded(name)
     if path.is_file() or path.name == COLLAPSED or _model_type(path, name) not in (None, "kobza"):
@@ -71,7 +71,7 @@ def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
 
 
 def _file(path: Path, name: str, file: str) -> Path | None:
-    """One file of a folder or of a Hub repository (fetched or cached); None where there is none to be had."""
+    """One file of a folder or of a Hub repository (fetched or cached); None if it is not available."""
     if path.is_dir():
         return path / file if (path / file).is_file() else None
     if len(path.parts) != 2 or name.startswith((".", "~", "/")):
@@ -107,26 +107,21 @@ def _load_two_tower(source: str, name: str, device: str | None) -> Embedder:
     import torch
     from transformers import AutoModel, AutoProcessor
 
-    from kobza.embedding.checkpoint import without_bars
-    from kobza.embedding.two_tower import TwoTowerEmbedder, to_device
+    from kobza.embedding.pretrained import refuse_incomplete, to_device, without_progress_bars
+    from kobza.embedding.two_tower import TwoTowerEmbedder
 
     try:
-        with without_bars():
+        with without_progress_bars():
             model, report = AutoModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
             processor = AutoProcessor.from_pretrained(source)
-    except Exception as error:  # whatever is wrong with the files, the user needs the name and the reason
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{name} cannot be loaded ({reason}): give an audio-text model.") from error
+    except Exception as error:  # transformers raises many classes for damaged files
+        raise CheckpointError(f"{name} cannot be loaded ({one_line(error)}): give an audio-text model.") from error
     if not (hasattr(model, "get_text_features") and hasattr(model, "get_audio_features")):
         raise CheckpointError(
             f"{name} is a {type(model).__name__}, which does not embed both text and audio; give a Kobza checkpoint, a "
             "CLAP model, or another model with get_text_features and get_audio_features."
         )
-    if report["missing_keys"]:
-        absent = sorted(report["missing_keys"])
-        raise CheckpointError(
-            f"{name} lacks {len(absent)} of the model's weights, such as {absent[0]}: fetch it again."
-        )
+    refuse_incomplete(report, name)
     if not (hasattr(processor, "tokenizer") and hasattr(processor, "feature_extractor")):
         raise CheckpointError(f"{name} has no processor with a tokenizer and a feature extractor: save both beside it.")
     to_device(model, device)

@@ -1,15 +1,17 @@
-"""The text tower alone, in numpy: what a search needs of a checkpoint.
+"""A checkpoint's text tower in numpy: enough to search a library, without torch.
 
-One sentence through a small BERT is a few milliseconds of arithmetic; importing torch and transformers for it takes
-seconds, and would be most of what `kobza search` does. Weights, tokenizer and pooling are the checkpoint's own, and the
-vectors are those of `Checkpoint.embed_text` to rounding (BERT: Devlin et al. 2018, arXiv 1810.04805).
+Embedding a sentence with a small BERT takes a few milliseconds; importing torch and transformers for it takes seconds,
+most of the time of `kobza search`. Weights, tokenizer and pooling are the checkpoint's own, and the vectors equal those
+of `Checkpoint.embed_text` up to rounding (BERT: Devlin et al. 2018, arXiv 1810.04805).
 """
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from tokenizers import Tokenizer
 
 from kobza.embedding.checkpoint_folder import (
@@ -17,56 +19,74 @@ from kobza.embedding.checkpoint_folder import (
     default_checkpoint,
     find_checkpoint,
     fingerprint,
+    one_line,
     read_json,
 )
 
 MAX_TOKENS = 512  # BERT has no position beyond
-WORDS = "word_embeddings"
-_erf = np.frompyfunc(math.erf, 1, 1)  # numpy has none
+WORD_EMBEDDINGS = "word_embeddings"
+_erf: Any = np.frompyfunc(math.erf, 1, 1)  # numpy has no erf
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
-    """x times the normal distribution's share below x, exactly."""
+    """Gaussian error linear unit: x times the normal cumulative distribution at x."""
     return x * (0.5 + 0.5 * _erf(x / np.float32(math.sqrt(2))).astype(np.float32))
 
 
 def gelu_tanh(x: np.ndarray) -> np.ndarray:
-    """Its usual approximation."""
+    """`gelu` approximated by tanh."""
     return x * (0.5 + 0.5 * np.tanh(np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)))
 
 
-# by their names in a BERT's configuration
-ACTIVATIONS = {"gelu": gelu, "gelu_new": gelu_tanh, "gelu_pytorch_tanh": gelu_tanh, "relu": lambda x: np.maximum(x, 0)}
+def relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0)
+
+
+# By their names in a BERT's configuration
+ACTIVATIONS = {"gelu": gelu, "gelu_new": gelu_tanh, "gelu_pytorch_tanh": gelu_tanh, "relu": relu}
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
+    """Over the last axis.
+
+    >>> softmax(np.array([0.0, 0.0])).tolist()
+    [0.5, 0.5]
+    """
     powers = np.exp(x - x.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-class TextTower:
-    """Sentences to vectors. Made by `TextTower.load`.
+def _pool(tokens: np.ndarray, pooling: str) -> np.ndarray:
+    """(length, width) -> (width,)"""
+    if pooling == "cls":
+        return tokens[0]
+    pooled: np.ndarray = tokens.max(axis=0) if pooling == "max" else tokens.mean(axis=0)
+    return pooled
 
-    Attributes:
-        name, fingerprint, dim: as of `Checkpoint`.
-    """
+
+class TextTower:
+    """A checkpoint's text tower as a `TextEmbedder`, made by `TextTower.load`."""
 
     def __init__(self, name: str, identity: str, config: dict, weights: dict[str, np.ndarray], tokenizer: Tokenizer):
-        self.name, self.fingerprint, self.dim = name, identity, config["projection_dim"]
-        self.config, self.weights, self.tokenizer = config, weights, tokenizer
+        self.name = name
+        self.fingerprint = identity
+        self.dim: int = config["projection_dim"]
+        self.config = config
+        self.weights = weights
+        self.tokenizer = tokenizer
         self._activation = ACTIVATIONS[config["text_config"]["hidden_act"]]
 
     @classmethod
-    def load(cls, name_or_dir: str | None = None) -> "TextTower":
-        """Load the text half of a checkpoint: a folder or a Hub id; by default `default_checkpoint()`.
+    def load(cls, name_or_dir: str | Path | None = None) -> "TextTower":
+        """Load the text tower of a checkpoint: a folder or a Hub id; by default `default_checkpoint()`.
 
         Raises:
-            CheckpointError: it is not there, not Kobza's, incomplete or damaged.
+            CheckpointError: it does not exist, is not Kobza's, incomplete or damaged.
         """
         name = str(name_or_dir or default_checkpoint())
         folder = find_checkpoint(name)
-        config, weights = read_json(folder / "config.json"), {}
+        config = read_json(folder / "config.json")
+        weights: dict[str, np.ndarray] = {}
         try:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             tokenizer.no_padding()
@@ -76,29 +96,29 @@ class TextTower:
                 with safe_open(path, "numpy") as file:
                     names = [key for key in file.keys() if key.startswith("text_")]  # noqa: SIM118 (it is no dict)
                     weights |= {key: file.get_tensor(key) for key in names}
-            # all but the table of words, of which a sentence needs a few rows
-            weights = {key: w if WORDS in key else w.astype(np.float32) for key, w in weights.items()}
+            # all but the word embeddings, of which a sentence needs a few rows
+            weights = {key: w if WORD_EMBEDDINGS in key else w.astype(np.float32) for key, w in weights.items()}
             tower = cls(name, fingerprint(folder), config, weights, tokenizer)
-            tower.embed_text(["a"])  # a weight that is missing, or not of its shape, shows here
-        except (SafetensorError, KeyError, IndexError, OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{name} cannot be loaded ({reason}): fetch or save the checkpoint again.") from error
-        except Exception as error:  # of the tokenizer's own, unnamed class
-            raise CheckpointError(f"{name} cannot be loaded ({error}): fetch or save the checkpoint again.") from error
+            tower.embed_text(["a"])  # fails if a weight is missing or misshapen
+        except Exception as error:  # `tokenizers` raises plain Exceptions for damaged files
+            raise CheckpointError(
+                f"{name} cannot be loaded ({one_line(error)}): fetch or save the checkpoint again."
+            ) from error
         return tower
 
     def embed_text(self, sentences: Sequence[str]) -> np.ndarray:
-        """Sentences -> (n, dim) float32, of unit length."""
+        """Sentences -> (n, dim) float32, unit length."""
         return np.array([self._embed(sentence) for sentence in sentences], np.float32).reshape(-1, self.dim)
 
     def _embed(self, sentence: str) -> np.ndarray:
-        ids, stem = self.tokenizer.encode(sentence).ids, "text_model.embeddings"
-        rows = (
-            self._weight(f"{stem}.{WORDS}.weight", ids),
-            self._weight(f"{stem}.position_embeddings.weight", slice(len(ids))),
-            self._weight(f"{stem}.token_type_embeddings.weight", slice(1)),
+        ids = self.tokenizer.encode(sentence).ids
+        stem = "text_model.embeddings"
+        embeddings = (
+            self._weight(f"{stem}.{WORD_EMBEDDINGS}.weight", ids)
+            + self._weight(f"{stem}.position_embeddings.weight", slice(len(ids)))
+            + self._weight(f"{stem}.token_type_embeddings.weight", slice(1))
         )
-        tokens = self._norm(sum(rows), f"{stem}.LayerNorm")  # (length, width)
+        tokens = self._norm(embeddings, f"{stem}.LayerNorm")  # (length, width)
         text = self.config["text_config"]
         layers = [f"text_model.encoder.layer.{i}" for i in range(text["num_hidden_layers"])]
         layers += [f"text_extra_layers.{i}" for i in range(self.config["text_extra_layers"])]
@@ -108,9 +128,7 @@ class TextTower:
             )
             inner = self._activation(self._linear(tokens, f"{layer}.intermediate.dense"))
             tokens = self._norm(tokens + self._linear(inner, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")
-        vector = self._project(
-            {"cls": tokens[0], "mean": tokens.mean(axis=0), "max": tokens.max(axis=0)}[self.config["text_pooling"]]
-        )
+        vector = self._project(_pool(tokens, self.config["text_pooling"]))
         return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
     def _attend(self, tokens: np.ndarray, stem: str) -> np.ndarray:
@@ -119,8 +137,8 @@ class TextTower:
             self._linear(tokens, f"{stem}.self.{part}").reshape(len(tokens), heads, -1).transpose(1, 0, 2)
             for part in ("query", "key", "value")
         )  # (heads, length, width of a head)
-        shares = softmax(query @ key.transpose(0, 2, 1) / np.float32(math.sqrt(query.shape[-1])))
-        return self._linear((shares @ value).transpose(1, 0, 2).reshape(tokens.shape), f"{stem}.output.dense")
+        attention = softmax(query @ key.transpose(0, 2, 1) / np.float32(math.sqrt(query.shape[-1])))
+        return self._linear((attention @ value).transpose(1, 0, 2).reshape(tokens.shape), f"{stem}.output.dense")
 
     def _project(self, pooled: np.ndarray) -> np.ndarray:
         kind, stem = self.config["projection"], "text_projection"
@@ -139,5 +157,5 @@ class TextTower:
         x = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(self.config["text_config"]["layer_norm_eps"]))
         return x * self._weight(f"{stem}.weight") + self._weight(f"{stem}.bias")
 
-    def _weight(self, name: str, rows=slice(None)) -> np.ndarray:
+    def _weight(self, name: str, rows: Any = slice(None)) -> np.ndarray:
         return self.weights[name][rows].astype(np.float32, copy=False)

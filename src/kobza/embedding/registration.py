@@ -1,4 +1,6 @@
-"""Make transformers' Auto classes know Kobza checkpoints, and `pipeline` its own two tasks."""
+"""Register Kobza checkpoints with transformers' Auto classes, and Kobza's two tasks with `pipeline`."""
+
+from typing import Any
 
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
 from transformers.pipelines import PIPELINE_REGISTRY
@@ -10,18 +12,18 @@ from kobza.model.pipeline_kobza import KobzaEmbeddingPipeline, KobzaRetrievalPip
 from kobza.model.processing_kobza import KobzaProcessor
 
 
-class _KnownPipelines:
-    """A checkpoint's config.json lists its own pipelines, as code to be trusted. Where kobza is installed these
-    are registered below, so the list reads as empty here and nothing has to be trusted; saving keeps it."""
+class _RegisteredPipelines:
+    """Hides a configuration's `custom_pipelines`: config.json lists its pipelines as remote code, which transformers
+    would ask to trust, but where kobza is installed they are registered below. Saving keeps the list."""
 
-    def __get__(self, config, owner=None):
+    def __get__(self, config: Any, owner: Any = None) -> dict:
         return {}
 
-    def __set__(self, config, value):
+    def __set__(self, config: Any, value: dict) -> None:
         config.__dict__["custom_pipelines"] = value
 
 
-KobzaConfig.custom_pipelines = _KnownPipelines()
+KobzaConfig.custom_pipelines = _RegisteredPipelines()  # type: ignore[assignment]  # a descriptor, read as a dict
 AutoConfig.register("kobza", KobzaConfig, exist_ok=True)
 AutoModel.register(KobzaConfig, KobzaModel, exist_ok=True)
 AutoProcessor.register(KobzaConfig, KobzaProcessor, exist_ok=True)

@@ -1,6 +1,6 @@
 """Any sentence-transformers model that encodes both audio and text, as an `Embedder` (`pip install 'kobza[sentence]'`).
 
-Models with towers of their own (MuQ-MuLan among them) become usable wherever sentence-transformers can load them.
+Models that transformers does not know (such as MuQ-MuLan) become usable once sentence-transformers can load them.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kobza.embedding.checkpoint_folder import CheckpointError
+from kobza.embedding.checkpoint_folder import CheckpointError, one_line
 from kobza.embedding.two_tower import DEFAULT_WINDOW_SECONDS, MIN_WINDOW_SECONDS, state_fingerprint
 
 BATCH_SIZE = 16
@@ -55,7 +55,7 @@ class SentenceTransformerEmbedder:
 
 
 def load_sentence_transformer(folder: Path, name: str, device: str | None = None) -> SentenceTransformerEmbedder:
-    """A sentence-transformers model from its folder, without running code that lies in the folder.
+    """A sentence-transformers model from its folder, without running code from the folder.
 
     Raises:
         CheckpointError: sentence-transformers is not installed, or the model cannot be loaded or takes no audio.
@@ -68,9 +68,8 @@ def load_sentence_transformer(folder: Path, name: str, device: str | None = None
         ) from error
     try:
         model = SentenceTransformer(str(folder), device=device)
-    except Exception as error:  # whatever is wrong with the files, the user needs the name and the reason
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{name} cannot be loaded ({reason}): fetch or save it again.") from error
+    except Exception as error:  # sentence-transformers raises many classes for damaged files
+        raise CheckpointError(f"{name} cannot be loaded ({one_line(error)}): fetch or save it again.") from error
     missing = [kind for kind in ("text", "audio") if not model.supports(kind)]
     if missing:
         raise CheckpointError(

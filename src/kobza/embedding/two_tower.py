@@ -1,7 +1,7 @@
 """Any audio-text model with CLAP's interface in transformers, as an `Embedder`.
 
 That is a model with `get_text_features` and `get_audio_features`, and a processor that holds a tokenizer and a feature
-extractor, loaded through `AutoModel` and `AutoProcessor` (no remote code: transformers' own classes).
+extractor, loaded through `AutoModel` and `AutoProcessor` (transformers' own classes; no remote code).
 """
 
 import hashlib
@@ -13,11 +13,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from kobza.embedding.checkpoint_folder import CheckpointError
-
 SENTENCES_PER_BATCH = 64
 WINDOWS_PER_BATCH = 8
-MIN_WINDOW_SECONDS = 1.0  # the same as Kobza's, so that all models hear the same parts of a recording
+MIN_WINDOW_SECONDS = 1.0  # Kobza's, so that all models embed the same parts of a recording
 DEFAULT_WINDOW_SECONDS = 10.0  # for a model that takes audio of any length
 DEFAULT_MAX_TOKENS = 77  # CLAP's text length
 
@@ -32,24 +30,11 @@ def state_fingerprint(model: torch.nn.Module, settings: Mapping[str, Any]) -> st
     return digest.hexdigest()[:16]
 
 
-def to_device(model: torch.nn.Module, device: str | None) -> torch.nn.Module:
-    """The model on `device`; by default on a GPU if there is one.
-
-    Raises:
-        CheckpointError: the device cannot be used.
-    """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise CheckpointError(f"The device {device!r} cannot be used ({error}): try 'cpu'.") from error
-
-
 class TwoTowerEmbedder:
     """A model with CLAP's interface and its processor. Attributes and methods are those of `Embedder`.
 
-    A window never exceeds the length that the feature extractor takes, because longer input would be cropped, in CLAP
-    at random.
+    A window is never longer than the feature extractor's input, because longer input would be cropped, in CLAP at
+    random.
     """
 
     def __init__(self, model: Any, processor: Any, name: str = ""):
@@ -108,7 +93,7 @@ class TwoTowerEmbedder:
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
 
     def _audio_features(self, batch: list[np.ndarray]) -> Any:
-        """What the model gives for some windows; one at a time, so that padding cannot change a vector."""
+        """The model's output for a batch; one window at a time, so that padding cannot change a vector."""
         features = []
         for window in batch:
             inputs = self.processor.feature_extractor(window, sampling_rate=self.sampling_rate, return_tensors="pt")
@@ -117,7 +102,7 @@ class TwoTowerEmbedder:
 
 
 def _pooled(features: Any) -> torch.Tensor:
-    """transformers 5 gives an output object, older code a tensor."""
+    """transformers 5 returns an output object, older code a tensor."""
     pooled: torch.Tensor = getattr(features, "pooler_output", features)
     return pooled
 

@@ -1,1 +1,1 @@
-"""Ways out of Kobza: a checkpoint to the Hub with its card, the towers to ONNX."""
+"""Giving a checkpoint away: the Hub (`push`, `card`) and ONNX files (`onnx`, `onnx_runtime`)."""

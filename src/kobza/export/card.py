@@ -1,4 +1,4 @@
-"""The model card: `card.md`, filled in."""
+"""The model card: the template `card.md`, filled in."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from kobza.evaluation.model_index import eval_results
 from kobza.evaluation.results import dataset_key, dataset_title, result_rows
 
 LIMITS = (
-    "It understands the language of what it was trained on, which is English unless said otherwise above.",
-    "Genres, instruments and voices that are rare in what it learned from, it hardly knows.",
-    'It hears what sounds, not what is meant: no words of a song, no names, no dates; "no drums" still asks for drums.',
-    "Nothing above half of its sampling rate is heard: 8 kHz at the usual 16 kHz.",
+    "It understands the language of its training data, which is English unless stated otherwise above.",
+    "It is weak on genres, instruments and voices that are rare in its training data.",
+    'It represents sound, not meaning: no lyrics, names or dates; "no drums" still finds drums.',
+    "It ignores frequencies above half its sampling rate: 8 kHz at the usual 16 kHz.",
 )
-NO_FIGURES = "None were given. `kobza evaluate` measures it."
-NO_SOURCES = "Whoever published it did not say, so nothing is known of its rights."
+NO_FIGURES = "None were given; `kobza evaluate` measures them."
+NO_SOURCES = "Not stated by its publisher, so its licence terms are unknown."
 
 
 def model_card(
@@ -33,12 +33,12 @@ def model_card(
 
     Args:
         repo_id: "user/name". summary: what it is, in Markdown. fingerprint: the checkpoint's.
-        sources: (what it learned from, the licence) each. limits: a sentence each.
-        receipts: of `kobza evaluate`, for the figures and the `model-index`.
+        sources: (training data, its licence). limits: a sentence each.
+        receipts: results of `kobza evaluate`, for the table and the `model-index`.
         figures: Markdown, in place of the receipts' table. more: further sections, in Markdown.
 
     Raises:
-        ValueError: a receipt is another checkpoint's.
+        ValueError: a receipt belongs to another checkpoint.
     """
     for receipt in receipts:
         if receipt["fingerprint"] != fingerprint:
@@ -63,29 +63,30 @@ def model_card(
         summary=summary,
         figures=figures or figure_table(receipts) or NO_FIGURES,
         more=more and more.strip() + "\n\n",
-        sources=_table(("what", "licence"), sources) or NO_SOURCES,
+        sources=_table(("data", "licence"), sources) or NO_SOURCES,
         limits="\n".join(f"- {limit}" for limit in limits),
         fingerprint=fingerprint,
     )
 
 
 def describe(checkpoint: Checkpoint) -> str:
-    """What a checkpoint is, in a sentence or two."""
-    model, config = checkpoint.model, checkpoint.model.config
+    """A checkpoint's size and window rule, in a sentence or two."""
+    model = checkpoint.model
+    config = model.config
     text, audio = (
         sum(weight.numel() for name, weight in model.named_parameters() if name.startswith(tower)) / 1e6
         for tower in ("text_", "audio_")
     )
     return (
-        f"A sentence and a recording of music in one space of {checkpoint.dim} dimensions, to search music by "
-        f"describing it: two towers of {text + audio:.1f} million weights, text ({config.text_config.model_type}) "
-        f"{text:.1f} M and sound ({config.audio_config.model_type}) {audio:.1f} M. It hears windows of "
+        f"Embeds sentences and recordings of music in one space of {checkpoint.dim} dimensions, to search music by "
+        f"describing it: two towers with {text + audio:.1f} million weights, text ({config.text_config.model_type}) "
+        f"{text:.1f} M and audio ({config.audio_config.model_type}) {audio:.1f} M. It embeds windows of "
         f"{checkpoint.window_seconds:g} s at {checkpoint.sampling_rate:,} Hz. Made with Kobza."
     )
 
 
 def figure_table(receipts: Sequence[dict]) -> str:
-    """A line for each data set and condition, the figures with their 95 % intervals."""
+    """A row for each data set and condition: the metrics with their 95 % intervals."""
     rows = []
     for run in (run for receipt in receipts for run in result_rows(receipt)):
         condition = ", ".join(
@@ -104,7 +105,7 @@ def figure_table(receipts: Sequence[dict]) -> str:
         )
         used = f"{run.result['used']} of {run.result['of']}"
         rows.append((dataset_title(dataset_key(run.result)), used, condition, ", ".join(figures)))
-    return _table(("on", "recordings", "task", "figures, in brackets 95 % intervals"), rows)
+    return _table(("data", "recordings", "task", "metrics, with 95 % intervals"), rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -4,9 +4,9 @@
     onnx/audio_model.onnx  input_values (batch, max_length, num_mel_bins) float32 -> audio_embeds (batch, dim) float32
     config.json, configuration_kobza.py, tokenizer.json, tokenizer_config.json, preprocessor_config.json
 
-Names are those of CLAP's exports: transformers.js opens the files by `ClapTextModelWithProjection` and
+Names are those of CLAP's exports: transformers.js opens the files with `ClapTextModelWithProjection` and
 `ClapAudioModelWithProjection`, with dtype "fp32", "fp16" (`_fp16`) and "q8" (`_quantized`). The log-mel is AST's, so
-its feature extractor makes the input_values, of one window of 10 s at 16 kHz; a recording is the normalised mean of
+AST's feature extractor computes the input_values of one window of 10 s at 16 kHz; a recording is the normalized mean of
 its windows' audio_embeds.
 """
 
@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,30 +25,31 @@ import torch
 from kobza.atomic import move_into_place
 from kobza.audio import printable
 from kobza.embedding.checkpoint import Checkpoint
+from kobza.errors import KobzaError
 from kobza.model import configuration_kobza
 
 OPSET = 18
-TOLERANCE = 1e-4
-PRECISIONS = {"float32": "", "float16": "_fp16", "int8": "_quantized"}  # what it is called: what a file's name ends in
+TOLERANCE = 1e-4  # of the float32 file against torch; rounding alone gives some 1e-6
+PRECISIONS = {"float32": "", "float16": "_fp16", "int8": "_quantized"}  # name: suffix of the files
 TOWERS = {"text": "text_model", "audio": "audio_model"}
-SENTENCES = ["slow sad piano", "a fast drum solo, loud and very close, with hand claps"]  # of two lengths
+SENTENCES = ["slow sad piano", "a fast drum solo, loud and very close, with hand claps"]  # of different lengths
 
 
-class _Text(torch.nn.Module):
-    def __init__(self, model):
+class _TextTower(torch.nn.Module):
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids, attention_mask):
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         return self.model.get_text_features(input_ids, attention_mask).pooler_output
 
 
-class _Audio(torch.nn.Module):
-    def __init__(self, model):
+class _AudioTower(torch.nn.Module):
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, input_values):
+    def forward(self, input_values: torch.Tensor) -> torch.Tensor:
         return self.model.get_audio_features(input_values).pooler_output
 
 
@@ -55,7 +57,7 @@ def export(checkpoint: Checkpoint, folder: Path) -> dict[str, float]:
     """Write onnx/{text_model, audio_model}{, _fp16, _quantized}.onnx and the settings that they need into `folder`.
 
     Returns:
-        {"text": the largest difference of the float32 file's embeds from torch's, "audio": likewise}
+        {"text", "audio"}: the largest absolute difference of the float32 file's embeddings from torch's.
 
     Raises:
         ValueError: a package of kobza[onnx] is missing, a difference is above 1e-4, or the folder holds a checkpoint.
@@ -64,9 +66,11 @@ def export(checkpoint: Checkpoint, folder: Path) -> dict[str, float]:
         try:
             importlib.import_module(name)
         except ImportError:
-            raise ValueError(f"{name} is not installed: run `pip install 'kobza[onnx]'`.") from None
+            raise KobzaError(f"{name} is not installed: run `pip install 'kobza[onnx]'`.") from None
     if (folder / "model.safetensors").exists():
-        raise ValueError(f"{printable(folder)} holds a checkpoint, whose settings would be overwritten: give another.")
+        raise KobzaError(
+            f"{printable(folder)} holds a checkpoint, whose settings would be overwritten: give another folder."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     model = checkpoint.model.cpu().eval()
     tokens = checkpoint.processor(text=SENTENCES)
@@ -75,18 +79,18 @@ def export(checkpoint: Checkpoint, folder: Path) -> dict[str, float]:
     batch = torch.export.Dim("batch")
     length = torch.export.Dim("length", max=model.config.text_config.max_position_embeddings)
     towers = {
-        "text": (_Text(model), {k: tokens[k] for k in ("input_ids", "attention_mask")}, {0: batch, 1: length}),
-        "audio": (_Audio(model), {"input_values": extractor.log_mel([sound, sound[::2]])}, {0: batch}),
+        "text": (_TextTower(model), {k: tokens[k] for k in ("input_ids", "attention_mask")}, {0: batch, 1: length}),
+        "audio": (_AudioTower(model), {"input_values": extractor.log_mel([sound, sound[::2]])}, {0: batch}),
     }
     differences = {}
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part") as part:  # a file is whole or not there
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part") as part:  # writes are atomic per file
         (Path(part) / "onnx").mkdir()
         for name, (tower, inputs, shape) in towers.items():
             path = Path(part) / "onnx" / f"{TOWERS[name]}.onnx"
             _export(tower, inputs, shape, path, f"{name}_embeds")
             differences[name] = _difference(tower, inputs, path)
             if not differences[name] <= TOLERANCE:
-                raise ValueError(
+                raise KobzaError(
                     f"The {name} tower's ONNX file differs from torch by {differences[name]:.1e}, more than "
                     f"{TOLERANCE:.0e}: nothing was written. Try other versions of onnxscript and onnxruntime."
                 )
@@ -100,10 +104,10 @@ def export(checkpoint: Checkpoint, folder: Path) -> dict[str, float]:
 
 
 def _write_settings(checkpoint: Checkpoint, folder: Path) -> None:
-    """config.json and its code, the tokenizer, the feature extractor's settings under the name of AST's, whose log-mel
-    it is."""
+    """Write config.json and its code, the tokenizer, and the settings for AST's feature extractor, which computes the
+    same log-mel."""
     config = checkpoint.model.config.to_dict() | {"auto_map": {"AutoConfig": "configuration_kobza.KobzaConfig"}}
-    config.pop("custom_pipelines", None)  # their code is not in this folder
+    config.pop("custom_pipelines", None)  # whose code is not in this folder
     for part in (config, config["text_config"], config["audio_config"]):
         part.pop("_name_or_path", None)
     code = Path(configuration_kobza.__file__)
@@ -117,8 +121,8 @@ def _write_settings(checkpoint: Checkpoint, folder: Path) -> None:
         (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _export(tower, inputs, shape, path, output: str) -> None:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of operators that only torchvision has
+def _export(tower: torch.nn.Module, inputs: dict, shape: dict, path: Path, output: str) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # silences warnings about torchvision's operators
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -135,9 +139,10 @@ def _export(tower, inputs, shape, path, output: str) -> None:
         )
 
 
-def _difference(tower, inputs, path) -> float:
-    """The largest over the inputs, one row of them, and twice as many: other sizes than the traced one."""
-    session, largest = open_session(path), 0.0
+def _difference(tower: torch.nn.Module, inputs: dict[str, torch.Tensor], path: Path) -> float:
+    """The largest absolute difference from torch, for the traced batch, one row of it, and twice as many rows."""
+    session = open_session(path)
+    largest = 0.0
     for rows in (inputs, {k: v[:1] for k, v in inputs.items()}, {k: torch.cat([v, v]) for k, v in inputs.items()}):
         with torch.no_grad():
             expected = tower(**rows).numpy()
@@ -146,29 +151,30 @@ def _difference(tower, inputs, path) -> float:
     return largest
 
 
-def open_session(path):
+def open_session(path: Path) -> Any:
+    """An onnxruntime `InferenceSession` on the CPU."""
     import onnxruntime
 
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
 def _halve(path: Path) -> None:
-    """Weights and arithmetic to 16 bits, for GPUs (WebGPU in a browser); inputs and outputs stay as they are."""
+    """Convert weights and arithmetic to float16, for GPUs (WebGPU in a browser); inputs and outputs stay float32."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of weights so small that they become 0
+        warnings.simplefilter("ignore")  # about weights so small that they become 0
         model = convert_float_to_float16(onnx.load(path), keep_io_types=True)
     onnx.save(model, path.with_stem(path.stem + PRECISIONS["float16"]))
 
 
 def _quantize(path: Path, kept_width: int | None) -> None:
-    """Weights to 8 bits, a scale a channel; activations by their range at run time.
+    """Quantize weights to 8 bits, with a scale per channel, and activations dynamically.
 
-    7 of the 8 bits are used, because processors without VNNI overflow on more, and would give other vectors. Layers
-    that read `kept_width` numbers stay in float32: a BERT's second feed-forward layers, whose inputs have a few values
-    so large that 8 bits leave nothing of the others.
+    Only 7 bits are used, because processors without VNNI overflow on 8 and would give other vectors. Layers with
+    `kept_width` inputs stay in float32: a BERT's second feed-forward layers, whose activations have outliers so large
+    that 8 bits cannot represent the rest.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -176,7 +182,7 @@ def _quantize(path: Path, kept_width: int | None) -> None:
     graph = onnx.load(path).graph
     kept = {weight.name for weight in graph.initializer if len(weight.dims) == 2 and weight.dims[0] == kept_width}
     exclude = [node.name for node in graph.node if node.op_type == "MatMul" and kept.intersection(node.input)]
-    logging.getLogger().addFilter(_no_advice)
+    logging.getLogger().addFilter(_is_relevant)
     try:
         quantize_dynamic(
             path,
@@ -187,8 +193,8 @@ def _quantize(path: Path, kept_width: int | None) -> None:
             nodes_to_exclude=exclude,
         )
     finally:
-        logging.getLogger().removeFilter(_no_advice)
+        logging.getLogger().removeFilter(_is_relevant)
 
 
-def _no_advice(record) -> bool:
-    return "pre-processing" not in record.getMessage()  # for convolutions; the towers are exported optimised
+def _is_relevant(record: logging.LogRecord) -> bool:
+    return "pre-processing" not in record.getMessage()  # advice for convolutions; the towers are exported optimized

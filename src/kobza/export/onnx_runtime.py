@@ -1,5 +1,6 @@
-"""The towers that `export` wrote, run by onnxruntime and measured on captioned recordings."""
+"""The towers that `onnx.export` wrote, run by onnxruntime as an `Embedder`, and their retrieval metrics."""
 
+import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,23 +9,32 @@ import numpy as np
 
 from kobza.audio import printable
 from kobza.data.pairs import load_pairs
-from kobza.embedding.checkpoint import SENTENCES_AT_ONCE, WINDOWS_AT_ONCE, Checkpoint
-from kobza.embedding.embedder import embed_recordings
+from kobza.embedding.checkpoint import SENTENCES_PER_BATCH, WINDOWS_PER_BATCH, Checkpoint
+from kobza.embedding.embedder import Embedder, embed_recordings
+from kobza.errors import KobzaError
 from kobza.evaluation.metrics import rank_metrics, ranks
 from kobza.export.onnx import PRECISIONS, TOWERS, open_session
 
 
-class OnnxTowers:
-    """The exported towers with the attributes and methods of `Checkpoint` that measuring needs.
+class OnnxEmbedder:
+    """The exported towers. Attributes and methods are those of `Embedder`.
 
     Attributes:
-        seconds: that the text and the audio tower have taken so far.
+        fingerprint: the checkpoint's for "float32"; the other precisions give other vectors, so each has its own.
+        files: of each tower. seconds: spent in each tower so far.
     """
 
     def __init__(self, checkpoint: Checkpoint, folder: Path, precision: str = "float32"):
-        self.dim, self.sampling_rate = checkpoint.dim, checkpoint.sampling_rate
-        self.window_seconds, self.min_window_seconds = checkpoint.window_seconds, checkpoint.min_window_seconds
-        self.processor, self.seconds = checkpoint.processor, {"text": 0.0, "audio": 0.0}
+        self.name = f"{folder} ({precision})"
+        self.fingerprint = checkpoint.fingerprint
+        if precision != "float32":
+            self.fingerprint = hashlib.sha256(f"{checkpoint.fingerprint} {precision}".encode()).hexdigest()[:16]
+        self.dim = checkpoint.dim
+        self.sampling_rate = checkpoint.sampling_rate
+        self.window_seconds = checkpoint.window_seconds
+        self.min_window_seconds = checkpoint.min_window_seconds
+        self.processor = checkpoint.processor
+        self.seconds = {"text": 0.0, "audio": 0.0}
         self.files = {name: folder / "onnx" / f"{file}{PRECISIONS[precision]}.onnx" for name, file in TOWERS.items()}
         self.sessions = {name: open_session(path) for name, path in self.files.items()}
 
@@ -35,26 +45,34 @@ class OnnxTowers:
         return embeds
 
     def embed_text(self, sentences: Sequence[str]) -> np.ndarray:
+        """Sentences -> (n, dim) float32, unit length."""
         parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for start in range(0, len(sentences), SENTENCES_AT_ONCE):
-            tokens = self.processor(text=list(sentences[start : start + SENTENCES_AT_ONCE]), return_tensors="np")
+        for start in range(0, len(sentences), SENTENCES_PER_BATCH):
+            tokens = self.processor(text=list(sentences[start : start + SENTENCES_PER_BATCH]), return_tensors="np")
             parts.append(self._run("text", {name: tokens[name] for name in ("input_ids", "attention_mask")}))
         return np.concatenate(parts)
 
     def embed_windows(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """Windows -> (n, dim) float32, unit length; each (samples,) float32 at `sampling_rate`."""
         parts = [np.empty((0, self.dim), dtype=np.float32)]
-        for start in range(0, len(windows), WINDOWS_AT_ONCE):
-            features = self.processor.feature_extractor.log_mel(windows[start : start + WINDOWS_AT_ONCE])
+        for start in range(0, len(windows), WINDOWS_PER_BATCH):
+            features = self.processor.feature_extractor.log_mel(windows[start : start + WINDOWS_PER_BATCH])
             parts.append(self._run("audio", {"input_values": features.numpy()}))
         return np.concatenate(parts)
 
 
-def measure(embedder, folder: str | Path) -> dict[str, float]:
-    """R@1, R@10 and the other figures of text -> music over a folder of captioned recordings (see `data.pairs`)."""
+def measure(embedder: Embedder, folder: str | Path) -> dict[str, float]:
+    """R@1, R@10 and the other metrics of text-to-music retrieval over captioned recordings (see `data.pairs`).
+
+    Raises:
+        ValueError: a recording cannot be embedded.
+    """
     recordings = load_pairs(folder).recordings
     paths = list(dict.fromkeys(recording.path for recording in recordings))
-    audio, reasons = embed_recordings(embedder, paths)
+    vectors, reasons = embed_recordings(embedder, paths)
     if reasons:
-        raise ValueError(f"{printable(folder)} cannot be measured: {next(iter(reasons.values()))}")
-    right = np.array([[recording.path == path for path in paths] for recording in recordings])
-    return rank_metrics(ranks(embedder.embed_text([r.caption for r in recordings]) @ audio.T, right))
+        raise KobzaError(f"{printable(folder)} cannot be measured: {next(iter(reasons.values()))}")
+    is_match = np.array([[recording.path == path for path in paths] for recording in recordings])
+    captions = [recording.caption for recording in recordings if recording.caption is not None]  # of pairs, all
+    similarity = embedder.embed_text(captions) @ vectors.T
+    return rank_metrics(ranks(similarity, is_match))

@@ -1,6 +1,6 @@
-"""A checkpoint to the Hub: assembled in a folder, checked there without kobza, uploaded in one commit.
+"""Publish a checkpoint on the Hub: assemble it in a folder, check that without kobza, upload it in one commit.
 
-checkpoint --assemble--> folder --check, in a process of its own--> --upload--> huggingface.co/REPO_ID
+checkpoint --assemble--> folder --check, in a separate process--> --upload--> huggingface.co/REPO_ID
 """
 
 import contextlib
@@ -25,12 +25,12 @@ from kobza.errors import KobzaError
 from kobza.evaluation.model_index import write_model_index
 from kobza.export.card import describe, model_card
 
-TOLERANCE = 1e-6
+TOLERANCE = 1e-6  # of embeddings without kobza against those with it
 SENTENCES = ["slow sad piano", "a fast drum solo"]
 
 
 class PushError(KobzaError):
-    """A checkpoint cannot be published; the message is one sentence for its user."""
+    """A checkpoint cannot be published; the message says why, and what to do."""
 
 
 def push(
@@ -45,18 +45,18 @@ def push(
     """Assemble, check and upload a checkpoint.
 
     Args:
-        repo_id: "user/name". A repository that is there keeps its visibility; a new one is private unless `public`.
-        dry_run: do all but the upload.
-        receipts, sources: for the card, see `model_card`. say: is told what is being done.
+        repo_id: "user/name". An existing repository keeps its visibility; a new one is private unless `public`.
+        dry_run: do everything but the upload.
+        receipts, sources: for the card, see `model_card`. say: called with a line for each step.
 
     Returns:
-        (the files as (name, bytes), the repository's address; None for a dry run)
+        The files as (name, bytes), and the repository's URL, None for a dry run.
 
     Raises:
-        ValueError: it cannot be assembled, gives other vectors without kobza, or the Hub does not take it.
+        ValueError: it cannot be assembled, gives other vectors without kobza, or the Hub refuses it.
     """
     validate_repo_id(repo_id)
-    with _room() as folder:
+    with _temporary_folder() as folder:
         say(f"Assembling {checkpoint.name}")
         assemble(checkpoint, folder, repo_id, receipts, sources)
         say("Loading it without kobza and comparing")
@@ -69,16 +69,16 @@ def push(
 
 
 @contextlib.contextmanager
-def _room() -> Iterator[Path]:
-    """An empty folder for the time being; what cannot be written there is said with its reason."""
+def _temporary_folder() -> Iterator[Path]:
+    """An empty temporary folder; errors of writing there become PushErrors."""
     with tempfile.TemporaryDirectory(prefix="kobza-push-") as folder:
         try:
             yield Path(folder)
         except (OSError, SafetensorError) as error:
             reason = getattr(error, "strerror", None) or error
             raise PushError(
-                f"The checkpoint cannot be written to {tempfile.gettempdir()} ({reason}): make room there, or set "
-                "TMPDIR to a folder that has some."
+                f"The checkpoint cannot be written to {tempfile.gettempdir()} ({reason}): free some space there, or "
+                "set TMPDIR to another folder."
             ) from error
 
 
@@ -91,11 +91,13 @@ def assemble(
 ) -> None:
     """Write everything that belongs on the Hub into `folder`.
 
-    A checkpoint that has a card keeps it, with the files that the card names (such as plots); the receipts' figures
-    are put into its head. Any other gets `model_card`'s.
+    An existing card is kept, with the files that it names (such as plots), and the receipts' results are added to its
+    metadata. Otherwise `model_card` writes one.
     """
     checkpoint.save(folder)
-    identity, source, card = fingerprint(folder), Path(checkpoint.name), folder / "README.md"
+    identity = fingerprint(folder)
+    source = Path(checkpoint.name)
+    card = folder / "README.md"
     text = model_card(repo_id, describe(checkpoint), identity, sources, receipts)
     if not (source / "README.md").is_file():
         card.write_text(text, encoding="utf-8")
@@ -110,27 +112,28 @@ def assemble(
 
 
 def check(folder: Path) -> None:
-    """Load the folder in a process that cannot import kobza, and compare its vectors with kobza's own, to 1e-6.
+    """Load the folder in a process that cannot import kobza, and compare its vectors with kobza's own.
 
     Raises:
         PushError: it cannot be loaded there, or its vectors differ.
     """
-    noise = np.random.default_rng(0).normal(0, 0.1, 12 * 16000).astype(np.float32)
-    given = {"sentences": SENTENCES, "long": noise, "short": noise[:8000], "rate": 16000}
+    rate = 16000
+    noise = np.random.default_rng(0).normal(0, 0.1, 12 * rate).astype(np.float32)
     with tempfile.TemporaryDirectory() as elsewhere:
-        inputs, outputs = Path(elsewhere) / "inputs.npz", Path(elsewhere) / "outputs.npz"
-        np.savez(inputs, **given)
+        inputs_file = Path(elsewhere) / "inputs.npz"
+        outputs_file = Path(elsewhere) / "outputs.npz"
+        np.savez(inputs_file, sentences=SENTENCES, long=noise, short=noise[:8000], rate=rate)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PYTHON"))}
         environment = {**kept, "HF_HOME": elsewhere, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
         script = Path(__file__).with_name("standalone_check.py")
-        command = [sys.executable, "-I", str(script), str(folder), str(inputs), str(outputs)]
+        command = [sys.executable, "-I", str(script), str(folder), str(inputs_file), str(outputs_file)]
         done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, errors="replace")
         if done.returncode:
             reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
             raise PushError(f"The checkpoint does not load without kobza ({reason}), so nothing was uploaded.")
-        found = dict(np.load(outputs))
+        found = dict(np.load(outputs_file))
     here = Checkpoint.load(folder, "cpu")
-    batch = here.processor(text=SENTENCES, audio=[given["long"], given["short"]], sampling_rate=given["rate"])
+    batch = here.processor(text=SENTENCES, audio=[noise, noise[:8000]], sampling_rate=rate)
     with torch.inference_mode():
         output = here.model(**batch)
     for name, expected in (("text", output.text_embeds), ("audio", output.audio_embeds)):
@@ -143,10 +146,10 @@ def check(folder: Path) -> None:
 
 
 def upload(folder: Path, repo_id: str, public: bool) -> str:
-    """Create the repository if it is not there, and put the folder's files into it in one commit: all or none.
+    """Create the repository if it does not exist, and upload the folder's files in one commit: all or none.
 
     Raises:
-        PushError: no token or a wrong one, no right to the repository, no connection, or the Hub's own refusal.
+        PushError: no token or a wrong one, no access to the repository, no connection, or a refusal of the Hub.
     """
     hub = HfApi(library_name="kobza")
     try:
@@ -163,9 +166,9 @@ def upload(folder: Path, repo_id: str, public: bool) -> str:
             raise PushError(
                 f"The token may not write to {repo_id}: check the name, and that the token has the right to write."
             ) from error
-        said = " ".join(str(error.server_message or "no reason given").split())
-        raise PushError(f"{hub.endpoint} refused {repo_id} ({status}: {said}); nothing was published.") from error
-    except Exception as error:  # no connection, or one that broke off: each client has its own
+        reason = " ".join(str(error.server_message or "no reason given").split())
+        raise PushError(f"{hub.endpoint} refused {repo_id} ({status}: {reason}); nothing was published.") from error
+    except Exception as error:  # no connection, or an interrupted one: clients raise many classes
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise PushError(
             f"The upload to {hub.endpoint} failed ({reason}); nothing was published: run the same command again."

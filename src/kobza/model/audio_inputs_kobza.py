@@ -1,72 +1,102 @@
-"""Whatever a recording is given as, to samples: mono, float32, at one sampling rate.
+"""Read a recording in any of its forms into mono float32 samples at one sampling rate.
 
-    a path, the bytes of a file          read piece by piece, by kobza where it is installed, otherwise by soundfile
-    {"path": ..., "bytes": ...}          likewise: `datasets.Audio(decode=False)`; the bytes count, if there are any
-    {"array": ..., "sampling_rate": ...} "raw" instead of "array" is understood as well
+    a path, the bytes of a file          decoded as a stream, by kobza if it is installed, otherwise by soundfile
+    {"path": ..., "bytes": ...}          the same (`datasets.Audio(decode=False)`); bytes take precedence over the path
+    {"array": ..., "sampling_rate": ...} "raw" is accepted in place of "array"
     torchcodec's AudioDecoder            what `datasets.Audio()` gives
-    an array, a tensor or a list         (samples,) or (channels, samples); its sampling rate must be said
+    an array, a tensor or a list         (samples,) or (channels, samples); its sampling rate must be given
 
-Several channels become their mean; integers are scaled by the range of their type.
+Channels are averaged; integers are scaled by the range of their type.
 """
 
 import importlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from numbers import Number
+from typing import Any
 
 import numpy as np
 import torch
 
 from .resampling_kobza import resample
 
-SECONDS_AT_ONCE = 60  # through soundfile
+BLOCK_SECONDS = 60  # decoded at once by soundfile: 10 MB of 44.1 kHz audio
 
 
-def knows_its_rate(recording) -> bool:
-    """Whether a recording comes with its sampling rate; an array, a tensor or a list of numbers does not.
+def has_sampling_rate(recording: Any) -> bool:
+    """Whether a recording carries its sampling rate; an array, a tensor or a list of numbers does not.
 
-    >>> knows_its_rate("song.mp3"), knows_its_rate([0.0, 0.1])
+    >>> has_sampling_rate("song.mp3"), has_sampling_rate([0.0, 0.1])
     (True, False)
     """
     return isinstance(recording, (str, bytes, os.PathLike, dict)) or hasattr(recording, "get_all_samples")
 
 
-def name_of(recording) -> str | None:
-    """The path of a recording that has one."""
+def is_waveform(recording: Any) -> bool:
+    """Whether a recording is an array, a tensor or a list of samples."""
+    return isinstance(recording, (np.ndarray, torch.Tensor, list, tuple))
+
+
+def path_of(recording: Any) -> str | None:
+    """The path of a recording, if it has one.
+
+    >>> path_of({"path": "song.mp3", "bytes": b""}), path_of(b"")
+    ('song.mp3', None)
+    """
     path = recording.get("path") if isinstance(recording, dict) else recording
     return os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
 
 
-def read(recording, target_rate: int, sampling_rate: int | None = None) -> Iterator[torch.Tensor]:
-    """The samples of a recording, piece by piece, so that a long file needs no more memory than a short one.
-
-    Args:
-        recording: see the file's docstring. target_rate: of the samples given back, Hz.
-        sampling_rate: of an array, Hz. A recording that comes with its rate needs none; a dict or an AudioDecoder whose
-            rate is another one is refused.
-
-    Yields:
-        (samples,) float32; of a tensor on its device.
+def as_batch(audio: Any, channels_first: bool) -> list[Any]:
+    """One recording or several -> a list of recordings. The forms are those of `KobzaFeatureExtractor.__call__`.
 
     Raises:
-        ValueError: it is no recording, cannot be decoded, or has no sampling rate or two.
+        ValueError: no recording, or a bare 2-D array of several rows without channels_first.
+    """
+    dimensions = getattr(audio, "ndim", 0)
+    if dimensions == 2 and len(audio) != 1 and not channels_first:
+        raise ValueError(
+            f"An array of shape {tuple(audio.shape)} may be several recordings or one in stereo: pass a list of arrays "
+            "for several recordings, or channels_first=True for one, (channels, samples)."
+        )
+    is_list = isinstance(audio, (list, tuple)) and not (len(audio) and isinstance(audio[0], Number))
+    batch = list(audio) if is_list or dimensions == 3 else [audio]
+    if not batch:
+        raise ValueError("The batch of audio is empty: pass at least one recording.")
+    return batch
+
+
+def read_samples(recording: Any, target_rate: int, sampling_rate: int | None = None) -> Iterator[torch.Tensor]:
+    """Stream the samples of a recording, so that a long file needs no more memory than a short one.
+
+    Args:
+        recording: any form that the module's docstring lists.
+        target_rate: of the returned samples, Hz.
+        sampling_rate: of an array, Hz. Not needed for a recording that carries its own; a different one is refused.
+
+    Yields:
+        (samples,) float32; for a tensor, on its device.
+
+    Raises:
+        ValueError: it is not a recording, cannot be decoded, has no sampling rate, or has two that differ.
     """
     if isinstance(recording, dict):
         recording, own_rate = _open_dict(recording)
-        sampling_rate = _one_rate(own_rate, sampling_rate)
-        if sampling_rate is None and not knows_its_rate(recording):
+        sampling_rate = _single_rate(own_rate, sampling_rate)
+        if sampling_rate is None and not has_sampling_rate(recording):
             raise ValueError("A recording has no 'sampling_rate': a dict needs 'array' and 'sampling_rate'.")
     if isinstance(recording, (str, bytes, os.PathLike)):
         yield from decode(recording, target_rate)
     elif hasattr(recording, "get_all_samples"):
         samples = recording.get_all_samples()
-        yield to_mono(samples.data, _one_rate(samples.sample_rate, sampling_rate), target_rate)
+        yield to_mono(samples.data, _single_rate(samples.sample_rate, sampling_rate), target_rate)
     else:
         yield to_mono(recording, sampling_rate, target_rate)
 
 
-def _open_dict(recording: dict) -> tuple[object, int | None]:
-    """(what holds the sound, its sampling rate if that is said) of a dict."""
+def _open_dict(recording: dict) -> tuple[Any, int | None]:
+    """A dict -> (the array, bytes or path in it, its sampling rate or None)."""
     for key in ("array", "raw"):
         if key in recording:
             return recording[key], recording.get("sampling_rate")
@@ -79,60 +109,73 @@ def _open_dict(recording: dict) -> tuple[object, int | None]:
     )
 
 
-def _one_rate(own: int | None, said: int | None) -> int | None:
-    if own is not None and said is not None and own != said:
-        raise ValueError(f"A recording comes with {own} Hz, but sampling_rate is {said}: leave sampling_rate out.")
-    return said if own is None else own
+def _single_rate(own: int | None, given: int | None) -> int | None:
+    if own is not None and given is not None and own != given:
+        raise ValueError(f"A recording comes with {own} Hz, but sampling_rate is {given}: leave sampling_rate out.")
+    return given if own is None else own
 
 
 def decode(source: str | os.PathLike | bytes, target_rate: int) -> Iterator[torch.Tensor]:
-    """A path or the bytes of a file -> its samples, piece by piece: (samples,) float32 at the target rate.
+    """Stream the samples of a path or of a file's bytes: (samples,) float32 at the target rate.
 
-    By kobza where it is installed, otherwise by soundfile: both are looked up by name at run time, so that whoever
-    passes arrays needs neither.
+    kobza is preferred to soundfile. Both are imported by name at run time, so that whoever passes arrays needs neither.
     """
-    for name, how in DECODERS:
+    for name, decode_with in DECODERS:
         try:
             decoder = importlib.import_module(name)
         except ImportError:
             continue
-        yield from how(decoder, source, target_rate)
+        yield from decode_with(decoder, source, target_rate)
         return
     raise ValueError(
         "no decoder is installed: run `pip install kobza`, or pass arrays as {'array': ..., 'sampling_rate': ...}"
     )
 
 
-def _decode_with_kobza(audio, source, target_rate):
+def _decode_with_kobza(audio: Any, source: str | os.PathLike | bytes, target_rate: int) -> Iterator[torch.Tensor]:
     return map(torch.from_numpy, audio.decode(source, target_rate))
 
 
-def _decode_with_soundfile(soundfile, source, target_rate):
+def _decode_with_soundfile(
+    soundfile: Any, source: str | os.PathLike | bytes, target_rate: int
+) -> Iterator[torch.Tensor]:
     # Blocks of whole seconds that overlap by two: each is resampled with a second of its neighbours on either side,
     # which is then cut off, so that the pieces join as if the whole had been resampled at once
     tail = None
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             rate = file.samplerate
-            for block in file.blocks(SECONDS_AT_ONCE * rate, overlap=2 * rate, dtype="float32", always_2d=True):
+            for block in file.blocks(BLOCK_SECONDS * rate, overlap=2 * rate, dtype="float32", always_2d=True):
                 samples = to_mono(block.mean(axis=1), rate, target_rate)  # (samples, channels) -> (samples,)
                 yield samples[0 if tail is None else target_rate : -target_rate]
                 tail = samples[-target_rate:]
     except (RuntimeError, OSError) as error:  # soundfile's own errors are RuntimeErrors
-        raise ValueError(f"{name_of(source) or 'The recording given as bytes'} cannot be read: {error}") from error
+        raise ValueError(f"{path_of(source) or 'The recording given as bytes'} cannot be read: {error}") from error
     if tail is None:
-        raise ValueError(f"{name_of(source) or 'The recording given as bytes'} holds no audio; replace the file.")
+        raise ValueError(f"{path_of(source) or 'The recording given as bytes'} holds no audio; replace the file.")
     yield tail
 
 
-DECODERS = (("kobza.audio", _decode_with_kobza), ("soundfile", _decode_with_soundfile))  # modules, the best first
+Decoder = Callable[[Any, str | os.PathLike | bytes, int], Iterator[torch.Tensor]]
+# Modules in order of preference, and how to decode with each
+DECODERS: tuple[tuple[str, Decoder], ...] = (
+    ("kobza.audio", _decode_with_kobza),
+    ("soundfile", _decode_with_soundfile),
+)
 
 
-def to_mono(audio, sampling_rate: int | None, target_rate: int) -> torch.Tensor:
-    """An array, a tensor or a list of numbers, (samples,) or (channels, samples) -> (samples,) float32, resampled.
+def to_mono(audio: Any, sampling_rate: int | None, target_rate: int) -> torch.Tensor:
+    """Average the channels of an array, a tensor or a list of numbers and resample it.
+
+    Args:
+        audio: (samples,) or (channels, samples).
+        sampling_rate, target_rate: of the input and of the output, Hz.
+
+    Returns:
+        (samples,) float32.
 
     Raises:
-        ValueError: no sampling rate; NaN or infinity; empty, (samples, channels), or no waveform at all.
+        ValueError: no sampling rate; NaN or infinity; empty, (samples, channels), or not a waveform.
     """
     if sampling_rate is None:
         raise ValueError(f"The sampling rate is missing: pass sampling_rate=..., in Hz, e.g. {target_rate}.")
@@ -146,10 +189,11 @@ def to_mono(audio, sampling_rate: int | None, target_rate: int) -> torch.Tensor:
     if wave.ndim == 2 and wave.shape[0] > wave.shape[1]:
         raise ValueError(f"A recording of shape {tuple(wave.shape)} looks transposed: pass (channels, samples).")
     if wave.dtype == torch.bool or wave.is_complex():
-        raise ValueError(f"A recording of type {wave.dtype} is no waveform: pass integers or real numbers.")
+        raise ValueError(f"A recording of type {wave.dtype} is not a waveform: pass integers or real numbers.")
     if not wave.is_floating_point():
-        half = (torch.iinfo(wave.dtype).max + 1) / (1 if wave.dtype.is_signed else 2)
-        wave = wave.to(torch.float32) / half - (0 if wave.dtype.is_signed else 1)
+        signed = wave.dtype.is_signed
+        half_range = (torch.iinfo(wave.dtype).max + 1) / (1 if signed else 2)
+        wave = wave.to(torch.float32) / half_range - (0 if signed else 1)
     wave = wave.to(torch.float32)
     wave = wave.mean(dim=0) if wave.ndim == 2 else wave  # (channels, samples) -> (samples,)
     if not torch.isfinite(wave).all():
@@ -157,11 +201,11 @@ def to_mono(audio, sampling_rate: int | None, target_rate: int) -> torch.Tensor:
     return resample(wave, int(sampling_rate), target_rate)
 
 
-def _from_numpy(audio) -> torch.Tensor:
+def _from_numpy(audio: Any) -> torch.Tensor:
     try:
         array = np.array(audio, dtype=np.float32 if isinstance(audio, (list, tuple)) else None)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"A recording of type {type(audio).__name__} is no waveform: pass an array of samples."
+            f"A recording of type {type(audio).__name__} is not a waveform: pass an array of samples."
         ) from error

@@ -1,4 +1,4 @@
-"""From what a tower gives to a vector in the space: pooling, projection, and the mean over a recording's windows."""
+"""Heads: a tower's output to a vector of the space by pooling, projection, and the mean over a recording's windows."""
 
 import torch
 import torch.nn.functional as F
@@ -19,25 +19,26 @@ class ResidualProjection(nn.Module):
 
 
 def build_projection(kind: str, width: int, dim: int) -> nn.Module:
-    """From a tower's pooled output (n, width) to the space (n, dim)."""
+    """A module from a tower's pooled output (n, width) to the space (n, dim); `kind` as in `KobzaConfig.projection`."""
     if kind == "mlp":
         return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, dim))
-    return ResidualProjection(width, dim) if kind == "residual" else nn.Linear(width, dim)
+    if kind == "residual":
+        return ResidualProjection(width, dim)
+    return nn.Linear(width, dim)
 
 
-def pool_tokens(tokens: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
-    """(n, length, width) and the mask (n, length), 1 where a token is -> (n, width)."""
-    if how == "cls":
+def pool_tokens(tokens: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+    """Tokens (n, length, width) and their mask (n, length), 0 for padding -> (n, width)."""
+    if pooling == "cls":
         return tokens[:, 0]
     mask = mask[:, :, None].to(torch.bool)
-    if how == "max":
+    if pooling == "max":
         return tokens.masked_fill(~mask, torch.finfo(tokens.dtype).min).amax(dim=1)
     return tokens.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 
 def mean_over_windows(embeds: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """(windows, dim) of unit length -> (recordings, dim) of unit length; counts (recordings,) says whose windows are
-    whose."""
+    """(windows, dim) -> (recordings, dim), unit length; counts (recordings,) is the number of rows of each."""
     if not torch.compiler.is_compiling() and int(counts.sum()) != embeds.shape[0]:
         raise ValueError(
             f"window_counts adds up to {int(counts.sum())}, but input_values has {embeds.shape[0]} rows: pass both as "

@@ -1,6 +1,8 @@
-"""Kaldi's log-mel of frames: its filters, a form of them that is quick to apply, and the steps in its order."""
+"""Kaldi's log-mel filter bank in torch: equal to `torchaudio.compliance.kaldi.fbank`, for many windows at once."""
 
 import math
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -8,16 +10,22 @@ import torch.nn.functional as F
 EPSILON = torch.finfo(torch.float32).eps  # Kaldi's floor under the mel energies
 PREEMPHASIS = 0.97
 LOWEST_HZ = 20.0
-BANDS = 4  # see `mel_bands`
+FILTER_GROUPS = 4  # see `group_filters`
+# Windows of one step, each some 6 MB of frames and spectra: a CPU is fastest on what fits its cache, a GPU on many.
+WINDOWS_PER_STEP = {"cpu": 1, "cuda": 256}
+WINDOWS_PER_STEP_ELSEWHERE = 8
+
+FilterGroup = tuple[slice, slice, torch.Tensor]
 
 
 def mel_filters(num_mel_bins: int, sampling_rate: int, fft_length: int) -> torch.Tensor:
-    """Kaldi's triangles, (fft_length // 2 + 1, num_mel_bins), from 20 Hz to half the sampling rate.
+    """Kaldi's triangular filters, (fft_length // 2 + 1, num_mel_bins), from 20 Hz to half the sampling rate.
 
-    In float32 on purpose: the AST was trained on filters rounded like that, and the narrow ones at the bottom feel it.
+    In float32 on purpose: the AST was trained on filters rounded this way, and the narrow ones at the lowest
+    frequencies are sensitive to it.
     """
 
-    def mel(hertz):
+    def mel(hertz: torch.Tensor) -> torch.Tensor:
         return 1127.0 * torch.log(1.0 + hertz / 700.0)
 
     lowest = 1127.0 * math.log(1.0 + LOWEST_HZ / 700.0)
@@ -26,35 +34,53 @@ def mel_filters(num_mel_bins: int, sampling_rate: int, fft_length: int) -> torch
     index = torch.arange(num_mel_bins)  # (mel,)
     left, center, right = (lowest + (index + k) * step for k in (0.0, 1.0, 2.0))
     bins = mel(sampling_rate / fft_length * torch.arange(fft_length // 2))[:, None]  # (fft_length // 2, 1)
-    rising, falling = (bins - left) / (center - left), (right - bins) / (right - center)
+    rising = (bins - left) / (center - left)
+    falling = (right - bins) / (right - center)
     return F.pad(torch.minimum(rising, falling).clamp(min=0.0), (0, 0, 0, 1))  # Kaldi leaves the Nyquist bin out
 
 
-def mel_bands(filters: torch.Tensor) -> list[tuple[slice, slice, torch.Tensor]]:
-    """The filters (bins, num_mel_bins) as `BANDS` groups of neighbours, each without the bins that none of it hears.
+def group_filters(filters: torch.Tensor) -> list[FilterGroup]:
+    """Split filters (bins, num_mel_bins) into `FILTER_GROUPS` groups of neighbours, each without bins where it is 0.
 
-    A triangle hears a few bins only: this leaves a third of the multiplications. Rows are doubled, for spectra whose
-    real and imaginary parts lie side by side: (which of those, which mel bins, (2 bins, mel bins) of the group).
+    A triangle covers few bins, so this leaves a third of the multiplications. Rows are doubled, for spectra whose real
+    and imaginary parts are interleaved: (slice of those, slice of the mel bins, (2 bins, mel bins) of the group).
     """
-    bands, done = [], 0
-    for group in filters.chunk(BANDS, dim=1):
-        heard = group.sum(dim=1).nonzero()[:, 0]
-        first, last = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, 1)
+    groups: list[FilterGroup] = []
+    done = 0
+    for group in filters.chunk(FILTER_GROUPS, dim=1):
+        covered = group.sum(dim=1).nonzero()[:, 0]
+        first, last = (int(covered[0]), int(covered[-1]) + 1) if len(covered) else (0, 1)
         doubled = group[first:last].repeat_interleave(2, dim=0).contiguous()
-        bands.append((slice(2 * first, 2 * last), slice(done, done + group.shape[1]), doubled))
+        groups.append((slice(2 * first, 2 * last), slice(done, done + group.shape[1]), doubled))
         done += group.shape[1]
-    return bands
+    return groups
 
 
-def write_log_mel(frames, window, bands, scratch, padded, out) -> None:
+def count_frames(samples: int, frame_length: int, frame_shift: int) -> int:
+    """How many whole frames fit into so many samples.
+
+    >>> count_frames(160_000, 400, 160)
+    998
+    """
+    return (samples - frame_length) // frame_shift + 1
+
+
+def log_mel_of_frames(
+    frames: torch.Tensor,
+    window: torch.Tensor,
+    groups: list[FilterGroup],
+    scratch: torch.Tensor,
+    padded: torch.Tensor,
+    out: torch.Tensor,
+) -> None:
     """Write the log-mel of frames (n, frames, frame_length) into out, (n, frames, num_mel_bins).
 
-    What takes time here is memory, not arithmetic: nearly all is written where something was before. scratch has
-    room for a sample before each frame; padded (n, frames, fft_length) is 0 where no frame lies. Every step rounds
-    as Kaldi's does: faint bands beside loud ones would show any other way, though it were as exact.
+    Memory traffic, not arithmetic, takes the time here, so nearly every step writes into existing memory: scratch has
+    room for one sample before each frame; padded (n, frames, fft_length) is 0 beyond the frame. Every step rounds as
+    Kaldi's does: any other order would show in faint bands beside loud ones, though it were as exact.
 
     Args:
-        window: (frame_length,), a Hann window; bands: `mel_bands`.
+        window: (frame_length,), a Hann window. groups: from `group_filters`.
     """
     size = frames.shape[-1]
     scratch[..., 0] = 0.0
@@ -62,6 +88,51 @@ def write_log_mel(frames, window, bands, scratch, padded, out) -> None:
     windowed = torch.mul(scratch[..., :size], -PREEMPHASIS, out=padded[..., :size])  # each sample's predecessor
     windowed.add_(centred).mul_(window.to(out.device))  # the first has none, and a Hann window begins with 0
     parts = torch.view_as_real(torch.fft.rfft(padded)).flatten(2).square_()  # (n, frames, 2 bins): re, im, re, ...
-    for bins, mels, filters in bands:
+    for bins, mels, filters in groups:
         torch.bmm(parts[..., bins], filters.to(out.device).expand(len(out), -1, -1), out=out[..., mels])
     out.clamp_(min=EPSILON).log_()
+
+
+def normalized_log_mel(
+    waves: Sequence[torch.Tensor],
+    window: torch.Tensor,
+    groups: list[FilterGroup],
+    frame_shift: int,
+    fft_length: int,
+    max_length: int,
+    mean: float,
+    std: float,
+) -> torch.Tensor:
+    """Waveforms, each (samples,) float32 -> (n, max_length, num_mel_bins): (log-mel - mean) / (2 std).
+
+    Frames beyond the end of a waveform are 0 before the normalization.
+
+    Args:
+        window: (frame_length,), a Hann window. groups: from `group_filters`.
+        frame_shift: samples between frames. fft_length: the length that a frame is padded to.
+    """
+    frame_length = len(window)
+    num_mel_bins = groups[-1][1].stop
+    device = waves[0].device
+    mel = torch.empty(len(waves), max_length, num_mel_bins, device=device)
+    step = WINDOWS_PER_STEP.get(device.type, WINDOWS_PER_STEP_ELSEWHERE)
+    equal_lengths = len(set(map(len, waves))) == 1  # usual; else each row needs its own call, which keeps a GPU waiting
+    pad = torch.stack if equal_lengths else partial(torch.nn.utils.rnn.pad_sequence, batch_first=True)
+    shape = min(step, len(waves)), max_length
+    scratch = torch.empty(*shape, 16 + frame_length, device=device)  # 1 + would do; 16 aligns frames with cache lines
+    padded = torch.zeros(*shape, fft_length, device=device)
+    for start in range(0, len(waves), step):
+        some = waves[start : start + step]
+        batch = pad(list(some)) if len(some) > 1 else some[0][None]  # (n, samples)
+        frames = batch.unfold(1, frame_length, frame_shift)  # (n, frames, frame_length)
+        n, length = frames.shape[:2]
+        out = mel[start : start + n, :length]
+        log_mel_of_frames(frames, window, groups, scratch[:n, :length], padded[:n, :length], out)
+        out.sub_(mean).div_(std * 2)
+    silence = torch.zeros((), device=device).sub_(mean).div_(std * 2)
+    if equal_lengths:
+        mel[:, count_frames(len(waves[0]), frame_length, frame_shift) :] = silence
+        return mel
+    for wave, row in zip(waves, mel, strict=True):
+        row[count_frames(len(wave), frame_length, frame_shift) :] = silence
+    return mel

@@ -1,4 +1,4 @@
-"""Kobza: two towers, a BERT and an Audio Spectrogram Transformer, that put a sentence and a recording into one space.
+"""Kobza: two towers, a BERT and an Audio Spectrogram Transformer, that embed sentences and recordings in one space.
 
     tokens -> text tower -> (extra layers) -> pool -> projection -> unit length \\
                                                                                  cosine * scale -> logits
@@ -10,6 +10,7 @@ The towers are transformers' own classes. Names and outputs are those of transfo
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,13 +28,13 @@ from .configuration_kobza import RESNET, KobzaConfig
 from .heads_kobza import build_projection, mean_over_windows, pool_tokens
 from .loss_kobza import LOSSES, logit_scale
 
-MAX_LOG_SCALE = 4.6052  # log 100: CLIP keeps a learned scale from growing beyond it
-START_BIAS = -10.0  # SigLIP's, so that the many negatives start out nearly right
+MAX_LOG_SCALE = 4.6052  # log 100, CLIP's limit of a learned scale
+INITIAL_LOGIT_BIAS = -10.0  # SigLIP's, so that the many negatives start out nearly right
 
 
 @dataclass
 class KobzaOutput(ModelOutput):
-    """What `KobzaModel.forward` returns; of a tower without input, and of a loss not asked for, None."""
+    """What `KobzaModel.forward` returns. The fields of a tower without input are None, as is a loss not requested."""
 
     loss: torch.Tensor | None = None  # scalar
     logits_per_audio: torch.Tensor | None = None  # (recordings, sentences), cosines times the scale
@@ -48,31 +49,35 @@ def tower_output(outputs: ModelOutput, sequence: torch.Tensor, embeds: torch.Ten
     return BaseModelOutputWithPooling(sequence, embeds, outputs.get("hidden_states"), outputs.get("attentions"))
 
 
-def asked_for(output_attentions: bool | None, output_hidden_states: bool | None) -> dict[str, bool]:
-    """As arguments for a tower: what is None is left to its configuration."""
-    asked = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
-    return {name: value for name, value in asked.items() if value is not None}
+def output_flags(output_attentions: bool | None, output_hidden_states: bool | None) -> dict[str, bool]:
+    """Keyword arguments for a tower, without those that are None, which its configuration decides."""
+    flags = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
+    return {name: value for name, value in flags.items() if value is not None}
 
 
 class KobzaModel(PreTrainedModel):
-    """Two towers and one space (the file's docstring draws it).
+    """Two towers with a shared space (drawn in the module's docstring).
 
-    `logit_scale` holds the logarithm of the scale, as CLIP's does, whatever form the temperature is given in.
+    `logit_scale` is the logarithm of the scale, as CLIP's is, for both forms of the temperature.
     """
 
     config_class = KobzaConfig
     base_model_prefix = "kobza"
     main_input_name = "input_ids"
-    input_modalities = ("audio", "text")
+    input_modalities = ["audio", "text"]  # noqa: RUF012 (transformers' own class attribute)
     supports_gradient_checkpointing = True
-    _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
     _can_compile_fullgraph = True
-    _keep_in_fp32_modules_strict = frozenset({"logit_scale"})
+    _keep_in_fp32_modules_strict = {"logit_scale"}  # noqa: RUF012 (transformers' own class attribute)
 
-    def __init__(self, config: KobzaConfig):
+    def __init__(self, config: KobzaConfig) -> None:
         config.check()
         super().__init__(config)
-        text_config, audio_config = config.text_config, config.audio_config
+        text_config: Any = config.text_config  # each of its tower's own class
+        audio_config: Any = config.audio_config
         self.is_resnet = audio_config.model_type == RESNET
         if self.is_resnet:
             audio_config._attn_implementation = "eager"  # it has no attention, and refuses any other name of one
@@ -83,15 +88,16 @@ class KobzaModel(PreTrainedModel):
         audio_width = audio_config.hidden_sizes[-1] if self.is_resnet else audio_config.hidden_size
         self.text_projection = build_projection(config.projection, text_config.hidden_size, config.projection_dim)
         self.audio_projection = build_projection(config.projection, audio_width, config.projection_dim)
-        scale, bias = (torch.tensor(start, dtype=torch.float32) for start in (self.start_log_scale(), START_BIAS))
+        scale = torch.tensor(self.initial_log_scale(), dtype=torch.float32)
         self.logit_scale = nn.Parameter(scale, requires_grad=config.temperature_learned)
-        self.logit_bias = nn.Parameter(bias) if config.loss_type == "siglip" else None
-        if self.logit_bias is not None:
-            self._keep_in_fp32_modules_strict = self._keep_in_fp32_modules_strict | {"logit_bias"}
+        self.logit_bias = None
+        if config.loss_type == "siglip":
+            self.logit_bias = nn.Parameter(torch.tensor(INITIAL_LOGIT_BIAS, dtype=torch.float32))
+            self._keep_in_fp32_modules_strict = {"logit_scale", "logit_bias"}
         self.post_init()
 
     @property
-    def dtype(self) -> torch.dtype:  # of the weights: the first parameter is the scale, which stays in float32
+    def dtype(self) -> torch.dtype:  # not the first parameter's, which is the scale and stays in float32
         return self.text_model.dtype
 
     def get_input_embeddings(self) -> nn.Module:
@@ -100,23 +106,23 @@ class KobzaModel(PreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.text_model.set_input_embeddings(value)
 
-    def start_log_scale(self) -> float:
+    def initial_log_scale(self) -> float:
         return math.log(logit_scale(self.config.temperature, self.config.temperature_form))
 
     @torch.no_grad()
-    def _init_weights(self, module):
+    def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         if module is self:
-            init.constant_(self.logit_scale, self.start_log_scale())
+            init.constant_(self.logit_scale, self.initial_log_scale())
             if self.logit_bias is not None:
-                init.constant_(self.logit_bias, START_BIAS)
+                init.constant_(self.logit_bias, INITIAL_LOGIT_BIAS)
 
     @classmethod
-    def from_pretrained(cls, *args, **kwargs):
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
         loaded = super().from_pretrained(*args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
-        if not model.config.temperature_learned:  # a fixed temperature is what the configuration says, not the file
-            model.logit_scale.data.fill_(model.start_log_scale())
+        if not model.config.temperature_learned:  # a fixed temperature is the configuration's, not the weight file's
+            model.logit_scale.data.fill_(model.initial_log_scale())
         model.logit_scale.requires_grad_(model.config.temperature_learned)  # loading makes all parameters trainable
         return loaded
 
@@ -125,22 +131,24 @@ class KobzaModel(PreTrainedModel):
         cls,
         text: str | PreTrainedModel = "bert-base-uncased",
         audio: str | PreTrainedModel = "MIT/ast-finetuned-audioset-10-10-0.4593",
-        **fields,
+        **fields: Any,
     ) -> "KobzaModel":
-        """Join two pretrained towers; extra layers, projections and temperature start fresh.
+        """Join two pretrained towers; extra layers and projections are randomly initialised.
 
         Args:
-            text, audio: names on the Hub, folders, or models (copied); a model with a head gives its encoder. A ResNet
-                made for pictures gets one input channel, whose filters are the sum of the three.
+            text, audio: names on the Hub, folders, or models (copied); of a model with a head, its encoder is used. A
+                ResNet made for images gets one input channel, whose filters are the sum of the three.
             fields: the other fields of `KobzaConfig`.
         """
 
-        def load(tower):
+        def load(tower: str | PreTrainedModel) -> Any:
             return tower.base_model if isinstance(tower, PreTrainedModel) else AutoModel.from_pretrained(tower)
 
         towers = load(text), load(audio)
-        text_config, audio_config = (copy.deepcopy(tower.config) for tower in towers)
-        text_state, audio_state = (dict(tower.state_dict()) for tower in towers)
+        text_config: Any = copy.deepcopy(towers[0].config)
+        audio_config: Any = copy.deepcopy(towers[1].config)
+        text_state = dict(towers[0].state_dict())
+        audio_state = dict(towers[1].state_dict())
         stem = "embedder.embedder.convolution.weight"
         if audio_config.model_type == RESNET and audio_config.num_channels != 1:
             audio_config.num_channels = 1
@@ -150,13 +158,15 @@ class KobzaModel(PreTrainedModel):
         model.audio_model.load_state_dict(audio_state)
         return model
 
-    def save_pretrained(self, save_directory, save_original_format: bool = False, **kwargs):
-        # The original format gives an AST's weights old names, and Trainer, which loads strict=False, would lose them
+    def save_pretrained(  # type: ignore[override]  # transformers' arguments pass through by name
+        self, save_directory: Any, save_original_format: bool = False, **kwargs: Any
+    ) -> None:
+        # The original format gives an AST's weights their old names, and Trainer, loading with strict=False, loses them
         super().save_pretrained(save_directory, save_original_format=save_original_format, **kwargs)
 
     def freeze_towers(self, text_trainable_layers: int = 0, audio_trainable_layers: int = 0) -> None:
-        """Of each tower train the last n encoder layers only (of a ResNet, stages). Extra layers, projections and a
-        learned temperature always train. Frozen layers stay in eval mode, also after `model.train()`."""
+        """Train only the last n encoder layers of each tower (of a ResNet, stages). Extra layers, projections and a
+        learned temperature are always trained. Frozen layers stay in eval mode, also after `model.train()`."""
         audio_layers = self.audio_model.encoder.stages if self.is_resnet else self.audio_model.layers
         for tower, layers, n, name in (
             (self.text_model, self.text_model.encoder.layer, text_trainable_layers, "text_trainable_layers"),
@@ -168,13 +178,13 @@ class KobzaModel(PreTrainedModel):
             layers[len(layers) - n :].requires_grad_(True)
         self.train(self.training)
 
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True) -> "KobzaModel":
         super().train(mode)
         for tower in (self.text_model, self.audio_model):
             for module in tower.modules():
                 parameters = list(module.parameters())
                 if parameters and not any(parameter.requires_grad for parameter in parameters):
-                    module.eval()  # no dropout, and no new BatchNorm statistics, where nothing can learn from them
+                    module.eval()  # no dropout and no BatchNorm updates in frozen layers
         return self
 
     @can_return_tuple
@@ -188,10 +198,10 @@ class KobzaModel(PreTrainedModel):
     ) -> BaseModelOutputWithPooling:
         """Embed sentences: input_ids and attention_mask (1 for a token, 0 for padding), both (sentences, length).
 
-        Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (sentences, projection_dim), of
-        unit length and in float32.
+        Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (sentences, projection_dim),
+        unit length, float32.
         """
-        wanted = asked_for(output_attentions, output_hidden_states)
+        wanted = output_flags(output_attentions, output_hidden_states)
         outputs = self.text_model(input_ids, attention_mask, token_type_ids, return_dict=True, **wanted)
         tokens = outputs.last_hidden_state  # (sentences, length, width)
         if len(self.text_extra_layers):
@@ -211,13 +221,16 @@ class KobzaModel(PreTrainedModel):
         output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPooling:
         """Embed recordings: input_values (windows, max_length, num_mel_bins), and window_counts (recordings,), how many
-        rows each has; a recording is the mean of its windows' embeddings, normalised. Without it a row is a recording.
+        rows each has; a recording is the mean of its windows' embeddings, normalized. Without it a row is a recording.
 
-        Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (recordings, projection_dim), of
-        unit length and in float32; its other fields are per window.
+        Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (recordings, projection_dim),
+        unit length, float32; its other fields are per window.
         """
         input_values = input_values.to(self.audio_model.dtype)
-        wanted = {"return_dict": True, **asked_for(None if self.is_resnet else output_attentions, output_hidden_states)}
+        wanted = {
+            "return_dict": True,
+            **output_flags(None if self.is_resnet else output_attentions, output_hidden_states),
+        }
         if self.is_resnet:
             outputs = self.audio_model(input_values[:, None], **wanted)  # one channel: (windows, 1, max_length, bins)
             patches, pooled = outputs.last_hidden_state, outputs.pooler_output.flatten(1)  # pooled: (windows, width)
@@ -243,12 +256,12 @@ class KobzaModel(PreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> KobzaOutput:
-        """Embed sentences, recordings, or both, and then compare each with each; the arguments are those of
-        `get_text_features` and `get_audio_features`, and with return_loss sentence i belongs to recording i."""
+        """Embed sentences, recordings, or both; if both, compare each with each. The arguments are those of
+        `get_text_features` and `get_audio_features`; with return_loss, sentence i belongs to recording i."""
         if input_ids is None and input_values is None:
             raise ValueError("KobzaModel got neither input_ids nor input_values: pass sentences, recordings, or both.")
         text = audio = loss = logits_per_text = None
-        wanted = {"return_dict": True, **asked_for(output_attentions, output_hidden_states)}
+        wanted = {"return_dict": True, **output_flags(output_attentions, output_hidden_states)}
         if input_ids is not None:
             text = self.get_text_features(input_ids, attention_mask, token_type_ids, **wanted)
         if input_values is not None:
@@ -257,7 +270,7 @@ class KobzaModel(PreTrainedModel):
             logits_per_text = self.similarity(text.pooler_output, audio.pooler_output)
         if return_loss:
             if logits_per_text is None or logits_per_text.shape[0] != logits_per_text.shape[1]:
-                raise ValueError("return_loss needs pairs: pass as many sentences as recordings, of both at least one.")
+                raise ValueError("return_loss needs pairs: pass as many sentences as recordings, at least one of each.")
             loss = LOSSES[self.config.loss_type](logits_per_text)
         return KobzaOutput(
             loss=loss,
@@ -272,11 +285,11 @@ class KobzaModel(PreTrainedModel):
     def similarity(self, text_embeds: torch.Tensor, audio_embeds: torch.Tensor) -> torch.Tensor:
         """Logits (sentences, recordings) in float32: cosines times the scale, plus SigLIP's bias where there is one."""
         if self.training and self.config.temperature_learned:
-            with torch.no_grad():  # the parameter itself: beyond the limit a clamped copy would have no gradient
+            with torch.no_grad():  # in place: a clamped copy would have no gradient beyond the limit
                 self.logit_scale.clamp_(max=MAX_LOG_SCALE)
         log_scale = self.logit_scale.float()
         log_scale = log_scale.clamp(max=MAX_LOG_SCALE) if self.config.temperature_learned else log_scale
-        with torch.autocast(text_embeds.device.type, enabled=False):  # bf16 cosines would be too coarse to rank by
+        with torch.autocast(text_embeds.device.type, enabled=False):  # bf16 cosines are too coarse to rank by
             logits = (text_embeds @ audio_embeds.t()) * log_scale.exp()
         return logits if self.logit_bias is None else logits + self.logit_bias.float()
 

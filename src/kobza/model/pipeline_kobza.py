@@ -1,5 +1,5 @@
-"""Two tasks for `transformers.pipeline`: "text-to-music-retrieval", given recordings and a sentence, the recordings
-ranked by how well they fit it; "music-feature-extraction", a vector for each recording.
+"""Two tasks for `transformers.pipeline`: "text-to-music-retrieval" ranks recordings by how well they fit a sentence,
+"music-feature-extraction" embeds recordings.
 
 A recording is anything that `audio_inputs_kobza` reads: a path, the bytes of a file, {"array": ..., "sampling_rate":
 ...}, what `datasets` gives (an AudioDecoder, or {"path": ..., "bytes": ...}), or an array at the model's sampling rate
@@ -9,58 +9,73 @@ than a short one.
 
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import Pipeline
 
-from .audio_inputs_kobza import knows_its_rate, name_of, read
-from .modeling_kobza import mean_over_windows
-from .processing_kobza import KobzaProcessor
+from .audio_inputs_kobza import as_batch, has_sampling_rate, path_of, read_samples
+from .feature_extraction_kobza import KobzaFeatureExtractor
+from .heads_kobza import mean_over_windows
+from .processing_kobza import MAX_TOKENS, KobzaProcessor
 
-WINDOWS_AT_ONCE = 16  # through the model
+WINDOWS_PER_BATCH = 16
 
 
-def windows(source, extractor) -> Iterator[torch.Tensor]:
-    """The windows of any recording: those of `extractor.split`, one after the other."""
+def stream_windows(recording: Any, extractor: KobzaFeatureExtractor) -> Iterator[torch.Tensor]:
+    """The windows of any recording, one after the other; the same as those of `extractor.split`."""
     size = round(extractor.window_seconds * extractor.sampling_rate)
-    held, none_yet = torch.empty(0), True
-    rate = None if knows_its_rate(source) else extractor.sampling_rate
-    for piece in read(source, extractor.sampling_rate, rate):
-        held = torch.cat([held.to(piece.device), piece])
-        whole = len(held) - len(held) % size
-        for window in held[:whole].split(size) if whole else ():
+    pending = torch.empty(0)
+    is_first = True
+    rate = None if has_sampling_rate(recording) else extractor.sampling_rate
+    for piece in read_samples(recording, extractor.sampling_rate, rate):
+        pending = torch.cat([pending.to(piece.device), piece])
+        whole = len(pending) - len(pending) % size
+        for window in pending[:whole].split(size) if whole else ():
             yield window
-            none_yet = False
-        held = held[whole:]
-    if none_yet and len(held) < extractor.frame_length:
-        raise ValueError(f"its {len(held)} samples at {extractor.sampling_rate} Hz are too short; a frame is 25 ms.")
-    if none_yet or len(held) >= max(extractor.min_window_seconds * extractor.sampling_rate, extractor.frame_length):
-        yield held
+            is_first = False
+        pending = pending[whole:]
+    if is_first and len(pending) < extractor.frame_length:
+        raise ValueError(f"its {len(pending)} samples at {extractor.sampling_rate} Hz are too short; a frame is 25 ms.")
+    least = max(extractor.min_window_seconds * extractor.sampling_rate, extractor.frame_length)
+    if is_first or len(pending) >= least:
+        yield pending
 
 
-def _named_windows(sources, extractor):
-    """(place, window) of every recording; what goes wrong is said with the recording's place and path."""
-    for index, source in enumerate(sources):
+def indexed_windows(recordings: Iterable[Any], extractor: KobzaFeatureExtractor) -> Iterator[tuple[int, torch.Tensor]]:
+    """(index of the recording, window) for each window of each recording.
+
+    Raises:
+        ValueError: a recording cannot be read; the message gives its index and path.
+    """
+    for index, recording in enumerate(recordings):
         try:
-            for window in windows(source, extractor):
+            for window in stream_windows(recording, extractor):
                 yield index, window
         except (ValueError, OSError, RuntimeError) as error:  # the last are torchcodec's
-            path = name_of(source)
+            path = path_of(recording)
             name = f"Recording {index}" if path is None else f"Recording {index} ({path})"
             raise ValueError(f"{name} cannot be read: {error}") from error
 
 
-def embed_recordings(model, extractor, sources: Iterable, windows_at_once: int = WINDOWS_AT_ONCE) -> torch.Tensor:
-    """Recordings -> (recordings, projection_dim): each the mean of its windows' embeddings, of unit length.
+def embed_audio(
+    model: Any,
+    extractor: KobzaFeatureExtractor,
+    recordings: Iterable[Any],
+    windows_per_batch: int = WINDOWS_PER_BATCH,
+) -> torch.Tensor:
+    """Recordings -> (recordings, projection_dim): each the mean of its windows' embeddings, unit length.
 
     Windows of several recordings go through the model together.
 
     Raises:
-        ValueError: one of them cannot be read, by its place and path.
+        ValueError: a recording cannot be read; the message gives its index and path.
     """
-    named, embeds, counts = _named_windows(sources, extractor), [], []
-    while batch := list(itertools.islice(named, windows_at_once)):
+    pending = indexed_windows(recordings, extractor)
+    embeds: list[torch.Tensor] = []
+    counts: list[int] = []
+    while batch := list(itertools.islice(pending, windows_per_batch)):
         features = extractor.log_mel([window.to(model.device) for _, window in batch])
         embeds.append(model.get_audio_features(features).pooler_output)
         for index, _ in batch:
@@ -70,17 +85,22 @@ def embed_recordings(model, extractor, sources: Iterable, windows_at_once: int =
 
 
 class KobzaPipeline(Pipeline):
-    """What the two below share: which parts are loaded, and saved."""
+    """What the two tasks share: the parts that are loaded, and saved."""
 
-    _load_processor = False
-    _load_image_processor = False
-    _load_video_processor = False
-    _load_feature_extractor = True
-    _load_tokenizer = True
+    # transformers declares these as None; a pipeline is to set them to booleans
+    _load_processor = False  # type: ignore[assignment]
+    _load_image_processor = False  # type: ignore[assignment]
+    _load_video_processor = False  # type: ignore[assignment]
+    _load_feature_extractor = True  # type: ignore[assignment]
+    _load_tokenizer = True  # type: ignore[assignment]
 
-    def save_pretrained(self, save_directory, **kwargs) -> None:
-        """Save a whole checkpoint, which any way of loading one can open. The arguments are transformers'; its own
-        method leaves out the processor."""
+    model: Any
+    feature_extractor: Any
+    tokenizer: Any
+
+    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
+        """Save a complete checkpoint, processor included, which transformers' own method leaves out. The arguments are
+        transformers'."""
         self.model.save_pretrained(save_directory, **kwargs)
         KobzaProcessor(self.feature_extractor, self.tokenizer).save_pretrained(save_directory, **kwargs)
 
@@ -95,7 +115,9 @@ class KobzaRetrievalPipeline(KobzaPipeline):
     The score is the cosine, from -1 to 1.
     """
 
-    def __call__(self, query: str | list[str], candidates: list | None = None, top_k: int | None = None) -> list:
+    def __call__(  # type: ignore[override]  # a task has arguments of its own
+        self, query: str | list[str], candidates: list | None = None, top_k: int | None = None
+    ) -> list:
         """Rank `candidates`, embedding each once however many queries there are.
 
         Args:
@@ -104,8 +126,8 @@ class KobzaRetrievalPipeline(KobzaPipeline):
             top_k: keep only the best.
 
         Returns:
-            For one query a list of {"score", "index", "path"}, the best first; "index" is the place in `candidates`,
-            and "path" is there if the candidate is one. For a list of queries a list of such lists.
+            For one query a list of {"score", "index", "path"}, the best first; "index" is the position in `candidates`,
+            "path" is present if the candidate has one. For a list of queries a list of such lists.
 
         Raises:
             ValueError: no query, no candidates, or a candidate that cannot be read, by its index and path.
@@ -113,33 +135,34 @@ class KobzaRetrievalPipeline(KobzaPipeline):
         queries = [query] if isinstance(query, str) else query
         if not isinstance(queries, (list, tuple)) or not queries or not all(isinstance(one, str) for one in queries):
             raise ValueError(f"The query must be a sentence or a list of sentences, but is {query!r:.80}.")
-        if candidates is None or knows_its_rate(candidates) or len(candidates) == 0:
+        if candidates is None or has_sampling_rate(candidates) or len(candidates) == 0:
             raise ValueError("There are no candidates: pass candidates=[...], a list of paths, bytes or arrays.")
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k is {top_k}, but must be 1 or more; leave it out to get all candidates.")
         ranked = super().__call__({"queries": list(queries), "candidates": list(candidates)}, top_k=top_k)
         return ranked[0] if isinstance(query, str) else ranked
 
-    def _sanitize_parameters(self, top_k=None, **kwargs):
+    def _sanitize_parameters(self, top_k: int | None = None, **kwargs: Any) -> tuple[dict, dict, dict]:
         return {}, {}, {"top_k": top_k}
 
-    def preprocess(self, inputs: dict) -> dict:
-        limit = min(self.tokenizer.model_max_length, 512)  # BERT has no position beyond
-        tokens = self.tokenizer(inputs["queries"], padding=True, truncation=True, max_length=limit, return_tensors="pt")
-        return {"tokens": tokens, "candidates": inputs["candidates"]}
+    def preprocess(self, input_: Any, **preprocess_parameters: Any) -> dict[str, Any]:
+        limit = min(self.tokenizer.model_max_length, MAX_TOKENS)
+        tokens = self.tokenizer(input_["queries"], padding=True, truncation=True, max_length=limit, return_tensors="pt")
+        return {"tokens": tokens, "candidates": input_["candidates"]}
 
-    def _forward(self, inputs: dict) -> dict:
-        text_embeds = self.model.get_text_features(**inputs["tokens"]).pooler_output
-        audio_embeds = embed_recordings(self.model, self.feature_extractor, inputs["candidates"])
-        return {"scores": text_embeds @ audio_embeds.t(), "candidates": inputs["candidates"]}
+    def _forward(self, input_tensors: dict[str, Any], **forward_parameters: Any) -> Any:
+        text_embeds = self.model.get_text_features(**input_tensors["tokens"]).pooler_output
+        audio_embeds = embed_audio(self.model, self.feature_extractor, input_tensors["candidates"])
+        return {"scores": text_embeds @ audio_embeds.t(), "candidates": input_tensors["candidates"]}
 
-    def postprocess(self, outputs: dict, top_k: int | None = None) -> list[list[dict]]:
+    def postprocess(self, model_outputs: Any, **postprocess_parameters: Any) -> list[list[dict]]:
+        top_k = postprocess_parameters["top_k"]
         ranked = []
-        for scores in outputs["scores"]:  # (candidates,)
+        for scores in model_outputs["scores"]:  # (candidates,)
             best = scores.argsort(descending=True, stable=True)[:top_k].tolist()
             answers = [{"score": scores[index].item(), "index": index} for index in best]
             for answer in answers:
-                path = name_of(outputs["candidates"][answer["index"]])
+                path = path_of(model_outputs["candidates"][answer["index"]])
                 if path is not None:
                     answer["path"] = path
             ranked.append(answers)
@@ -147,7 +170,7 @@ class KobzaRetrievalPipeline(KobzaPipeline):
 
 
 class KobzaEmbeddingPipeline(KobzaPipeline):
-    """A vector for each whole recording.
+    """Embed whole recordings.
 
         pipe = pipeline("music-feature-extraction", model="kobza/kobza-mini", trust_remote_code=True)
         pipe("a.mp3").shape  # (128,)
@@ -156,34 +179,44 @@ class KobzaEmbeddingPipeline(KobzaPipeline):
     Vectors are of unit length, so their products are cosines; those of sentences come from `get_text_features`.
     """
 
-    def __call__(self, recordings, batch_size: int | None = None) -> np.ndarray:
+    def __call__(  # type: ignore[override]  # a task has arguments of its own
+        self, recordings: Any, batch_size: int | None = None, channels_first: bool = False
+    ) -> np.ndarray:
         """Embed a recording, or any iterable of them, which is read one after the other.
 
         Args:
-            recordings: see the file's docstring; an array is one recording, (samples,) or (channels, samples).
+            recordings: see the module's docstring. As in `KobzaFeatureExtractor`, a 2-D array is refused, because it
+                may be several recordings or one in stereo, and a 3-D array is (recordings, channels, samples).
             batch_size: how many windows of 10 s go through the model at once, of one recording or of several.
+            channels_first: a 2-D array is one recording, (channels, samples).
 
         Returns:
             (projection_dim,) float32 for one recording, (recordings, projection_dim) for several.
 
         Raises:
-            ValueError: no recordings, or one that cannot be read, by its place and path.
+            ValueError: no recordings, a 2-D array, or a recording that cannot be read, by its index and path.
         """
-        is_one = knows_its_rate(recordings) or hasattr(recordings, "ndim")
+        is_array = hasattr(recordings, "ndim")
+        is_one = has_sampling_rate(recordings) or (is_array and recordings.ndim != 3)
         if not is_one and hasattr(recordings, "__len__") and len(recordings) == 0:
             raise ValueError("There are no recordings: pass a path, bytes, an array, or a list of them.")
-        at_once = batch_size or self._batch_size or WINDOWS_AT_ONCE
-        embeds = super().__call__({"recordings": [recordings] if is_one else recordings}, windows_at_once=at_once)
+        batch = as_batch(recordings, channels_first) if is_one or is_array else recordings
+        windows_per_batch = batch_size or self._batch_size or WINDOWS_PER_BATCH
+        embeds = super().__call__({"recordings": batch}, windows_per_batch=windows_per_batch)
         return embeds[0] if is_one else embeds
 
-    def _sanitize_parameters(self, windows_at_once=WINDOWS_AT_ONCE, **kwargs):
-        return {}, {"windows_at_once": windows_at_once}, {}
+    def _sanitize_parameters(
+        self, windows_per_batch: int = WINDOWS_PER_BATCH, **kwargs: Any
+    ) -> tuple[dict, dict, dict]:
+        return {}, {"windows_per_batch": windows_per_batch}, {}
 
-    def preprocess(self, inputs: dict) -> dict:
-        return inputs  # a recording is read when its turn comes
+    def preprocess(self, input_: Any, **preprocess_parameters: Any) -> dict[str, Any]:
+        return input_  # recordings are read one by one, in `embed_audio`
 
-    def _forward(self, inputs: dict, windows_at_once: int) -> torch.Tensor:
-        return embed_recordings(self.model, self.feature_extractor, inputs["recordings"], windows_at_once)
+    def _forward(self, input_tensors: dict[str, Any], **forward_parameters: Any) -> Any:
+        return embed_audio(
+            self.model, self.feature_extractor, input_tensors["recordings"], forward_parameters["windows_per_batch"]
+        )
 
-    def postprocess(self, embeds: torch.Tensor) -> np.ndarray:
-        return embeds.numpy()
+    def postprocess(self, model_outputs: Any, **postprocess_parameters: Any) -> np.ndarray:
+        return model_outputs.numpy()

@@ -1,6 +1,6 @@
-"""Sentences and recordings to the inputs of a Kobza model: a tokenizer and a feature extractor under one roof."""
+"""Sentences and recordings to the inputs of a Kobza model: a tokenizer and a feature extractor."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from transformers import BatchFeature, ProcessorMixin
@@ -9,13 +9,14 @@ from transformers.processing_utils import ProcessingKwargs, TextKwargs
 from .feature_extraction_kobza import check_return_tensors
 
 MAX_TOKENS = 512  # BERT has no position beyond; a tokenizer without a limit of its own says 1e30
-# Of those that the tokenizer and the feature extractor both take, these are the tokenizer's unless in audio_kwargs
-TEXT_FIRST = {"padding", "truncation", "max_length", "pad_to_multiple_of", "return_attention_mask"}
-MULTIMODAL = {"return_mm_token_type_ids", "return_text_replacement_offsets"}  # of sentences with audio inside
+# Arguments that both take; outside audio_kwargs and common_kwargs they are the tokenizer's only
+TOKENIZER_FIRST = {"padding", "truncation", "max_length", "pad_to_multiple_of", "return_attention_mask"}
+# transformers' arguments for sentences with audio inside, which Kobza has not
+INTERLEAVED_ONLY = {"return_mm_token_type_ids", "return_text_replacement_offsets"}
 
 
 class KobzaAudioKwargs(TypedDict, total=False):
-    """What `KobzaFeatureExtractor` takes beside the audio."""
+    """Arguments of `KobzaFeatureExtractor` other than the audio."""
 
     sampling_rate: int | None
     return_tensors: str | None
@@ -29,7 +30,7 @@ class KobzaAudioKwargs(TypedDict, total=False):
 
 
 class KobzaProcessorKwargs(ProcessingKwargs, total=False):
-    audio_kwargs: KobzaAudioKwargs
+    audio_kwargs: KobzaAudioKwargs  # type: ignore[misc]  # narrower than the base's, as transformers' processors do
 
 
 class KobzaProcessor(ProcessorMixin):
@@ -40,14 +41,14 @@ class KobzaProcessor(ProcessorMixin):
         tokenizer (`PreTrainedTokenizerBase`)
     """
 
-    valid_processor_kwargs = KobzaProcessorKwargs
+    valid_processor_kwargs = KobzaProcessorKwargs  # type: ignore[assignment]  # a TypedDict class of the same kind
     text_kwargs = {"padding": True, "truncation": True, "return_tensors": "pt"}  # noqa: RUF012 (transformers' own name)
 
-    def __init__(self, feature_extractor, tokenizer):
+    def __init__(self, feature_extractor: Any, tokenizer: Any) -> None:
         super().__init__(feature_extractor, tokenizer)
 
-    def __call__(self, text: str | list[str] | None = None, audio=None, **kwargs) -> BatchFeature:
-        """Sentences, recordings, or both.
+    def __call__(self, text: str | list[str] | None = None, audio: Any = None, **kwargs: Any) -> BatchFeature:
+        """Prepare sentences, recordings, or both.
 
         Args:
             text: a sentence or a list of them; longer ones than the text tower can read (512 tokens) are cut.
@@ -63,24 +64,27 @@ class KobzaProcessor(ProcessorMixin):
             `window_counts` for audio: the arguments of `KobzaModel.forward`.
 
         Raises:
-            ValueError: neither was given, or the text is no text, or the audio no audio; an argument given twice.
-            TypeError: an argument that neither takes, by its name.
+            ValueError: neither was given, the text is not text, or the audio not audio; an argument given twice.
+            TypeError: an argument that neither takes.
         """
         for name in ("audios", "raw_speech"):
             if name in kwargs:
                 raise ValueError(f"KobzaProcessor takes recordings as audio=..., not as {name}=...")
         if text is None and audio is None:
             raise ValueError("KobzaProcessor got neither text nor audio: pass text=..., audio=..., or both.")
-        text_kwargs, audio_kwargs = self._arguments(kwargs)
+        text_kwargs, audio_kwargs = self._split_arguments(kwargs)
         inputs = {} if text is None else dict(self.tokenizer(check_text(text), **text_kwargs))
         if audio is not None:
             inputs.update(self.feature_extractor(audio, **audio_kwargs))
         return BatchFeature(inputs)
 
-    def _arguments(self, given: dict) -> tuple[dict, dict]:
-        """Those of a call -> the tokenizer's and the feature extractor's."""
-        nested = {name: given.get(name) or {} for name in ("text_kwargs", "audio_kwargs", "common_kwargs")}
-        of_text, of_audio = set(TextKwargs.__annotations__) - MULTIMODAL, set(KobzaAudioKwargs.__annotations__)
+    def _split_arguments(self, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arguments of a call -> the tokenizer's and the feature extractor's."""
+        nested: dict[str, dict] = {
+            name: given.get(name) or {} for name in ("text_kwargs", "audio_kwargs", "common_kwargs")
+        }
+        of_text = set(TextKwargs.__annotations__) - INTERLEAVED_ONLY
+        of_audio = set(KobzaAudioKwargs.__annotations__)
         for names, allowed, where in (
             (given, of_text | of_audio | set(nested), ""),
             (nested["text_kwargs"], of_text, " in text_kwargs"),
@@ -91,15 +95,18 @@ class KobzaProcessor(ProcessorMixin):
                 if name not in allowed:
                     raise TypeError(f"KobzaProcessor got an unexpected argument {name!r}{where}.")
         merged = self._merge_kwargs(tokenizer_init_kwargs=self.tokenizer.init_kwargs, **given)
-        text_kwargs, audio_kwargs = merged["text_kwargs"], merged["audio_kwargs"]
+        text_kwargs: dict[str, Any] = dict(merged["text_kwargs"])
+        audio_kwargs: dict[str, Any] = dict(merged["audio_kwargs"])
         check_return_tensors(text_kwargs["return_tensors"])
-        said = nested["audio_kwargs"].keys() | nested["common_kwargs"].keys()
-        audio_kwargs = {name: value for name, value in audio_kwargs.items() if name not in TEXT_FIRST or name in said}
+        for_audio = nested["audio_kwargs"].keys() | nested["common_kwargs"].keys()
+        audio_kwargs = {
+            name: value for name, value in audio_kwargs.items() if name not in TOKENIZER_FIRST or name in for_audio
+        }
 
         longest = min(self.tokenizer.model_max_length, MAX_TOKENS)
-        asked = any("max_length" in names for names in (given, nested["text_kwargs"], nested["common_kwargs"]))
-        if not asked and text_kwargs["padding"] != "max_length":
-            text_kwargs["max_length"] = None  # what a saved tokenizer happens to name cuts no sentence
+        is_given = any("max_length" in names for names in (given, nested["text_kwargs"], nested["common_kwargs"]))
+        if not is_given and text_kwargs["padding"] != "max_length":
+            text_kwargs["max_length"] = None  # a limit that was saved with the tokenizer is not the caller's
         if (text_kwargs.get("max_length") or 0) > longest:
             raise ValueError(
                 f"max_length is {text_kwargs['max_length']}, but the text tower reads {longest} tokens at most."
@@ -108,13 +115,13 @@ class KobzaProcessor(ProcessorMixin):
             text_kwargs["max_length"] = text_kwargs.get("max_length") or longest
         return text_kwargs, audio_kwargs
 
-    def save_pretrained(self, save_directory, push_to_hub: bool = False, **kwargs):
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> Any:
         saved = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
-        vars(self).pop("auto_map", None)  # saving sets it, loading does not: the two would differ
+        vars(self).pop("auto_map", None)  # saving sets it, but loading does not: the objects would differ
         return saved
 
 
-def check_text(text) -> list[str]:
+def check_text(text: Any) -> list[str]:
     sentences = [text] if isinstance(text, str) else text
     if not isinstance(sentences, (list, tuple)) or not sentences or not all(isinstance(s, str) for s in sentences):
         raise ValueError(f"The text must be a sentence or a list of sentences, but is {text!r:.80}.")

@@ -109,7 +109,7 @@ def _from_checkpoint(settings: ModelArguments) -> tuple[KobzaModel, KobzaProcess
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"{start.name} does not fit the recipe ({reason}): keep its dimensions.") from error
-        model.logit_scale.data.fill_(model.start_log_scale())
+        model.logit_scale.data.fill_(model.initial_log_scale())
     return model, start.processor
 
 

@@ -1,1 +1,1 @@
-"""A library in the browser: `collection` asks the library, `markup` and `atlas` write HTML, `app` serves it."""
+"""A library in the browser: `collection` queries the library, `markup` and `map_layout` write HTML, `app` serves it."""

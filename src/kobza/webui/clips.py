@@ -1,4 +1,4 @@
-"""A visitor's clip, heard within limits."""
+"""Embed a visitor's clip, within limits."""
 
 import os
 from collections.abc import Iterator
@@ -7,55 +7,65 @@ from pathlib import Path
 
 import numpy as np
 
-from kobza.audio import AudioError, decode, printable, windows
-from kobza.embedding.embedder import normalized_mean
+from kobza.audio import AudioError, decode, printable
+from kobza.embedding.embedder import Embedder, cut_windows, normalized_mean
 from kobza.errors import KobzaError
 
-LISTENED = 180  # seconds of a clip: enough to know its sound, and no visitor keeps the others waiting
-SHORTEST = 1.0  # seconds
-SILENCE = 1e-4  # a microphone that is switched off stays below
+MAX_CLIP_SECONDS = 180  # enough to characterise a recording, and short enough that other visitors need not wait
+MIN_CLIP_SECONDS = 1.0
+SILENCE_PEAK = 1e-4  # below the noise of a microphone that is switched on
 
 
 class ClipError(KobzaError):
-    """A clip that cannot be used; the message is a sentence for the visitor."""
+    """A clip cannot be used; the message tells the visitor why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """The vector (dim,) of a clip; `cut` if it went on after what was listened to."""
+    """The vector (dim,) of a clip; `is_cut` if the recording is longer than `MAX_CLIP_SECONDS`."""
 
     vector: np.ndarray
-    cut: bool = False
+    is_cut: bool = False
 
 
-def hear(path: str | os.PathLike | None, checkpoint) -> Clip:
-    """Embed the first `LISTENED` seconds of the recording at `path`; no more of it is decoded.
+class _LimitedDecoder:
+    """Decodes the first `MAX_CLIP_SECONDS` of a recording and keeps its length and peak."""
+
+    def __init__(self, path: str | os.PathLike, sampling_rate: int):
+        self.path = path
+        self.sampling_rate = sampling_rate
+        self.samples = 0
+        self.peak = 0.0
+        self.is_cut = False
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        limit = MAX_CLIP_SECONDS * self.sampling_rate
+        for chunk in decode(self.path, self.sampling_rate):
+            self.is_cut = self.samples + len(chunk) > limit
+            used = chunk[: limit - self.samples]
+            self.samples += len(used)
+            self.peak = max(self.peak, float(np.abs(used).max(initial=0.0)))
+            yield used
+            if self.is_cut:
+                return
+
+
+def embed_clip(path: str | os.PathLike | None, embedder: Embedder) -> Clip:
+    """Embed the first `MAX_CLIP_SECONDS` of the recording at `path`; the rest is not decoded.
 
     Raises:
-        ClipError: no clip, no recording, too short, or silent.
+        ClipError: no clip, not a recording, too short, or silent.
     """
     if path is None:
         raise ClipError("Drop a recording here first, or record a few seconds with the microphone.")
-    rate, left, loudest, cut = checkpoint.sampling_rate, LISTENED * checkpoint.sampling_rate, 0.0, False
-
-    def beginning() -> Iterator[np.ndarray]:
-        nonlocal left, loudest, cut
-        for chunk in decode(path, rate):
-            cut = len(chunk) > left
-            chunk = chunk[:left]
-            left -= len(chunk)
-            loudest = max(loudest, float(np.abs(chunk).max(initial=0.0)))
-            yield chunk
-            if cut:
-                return
-
+    decoder = _LimitedDecoder(path, embedder.sampling_rate)
     try:
-        pieces = [samples for _, samples in windows(beginning(), rate, checkpoint.window_seconds)]
+        samples = [window for _, window in cut_windows(embedder, decoder.chunks())]
     except AudioError as error:
-        name = Path(path).name  # where it lies on the server is nobody's business
+        name = Path(path).name  # a visitor is not to see the server's folders
         raise ClipError(str(error).replace(printable(path), printable(name))) from None
-    if LISTENED * rate - left < SHORTEST * rate:
+    if decoder.samples < MIN_CLIP_SECONDS * embedder.sampling_rate:
         raise ClipError("That clip is shorter than a second; give it a little more time.")
-    if loudest < SILENCE:
+    if decoder.peak < SILENCE_PEAK:
         raise ClipError("That clip is silent; if you recorded it, check that the microphone is switched on.")
-    return Clip(normalized_mean(checkpoint.embed_windows(pieces)), cut)
+    return Clip(normalized_mean(embedder.embed_windows(samples)), decoder.is_cut)

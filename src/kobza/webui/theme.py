@@ -1,4 +1,4 @@
-"""The Space's look in Gradio's terms: walnut, wheat and cornflower on paper. The rest is `style.css`."""
+"""The Space's Gradio theme: its colours and fonts. The rest of the styling is in `static/style.css`."""
 
 import gradio as gr
 from gradio.themes.utils import fonts
@@ -17,8 +17,8 @@ PAPER = Color(
 
 
 def theme() -> gr.themes.Base:
-    """Fonts are those that come with Gradio: nothing is fetched from elsewhere."""
-    made = gr.themes.Base(
+    """With fonts that come with Gradio, so that nothing is fetched from other servers."""
+    base = gr.themes.Base(
         primary_hue=WALNUT,
         secondary_hue=WALNUT,
         neutral_hue=PAPER,
@@ -26,7 +26,7 @@ def theme() -> gr.themes.Base:
         font=[fonts.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
     )
-    return made.set(
+    return base.set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
         body_text_color="*neutral_900",

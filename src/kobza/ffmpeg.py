@@ -1,0 +1,244 @@
+"""FFmpeg through PyAV: open a recording's container, decode its frames, filter them to mono at one rate.
+
+`kobza.audio` is the interface; this module holds what is specific to FFmpeg.
+"""
+
+import contextlib
+import io
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from av.filter import Graph
+
+from kobza.errors import KobzaError
+
+Source = str | os.PathLike | bytes | BinaryIO
+
+# Which files of a folder are treated as music
+AUDIO_EXTENSIONS = frozenset(
+    "." + name
+    for name in (
+        *("mp3", "mp2", "flac", "ogg", "oga", "opus", "m4a", "m4b", "aac", "wav", "w64"),
+        *("aif", "aiff", "aifc", "wma", "ape", "wv", "tta", "mka", "caf", "au"),
+    )
+)
+# FFmpeg also reads playlists, subtitles and scripts, some of which open further files or URLs. Only audio containers
+# are allowed, by the names of FFmpeg's demuxers.
+DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,webm,caf,au"
+# The headers of these formats state the length (for others FFmpeg estimates it), so a truncated file can be told from a
+# short one; of a truncated wav or wma FFmpeg reports only what is left.
+FORMATS_WITH_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
+TIME_BASE = Fraction(1, 1_000_000)  # required by the filter graph, but unused: samples are counted instead
+DECODER_SETTLING_SECONDS = 1.0  # decoded and dropped after a seek
+MAX_SAMPLING_RATE = 3_000_000  # Hz, above any real recording; a resampler from 2 GHz would need gigabytes
+MAX_HOURS = 100  # longer than any audio book; a small file can claim, or decode to, years
+# Tags that are not UTF-8 must not prevent decoding. PyAV 19 has no such argument: it reads tags only on request.
+OPEN_ARGUMENTS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
+MAX_FAILED_READS = 100  # after so many, the rest of a container is given up
+
+
+class AudioError(KobzaError):
+    """A recording cannot be used. The message says which, why, and what to do."""
+
+
+def printable(path: str | os.PathLike) -> str:
+    """The path as text that prints on any terminal: control characters and bytes that are not UTF-8 are escaped.
+
+    >>> printable("a\\n.mp3")
+    'a\\\\n.mp3'
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class _NamedStream:
+    """A binary stream with a harmless name, which FFmpeg uses as a hint of the format and not as a path.
+
+    Its size is fixed when it is opened, because a file that is still being written might never end.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str, size: int):
+        self.name = name
+        self.size = size
+        self.stream = stream
+        self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        return self.stream.read(max(0, min(size, self.size - self.tell())))
+
+    def seek(self, offset: int, whence: int) -> int:
+        if whence == os.SEEK_END:
+            offset, whence = self.size + offset, os.SEEK_SET
+        return self.stream.seek(offset, whence)
+
+
+def _open(source: Source) -> tuple[BinaryIO, str, str, bool]:
+    """-> (stream, its name for messages, its extension, whether to close it afterwards)."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source), "The recording given as bytes", "", True
+    if not isinstance(source, (str, os.PathLike)):
+        return source, "The recording given as a stream", "", False
+    name = printable(source)
+    try:
+        # Checked before opening, because opening a FIFO waits for its writer
+        if not stat.S_ISREG(os.stat(source).st_mode):
+            raise AudioError(f"{name} is not a regular file; give the path of a recording.")
+        return open(source, "rb"), name, Path(source).suffix.lower(), True
+    except OSError as error:
+        raise AudioError(f"{name} cannot be opened ({error.strerror}); check the path and its permissions.") from error
+
+
+def _packets(container, stream) -> Iterator["av.Packet | None"]:
+    """The stream's packets; None for each failed read of the container."""
+    failures = 0
+    while failures < MAX_FAILED_READS:
+        try:
+            yield from container.demux(stream)
+            return
+        except av.FFmpegError:
+            failures += 1
+            yield None
+
+
+def _seek(container, stream, start: float) -> None:
+    """Seek to shortly before `start`, since decoders need to settle. If it fails, decoding begins at the start."""
+    with contextlib.suppress(av.FFmpegError):
+        begins = float((stream.start_time or 0) * stream.time_base)
+        container.seek(max(0, round((begins + start - DECODER_SETTLING_SECONDS) * av.time_base)))
+
+
+def _samples_before(frame: av.AudioFrame, stream, start: float) -> int:
+    """How many of the frame's first samples lie before `start`; 0 for a frame without a time stamp."""
+    if not start or frame.pts is None:
+        return 0
+    before = start - float(frame.pts * frame.time_base - (stream.start_time or 0) * stream.time_base)
+    return max(0, round(before * frame.sample_rate))
+
+
+def read_frames(container: Any, name: str, start: float) -> Iterator[tuple[av.AudioFrame, int]]:
+    """Decode the frames from `start` on, each with the number of its first samples to drop; skip damaged packets.
+
+    Raises:
+        AudioError: no audio, mostly damaged packets, truncated, or too long.
+    """
+    stream = container.streams.best("audio")
+    if stream is None:
+        raise AudioError(f"{name} has no audio stream; give a recording.")
+    if stream.rate and stream.rate > MAX_SAMPLING_RATE:
+        raise AudioError(
+            f"{name} says it has {stream.rate} samples a second, which no recording has; replace the file."
+        )
+    if start:
+        _seek(container, stream, start)
+    declared = (container.duration or 0) / av.time_base
+    has_length = container.format.name in FORMATS_WITH_LENGTH
+    good = bad = 0
+    seconds = 0.0
+    for packet in _packets(container, stream):
+        try:
+            frames: list[Any] | None = packet.decode() if packet is not None else None
+        except (av.FFmpegError, ValueError):
+            frames = None
+        if frames is None:
+            bad += 1
+            continue
+        good += 1
+        if start + max(seconds, declared if has_length else 0) > MAX_HOURS * 3600:
+            raise AudioError(f"{name} is longer than {MAX_HOURS} hours; cut it into several recordings.")
+        for frame in frames:
+            if frame.samples:
+                seconds += frame.samples / frame.sample_rate
+                if (early := _samples_before(frame, stream, start)) < frame.samples:
+                    yield frame, early
+    if seconds == 0 and not start:  # else the recording may end before `start`
+        raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
+    if bad > good:
+        raise AudioError(f"{name} is damaged: {bad} of its {bad + good} packets cannot be decoded; replace the file.")
+    if has_length and start + seconds < declared / 2:
+        raise AudioError(
+            f"{name} is cut off: {seconds:.1f} s of its {declared:.1f} s can be decoded; replace the file."
+        )
+
+
+class _MonoFilter:
+    """FFmpeg's filters from frames of one format to mono chunks of a second. They run in C, so that decoding threads
+    run in parallel, and with one resampler for all frames, so that there are no seams."""
+
+    def __init__(self, frame: av.AudioFrame, early: int, sampling_rate: int):
+        channels = len(frame.layout.channels)
+        # Spelled out because FFmpeg's own downmix of stereo is (L + R) / sqrt(2): 3 dB too loud, and it clips.
+        mean = "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))
+        self.graph = Graph()
+        # No FFmpeg threads: these filters do not use them, and a forked process (such as a DataLoader's worker) would
+        # wait for them forever when it frees the graph.
+        self.graph.threads = 1
+        steps = [
+            self.graph.add_abuffer(
+                sample_rate=frame.sample_rate, format=frame.format.name, layout=frame.layout.name, time_base=TIME_BASE
+            ),
+            self.graph.add("atrim", f"start_sample={early}"),
+            self.graph.add("aformat", "sample_fmts=fltp"),
+            self.graph.add("pan", f"mono|c0={mean}"),
+            self.graph.add("aresample", str(sampling_rate)),
+            self.graph.add("asetnsamples", f"n={sampling_rate}:p=0"),
+            self.graph.add("abuffersink"),
+        ]
+        self.graph.link_nodes(*steps).configure()
+        self.rate = frame.sample_rate
+        self.waiting = 0  # samples pushed since the last pull
+
+    def push(self, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
+        """The chunks that are ready after this frame; after None, the rest."""
+        if frame is not None:
+            frame.pts = None  # time stamps of a damaged file may jump; samples are consecutive
+            self.waiting += frame.samples
+        self.graph.push(frame)
+        if frame is not None and self.waiting < self.rate:
+            return  # less than a second, and a failed pull costs more than decoding
+        self.waiting = 0
+        with contextlib.suppress(av.BlockingIOError, av.EOFError):
+            while True:
+                yield self.graph.pull().to_ndarray()[0]
+
+
+def mono_chunks(frames: Iterable[tuple[av.AudioFrame, int]], sampling_rate: int) -> Iterator[np.ndarray]:
+    """Frames -> mono chunks. The format may change within a file, as in concatenated mp3s."""
+    filters: _MonoFilter | None = None
+    previous = None
+    for frame, early in frames:
+        audio_format = frame.sample_rate, frame.format.name, frame.layout.name
+        if filters is None or audio_format != previous:
+            if filters is not None:
+                yield from filters.push(None)
+            filters = _MonoFilter(frame, early, sampling_rate)
+            previous = audio_format
+        yield from filters.push(frame)
+    if filters is not None:
+        yield from filters.push(None)
+
+
+@contextlib.contextmanager
+def open_container(source: Source) -> Iterator[tuple["av.container.InputContainer", str]]:
+    """The opened recording and its name for messages; FFmpeg's errors become AudioErrors."""
+    stream, name, extension, is_ours = _open(source)
+    try:
+        size = stream.seek(0, os.SEEK_END)
+        if size == 0:
+            raise AudioError(f"{name} is empty; replace the file.")
+        stream.seek(0)
+        named = _NamedStream(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""), size)
+        options = {"format_whitelist": DEMUXERS}
+        with av.open(named, options=options, buffer_size=1 << 17, **OPEN_ARGUMENTS) as container:
+            yield container, name
+    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
+    finally:
+        if is_ours:
+            stream.close()
