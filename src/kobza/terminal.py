@@ -4,14 +4,25 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kobza.library import Progress as LibraryProgress
-
 PIPE_WIDTH = 10_000  # columns: not a terminal, so a row is one line however long
+
+
+class ProgressState(Protocol):
+    """What a progress bar shows, such as `library.Progress`."""
+
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def fraction(self) -> float: ...
+    @property
+    def path(self) -> str | os.PathLike[str]: ...
 
 
 def say(text: str) -> None:
@@ -20,8 +31,8 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(first: str = "looking for changes") -> Iterator[Callable[["LibraryProgress"], None]]:
-    """A progress bar with the remaining time, on standard error. Gives the function to call with each `Progress`."""
+def progress_bar(first: str = "looking for changes") -> Iterator[Callable[[ProgressState], None]]:
+    """A progress bar on standard error, with the remaining time. Gives the function to call with each state."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -38,7 +49,7 @@ def progress_bar(first: str = "looking for changes") -> Iterator[Callable[["Libr
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, count=first, name="")
 
-        def update(now: "LibraryProgress") -> None:
+        def update(now: ProgressState) -> None:
             name = printable(os.path.basename(now.path))
             bar.update(task, total=1.0, completed=now.fraction, count=f"{now.done}/{now.total}", name=name)
 

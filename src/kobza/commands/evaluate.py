@@ -52,13 +52,12 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    from types import SimpleNamespace
-
     from kobza.audio import printable
     from kobza.embedding.loader import load_embedder
     from kobza.evaluation.evaluate import evaluate
     from kobza.evaluation.model_index import write_model_index
     from kobza.evaluation.results import write_result
+    from kobza.library import Progress
 
     target = Path(args.receipt) if args.receipt else None
     if target and not target.absolute().parent.is_dir():
@@ -70,7 +69,7 @@ def evaluate(args: argparse.Namespace) -> int:
         with progress_bar("checking the model") as update:
 
             def progress(done: int, total: int, path: Path) -> None:
-                update(SimpleNamespace(done=done, total=total, fraction=done / total, path=path))
+                update(Progress(done, total, done / total, str(path)))
 
             result = evaluate(embedder, args.on, args.prompt, args.ensemble, progress, say)
     except KeyboardInterrupt:
