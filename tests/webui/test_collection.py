@@ -32,7 +32,7 @@ def library(tmp_path):
 def test_answers(library, tmp_path):
     shown = Collection(library)
     assert shown.search("tone 1000")[0].track.title == "Tone 1000"
-    clip = embed_clip(write(tmp_path / "clip.mp3", tone(3000, 5)), library.model)
+    clip = embed_clip(write(tmp_path / "clip.mp3", tone(3000, 5)), library.embedder)
     assert shown.like(clip)[0].track.title == "Tone 3000"
     labels = shown.tag(clip, "tone 440, tone 3000\n tone  3000 ,, ")
     assert [label for label, _ in labels] == ["tone 3000", "tone 440"] and labels[0][1] > 0.9
@@ -45,7 +45,7 @@ def test_answers(library, tmp_path):
     "labels, sentence", [(" , \n", "Name a few labels"), (",".join(map(str, range(50))), "50 labels; name 40")]
 )
 def test_bad_labels(library, tmp_path, labels, sentence):
-    clip = embed_clip(write(tmp_path / "clip.mp3", tone(3000, 5)), library.model)
+    clip = embed_clip(write(tmp_path / "clip.mp3", tone(3000, 5)), library.embedder)
     with pytest.raises(ClipError, match=sentence):
         Collection(library).tag(clip, labels)
 
@@ -90,7 +90,7 @@ def test_of_a_large_library_every_nth_track_is_drawn(library, monkeypatch):
 
 def test_many_visitors_at_once_get_the_answers_of_one(library, tmp_path):
     shown = Collection(library)
-    clip = embed_clip(write(tmp_path / "clip.mp3", tone(200, 5)), library.model)
+    clip = embed_clip(write(tmp_path / "clip.mp3", tone(200, 5)), library.embedder)
     asks = [lambda: shown.search("tone 1000"), lambda: shown.like(clip), lambda: shown.map(), lambda: shown.totals]
     alone = [ask() for ask in asks]
     with ThreadPoolExecutor(16) as pool:

@@ -127,4 +127,4 @@ def open_collection(library: str | None = None, model: str | None = None) -> Col
         if len(own):
             return Collection(own)
         own.close()
-    return Collection(open_album(model=model)[0], is_demo=True)
+    return Collection(open_album(embedder=model)[0], is_demo=True)
