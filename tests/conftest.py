@@ -1,4 +1,4 @@
-"""What many tests need: a tiny checkpoint, made on the spot and offline; the command line with an ear for tones."""
+"""What many tests need: a tiny checkpoint, made on the spot and offline; the command line with an embedder of tones."""
 
 import atexit
 import os
@@ -16,7 +16,7 @@ os.environ["HF_MODULES_CACHE"] = tempfile.mkdtemp(prefix="kobza-tests-modules-")
 
 import numpy as np
 import pytest
-from recordings import ToneEar
+from recordings import ToneEmbedder
 from tiny import make_model, make_tokenizer
 
 atexit.register(shutil.rmtree, os.environ["HF_MODULES_CACHE"], ignore_errors=True)
@@ -64,12 +64,12 @@ def sounds() -> list[np.ndarray]:
 
 @pytest.fixture
 def kobza(tmp_path, monkeypatch, capsys):
-    """Runs a command on a library of its own with an ear for tones: (exit code, output, errors)."""
+    """Runs a command on a library of its own with an embedder of tones: (exit code, output, errors)."""
     from kobza.cli import main
 
     monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "library"))
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder())
 
     def run(*argv):
         capsys.readouterr()

@@ -8,7 +8,7 @@ from recordings import tone, write
 
 from kobza.data.gtzan import GENRES
 
-TAGS = [str(100 + 20 * i) for i in range(188)]  # frequencies: `ToneEar` understands "tone 440"
+TAGS = [str(100 + 20 * i) for i in range(188)]  # frequencies: `ToneEmbedder` understands "tone 440"
 
 
 def gtzan(folder, numbers=(0, 1), kind="wav"):

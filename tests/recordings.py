@@ -1,4 +1,4 @@
-"""Recordings and a checkpoint for tests: every format that PyAV can write, tones that a simple ear tells apart."""
+"""Recordings and a checkpoint for tests: every format that PyAV can write, tones that a simple embedder tells apart."""
 
 import ctypes
 import gc
@@ -70,22 +70,22 @@ def memory_taken(function: Callable[[], object]) -> float:
     return (size("VmHWM") - before) / 1024
 
 
-class ToneEar:
+class ToneEmbedder:
     """Stands in for a checkpoint: hears how energy is spread over pitch; the text "tone 440" sounds like that tone, and
     any other text like some tone or other."""
 
-    name, sampling_rate, window_seconds, min_window_seconds = "tone-ear", 16000, 10.0, 1.0
+    name, sampling_rate, window_seconds, min_window_seconds = "tone-embedder", 16000, 10.0, 1.0
 
-    def __init__(self, dim: int = 64, fingerprint: str = "tone-ear-fingerprint"):
-        self.dim, self.fingerprint, self.windows_heard = dim, fingerprint, 0
+    def __init__(self, dim: int = 64, fingerprint: str = "tone-embedder-fingerprint"):
+        self.dim, self.fingerprint, self.windows_embedded = dim, fingerprint, 0
 
     def embed_windows(self, samples: list[np.ndarray]) -> np.ndarray:
         if any(len(window) < 400 for window in samples):
             raise ValueError("a window of under 25 ms cannot be embedded")
-        self.windows_heard += len(samples)
-        return np.stack([self._hear(window) for window in samples])
+        self.windows_embedded += len(samples)
+        return np.stack([self._embed(window) for window in samples])
 
-    def _hear(self, window: np.ndarray) -> np.ndarray:
+    def _embed(self, window: np.ndarray) -> np.ndarray:
         power = np.abs(np.fft.rfft(window.astype(np.float64))) ** 2
         pitch = np.fft.rfftfreq(len(window), 1 / self.sampling_rate)
         edges = np.geomspace(50, 8000, self.dim + 1)
@@ -94,7 +94,7 @@ class ToneEar:
         return (vector / np.linalg.norm(vector)).astype(np.float32)
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        return np.stack([self._hear(tone(self._pitch(text), 2.0)) for text in texts])
+        return np.stack([self._embed(tone(self._pitch(text), 2.0)) for text in texts])
 
     @staticmethod
     def _pitch(text: str) -> float:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 
 from kobza.cli import main
 from kobza.library import Track
@@ -36,7 +36,7 @@ def test_from_a_folder_to_results(kobza, music, tmp_path):
     assert kobza("sync")[:2] == (0, "0 added, 0 changed, 2 unchanged, 0 moved, 0 removed, 0 failed\n")
     code, out, _ = kobza("info")
     assert code == 0
-    for part in (str(tmp_path / "library"), "2 (0.0 hours, 9 windows)", "tone-ear-fingerprint", str(music)):
+    for part in (str(tmp_path / "library"), "2 (0.0 hours, 9 windows)", "tone-embedder-fingerprint", str(music)):
         assert part in out
     assert kobza("remove", music / "sub")[:2] == (0, "1 removed\n")
     assert kobza("--help")[0] == 0
@@ -73,9 +73,9 @@ def test_m3u_with_names_of_every_kind(kobza, tmp_path):
     script = """
 import sys
 from unittest.mock import patch
-from recordings import ToneEar
+from recordings import ToneEmbedder
 from kobza.cli import main
-with patch("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar()):
+with patch("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder()):
     sys.exit(main(["search", "tone 440", "--m3u"]) or main(["search", "tone 440"]))
 """
     env = os.environ | {"PYTHONPATH": PYTHONPATH, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
@@ -131,10 +131,10 @@ def test_more_errors(kobza, music, tmp_path):
 
 def test_another_model_is_an_error_message(kobza, music, monkeypatch):
     kobza("index", music)
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar(fingerprint="other"))
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar(fingerprint="other"))
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder(fingerprint="other"))
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder(fingerprint="other"))
     code, _, err = kobza("search", "tone 200")
-    assert code == 1 and "was made with tone-ear" in err and "--library" in err
+    assert code == 1 and "was made with tone-embedder" in err and "--library" in err
     monkeypatch.undo()
 
 
@@ -148,11 +148,11 @@ def test_interrupted(tmp_path, music):
     script = """
 import sys, time
 from unittest.mock import patch
-from recordings import ToneEar
+from recordings import ToneEmbedder
 from kobza.cli import main
-class Slow(ToneEar):
+class Slow(ToneEmbedder):
     def embed_windows(self, samples):
-        if self.windows_heard:
+        if self.windows_embedded:
             print("embedding", flush=True)
             time.sleep(600)
         return super().embed_windows(samples)

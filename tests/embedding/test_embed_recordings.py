@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.embedding.embedder import embed_recordings
@@ -24,7 +24,7 @@ def test_recording_has_the_same_vector_as_in_a_library(tiny_checkpoint, tmp_path
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
 
 
-class CountingEmbedder(ToneEar):
+class CountingEmbedder(ToneEmbedder):
     most = 0
 
     def embed_windows(self, samples):
@@ -42,20 +42,20 @@ def test_unusable_recordings_are_named_and_do_not_change_the_others(tmp_path):
     write(tmp_path / "blip.wav", tone(400, 0.02))  # under a frame of 25 ms
     write(tmp_path / "low.wav", tone(200, 3))
     paths = [tmp_path / name for name in ("cut.flac", "long.wav", "text.mp3", "blip.wav", "low.wav", "gone.wav")]
-    ear, seen = CountingEmbedder(), []
-    vectors, reasons = embed_recordings(ear, paths, lambda done, total, path: seen.append((done, total, path)))
+    embedder, seen = CountingEmbedder(), []
+    vectors, reasons = embed_recordings(embedder, paths, lambda done, total, path: seen.append((done, total, path)))
     assert list(reasons) == [0, 2, 3, 5] and "cut off" in reasons[0] and "25 ms" in reasons[3]
     assert all(str(paths[i]) in reason for i, reason in reasons.items())
-    assert ear.most == 16 and seen == [(i + 1, 6, path) for i, path in enumerate(paths)]
-    alone = [embed_recordings(ToneEar(), [paths[i]])[0][0] for i in (1, 4)]
+    assert embedder.most == 16 and seen == [(i + 1, 6, path) for i, path in enumerate(paths)]
+    alone = [embed_recordings(ToneEmbedder(), [paths[i]])[0][0] for i in (1, 4)]
     assert np.allclose(vectors[[1, 4]], alone, atol=1e-6) and not vectors[list(reasons)].any()
-    by_hand = ToneEar().embed_windows([*np.split(long[: 220 * 16000], 22), long[220 * 16000 :]]).mean(axis=0)
+    by_hand = ToneEmbedder().embed_windows([*np.split(long[: 220 * 16000], 22), long[220 * 16000 :]]).mean(axis=0)
     assert alone[0] @ by_hand / np.linalg.norm(by_hand) == pytest.approx(1, abs=1e-4)
     assert "cannot be opened" in reasons[5]
 
 
 def test_nan_vector_is_a_reason(tmp_path):
-    class NanEmbedder(ToneEar):
+    class NanEmbedder(ToneEmbedder):
         def embed_windows(self, samples):
             return np.full((len(samples), self.dim), np.nan, np.float32)
 

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 from made_sets import TAGS, gtzan, magnatagatune, musiccaps, write_rows
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 
 from kobza.cli import main
 from kobza.embedding.checkpoint import Checkpoint
@@ -19,7 +19,7 @@ CLIPS = {f"{i:x}/clip-{i}.mp3": (TAGS[8 * i], TAGS[8 * i + 4]) for i in range(6)
 
 @pytest.fixture
 def no_checks(monkeypatch):
-    """An untrained tower and `ToneEar` fail the sanity checks, as they should; here their metrics are wanted."""
+    """An untrained tower and `ToneEmbedder` fail the sanity checks, as they should; here their metrics are wanted."""
     monkeypatch.setattr("kobza.evaluation.sanity_checks.run_checks", lambda embedder: [])
 
 
@@ -103,7 +103,9 @@ def test_results_have_the_same_form_for_every_data_set_and_are_reproducible(
 
 
 def test_unreadable_recordings_are_named_relative_to_the_data_set(no_checks, data):
-    skipped = {s["file"]: s["reason"] for s in evaluate(ToneEar(), f"magnatagatune:{data}/mtat", ["{}"])["skipped"]}
+    skipped = {
+        s["file"]: s["reason"] for s in evaluate(ToneEmbedder(), f"magnatagatune:{data}/mtat", ["{}"])["skipped"]
+    }
     assert skipped == {"3/clip-3.mp3": "3/clip-3.mp3 is empty; replace the file."}
 
 
@@ -111,16 +113,16 @@ def test_perfect_embedder_gets_everything_right(no_checks, data, tmp_path):
     for hertz in (200, 900, 4000):
         for shift in (1.0, 1.01):
             write(tmp_path / str(hertz) / f"{shift}.wav", tone(hertz * shift, 1.3))
-    result = evaluate(ToneEar(), f"classes:{tmp_path}", ["tone {}", "tone {}00"])
+    result = evaluate(ToneEmbedder(), f"classes:{tmp_path}", ["tone {}", "tone {}00"])
     found = {(f["prompt"], f["metric"]): f["value"] for f in result["figures"]}
     assert found["tone {}", "F1"] == 1.0 and found["tone {}00", "F1"] < 1.0
     assert result["details"]["confusion"]["tone {}"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
 
-    result = evaluate(ToneEar(), f"pairs:{data}/musiccaps")
+    result = evaluate(ToneEmbedder(), f"pairs:{data}/musiccaps")
     assert by(result, "text -> music")["R@5"] > 0.9 and by(result, "music -> text")["R@5"] > 0.9
     clips = {f"0/{i}.mp3": (TAGS[20 * (i % 3)],) for i in range(6)}
     magnatagatune(tmp_path / "mtat", clips)
-    result = evaluate(ToneEar(), f"magnatagatune:{tmp_path / 'mtat'}", ["tone {}"])
+    result = evaluate(ToneEmbedder(), f"magnatagatune:{tmp_path / 'mtat'}", ["tone {}"])
     found = {f["metric"]: f["value"] for f in result["figures"]}
     assert found == {"ROC-AUC": 1.0, "PR-AUC": 1.0} and result["figures"][0]["classes"] == 3
     assert result["details"]["auc"]["tone {}"][:4] == [1.0, 1.0, 1.0, None]
@@ -132,17 +134,17 @@ def by(result, direction):
 
 
 def test_recordings_are_embedded_once_for_all_prompts(no_checks, data):
-    ear = ToneEar()
+    embedder = ToneEmbedder()
     heard = []
-    ear.embed_text = lambda texts: heard.append(texts) or np.eye(len(texts), ear.dim, dtype=np.float32)
-    evaluate(ear, f"classes:{data}/classes")
-    assert ear.windows_heard == 3 and len(heard) == 4
+    embedder.embed_text = lambda texts: heard.append(texts) or np.eye(len(texts), embedder.dim, dtype=np.float32)
+    evaluate(embedder, f"classes:{data}/classes")
+    assert embedder.windows_embedded == 3 and len(heard) == 4
     assert heard[0] == ["The drums song", "The slow piano song"]
 
 
 def test_data_hash_depends_on_the_data_not_on_its_path(no_checks, tmp_path):
     def hash_of(folder):
-        return evaluate(ToneEar(), f"pairs:{folder}", resamples=10)["data_hash"]
+        return evaluate(ToneEmbedder(), f"pairs:{folder}", resamples=10)["data_hash"]
 
     first = hash_of(musiccaps(tmp_path / "a", 3))
     assert hash_of(musiccaps(tmp_path / "b", 3)) == first
@@ -160,16 +162,16 @@ def test_sanity_checks_come_first(data, monkeypatch):
             "kobza.evaluation.sanity_checks.run_checks", lambda _: [CheckResult(name, ok, 1.0, "It is so.")]
         )
 
-    ear, said = ToneEar(), []
+    embedder, said = ToneEmbedder(), []
     found("weights", False)
-    with pytest.raises(ValueError, match=r"tone-ear fails the self-test.* It is so."):
-        evaluate(ear, f"pairs:{data}/musiccaps")
-    assert ear.windows_heard == 0
+    with pytest.raises(ValueError, match=r"tone-embedder fails the self-test.* It is so."):
+        evaluate(embedder, f"pairs:{data}/musiccaps")
+    assert embedder.windows_embedded == 0
     found("text tower", False)  # a bad model may be measured, and its result says what is bad
-    result = evaluate(ear, f"pairs:{data}/musiccaps", say=said.append, resamples=10)
+    result = evaluate(embedder, f"pairs:{data}/musiccaps", say=said.append, resamples=10)
     assert result["self_test"] == ["It is so."]
     found("text tower", True)
-    assert evaluate(ear, f"pairs:{data}/musiccaps", say=said.append, resamples=10)["self_test"] == []
+    assert evaluate(embedder, f"pairs:{data}/musiccaps", say=said.append, resamples=10)["self_test"] == []
     assert said == ["self-test: It is so."]
 
 
@@ -191,7 +193,7 @@ def test_sanity_checks_come_first(data, monkeypatch):
 )
 def test_bad_input_is_one_sentence(no_checks, data, monkeypatch, capsys, tmp_path, argv, sentence):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEar())
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEmbedder())
     assert main(["evaluate", "model", *(word.format(data) for word in argv)]) == 1
     out, err = capsys.readouterr()
     assert sentence in err and err.startswith("kobza: ") and err.count("\n") == 1 and not out
@@ -203,16 +205,16 @@ def test_no_usable_recording_is_an_error(no_checks, tmp_path):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("no music")
     with pytest.raises(ValueError, match=r"0 of 2 recordings .* can be used .first of the others: a/x.mp3, "):
-        evaluate(ToneEar(), f"classes:{tmp_path}")
+        evaluate(ToneEmbedder(), f"classes:{tmp_path}")
 
 
 def test_missing_scikit_learn_is_reported_before_embedding(no_checks, data, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
-    ear = ToneEar()
+    embedder = ToneEmbedder()
     with pytest.raises(ValueError, match="AUC needs scikit-learn"):
-        evaluate(ear, f"magnatagatune:{data}/mtat", ["{}"])
-    assert ear.windows_heard == 0
-    assert evaluate(ear, f"pairs:{data}/musiccaps", resamples=10)["used"] == 24  # nothing else needs it
+        evaluate(embedder, f"magnatagatune:{data}/mtat", ["{}"])
+    assert embedder.windows_embedded == 0
+    assert evaluate(embedder, f"pairs:{data}/musiccaps", resamples=10)["used"] == 24  # nothing else needs it
 
 
 def test_folder_name_may_contain_an_at_sign(tmp_path):
@@ -224,7 +226,7 @@ def test_interrupt_writes_nothing(monkeypatch, capsys, data, tmp_path):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEar())
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEmbedder())
     monkeypatch.setattr("kobza.evaluation.sanity_checks.run_checks", stop)
     assert main(["evaluate", "model", "--on", f"pairs:{data}/musiccaps"]) == 130
     assert capsys.readouterr().err == "Stopped. No results were written.\n"

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from recordings import ToneEar
+from recordings import ToneEmbedder
 
 mteb = pytest.importorskip("mteb")
 
@@ -199,8 +199,8 @@ def test_array_and_file_have_the_same_vector(encoder):
 
 
 def test_embedder_without_a_torch_model_is_described():
-    meta = model_meta(ToneEar())
-    assert (meta.name, meta.n_parameters, meta.embed_dim) == ("kobza/tone-ear", 0, 64)
+    meta = model_meta(ToneEmbedder())
+    assert (meta.name, meta.n_parameters, meta.embed_dim) == ("kobza/tone-embedder", 0, 64)
 
 
 def test_rows_with_text_and_audio_are_refused(encoder):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from recordings import ToneEar
+from recordings import ToneEmbedder
 
 from kobza.evaluation import zero_shot
 
@@ -12,12 +12,12 @@ def test_placeholder_names_of_the_thesis_are_accepted():
 
 
 def test_embed_labels_and_their_ensemble():
-    vectors = zero_shot.embed_labels(ToneEar(), ["tone {}", "tone {}00"], ["2", "30"], ensemble=True)
+    vectors = zero_shot.embed_labels(ToneEmbedder(), ["tone {}", "tone {}00"], ["2", "30"], ensemble=True)
     assert list(vectors) == ["tone {}", "tone {}00", "ensemble"]
-    assert np.array_equal(vectors["tone {}00"], ToneEar().embed_text(["tone 200", "tone 3000"]))
+    assert np.array_equal(vectors["tone {}00"], ToneEmbedder().embed_text(["tone 200", "tone 3000"]))
     mean = vectors["tone {}"] + vectors["tone {}00"]
     assert np.allclose(vectors["ensemble"], mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-6)
-    assert list(zero_shot.embed_labels(ToneEar(), ["tone {}"], ["200"], ensemble=False)) == ["tone {}"]
+    assert list(zero_shot.embed_labels(ToneEmbedder(), ["tone {}"], ["200"], ensemble=False)) == ["tone {}"]
 
 
 def test_recording_gets_the_nearest_label():

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from recordings import ToneEar, counts
+from recordings import ToneEmbedder, counts
 
 from kobza import MusicLibrary
 from kobza.library.stores import connection
@@ -77,6 +77,6 @@ def become_nobody() -> None:
 def index_as_nobody(folder: Path, sender) -> None:
     """Send (the report's counts, {file name: reason of its failure})."""
     become_nobody()
-    with MusicLibrary.open(folder / "library", ToneEar()) as library:
+    with MusicLibrary.open(folder / "library", ToneEmbedder()) as library:
         report = library.add(folder / "music")
         sender.send((counts(report), {os.path.basename(f.path): f.reason for f in report.failed}))

@@ -1,12 +1,12 @@
 import pytest
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
 
 
 @pytest.fixture
-def ear():
-    return ToneEar()
+def embedder():
+    return ToneEmbedder()
 
 
 @pytest.fixture
@@ -32,6 +32,6 @@ def music(tmp_path):
 
 
 @pytest.fixture
-def library(tmp_path, ear):
-    with MusicLibrary.open(tmp_path / "library", ear) as library:
+def library(tmp_path, embedder):
+    with MusicLibrary.open(tmp_path / "library", embedder) as library:
         yield library

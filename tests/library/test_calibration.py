@@ -1,7 +1,7 @@
 """Match z-scores: a cosine among those of a few hundred other descriptions."""
 
 import numpy as np
-from recordings import ToneEar
+from recordings import ToneEmbedder
 
 from kobza.library.calibration import (
     FAIR_Z_SCORE,
@@ -14,10 +14,10 @@ from kobza.library.calibration import (
 
 
 def test_the_closed_form_equals_the_z_score_among_the_references():
-    ear = ToneEar()
-    calibration, references = calibrate(ear), ear.embed_text(reference_queries())
-    tracks = ear.embed_text(["tone 100", "tone 440", "tone 3000"])
-    query = ear.embed_text(["tone 450"])[0]
+    embedder = ToneEmbedder()
+    calibration, references = calibrate(embedder), embedder.embed_text(reference_queries())
+    tracks = embedder.embed_text(["tone 100", "tone 440", "tone 3000"])
+    query = embedder.embed_text(["tone 450"])[0]
     scores = references @ tracks.T  # (references, tracks)
     expected = (tracks @ query - scores.mean(axis=0)) / scores.std(axis=0, ddof=1)
     np.testing.assert_allclose(calibration.z_scores(query, tracks), expected, rtol=1e-3)
@@ -28,22 +28,22 @@ def test_the_references_are_embedded_once_for_each_model(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     embedded = []
 
-    class Ear(ToneEar):
+    class NamedEmbedder(ToneEmbedder):
         def embed_text(self, texts):
             embedded.append(self.fingerprint)
             return super().embed_text(texts)
 
-    first, again = calibrate(Ear(fingerprint="one")), calibrate(Ear(fingerprint="one"))
-    calibrate(Ear(fingerprint="two"))
-    calibrate(Ear(dim=32, fingerprint="one"))
+    first, again = calibrate(NamedEmbedder(fingerprint="one")), calibrate(NamedEmbedder(fingerprint="one"))
+    calibrate(NamedEmbedder(fingerprint="two"))
+    calibrate(NamedEmbedder(dim=32, fingerprint="one"))
     assert embedded == ["one", "two", "one"]
     np.testing.assert_array_equal(first.covariance, again.covariance)
     np.testing.assert_array_equal(first.mean, again.mean)
     for damaged in (tmp_path / "kobza").iterdir():
         damaged.write_bytes(damaged.read_bytes()[:200])
-    np.testing.assert_array_equal(calibrate(Ear(fingerprint="one")).mean, first.mean)
+    np.testing.assert_array_equal(calibrate(NamedEmbedder(fingerprint="one")).mean, first.mean)
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    assert calibrate(ToneEar()).mean.shape == (64,)  # no writable cache: only slower
+    assert calibrate(ToneEmbedder()).mean.shape == (64,)  # no writable cache: only slower
 
 
 def test_labels():

@@ -23,12 +23,12 @@ def no_decoding(monkeypatch):
 
 def test_second_run_reads_nothing(library, music, monkeypatch):
     library.add(music)
-    before, heard = stored_content(library), library.embedder.windows_heard
+    before, heard = stored_content(library), library.embedder.windows_embedded
     no_decoding(monkeypatch)
     monkeypatch.setattr("kobza.library.ingest.scan.content_hash", lambda path: pytest.fail(f"{path} was read"))
     assert counts(library.add(music)) == (0, 0, 7, 0, 0, 0)
     assert counts(library.sync()) == (0, 0, 7, 0, 0, 0)
-    assert stored_content(library) == before and library.embedder.windows_heard == heard
+    assert stored_content(library) == before and library.embedder.windows_embedded == heard
 
 
 def test_a_touched_file_is_read_but_not_decoded(library, music, monkeypatch):

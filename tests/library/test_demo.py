@@ -2,7 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
-from recordings import ToneEar
+from recordings import ToneEmbedder
 from tiny_clap import make_clap_folder
 
 from kobza.audio import load_audio, windows
@@ -12,7 +12,7 @@ from kobza.library.demo import default_demo_folder, run_demo
 from kobza.synth.album import DEMO_QUERIES, album, write_album
 
 
-class OracleEmbedder(ToneEar):
+class OracleEmbedder(ToneEmbedder):
     """Embeds each query as a piece that it describes, or (`sign` -1) as the opposite of that."""
 
     def __init__(self, folder, sign):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from child_processes import become_nobody, context, dawdle_at_each_statement, killed_at, run
-from recordings import ToneEar, counts, tone, write
+from recordings import ToneEmbedder, counts, tone, write
 from store_contract import agree, exact, fill, put, unit
 
 from kobza import MusicLibrary
@@ -254,8 +254,8 @@ def tree(folder) -> dict:
 
 
 def test_the_music_is_only_read(music, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder())
     monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
     (music / "text.mp3").write_text("no music")
     before, library = tree(music), ["--library", str(tmp_path / "library")]
@@ -270,7 +270,7 @@ def test_the_music_is_only_read(music, tmp_path, monkeypatch, capsys):
 
 def rebuild(steps, folder, within) -> None:
     dawdle_at_each_statement(steps, within)
-    reindex(folder, ToneEar(64, "new-ear"))
+    reindex(folder, ToneEmbedder(64, "new-embedder"))
 
 
 class TestReindex:
@@ -278,19 +278,19 @@ class TestReindex:
     def old(self, tmp_path):
         for i in range(8):
             write(tmp_path / "music" / f"{i}.flac", tone(200 * (i + 1), 3 + 9 * (i % 3)))
-        with MusicLibrary.open(tmp_path / "library", ToneEar(16, "old-ear")) as library:
+        with MusicLibrary.open(tmp_path / "library", ToneEmbedder(16, "old-embedder")) as library:
             assert library.add(tmp_path / "music").added == 8
             library.store._db.execute("UPDATE tracks SET added = 1e9 + id")
         return tmp_path / "library"
 
     def test_by_another_checkpoint(self, old, tmp_path, monkeypatch):
         monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
-        with MusicLibrary.open(old, ToneEar(64, "new-ear"), read_only=True) as reader:
+        with MusicLibrary.open(old, ToneEmbedder(64, "new-embedder"), read_only=True) as reader:
             before = {track.path: track.added for track, *_ in reader.store.scan()}
             with pytest.raises(LibraryError, match="kobza reindex"):
                 reader.search("tone 400")
             assert len(reader.similar(tmp_path / "music" / "0.flac", 3)) == 3  # with the old vectors
-            assert counts(reindex(old, ToneEar(64, "new-ear"))) == (8, 0, 0, 0, 0, 0)
+            assert counts(reindex(old, ToneEmbedder(64, "new-embedder"))) == (8, 0, 0, 0, 0, 0)
             for i in range(8):  # a reader that was there all the time
                 assert reader.search(f"tone {200 * (i + 1)}", 1)[0].track.path.endswith(f"{i}.flac")
             assert {track.path: track.added for track, *_ in reader.store.scan()} == before
@@ -300,40 +300,40 @@ class TestReindex:
     def test_what_cannot_be_reached_is_not_lost(self, old, tmp_path):
         (tmp_path / "music").rename(tmp_path / "unplugged")
         with pytest.raises(LibraryError, match=r"music cannot be read.*stays as it was"):
-            reindex(old, ToneEar(64, "new-ear"))
+            reindex(old, ToneEmbedder(64, "new-embedder"))
         (tmp_path / "music").mkdir()
         with pytest.raises(LibraryError, match=r"no recordings any more.*stays as it was"):
-            reindex(old, ToneEar(64, "new-ear"))
-        with MusicLibrary.open(old, ToneEar(16, "old-ear")) as library:
+            reindex(old, ToneEmbedder(64, "new-embedder"))
+        with MusicLibrary.open(old, ToneEmbedder(16, "old-embedder")) as library:
             assert len(library) == 8 and library.search("tone 400", 1)
         (tmp_path / "music").rmdir()
         (tmp_path / "unplugged").rename(tmp_path / "music")
-        assert reindex(old, ToneEar(64, "third-ear")).added == 8
+        assert reindex(old, ToneEmbedder(64, "third-embedder")).added == 8
 
     @pytest.mark.parametrize(("within", "moments"), [("", 250), ("main.", 9)])  # anywhere; in the swap
     def test_killed_at_any_moment(self, old, tmp_path, within, moments):
         """The old library or the new one, never none; and what was embedded before the kill is not embedded again."""
 
         rng, found = np.random.default_rng(5), []
-        while len(found) < 8 and "new-ear" not in found:
+        while len(found) < 8 and "new-embedder" not in found:
             killed_at(rng.integers(1, moments), rebuild, old, within)
             with MusicLibrary.open(old, read_only=True) as library:
                 found.append(library.store.meta["fingerprint"])
-                ear = ToneEar({"old-ear": 16, "new-ear": 64}[found[-1]], found[-1])
-            with MusicLibrary.open(old, ear) as library:
+                embedder = ToneEmbedder({"old-embedder": 16, "new-embedder": 64}[found[-1]], found[-1])
+            with MusicLibrary.open(old, embedder) as library:
                 assert len(library) == 8 and library.search("tone 400", 1)[0].track.path.endswith("1.flac")
                 assert library.folders == [str(tmp_path / "music")]
             assert check(old) == []
-        report = reindex(old, ToneEar(64, "new-ear"))
+        report = reindex(old, ToneEmbedder(64, "new-embedder"))
         assert report.added + report.unchanged == 8
-        with MusicLibrary.open(old, ToneEar(64, "new-ear")) as library:
+        with MusicLibrary.open(old, ToneEmbedder(64, "new-embedder")) as library:
             assert library.search("tone 400", 1)[0].track.path.endswith("1.flac")
         assert check(old) == []
 
 
 def test_a_damaged_index_file_is_rebuilt_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder())
     monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
     library = ["--library", str(tmp_path / "library")]
     assert main(["index", str(music), *library]) == 0

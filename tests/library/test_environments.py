@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 from store_contract import fill
 
 from kobza import MusicLibrary, folders
@@ -129,19 +129,19 @@ def test_paths_are_the_same_under_every_locale(tmp_path, foreign):
     """A library made under UTF-8 is synchronised, asked and added to under another locale, and found again after."""
     music = tmp_path / "é"
     write(music / "tone ü.flac", tone(300, 2))
-    with MusicLibrary.open(tmp_path / "library", ToneEar()) as library:
+    with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
         library.add(music)
         before = library.store.meta["folders"]
     write(tmp_path / "ñ" / "other.flac", tone(600, 2))
     code = """if True:
         import os, sys
         sys.path.insert(0, sys.argv[1])
-        from recordings import ToneEar
+        from recordings import ToneEmbedder
         from kobza import MusicLibrary
         from kobza.library.search.formats import as_json
         assert "utf" not in sys.getfilesystemencoding()
         os.chdir(sys.argv[2])
-        with MusicLibrary.open("library", ToneEar()) as library:
+        with MusicLibrary.open("library", ToneEmbedder()) as library:
             print(library.sync())
             (hit,) = library.search("tone 300", k=1)
             print(as_json([hit]), hit.track.title == "tone 300")
@@ -152,7 +152,7 @@ def test_paths_are_the_same_under_every_locale(tmp_path, foreign):
     assert "0 added, 0 changed, 1 unchanged, 0 moved, 0 removed, 0 failed" in result.stdout
     assert "1 added, 0 changed, 0 unchanged" in result.stdout
     assert r"\u00e9/tone \u00fc.flac" in result.stdout
-    with MusicLibrary.open(tmp_path / "library", ToneEar()) as library:
+    with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
         assert library.folders == sorted([str(music), str(tmp_path / "ñ")]) and before == json.dumps([str(music)])
         report = library.sync()
         assert (report.unchanged, report.removed, len(report.failed)) == (2, 0, 0)
@@ -231,7 +231,7 @@ def test_workers_with_little_shared_memory(tmp_path):
 
 
 def test_locate_where_the_library_is_a_database(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
     monkeypatch.setenv("KOBZA_LIBRARY", "milvus://me:secret@127.0.0.1:1/x")
     assert default_library_address() == MilvusAddress("milvus://me:secret@127.0.0.1:1/x")
     recording = write(tmp_path / "a.flac", tone(300, 2))

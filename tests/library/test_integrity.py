@@ -7,7 +7,7 @@ import sqlite3
 
 import numpy as np
 import pytest
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 from store_contract import agree, exact, fill, put, unit
 
 from kobza import MusicLibrary
@@ -170,12 +170,12 @@ def test_damage_met_on_the_way_is_a_sentence(folder):
 def test_sync_after_repair_brings_back_what_was_forgotten(tmp_path):
     for i in range(3):
         write(tmp_path / "music" / f"{i}.flac", tone(300 * (i + 1), 12), title=f"T{7 * i}")
-    with MusicLibrary.open(tmp_path / "library", ToneEar()) as library:
+    with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
         library.add(tmp_path / "music")
         whole = {track.path: vectors.tobytes() for track, _, _, vectors in library.store.scan()}
     change(tmp_path / "library", (f"UPDATE vectors SET windows = zeroblob(length(windows)) {IS_T7}",))
     assert "1.flac" in repair(tmp_path / "library")[0]
-    with MusicLibrary.open(tmp_path / "library", ToneEar()) as library:
+    with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
         assert len(library) == 2 and library.sync().added == 1
         assert {track.path: vectors.tobytes() for track, _, _, vectors in library.store.scan()} == whole
 

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary, __version__
 from kobza.internal_error import ISSUE_TRACKER, InternalError
@@ -38,7 +38,7 @@ def test_the_run_ends_with_a_sentence_and_nothing_stored_is_lost(kobza, tmp_path
     (said,) = err.splitlines()
     check_sentence(said, "9 broken.flac")
     assert (code, out) == (1, "")
-    with MusicLibrary.open(tmp_path / "library", ToneEar(), read_only=True) as library:
+    with MusicLibrary.open(tmp_path / "library", ToneEmbedder(), read_only=True) as library:
         assert 4 <= len(library) <= 6  # what was decoded meanwhile may wait for the next run
     os.unlink(tmp_path / "music" / "9 broken.flac")
     assert kobza("sync")[0] == 0
@@ -57,7 +57,7 @@ def test_the_demo_does_not_say_that_its_album_is_damaged(tmp_path, monkeypatch, 
         return []
 
     monkeypatch.setattr("kobza.library.demo.write_album", write_album)
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
     with pytest.raises(InternalError) as error:
         run_demo(tmp_path / "demo")
     check_sentence(str(error.value), "broken.flac")

@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 import pytest
 from child_processes import context, dawdle_at_each_statement, killed_at
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 from store_contract import agree, exact, fill, unit
 
 from kobza import MusicLibrary
@@ -33,7 +33,7 @@ def music(tmp_path):
 
 
 def index(steps, folder, music, stored, min_rows_for_index_file=0):
-    """Index slowly, with an ear for tones; the path of every stored track is sent to `stored`."""
+    """Index slowly, with an embedder of tones; the path of every stored track is sent to `stored`."""
     upsert = sqlite_store.SQLiteStore.upsert
 
     def upsert_and_tell(self, track, *rest):
@@ -44,7 +44,7 @@ def index(steps, folder, music, stored, min_rows_for_index_file=0):
     sqlite_store.SQLiteStore.upsert = upsert_and_tell
     if min_rows_for_index_file:
         sqlite_store.MIN_ROWS_FOR_INDEX_FILE = min_rows_for_index_file
-    with MusicLibrary.open(folder, ToneEar()) as library:
+    with MusicLibrary.open(folder, ToneEmbedder()) as library:
         library.add(music)
 
 
@@ -72,7 +72,7 @@ def kill_and_look(folder, music, rng, longest) -> tuple[set[str], bool]:
     with contextlib.suppress(OSError, EOFError):  # the last message may be cut
         while True:
             stored.add(os.fsdecode(receiver.recv_bytes()))
-    with MusicLibrary.open(folder, ToneEar()) as library:
+    with MusicLibrary.open(folder, ToneEmbedder()) as library:
         names = check_whole(library)
         assert stored <= names, "a track that was reported as stored is not there"
     return names, killed
@@ -81,14 +81,14 @@ def kill_and_look(folder, music, rng, longest) -> tuple[set[str], bool]:
 def finish(folder, music) -> None:
     """The next run completes, and every recording is found by its tone."""
     files = {str(path) for path in music.iterdir()}
-    with MusicLibrary.open(folder, ToneEar()) as library:
+    with MusicLibrary.open(folder, ToneEmbedder()) as library:
         held = check_whole(library)
         report = library.add(music)
         assert report.added == len(files - held) - report.moved and not report.failed
         assert check_whole(library) == files
         for path in music.iterdir():
             number = int(path.stem.split("-")[0])
-            if number < 10:  # higher ones are near each other to this ear
+            if number < 10:  # higher ones are near each other to this embedder
                 assert library.search(f"tone {100 + 100 * number}", k=1)[0].track.path == str(path)
 
 
@@ -201,7 +201,7 @@ def test_killed_while_index_files_are_written(tmp_path, monkeypatch, caplog):
 
 
 def add_when_released(folder, music, started, release) -> None:
-    class Waiting(ToneEar):
+    class Waiting(ToneEmbedder):
         def embed_windows(self, samples):
             started.set()
             release.wait(120)
@@ -218,11 +218,14 @@ def test_a_second_writer_gets_a_sentence_and_readers_go_on(tmp_path, music):
     child.start()
     assert started.wait(120)
     try:
-        with MusicLibrary.open(folder, ToneEar()) as library:
+        with MusicLibrary.open(folder, ToneEmbedder()) as library:
             for write_something in (lambda: library.add(music), library.sync, lambda: library.remove(music)):
                 with pytest.raises(LibraryError, match="being written by another kobza"):
                     write_something()
-        with MusicLibrary.open(folder, ToneEar(), read_only=True) as one, MusicLibrary.open(folder, ToneEar()) as two:
+        with (
+            MusicLibrary.open(folder, ToneEmbedder(), read_only=True) as one,
+            MusicLibrary.open(folder, ToneEmbedder()) as two,
+        ):
             assert one.search("tone 300") == two.search("tone 300") == []
             release.set()
             child.join()
@@ -236,9 +239,9 @@ def test_a_second_writer_gets_a_sentence_and_readers_go_on(tmp_path, music):
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
 def test_stopped_from_within(tmp_path, music, stop):
-    class Stopping(ToneEar):
+    class Stopping(ToneEmbedder):
         def embed_windows(self, samples):
-            if self.windows_heard:
+            if self.windows_embedded:
                 raise stop
             return super().embed_windows(samples)
 
@@ -250,15 +253,15 @@ def test_stopped_from_within(tmp_path, music, stop):
         while any(t.name.startswith("kobza-decode") for t in threading.enumerate()):
             assert time.time() < deadline, "the decoding threads go on"
             time.sleep(0.01)
-        library._embedder = ToneEar()
+        library._embedder = ToneEmbedder()
         library.sync()
         assert len(check_whole(library)) == FILES
 
 
 def test_a_file_that_vanishes_or_grows_meanwhile(tmp_path, music):
-    class Meddling(ToneEar):
+    class Meddling(ToneEmbedder):
         def embed_windows(self, samples):
-            if not self.windows_heard:
+            if not self.windows_embedded:
                 (music / "9.flac").unlink(missing_ok=True)  # sorted last: not yet read
                 write(music / "0.flac", tone(4000, 5))  # sorted first: read already
             return super().embed_windows(samples)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from recordings import ToneEar, counts, memory_taken, tone, write
+from recordings import ToneEmbedder, counts, memory_taken, tone, write
 
 from kobza import MusicLibrary
 from kobza.library import FolderAddress, LibraryError, default_library_address
@@ -57,7 +57,7 @@ def test_a_track_is_the_normalized_mean_of_its_windows(library, tmp_path):
     path = write(tmp_path / "a.flac", samples)
     library.add(path)
     (_, _, starts, vectors), *_ = library.store.scan()
-    expected = ToneEar().embed_windows([samples[:160_000], samples[160_000:320_000], samples[320_000:]])
+    expected = ToneEmbedder().embed_windows([samples[:160_000], samples[160_000:320_000], samples[320_000:]])
     assert starts == [0, 10, 20]
     np.testing.assert_allclose(vectors, expected, atol=1e-3)
     query = library.embedder.embed_text(["tone 300"])[0]
@@ -127,7 +127,7 @@ def test_similar(library, music, tmp_path):
 
 def test_another_model_is_refused(library, music, tmp_path):
     library.add(music)
-    other = ToneEar(fingerprint="another-fingerprint")
+    other = ToneEmbedder(fingerprint="another-fingerprint")
     with MusicLibrary.open(library.address, other) as second:
         for attempt in (
             lambda: second.search("tone 200"),
@@ -135,7 +135,9 @@ def test_another_model_is_refused(library, music, tmp_path):
             lambda: second.add(write(tmp_path / "x.flac", tone(300, 2))),
             lambda: second.similar(tmp_path / "x.flac"),
         ):
-            with pytest.raises(LibraryError, match=r"tone-ear-fingerprint.*another-fingerprint.*--model.*--library"):
+            with pytest.raises(
+                LibraryError, match=r"tone-embedder-fingerprint.*another-fingerprint.*--model.*--library"
+            ):
                 attempt()
         assert len(second) == 7
         assert len(second.similar(music / "200.flac", k=2)) == 2  # needs no model
@@ -171,7 +173,7 @@ def test_a_long_recording_takes_little_more_memory(tmp_path, minutes):
     short = write(tmp_path / "short.flac", tone(300, 60))
 
     def index(path):
-        with MusicLibrary.open(tmp_path / path.stem, ToneEar()) as library:
+        with MusicLibrary.open(tmp_path / path.stem, ToneEmbedder()) as library:
             assert counts(library.add(path)) == (1, 0, 0, 0, 0, 0)
             assert library.store.count().windows == (minutes * 6 if path == long else 6)
 
@@ -194,7 +196,7 @@ def test_default_address(monkeypatch, tmp_path):
     assert default_library_address() == FolderAddress(tmp_path / "data" / "kobza" / "library")
     monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "mine"))
     assert default_library_address() == FolderAddress(tmp_path / "mine")
-    with MusicLibrary.open(embedder=ToneEar()) as library:
+    with MusicLibrary.open(embedder=ToneEmbedder()) as library:
         assert library.address == FolderAddress(tmp_path / "mine")
 
 
@@ -216,17 +218,17 @@ def test_a_real_checkpoint(tiny_checkpoint, music, tmp_path):
 
 
 def test_for_a_model_on_a_gpu_every_core_decodes_and_batches_are_large(tmp_path, monkeypatch):
-    ear = ToneEar()
-    sizes, embed_windows = [], ear.embed_windows
-    ear.model = SimpleNamespace(device=SimpleNamespace(type="cuda"))
-    ear.embed_windows = lambda samples: sizes.append(len(samples)) or embed_windows(samples)
+    embedder = ToneEmbedder()
+    sizes, embed_windows = [], embedder.embed_windows
+    embedder.model = SimpleNamespace(device=SimpleNamespace(type="cuda"))
+    embedder.embed_windows = lambda samples: sizes.append(len(samples)) or embed_windows(samples)
     monkeypatch.setattr(decoding, "GPU_BATCH_WINDOWS", 20)
     monkeypatch.setattr(decoding.os, "cpu_count", lambda: 5)
-    assert decoding.threads_and_batch(ear) == (5, 20)
-    assert decoding.threads_and_batch(ToneEar()) == (decoding.CPU_DECODER_THREADS, decoding.CPU_BATCH_WINDOWS)
+    assert decoding.threads_and_batch(embedder) == (5, 20)
+    assert decoding.threads_and_batch(ToneEmbedder()) == (decoding.CPU_DECODER_THREADS, decoding.CPU_BATCH_WINDOWS)
     for i in range(7):
         write(tmp_path / "music" / f"{i}.flac", tone(300 + 50 * i, 60))
-    with MusicLibrary.open(tmp_path / "library", ear) as library:
+    with MusicLibrary.open(tmp_path / "library", embedder) as library:
         assert library.add(tmp_path / "music").added == 7
         assert library.store.count().windows == 42
     assert max(sizes) == 20 and sum(sizes) == 42

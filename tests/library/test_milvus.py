@@ -9,7 +9,7 @@ import pytest
 from child_processes import context
 from milvus_servers import free_port, milvus_lite, milvus_server
 from milvus_writer import PATHS, write
-from recordings import ToneEar, tone
+from recordings import ToneEmbedder, tone
 from recordings import write as write_recording
 from store_contract import StoreContract, fill, put, unit
 
@@ -156,8 +156,8 @@ class TestReal(MilvusContract):
 
 
 def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
+    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for hertz in range(300, 3300, 300):
         write_recording(

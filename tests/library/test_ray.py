@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from recordings import ToneEar, counts, tone, write
+from recordings import ToneEmbedder, counts, tone, write
 
 from kobza import MusicLibrary
 from kobza.library.ingest import ray as ray_engine
@@ -15,7 +15,7 @@ from kobza.library.ingest.ray import DecodingActor, EmbeddingActor, WindowSettin
 FILES = 40
 
 
-class SlowEar(ToneEar):
+class SlowEmbedder(ToneEmbedder):
     def embed_windows(self, samples):
         time.sleep(0.05 * len(samples))
         return super().embed_windows(samples)
@@ -58,7 +58,7 @@ def test_the_actors_give_what_one_machine_gives(tmp_path, monkeypatch):
     (tmp_path / "music" / "bad.mp3").write_bytes(b"no music")
     contents, reports, progress = [], [], []
     for engine in ({}, {"engine": embed_on_ray}):
-        with MusicLibrary.open(tmp_path / f"library-{len(contents)}", ToneEar()) as library:
+        with MusicLibrary.open(tmp_path / f"library-{len(contents)}", ToneEmbedder()) as library:
             reports.append(library.add(tmp_path / "music", progress.append, **engine))
             contents.append({t.path: (t, state, starts, v.tobytes()) for t, state, starts, v in library.store.scan()})
     assert contents[0] == contents[1] and len(contents[0]) == 6
@@ -72,7 +72,7 @@ def test_a_node_is_lost_and_every_track_is_there_once(tmp_path, cluster):
         write(tmp_path / "music" / f"{i}.flac", tone(100 + 50 * i, 3 + 9 * (i % 3)))
     write(tmp_path / "music" / "long.flac", tone(3000, 400))  # its windows are in several batches
     (tmp_path / "music" / "bad.mp3").write_bytes(b"no music")
-    with MusicLibrary.open(tmp_path / "local", ToneEar()) as library:
+    with MusicLibrary.open(tmp_path / "local", ToneEmbedder()) as library:
         local = counts(library.add(tmp_path / "music"))
         expected = {t.path: (t, file_state, starts, v.tobytes()) for t, file_state, starts, v in library.store.scan()}
     lost = []
@@ -89,7 +89,7 @@ def test_a_node_is_lost_and_every_track_is_there_once(tmp_path, cluster):
             embedded.append(outcome)
             yield outcome
 
-    with MusicLibrary.open(tmp_path / "library", SlowEar()) as library:
+    with MusicLibrary.open(tmp_path / "library", SlowEmbedder()) as library:
         report = library.add(tmp_path / "music", lose_a_node, engine=engine)
         assert lost and lost[0] < FILES
         assert counts(report) == local == (FILES + 1, 0, 0, 0, 0, 1) and len(embedded) == FILES + 2

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import ToneEar, memory_taken, tone, write
+from recordings import ToneEmbedder, memory_taken, tone, write
 
 from kobza import MusicLibrary
 from kobza.library import LibraryError
@@ -86,16 +86,16 @@ def test_by_track_and_by_moment(library, mix, tmp_path):
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["in the library", "outside"])
-def test_locate(library, ear, mix, stored):
+def test_locate(library, embedder, mix, stored):
     if stored:
         library.add(mix)
-    heard, seen = ear.windows_heard, []
+    heard, seen = embedder.windows_embedded, []
     scores = library.locate(mix, "tone 3000", progress=seen.append)
-    assert (ear.windows_heard == heard) is stored  # what the library holds is not embedded again
+    assert (embedder.windows_embedded == heard) is stored  # what the library holds is not embedded again
     assert [(m.start, m.end) for m in scores.moments] == [(10 * i, min(10 * i + 10, 65)) for i in range(7)]
     assert {moment.start for moment in scores.moments if moment.match == "strong"} == {20, 30}
     assert [moment.start for moment in scores.best(1)] in ([20], [30])
-    expected = ear.embed_text(["tone 3000"])[0] @ ear.embed_windows([tone(3000, 10)])[0]
+    expected = embedder.embed_text(["tone 3000"])[0] @ embedder.embed_windows([tone(3000, 10)])[0]
     assert scores.best(1)[0].score == pytest.approx(expected, abs=2e-3)
     assert stored or (0 <= seen[0].fraction <= seen[-1].fraction <= 1 and seen[-1].fraction > 0.5)
 
@@ -180,7 +180,7 @@ def test_invalid_searches(chords, mix, tmp_path):
     blip = write(tmp_path / "blip.wav", tone(300, 0.01))
     with pytest.raises(LibraryError, match=r"blip\.wav cannot be embedded"):
         chords.locate(blip, "tone 300")
-    with MusicLibrary.open(chords.address, ToneEar(fingerprint="another")) as other:
+    with MusicLibrary.open(chords.address, ToneEmbedder(fingerprint="another")) as other:
         for ask in (lambda: other.locate(track, "tone 300"), lambda: other.similar(track, but="tone 1200")):
             with pytest.raises(LibraryError, match="was made with"):
                 ask()

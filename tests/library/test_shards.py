@@ -4,7 +4,7 @@ import os
 
 import fsspec
 import pytest
-from recordings import ToneEar, counts, tone, write
+from recordings import ToneEmbedder, counts, tone, write
 
 from kobza import MusicLibrary
 from kobza.cli import main
@@ -39,12 +39,12 @@ def test_a_path_falls_to_one_shard_and_they_are_of_a_size():
 
 
 def test_shards_merged_are_the_library_made_at_once(tmp_path, music):
-    whole, ear = tmp_path / "whole", ToneEar()
-    with MusicLibrary.open(whole, ear) as library:
+    whole, embedder = tmp_path / "whole", ToneEmbedder()
+    with MusicLibrary.open(whole, embedder) as library:
         library.add(music)
     failed = 0
     for i in (1, 2, 3):
-        with MusicLibrary.open(tmp_path / f"part{i}", ToneEar()) as library:
+        with MusicLibrary.open(tmp_path / f"part{i}", ToneEmbedder()) as library:
             report = library.add(music, shard=(i, 3))
             assert report.added and library.add(music, shard=(i, 3)).unchanged == report.added
             failed += len(report.failed)
@@ -52,7 +52,7 @@ def test_shards_merged_are_the_library_made_at_once(tmp_path, music):
         assert (copied.copied, copied.already_present) == (report.added, 0)
         assert copy_library(tmp_path / f"part{i}", tmp_path / "merged") == (0, report.added)
     assert failed == 1
-    with MusicLibrary.open(whole, ear) as one, MusicLibrary.open(tmp_path / "merged", ear) as other:
+    with MusicLibrary.open(whole, embedder) as one, MusicLibrary.open(tmp_path / "merged", embedder) as other:
         merged = content(other.store)
         assert {path: row[:1] + row[2:] for path, row in merged.items()} == {
             path: row[:1] + row[2:] for path, row in content(one.store).items()
@@ -62,7 +62,7 @@ def test_shards_merged_are_the_library_made_at_once(tmp_path, music):
 
 
 def test_a_shard_forgets_its_own_only(tmp_path, music):
-    with MusicLibrary.open(tmp_path / "library", ToneEar()) as library:
+    with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
         library.add(music)
         gone = sorted(library.store.file_states())[:10]
         for path in gone:
@@ -75,7 +75,7 @@ def test_a_shard_forgets_its_own_only(tmp_path, music):
 
 def test_copying_goes_on_where_it_stopped_and_keeps_everything(tmp_path, music, monkeypatch):
     monkeypatch.setattr("kobza.library.ingest.copy.TRACKS_PER_WRITE", 4)
-    with MusicLibrary.open(tmp_path / "a", ToneEar()) as library:
+    with MusicLibrary.open(tmp_path / "a", ToneEmbedder()) as library:
         library.add(music)
 
     def stop(progress):
@@ -91,26 +91,26 @@ def test_copying_goes_on_where_it_stopped_and_keeps_everything(tmp_path, music, 
 
 
 def test_copying_what_cannot_be_is_a_sentence(tmp_path, music):
-    with MusicLibrary.open(tmp_path / "empty", ToneEar()):
+    with MusicLibrary.open(tmp_path / "empty", ToneEmbedder()):
         pass
     with pytest.raises(LibraryError, match="empty is empty: there is nothing to copy"):
         copy_library(tmp_path / "empty", tmp_path / "b")
     with pytest.raises(LibraryError, match="no library at"):
         copy_library(tmp_path / "absent", tmp_path / "b")
     for name, fingerprint in (("a", "one"), ("b", "two")):
-        with MusicLibrary.open(tmp_path / name, ToneEar(fingerprint=fingerprint)) as library:
+        with MusicLibrary.open(tmp_path / name, ToneEmbedder(fingerprint=fingerprint)) as library:
             library.add(music / "200.wav")
     with pytest.raises(LibraryError, match=r"fingerprint two\).*cannot be compared"):
         copy_library(tmp_path / "a", tmp_path / "b")
 
 
-def test_recordings_at_an_address(tmp_path, ear):
+def test_recordings_at_an_address(tmp_path, embedder):
     system = fsspec.filesystem("memory")
     for hertz in (400, 800):
         system.pipe(f"/bucket/m/{hertz}.wav", write(tmp_path / f"{hertz}.wav", tone(hertz, 2)).read_bytes())
     system.pipe({"/bucket/m/bad.mp3": b"no music", "/bucket/m/notes.txt": b"x"})
     try:
-        with MusicLibrary.open(tmp_path / "library", ear) as library:
+        with MusicLibrary.open(tmp_path / "library", embedder) as library:
             report = library.add("memory://bucket/m")
             assert counts(report) == (2, 0, 0, 0, 0, 1)
             assert report.failed[0].reason.startswith("memory://bucket/m/bad.mp3 cannot be read as a recording")
@@ -128,7 +128,7 @@ def test_recordings_at_an_address(tmp_path, ear):
 
 
 def test_the_commands(tmp_path, music, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEar())
+    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
     (tmp_path / "list").write_bytes(b"%s\n\n%s\n" % (os.fsencode(music / "400.wav"), os.fsencode(music / "600.wav")))
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
     assert main(["index", "--list", str(tmp_path / "list"), "--library", a]) == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from child_processes import context, index_as_nobody
-from recordings import ToneEar, counts, tone, write
+from recordings import ToneEmbedder, counts, tone, write
 from zoo import build, encoded, wav, zoo
 
 from kobza import Checkpoint, MusicLibrary
@@ -56,18 +56,18 @@ def in_time(work):
 
 
 def add(folder: Path):
-    with MusicLibrary.open(folder / "library", ToneEar()) as library:
+    with MusicLibrary.open(folder / "library", ToneEmbedder()) as library:
         return library.add(folder / "music")
 
 
 def test_the_whole_zoo(tmp_path):
-    music, ear = tmp_path / "music", ToneEar()
+    music, embedder = tmp_path / "music", ToneEmbedder()
     music.mkdir()
     build(music)
     before = everything(music)
 
     def index():
-        with MusicLibrary.open(tmp_path / "library", ear) as library:
+        with MusicLibrary.open(tmp_path / "library", embedder) as library:
             report = library.add(music)
             again = counts(library.sync())
             tracks = {track.path: (track, vectors) for track, _, _, vectors in library.store.scan()}
@@ -93,7 +93,7 @@ def test_the_whole_zoo(tmp_path):
             wrong.append((name, animal.seconds, track.duration))
         if len(vectors) != np.ceil(track.duration / 10) and not 0 <= track.duration % 10 < 1:
             wrong.append((name, "windows", len(vectors)))
-        ideal = ear.embed_text([f"tone {animal.hertz}"])[0] if animal.hertz else np.zeros(ear.dim)
+        ideal = embedder.embed_text([f"tone {animal.hertz}"])[0] if animal.hertz else np.zeros(embedder.dim)
         likeness = vectors @ ideal
         if not np.isfinite(vectors).all() or (animal.hertz and likeness.min() < 0.8):
             wrong.append((name, "pitch", likeness))
@@ -134,9 +134,9 @@ def test_a_recording_that_gives_nothing_is_left(tmp_path, monkeypatch):
 
 
 def test_a_slow_model_is_no_reason_to_give_up(tmp_path, monkeypatch):
-    class Slow(ToneEar):
+    class Slow(ToneEmbedder):
         def embed_windows(self, samples):
-            if not self.windows_heard:
+            if not self.windows_embedded:
                 time.sleep(3)
             return super().embed_windows(samples)
 
@@ -162,7 +162,7 @@ def test_a_file_that_grows_faster_than_it_is_read(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(decoding, "decode", growing)
         assert counts(in_time(lambda: add(tmp_path)))[::5] == (1, 0)
-    with MusicLibrary.open(tmp_path / "library", ToneEar()) as library:
+    with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
         (track, *_), *_ = library.store.scan()
         assert track.duration == pytest.approx(10, abs=0.5)
         assert counts(library.sync()) == (0, 1, 0, 0, 0, 0)

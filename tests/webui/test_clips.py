@@ -1,41 +1,41 @@
 import numpy as np
 import pytest
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 
 from kobza.webui import clips
 from kobza.webui.clips import MAX_CLIP_SECONDS, ClipError, embed_clip
 
 
 @pytest.fixture
-def ear():
-    return ToneEar()
+def embedder():
+    return ToneEmbedder()
 
 
-def test_a_clip_is_the_mean_of_its_windows(tmp_path, ear):
+def test_a_clip_is_the_mean_of_its_windows(tmp_path, embedder):
     path = write(tmp_path / "a.flac", np.concatenate([tone(300, 10), tone(900, 10)]))
-    mean = ear.embed_windows([tone(300, 10), tone(900, 10)]).mean(axis=0)
-    clip = embed_clip(path, ear)
+    mean = embedder.embed_windows([tone(300, 10), tone(900, 10)]).mean(axis=0)
+    clip = embed_clip(path, embedder)
     assert not clip.is_cut
     assert np.isclose(np.linalg.norm(clip.vector), 1)
     assert clip.vector @ mean / np.linalg.norm(mean) > 0.999
 
 
-def test_of_a_long_clip_only_the_beginning_is_decoded(tmp_path, ear, monkeypatch):
+def test_of_a_long_clip_only_the_beginning_is_decoded(tmp_path, embedder, monkeypatch):
     path = write(
         tmp_path / "twenty minutes.flac",
         np.concatenate([tone(300, MAX_CLIP_SECONDS), tone(900, 1200 - MAX_CLIP_SECONDS)]),
     )
     decoded, decode = [], clips.decode
     monkeypatch.setattr(clips, "decode", lambda *args: (decoded.append(len(c)) or c for c in decode(*args)))
-    clip = embed_clip(path, ear)
-    assert clip.is_cut and clip.vector @ ear.embed_windows([tone(300, 10)])[0] > 0.99
-    assert ear.windows_heard == MAX_CLIP_SECONDS // 10 + 1
-    assert sum(decoded) < (MAX_CLIP_SECONDS + 5) * ear.sampling_rate
+    clip = embed_clip(path, embedder)
+    assert clip.is_cut and clip.vector @ embedder.embed_windows([tone(300, 10)])[0] > 0.99
+    assert embedder.windows_embedded == MAX_CLIP_SECONDS // 10 + 1
+    assert sum(decoded) < (MAX_CLIP_SECONDS + 5) * embedder.sampling_rate
 
 
 @pytest.mark.parametrize("seconds, cut", [(MAX_CLIP_SECONDS, False), (MAX_CLIP_SECONDS + 2, True)])
-def test_the_limit_itself(tmp_path, ear, seconds, cut):
-    assert embed_clip(write(tmp_path / "a.wav", tone(300, seconds)), ear).is_cut is cut
+def test_the_limit_itself(tmp_path, embedder, seconds, cut):
+    assert embed_clip(write(tmp_path / "a.wav", tone(300, seconds)), embedder).is_cut is cut
 
 
 def _bad_files(folder):
@@ -54,14 +54,14 @@ def _bad_files(folder):
 
 
 @pytest.mark.parametrize("name", ["notes.mp3", "empty.mp3", "page.wav", "click.wav", "silent.wav"])
-def test_bad_clips_get_a_sentence_without_the_servers_folders(tmp_path, ear, name):
+def test_bad_clips_get_a_sentence_without_the_servers_folders(tmp_path, embedder, name):
     sentence = _bad_files(tmp_path)[name]
     with pytest.raises(ClipError) as caught:
-        embed_clip(str(tmp_path / name), ear)
+        embed_clip(str(tmp_path / name), embedder)
     assert sentence in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
 
 
-def test_no_clip(ear):
+def test_no_clip(embedder):
     with pytest.raises(ClipError, match="Drop a recording"):
-        embed_clip(None, ear)
+        embed_clip(None, embedder)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
 from kobza.library import LibraryError
@@ -13,7 +13,7 @@ from kobza.webui.clips import ClipError, embed_clip
 from kobza.webui.collection import Collection, open_collection
 
 
-class Ear(ToneEar):
+class NamedEmbedder(ToneEmbedder):
     """Hears 440 Hz in a sentence without a number."""
 
     def embed_text(self, texts):
@@ -24,7 +24,7 @@ class Ear(ToneEar):
 def library(tmp_path):
     for i, hertz in enumerate((200, 440, 1000, 3000)):
         write(tmp_path / "music" / f"{hertz}.flac", tone(hertz, 12 + i), title=f"Tone {hertz}", genre="Test")
-    with MusicLibrary.open(tmp_path / "library", Ear()) as library:
+    with MusicLibrary.open(tmp_path / "library", NamedEmbedder()) as library:
         library.add(tmp_path / "music")
         yield library
 
@@ -100,7 +100,7 @@ def test_many_visitors_at_once_get_the_answers_of_one(library, tmp_path):
 
 def test_a_library_of_another_model_is_refused_before_anyone_comes(library):
     with (
-        MusicLibrary.open(library.address, Ear(fingerprint="another"), read_only=True) as other,
+        MusicLibrary.open(library.address, NamedEmbedder(fingerprint="another"), read_only=True) as other,
         pytest.raises(LibraryError, match="was made with"),
     ):
         Collection(other)

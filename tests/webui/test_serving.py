@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from hostile import SECRET
-from recordings import ToneEar, tone, write
+from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
 from kobza.cli import main
@@ -156,11 +156,11 @@ def bare(tmp_path):
     from kobza.webui.app import launch
     from kobza.webui.collection import Collection
 
-    class Ear(ToneEar):
+    class NamedEmbedder(ToneEmbedder):
         def embed_text(self, texts):
             return super().embed_text(["tone 440"] * len(texts))
 
-    with MusicLibrary.open(tmp_path / "library", Ear()) as library:
+    with MusicLibrary.open(tmp_path / "library", NamedEmbedder()) as library:
         page = launch(Collection(library), "127.0.0.1")
         yield page.local_url
         page.close(verbose=False)
