@@ -85,7 +85,7 @@ def read_json(path: Path) -> dict:
         raise CheckpointError(f"{path} cannot be read ({error}): fetch the checkpoint again.") from None
 
 
-def _find_folder(name_or_dir: str) -> Path:
+def find_folder(name_or_dir: str) -> Path:
     """A folder itself; for a Hub id, the folder of its files, fetched or already cached."""
     folder = expanded(name_or_dir)
     if folder.is_dir():
@@ -99,7 +99,7 @@ def _find_folder(name_or_dir: str) -> Path:
 
     try:
         with _without_retry_lines():
-            return Path(snapshot_download(name_or_dir, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
+            return Path(snapshot_download(name_or_dir, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
     except HFValidationError:
         raise CheckpointError(f"There is no checkpoint folder {name_or_dir}: check the path.") from None
     except Exception as error:  # offline, no such repository, no access: clients raise many classes
@@ -129,7 +129,7 @@ def find_checkpoint(name: str) -> Path:
     Raises:
         CheckpointError: it does not exist, is not Kobza's, or is incomplete.
     """
-    folder = _find_folder(name)
+    folder = find_folder(name)
     model_type = read_json(folder / "config.json").get("model_type")
     if model_type != "kobza":
         raise CheckpointError(f"{name} is not a Kobza checkpoint: its config.json says model_type {model_type!r}.")

@@ -9,7 +9,7 @@ other models in transformers with CLAP's interface           two_tower.TwoTowerE
 import json
 from pathlib import Path
 
-from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint, one_line
+from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint, find_folder, one_line
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.folders import expanded
 
@@ -41,18 +41,18 @@ def load_embedder(name_or_path: str | Path | None = None, device: str | None = N
         from kobza.embedding.clap import load_laion_file
 
         return load_laion_file(path, name, device)
-    kind = _model_type(path, name)
-    source = str(path) if path.is_dir() else name
+    folder = find_folder(name)
+    kind = _model_type(folder)
     if kind == "clap":
         from kobza.embedding.clap import load_clap
 
-        return load_clap(source, name, device)
-    if kind != "kobza" and _file(path, name, "modules.json") is not None:
+        return load_clap(str(folder), name, device)
+    if kind != "kobza" and (folder / "modules.json").is_file():
         from kobza.embedding.sentence_transformer import load_sentence_transformer
 
-        return load_sentence_transformer(_folder(path, name), name, device)
+        return load_sentence_transformer(folder, name, device)
     if kind not in (None, "kobza"):
-        return _load_two_tower(source, name, device)
+        return _load_two_tower(str(folder), name, device)
     from kobza.embedding.checkpoint import Checkpoint
 
     return Checkpoint.load(name, device)  # its errors also describe best what is wrong with anything else
@@ -63,44 +63,20 @@ def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
     loaded, in numpy, because importing torch takes seconds. Errors as for `load_embedder`."""
     name = str(name_or_path or default_checkpoint())
     path = expanded(name)
-    if path.is_file() or path.name == COLLAPSED or _model_type(path, name) not in (None, "kobza"):
+    if path.is_file() or path.name == COLLAPSED or _model_type(find_folder(name)) != "kobza":
         return load_embedder(name)
     from kobza.embedding.numpy_text_tower import TextTower
 
     return TextTower.load(name)
 
 
-def _file(path: Path, name: str, file: str) -> Path | None:
-    """One file of a folder or of a Hub repository (fetched or cached); None if it is not available."""
-    if path.is_dir():
-        return path / file if (path / file).is_file() else None
-    if len(path.parts) != 2 or name.startswith((".", "~", "/")):
-        return None
-    from huggingface_hub import hf_hub_download
-
+def _model_type(folder: Path) -> str | None:
+    """What the folder's config.json says; None if it does not."""
     try:
-        return Path(hf_hub_download(name, file))
-    except (OSError, ValueError):  # offline, no such repository, no such file, not an id
-        return None
-
-
-def _model_type(path: Path, name: str) -> str | None:
-    config = _file(path, name, "config.json")
-    if config is None:
-        return "sentence-transformers" if _file(path, name, "modules.json") is not None else None
-    try:
-        kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     except (OSError, ValueError, AttributeError):
         return None
     return kind if isinstance(kind, str) else None
-
-
-def _folder(path: Path, name: str) -> Path:
-    if path.is_dir():
-        return path
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(name))
 
 
 def _load_two_tower(source: str, name: str, device: str | None) -> Embedder:
