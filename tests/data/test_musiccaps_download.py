@@ -164,7 +164,7 @@ def test_interrupted_run_leaves_no_partial_files_and_resumes(tmp_path, server, h
     for name in finished:
         assert len(load_audio(out / f"{name}.flac")) == 160_000
     if how == signal.SIGINT:
-        assert run.returncode == 130 and "the same command goes on" in said
+        assert run.returncode == 130 and "the same command continues" in said
         assert {row["ytid"] for row in rows_of(out)} == finished and ".fetching" not in names(out)
 
     times = {name: os.stat(out / f"{name}.flac").st_mtime_ns for name in finished}

@@ -53,9 +53,7 @@ def run(hub, home: Path, *command: str, token: str = TOKEN) -> str:
 def pushed(hub, tiny_checkpoint, tmp_path_factory):
     """(what the script printed, the private repository's files)"""
     home = tmp_path_factory.mktemp("pusher")
-    printed = run(
-        hub, home, str(ROOT / "hub" / "export.py"), MODEL, "--model", tiny_checkpoint, "--source", "tones=CC0"
-    )
+    printed = run(hub, home, "-m", "kobza", "push", MODEL, "--model", tiny_checkpoint, "--source", "tones=CC0")
     return printed, hub.files(MODEL)
 
 
@@ -326,7 +324,7 @@ def test_a_full_disk_is_a_sentence(tiny_checkpoint, tmp_path, monkeypatch):
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))  # as much as a full disk takes
     try:
         with pytest.raises(
-            PushError, match=r"cannot be written to .* \(.*[Tt]oo large.*\): make room there, or set TMPDIR"
+            PushError, match=r"cannot be written to .* \(.*[Tt]oo large.*\): free some space there, or set TMPDIR"
         ):
             push(MODEL, checkpoint, dry_run=True)
     finally:

@@ -48,7 +48,7 @@ def test_locate(kobza, tmp_path, monkeypatch):
     path = write(tmp_path / "a.flac", tone(300, 2))
     monkeypatch.setattr("kobza.audio.av.open", lambda *_, **__: {}["gone"])
     code, _, err = kobza("locate", path, "tone 300")
-    assert code == 1 and "KeyError ('gone') in audio.py" in err and err.endswith(f"{ISSUE_TRACKER}\n")
+    assert code == 1 and "KeyError ('gone') in ffmpeg.py" in err and err.endswith(f"{ISSUE_TRACKER}\n")
 
 
 def test_the_demo_does_not_say_that_its_album_is_damaged(tmp_path, monkeypatch, broken):

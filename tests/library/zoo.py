@@ -187,7 +187,7 @@ def levels() -> dict[str, Animal]:
         for place, at in (("first", 0), ("last", -1)):
             samples = SOUND.astype("<f4")
             samples[at] = value
-            zoo[f"{name}, {place}.wav"] = named(wav(samples), "not finite numbers")
+            zoo[f"{name}, {place}.wav"] = named(wav(samples), "samples that are not finite")
     return zoo
 
 
