@@ -3,7 +3,7 @@
 import argparse
 import os
 
-os.environ["COLUMNS"] = "100"  # argparse wraps its help to this width
+os.environ["COLUMNS"] = "80"  # argparse wraps its help to this width
 
 MARKER = "<!-- kobza --help -->"
 
