@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,15 @@ def part_of(path: Path) -> str:
     return top.removesuffix(".py")
 
 
-def imported_parts(path: Path) -> set[str]:
-    """The parts of the package that a file imports, at its top or in a function; not those for type checkers alone."""
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path) for path in FILES}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The package's modules that a file imports, at its top or in a function; not those for type checkers alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     guarded = {
         id(node)
@@ -49,17 +57,24 @@ def imported_parts(path: Path) -> set[str]:
         if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
         for node in ast.walk(block)
     }
-    parts = set()
+    modules = set()
     for node in ast.walk(tree):
         if id(node) in guarded:
             continue
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [f"{node.module}.{alias.name}" if node.module == "kobza" else node.module for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        parts |= {name.split(".")[1] for name in names if name.startswith("kobza.")}
-    return {part if part in LEVEL else "__init__" for part in parts}  # `from kobza import __version__`
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = module_name(path).split(".")[: -node.level] if node.level else []
+            source = ".".join([*package, *([node.module] if node.module else [])])
+            for alias in node.names:
+                name = f"{source}.{alias.name}"
+                modules.add(name if name in MODULES else source)
+    return {name for name in modules if name in MODULES}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {module_name(path): imported_modules(path) - {module_name(path)} for path in FILES}
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
 def test_every_part_has_its_place():
@@ -69,7 +84,8 @@ def test_every_part_has_its_place():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way(path):
     here = part_of(path)
-    for part in imported_parts(path) - {here} - ANYWHERE:
+    parts = {name.split(".")[1] if "." in name else "__init__" for name in imported_modules(path)}
+    for part in parts - {here} - ANYWHERE:
         assert LEVEL[part] < LEVEL[here], f"{path.relative_to(PACKAGE)} imports kobza.{part}"
 
 
