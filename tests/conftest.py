@@ -82,3 +82,10 @@ def kobza(tmp_path, monkeypatch, capsys):
         return code, out.out, out.err
 
     return run
+
+
+def pytest_collection_modifyitems(items):
+    """The limit of pyproject.toml is for quick tests; it would end a slow one that works."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(3600))
