@@ -18,10 +18,10 @@ def test_a_card_says_what_it_is_how_to_use_it_and_where_it_fails():
         "me/tones", "An embedder.", FINGERPRINT, [("MusicCaps", "CC BY-SA 4.0")], receipts, more="## Settings\n\nx"
     )
     head = head_of(card)
-    assert head["library_name"] == "transformers" and head["model-index"][0]["name"] == "embedder"
+    assert head["library_name"] == "transformers" and head["model-index"][0]["name"] == "tones"
     metrics = [metric["type"] for result in head["model-index"][0]["results"] for metric in result["metrics"]]
     assert "recall_at_10" in metrics and "f1" in metrics
-    assert "# embedder\n\nAn embedder.\n" in card and "| MusicCaps | CC BY-SA 4.0 |" in card and FINGERPRINT in card
+    assert "# tones\n\nAn embedder.\n" in card and "| MusicCaps | CC BY-SA 4.0 |" in card and FINGERPRINT in card
     assert "| MusicCaps, test | 3 of 4 | text -> music, gallery 3 | R@1 0.103 [0.077, 0.129], R@5 " in card
     assert "| GTZAN | 3 of 4 |" in card and 'prompt "The {} song"' in card
     assert "## Settings\n\nx\n\n## Training data" in card

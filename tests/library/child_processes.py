@@ -8,11 +8,13 @@ a module, and its arguments must be picklable.
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from recordings import ToneEmbedder, counts
+import numpy as np
+from recordings import ToneEmbedder, counts, tone, write
 
 from kobza import MusicLibrary
 from kobza.library.stores import connection
@@ -67,8 +69,17 @@ def run(work: Callable[..., None], *arguments: object) -> int:
 
 
 def become_nobody() -> None:
-    """For a child of root, who may read and write everything: become a user who may not."""
+    """For a child of root, who may read and write everything: become a user who may not.
+
+    That user may be barred from Python's own folders, too, so what is imported on first use is used before.
+    """
     if os.geteuid() == 0:
+        with tempfile.TemporaryDirectory() as name:
+            write(Path(name, "music", "tone.flac"), tone(300, 2))
+            with MusicLibrary.open(Path(name, "library"), ToneEmbedder()) as library:
+                library.add(Path(name, "music"))
+                library.search("tone 300", where="year > 1900")
+        np.random.default_rng(0)
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
