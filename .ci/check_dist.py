@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 PYPI_LIMIT = 100_000_000
 LARGE = 2_000_000  # what one file but the weights may take
 TOP_OF_SDIST = {
-    *("src", "tests", "hub", "spaces"),
-    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "train.py", ".gitignore", "PKG-INFO"),
+    *("src", "tests", "hub", "spaces", "docs", ".ci", ".github"),
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "mkdocs.yml"),
+    *("train.py", ".gitignore", "PKG-INFO"),
 }
 CHECKPOINT = "kobza/checkpoints/kobza-mini"
 
