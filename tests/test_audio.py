@@ -144,8 +144,6 @@ def cut_off(path):
 
 
 def picture(path):
-    import av
-
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"

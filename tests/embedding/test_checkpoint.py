@@ -174,6 +174,8 @@ def test_what_is_no_checkpoint_gives_a_sentence(copied, tmp_path):
     refuses(copied, r"its config.json says model_type 'clap'")
     (copied / "config.json").write_text("{")
     refuses(copied, "config.json cannot be read")
+    (copied / "config.json").write_text("[]")
+    refuses(copied, "config.json does not hold a JSON object")
 
 
 def test_missing_weights_are_not_made_up(copied):

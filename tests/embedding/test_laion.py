@@ -214,6 +214,9 @@ def test_what_is_not_laions_model_is_one_sentence(model, tmp_path, change, reaso
 def test_what_is_no_file_of_tensors_is_one_sentence(tmp_path):
     (tmp_path / "empty.pt").write_bytes(b"")
     (tmp_path / "text.pt").write_text("<html>Not found</html>")
-    for path in (tmp_path / "empty.pt", tmp_path / "text.pt", tmp_path / "nowhere.pt", tmp_path):
+    (tmp_path / "damaged.pt").write_bytes(b"\x80\x02.")  # a pickle without an object
+    torch.save({"state_dict": [torch.zeros(1)]}, tmp_path / "list.pt")
+    torch.save({0: torch.zeros(1)}, tmp_path / "numbers.pt")
+    for path in (*tmp_path.iterdir(), tmp_path / "nowhere.pt", tmp_path):
         with pytest.raises(CheckpointError):
             load_laion(path)

@@ -14,9 +14,7 @@ def head_of(card: str) -> dict:
 
 def test_a_card_says_what_it_is_how_to_use_it_and_where_it_fails():
     receipts = [make(fingerprint=FINGERPRINT) for make in (retrieval_result, genre_result)]
-    card = model_card(
-        "me/tones", "An embedder.", FINGERPRINT, [("MusicCaps", "CC BY-SA 4.0")], receipts, more="## Settings\n\nx"
-    )
+    card = model_card("me/tones", "An embedder.", FINGERPRINT, [("MusicCaps", "CC BY-SA 4.0")], receipts)
     head = head_of(card)
     assert head["library_name"] == "transformers" and head["model-index"][0]["name"] == "tones"
     metrics = [metric["type"] for result in head["model-index"][0]["results"] for metric in result["metrics"]]
@@ -24,7 +22,6 @@ def test_a_card_says_what_it_is_how_to_use_it_and_where_it_fails():
     assert "# tones\n\nAn embedder.\n" in card and "| MusicCaps | CC BY-SA 4.0 |" in card and FINGERPRINT in card
     assert "| MusicCaps, test | 3 of 4 | text -> music, gallery 3 | R@1 0.103 [0.077, 0.129], R@5 " in card
     assert "| GTZAN | 3 of 4 |" in card and 'prompt "The {} song"' in card
-    assert "## Settings\n\nx\n\n## Training data" in card
     assert all(f"- {limit}" in card for limit in LIMITS)
     code = card.split("```python\n")[1].split("```")[0]
     assert len([line for line in code.splitlines() if line]) <= 8 and code.count('"me/tones"') == 2

@@ -14,6 +14,7 @@ import soundfile
 from evaluation.sample_results import retrieval_result
 from huggingface_hub import HfApi, constants
 from loopback_hub import TOKEN, Hub
+from tiny import make_model
 
 from kobza import Checkpoint
 from kobza.cli import main
@@ -333,7 +334,7 @@ def test_a_full_disk_is_a_sentence(tiny_checkpoint, tmp_path, monkeypatch):
 
 
 def test_a_dry_run_lists_and_asks_nobody(here, tiny_checkpoint, capsys, monkeypatch):
-    monkeypatch.setattr("kobza.export.push.check", lambda folder: None)  # the test above has gone through it
+    monkeypatch.setattr("kobza.export.push.check", lambda folder: None)  # the fixture `pushed` has gone through it
     asked = len(here.asked)
     assert main(["push", "me/dry", "--model", tiny_checkpoint, "--dry-run"]) == 0
     out = capsys.readouterr().out
@@ -357,18 +358,28 @@ def test_what_works_only_with_kobza_is_not_pushed(folder, tmp_path, old, new, se
         check(copied)
 
 
-def test_a_checkpoint_keeps_its_card_and_what_the_card_shows(tiny_checkpoint, tmp_path):
+def test_a_checkpoint_keeps_its_card_and_what_the_card_shows(tiny_checkpoint, tmp_path, monkeypatch):
     source = Path(shutil.copytree(tiny_checkpoint, tmp_path / "source"))
     (source / "README.md").write_text("---\nlicense: mit\n---\n\n# Mine\n\n![curves](curves.png)\n")
     for name in ("curves.png", "optimizer.pt"):
         (source / name).write_bytes(b"...")
-    checkpoint = Checkpoint.load(source, "cpu")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    checkpoint = Checkpoint.load("~/source", "cpu")
     receipt = retrieval_result(fingerprint=checkpoint.fingerprint)
     assemble(checkpoint, tmp_path / "out", MODEL, [receipt])
     card = (tmp_path / "out" / "README.md").read_text()
     assert "# Mine" in card and "license: mit" in card and f"Fingerprint: `{checkpoint.fingerprint}`" in card
     assert "recall_at_1" in card
     assert (tmp_path / "out" / "curves.png").is_file() and not (tmp_path / "out" / "optimizer.pt").exists()
+
+
+def test_a_checkpoint_without_a_folder_takes_nothing_from_the_working_folder(tiny_processor, tmp_path, monkeypatch):
+    (tmp_path / "README.md").write_text("# Another project, see notes.txt\n")
+    (tmp_path / "notes.txt").write_text("private")
+    monkeypatch.chdir(tmp_path)
+    assemble(Checkpoint(make_model(), tiny_processor), tmp_path / "out", MODEL)
+    assert "# kobza-mini\n" in (tmp_path / "out" / "README.md").read_text()
+    assert not (tmp_path / "out" / "notes.txt").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Their base classes come with the source distribution of transformers, so the files here cannot even be imported without
 it: they are collected only where slow tests are wanted. The distribution is fetched once, with pip, into the user's
 cache. Its pipeline tests are not in it (only their frame, which opens tiny models of the Hub): zero-shot audio
-classification on a Kobza checkpoint is tested by tests/test_pipeline.py.
+classification on a Kobza checkpoint is tested by tests/model/test_pipeline.py.
 """
 
 

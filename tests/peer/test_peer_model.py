@@ -41,9 +41,9 @@ TWO_TOWERS = "hidden states and attentions are in text_model_output and audio_mo
 
 @transformers_suite.excluding(
     {
-        "test_attention_outputs": f"{TWO_TOWERS}: tests/test_modeling.py has its own",
-        "test_hidden_states_output": f"{TWO_TOWERS}: tests/test_modeling.py has its own",
-        "test_retain_grad_hidden_states_attentions": f"{TWO_TOWERS}: tests/test_modeling.py has its own",
+        "test_attention_outputs": f"{TWO_TOWERS}: tests/model/test_modeling.py has its own",
+        "test_hidden_states_output": f"{TWO_TOWERS}: tests/model/test_modeling.py has its own",
+        "test_retain_grad_hidden_states_attentions": f"{TWO_TOWERS}: tests/model/test_modeling.py has its own",
         "test_reverse_loading_mapping": "save_pretrained writes the names that Trainer resumes with, not the old ones",
     }
 )

@@ -21,7 +21,7 @@ PACKAGE = "transformers_tests"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kobza-tests"
 
 STAND_INS = {
-    # tests/exporters: torch.export, ONNX and ExecuTorch of any model; tests/hub has Kobza's own of ONNX
+    # tests/exporters: torch.export, ONNX and ExecuTorch of any model; tests/export has Kobza's own of ONNX
     "exporters.test_export": {"ExportTesterMixin": type("ExportTesterMixin", (), {})},
     # tests/generation: of models that generate text
     "generation.test_utils": {"GenerationTesterMixin": type("GenerationTesterMixin", (), {})},

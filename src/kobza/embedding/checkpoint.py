@@ -97,7 +97,7 @@ class Checkpoint:
         per_batch = WINDOWS_PER_BATCH_ON_GPU if device.type == "cuda" else WINDOWS_PER_BATCH
         for start in range(0, len(windows), per_batch):
             batch = [torch.from_numpy(np.array(w, np.float32)) for w in windows[start : start + per_batch]]
-            if device.type == "cuda":  # copied asynchronously, while the CPU prepares the next batch
+            if device.type == "cuda":  # from pinned memory the copies below are asynchronous
                 batch = [w.pin_memory() for w in batch]
             features = self.processor.feature_extractor.log_mel([w.to(device, non_blocking=True) for w in batch])
             parts.append(self.model.get_audio_features(features).pooler_output.cpu().numpy())

@@ -30,7 +30,7 @@ class CheckpointError(KobzaError):
     """A checkpoint cannot be loaded or used; the message says which, why, and what to do."""
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
     """The start of an error's message, on one line, to be quoted in another.
 
     >>> one_line(ValueError("two\\n   lines"))
@@ -78,11 +78,14 @@ def vector_settings(settings: Any) -> Any:
 
 def read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent} is not a Kobza checkpoint: it has no {path.name}.") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}): fetch the checkpoint again.") from None
+    if not isinstance(settings, dict):
+        raise CheckpointError(f"{path} does not hold a JSON object: fetch the checkpoint again.")
+    return settings
 
 
 def find_folder(name_or_dir: str) -> Path:

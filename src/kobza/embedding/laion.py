@@ -6,7 +6,6 @@ weights differ from transformers' only in names, and in that attention's query, 
 Neither uses fusion; files with fusion are refused.
 """
 
-import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
-from kobza.embedding.checkpoint_folder import CheckpointError
+from kobza.embedding.checkpoint_folder import CheckpointError, one_line
 
 AUDIO, TEXT = "audio_branch.", "text_branch."
 HEAD_SIZE = 64  # of every RoBERTa
@@ -61,14 +60,13 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be opened ({error.strerror or error}): check the path.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
+    except Exception as error:  # torch raises many classes for damaged files
         raise CheckpointError(
-            f"{path} cannot be read as tensors and numbers alone ({reason}): fetch LAION's file again."
+            f"{path} cannot be read as tensors and numbers alone ({one_line(error)}): fetch LAION's file again."
         ) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else {}
-    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    return {name.removeprefix("module."): value for name, value in tensors.items()}
+    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    named = state.items() if isinstance(state, dict) else ()
+    return {str(name).removeprefix("module."): value for name, value in named if isinstance(value, torch.Tensor)}
 
 
 def to_transformers(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -6,10 +6,9 @@ sentence-transformers models for audio and text              sentence_transforme
 other models in transformers with CLAP's interface           two_tower.TwoTowerEmbedder
 """
 
-import json
 from pathlib import Path
 
-from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint, find_folder, one_line
+from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint, find_folder, one_line, read_json
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.folders import expanded
 
@@ -73,8 +72,8 @@ def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
 def _model_type(folder: Path) -> str | None:
     """What the folder's config.json says; None if it does not."""
     try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError):
+        kind = read_json(folder / "config.json").get("model_type")
+    except CheckpointError:
         return None
     return kind if isinstance(kind, str) else None
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from kobza.embedding.checkpoint_folder import CheckpointError
+from kobza.embedding.checkpoint_folder import CheckpointError, one_line
 
 
 @contextlib.contextmanager
@@ -46,4 +46,4 @@ def to_device(model: torch.nn.Module, device: str | None) -> torch.nn.Module:
     try:
         return model.to(device)
     except (RuntimeError, AssertionError) as error:
-        raise CheckpointError(f"The device {device!r} cannot be used ({error}): try 'cpu'.") from error
+        raise CheckpointError(f"The device {device!r} cannot be used ({one_line(error)}): try 'cpu'.") from error

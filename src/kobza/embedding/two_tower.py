@@ -83,12 +83,12 @@ class TwoTowerEmbedder:
         parts = []
         for start in range(0, len(windows), WINDOWS_PER_BATCH):
             batch = [np.asarray(window, np.float32) for window in windows[start : start + WINDOWS_PER_BATCH]]
-            longest = max(map(len, batch))
-            if longest > limit or min(map(len, batch)) == 0:
-                raise ValueError(
-                    f"A window of {longest} samples: {self.name or 'the model'} takes 1 to {limit}; cut the recording "
-                    "into windows first."
-                )
+            for window in batch:
+                if not 1 <= len(window) <= limit:
+                    raise ValueError(
+                        f"A window of {len(window)} samples: {self.name or 'the model'} takes 1 to {limit}; cut the "
+                        "recording into windows first."
+                    )
             parts.append(_unit_rows(self._audio_features(batch)))
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
 

@@ -25,17 +25,13 @@ def model_card(
     fingerprint: str,
     sources: Sequence[tuple[str, str]] = (),
     receipts: Sequence[dict] = (),
-    limits: Sequence[str] = LIMITS,
-    more: str = "",
-    figures: str = "",
 ) -> str:
     """A README.md for the Hub.
 
     Args:
         repo_id: "user/name". summary: what it is, in Markdown. fingerprint: the checkpoint's.
-        sources: (training data, its licence). limits: a sentence each.
+        sources: (training data, its licence).
         receipts: results of `kobza evaluate`, for the table and the `model-index`.
-        figures: Markdown, in place of the receipts' table. more: further sections, in Markdown.
 
     Raises:
         ValueError: a receipt belongs to another checkpoint.
@@ -61,10 +57,9 @@ def model_card(
         name=name,
         repo_id=repo_id,
         summary=summary,
-        figures=figures or figure_table(receipts) or NO_FIGURES,
-        more=more and more.strip() + "\n\n",
+        figures=figure_table(receipts) or NO_FIGURES,
         sources=_table(("data", "licence"), sources) or NO_SOURCES,
-        limits="\n".join(f"- {limit}" for limit in limits),
+        limits="\n".join(f"- {limit}" for limit in LIMITS),
         fingerprint=fingerprint,
     )
 

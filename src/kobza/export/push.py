@@ -20,10 +20,11 @@ from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError
 
 from kobza.embedding.checkpoint import Checkpoint
-from kobza.embedding.checkpoint_folder import fingerprint
+from kobza.embedding.checkpoint_folder import fingerprint, one_line
 from kobza.errors import KobzaError
 from kobza.evaluation.model_index import write_model_index
 from kobza.export.card import describe, model_card
+from kobza.folders import expanded
 
 TOLERANCE = 1e-6  # of embeddings without kobza against those with it
 SENTENCES = ["slow sad piano", "a fast drum solo"]
@@ -96,10 +97,10 @@ def assemble(
     """
     checkpoint.save(folder)
     identity = fingerprint(folder)
-    source = Path(checkpoint.name)
+    source = expanded(checkpoint.name)
     card = folder / "README.md"
-    text = model_card(repo_id, describe(checkpoint), identity, sources, receipts)
-    if not (source / "README.md").is_file():
+    text = model_card(repo_id, describe(checkpoint), identity, sources, receipts)  # checks the receipts in any case
+    if not checkpoint.name or not (source / "README.md").is_file():  # without a name it comes from no folder
         card.write_text(text, encoding="utf-8")
         return
     text = (source / "README.md").read_text(encoding="utf-8")
@@ -166,10 +167,10 @@ def upload(folder: Path, repo_id: str, public: bool) -> str:
             raise PushError(
                 f"The token may not write to {repo_id}: check the name, and that the token has the right to write."
             ) from error
-        reason = " ".join(str(error.server_message or "no reason given").split())
+        reason = one_line(error.server_message or "no reason given")
         raise PushError(f"{hub.endpoint} refused {repo_id} ({status}: {reason}); nothing was published.") from error
     except Exception as error:  # no connection, or an interrupted one: clients raise many classes
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         raise PushError(
             f"The upload to {hub.endpoint} failed ({reason}); nothing was published: run the same command again."
         ) from error

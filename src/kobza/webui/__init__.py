@@ -1,1 +1,4 @@
-"""A library in the browser: `collection` queries the library, `markup` and `map_layout` write HTML, `app` serves it."""
+"""A library in the browser.
+
+`collection` queries the library, `markup` and `map_layout` write HTML, `page` lays it out, `app` serves it.
+"""

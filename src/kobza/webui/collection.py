@@ -39,7 +39,7 @@ class Collection:
         return self.library.store.count()
 
     def search(self, text: str) -> list[Hit]:
-        """The tracks that best fit a description. LibraryError: it is empty."""
+        """The tracks that best fit a description. LibraryError: the description is empty."""
         return self.library.search(text, RESULTS)
 
     def like(self, clip: Clip) -> list[Hit]:

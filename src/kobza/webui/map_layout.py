@@ -1,18 +1,17 @@
 """The map: tracks in two dimensions, and its HTML."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kobza.embedding.embedder import normalized_mean
 from kobza.library import Track
-from kobza.webui.markup import render
+from kobza.webui.markup import Link, render
 
 HUES = 9  # colours for the most common categories; the others share a tenth
 MAX_LABELLED = 60  # tracks; on a larger map names would cover the points
-
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -58,7 +57,7 @@ def categories(points: Sequence[Point]) -> list[str]:
     return genres if any(genres) else [point.track.artist for point in points]
 
 
-def render_map(points: Sequence[Point], total: int, link: Callable[[Track], str]) -> str:
+def render_map(points: Sequence[Point], total: int, link: Link) -> str:
     """The map as HTML: a legend of colours, and a button for each track."""
     of_points = categories(points)
     common = [category for category, _ in Counter(filter(None, of_points)).most_common(HUES)]
