@@ -16,7 +16,7 @@ os.environ["HF_MODULES_CACHE"] = tempfile.mkdtemp(prefix="kobza-tests-modules-")
 
 import numpy as np
 import pytest
-from recordings import ToneEmbedder
+from recordings import replace_checkpoint
 from tiny import make_model, make_tokenizer
 
 atexit.register(shutil.rmtree, os.environ["HF_MODULES_CACHE"], ignore_errors=True)
@@ -68,8 +68,7 @@ def kobza(tmp_path, monkeypatch, capsys):
     from kobza.cli import main
 
     monkeypatch.setenv("KOBZA_LIBRARY", str(tmp_path / "library"))
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder())
+    replace_checkpoint(monkeypatch)
 
     def run(*argv):
         capsys.readouterr()

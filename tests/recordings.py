@@ -2,6 +2,8 @@
 
 import ctypes
 import gc
+import os
+import stat
 import zlib
 from collections.abc import Callable
 from itertools import pairwise
@@ -100,6 +102,31 @@ class ToneEmbedder:
     def _pitch(text: str) -> float:
         last = text.split()[-1]
         return float(last) if last.isdecimal() else 60 * 2 ** (zlib.crc32(text.encode()) / 2**32 * 7)
+
+
+def replace_checkpoint(monkeypatch, make: Callable[[], ToneEmbedder] = ToneEmbedder) -> None:
+    """Commands load what `make` returns in place of a checkpoint, and of its text tower alone."""
+    for loader in ("checkpoint.Checkpoint", "numpy_text_tower.TextTower"):
+        monkeypatch.setattr(f"kobza.embedding.{loader}.load", lambda *_: make())
+
+
+def everything(folder: Path) -> dict[str, tuple]:
+    """What a folder holds, down to bytes, permissions and times of change."""
+    tree = {}
+    for here, folders, files in os.walk(folder):
+        for name in ["", *folders, *files]:
+            path = os.path.join(here, name)
+            status = os.lstat(path)
+            content = Path(path).read_bytes() if stat.S_ISREG(status.st_mode) else None
+            tree[path] = (
+                status.st_mode,
+                status.st_ino,
+                status.st_size,
+                status.st_mtime_ns,
+                status.st_ctime_ns,
+                content,
+            )
+    return tree
 
 
 def counts(report) -> tuple:

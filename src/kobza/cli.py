@@ -8,7 +8,6 @@ import io
 import os
 import sqlite3
 import sys
-from pathlib import Path
 
 from kobza import __version__
 from kobza.commands import evaluate, index, library, musiccaps, push, search, serve
@@ -52,17 +51,17 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        reason = f"{Path(error.filename)}: {error.strerror}" if error.filename and error.strerror else str(error)
+        from kobza.audio import printable
+
+        reason = f"{printable(error.filename)}: {error.strerror}" if error.filename and error.strerror else str(error)
         say(f"kobza: {reason}")
         return 1
     except (ValueError, sqlite3.Error) as error:
         say(f"kobza: {error}")
         return 1
-    except Exception as error:
-        from kobza.internal_error import PROGRAMMING_ERRORS, InternalError, internal_error
+    except Exception as error:  # an error in Kobza, or in a library that it calls
+        from kobza.internal_error import InternalError, internal_error
 
-        if not isinstance(error, (InternalError, *PROGRAMMING_ERRORS)):
-            raise
         say(f"kobza: {error if isinstance(error, InternalError) else internal_error(error)}")
         return 1
 

@@ -9,8 +9,8 @@ import mutagen
 from kobza import __version__
 
 ISSUE_TRACKER = "https://huggingface.co/kobza/kobza-mini/discussions"
-# What reading a bad file raises, here and in the decoding libraries. Anything else (TypeError, AttributeError,
-# NameError, LookupError, ...) is an error in the program, which every other file would raise, too.
+# What reading a bad file raises, here and in the decoding libraries. Anything else (TypeError, LookupError,
+# RuntimeError, ...) is an error in the program, which every other file would raise, too.
 BAD_FILE_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
@@ -20,7 +20,6 @@ BAD_FILE_ERRORS: tuple[type[Exception], ...] = (
     av.FFmpegError,
     mutagen.MutagenError,
 )
-PROGRAMMING_ERRORS = (TypeError, AttributeError, NameError, LookupError, AssertionError, NotImplementedError)
 
 
 class InternalError(RuntimeError):
@@ -29,8 +28,7 @@ class InternalError(RuntimeError):
 
 def internal_error(error: BaseException, doing: str = "") -> InternalError:
     """The InternalError for an unexpected exception; `doing` says what was done ("reading a.flac")."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(__file__).parent in Path(frame.filename).parents]
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame)]
     description = type(error).__name__
     if text := " ".join(str(error).split()):
         description += f" ({text})"
@@ -47,4 +45,8 @@ def internal_error(error: BaseException, doing: str = "") -> InternalError:
 def raised_by_kobza(error: BaseException) -> bool:
     """Whether Kobza's code raised it, not a library that it called."""
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(__file__).parent in Path(frames[-1].filename).parents
+    return bool(frames) and _is_own(frames[-1])
+
+
+def _is_own(frame: traceback.FrameSummary) -> bool:
+    return Path(__file__).parent in Path(frame.filename).parents

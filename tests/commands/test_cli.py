@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from recordings import ToneEmbedder, tone, write
+from recordings import ToneEmbedder, replace_checkpoint, tone, write
 
 from kobza.cli import main
 from kobza.library import Track
@@ -42,7 +42,7 @@ def test_from_a_folder_to_results(kobza, music, tmp_path):
     assert kobza("--help")[0] == 0
 
 
-def test_moment_is_minutes_and_seconds(kobza, music, tmp_path):
+def test_moment_is_minutes_and_seconds(kobza, tmp_path):
     import numpy as np
 
     write(tmp_path / "m" / "a.flac", np.concatenate([tone(300, 70), tone(3000, 10)]))
@@ -131,11 +131,9 @@ def test_more_errors(kobza, music, tmp_path):
 
 def test_another_model_is_an_error_message(kobza, music, monkeypatch):
     kobza("index", music)
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder(fingerprint="other"))
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder(fingerprint="other"))
+    replace_checkpoint(monkeypatch, lambda: ToneEmbedder(fingerprint="other"))
     code, _, err = kobza("search", "tone 200")
     assert code == 1 and "was made with tone-embedder" in err and "--library" in err
-    monkeypatch.undo()
 
 
 def test_a_missing_model_is_an_error_message(tmp_path, music, capsys):

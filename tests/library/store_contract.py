@@ -38,7 +38,7 @@ def put(store, path: str, n: int = 3, seed: int | None = None, **fields) -> np.n
     return vectors
 
 
-def fill(store, tracks: int = 120, delay: float = 0.0) -> dict[str, tuple[Track, np.ndarray]]:
+def fill(store, tracks: int = 120) -> dict[str, tuple[Track, np.ndarray]]:
     """A made-up library with tags of every kind: {path: (track, vectors)}."""
     rng, held = random.Random(1), {}
     for i in range(tracks):
@@ -54,6 +54,13 @@ def fill(store, tracks: int = 120, delay: float = 0.0) -> dict[str, tuple[Track,
         path = f"/m/{i % 3}/{i}"
         held[path] = Track(path, **fields), put(store, path, n, seed=i, **fields)
     return held
+
+
+def content(store) -> dict[str, tuple]:
+    """{path: (track, when it was added, file_state, starts, vectors as bytes)}"""
+    return {
+        t.path: (t, t.added, file_state, starts, vectors.tobytes()) for t, file_state, starts, vectors in store.scan()
+    }
 
 
 def exact(held: dict, query: np.ndarray, by: str, tree=None) -> list[tuple[float, str, float]]:

@@ -2,7 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
-from recordings import ToneEmbedder
+from recordings import ToneEmbedder, replace_checkpoint
 from tiny_clap import make_clap_folder
 
 from kobza.audio import load_audio, windows
@@ -54,8 +54,7 @@ def folder(tmp_path, rendered, monkeypatch):
 
 
 def test_counts_correct_answers_and_runs_again(folder, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: OracleEmbedder(folder, 1))
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: OracleEmbedder(folder, 1))
+    replace_checkpoint(monkeypatch, lambda: OracleEmbedder(folder, 1))
     assert main(["demo", "--folder", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "8 of 8 queries ranked a correct piece first" in out and out.count("[correct]") == 8
@@ -66,9 +65,7 @@ def test_counts_correct_answers_and_runs_again(folder, monkeypatch, capsys):
     assert main(["demo", "--folder", str(folder)]) == 0
     assert capsys.readouterr().out == out
 
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: OracleEmbedder(folder, -1))
-
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: OracleEmbedder(folder, -1))
+    replace_checkpoint(monkeypatch, lambda: OracleEmbedder(folder, -1))
     assert main(["demo", "--folder", str(folder)]) == 0
     assert "0 of 8 queries ranked a correct piece first" in capsys.readouterr().out
 

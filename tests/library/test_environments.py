@@ -8,9 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from recordings import ToneEmbedder, tone, write
+from recordings import ToneEmbedder, replace_checkpoint, tone, write
 from store_contract import fill
 
 from kobza import MusicLibrary, folders
@@ -203,35 +202,8 @@ def test_killed_where_no_memory_is_shared(tmp_path):
         assert len(store) == 60
 
 
-LOADER = """
-import sys, torch
-from torch.utils.data import DataLoader
-from kobza.training.worker_batches import WorkerCollator
-
-def collate(items):  # 4 MB
-    return {"input_values": torch.stack([torch.arange(1024 * 128.0) + i for i in items]), "keys": list(items)}
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    loader = DataLoader(range(64), 8, collate_fn=WorkerCollator(collate), num_workers=2, timeout=60)
-    rows = [(batch["input_values"][:, 0].tolist(), batch["keys"]) for batch in loader]
-    assert rows == [([float(i) for i in keys], keys) for _, keys in rows] and len(rows) == 8
-    print("trained")
-"""
-
-
-def test_workers_with_little_shared_memory(tmp_path):
-    (tmp_path / "loader.py").write_text(LOADER)
-    mount = f"mount -t tmpfs -o size=2m tmpfs /dev/shm && exec {sys.executable} {tmp_path / 'loader.py'}"
-    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
-    if subprocess.run([*unshare, "true"], capture_output=True).returncode:
-        pytest.skip("this user can mount nothing here")
-    result = subprocess.run([*unshare, "sh", "-c", mount], capture_output=True, text=True, timeout=100)
-    assert (result.returncode, result.stdout) == (0, "trained\n"), result.stderr
-
-
 def test_locate_where_the_library_is_a_database(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
+    replace_checkpoint(monkeypatch)
     monkeypatch.setenv("KOBZA_LIBRARY", "milvus://me:secret@127.0.0.1:1/x")
     assert default_library_address() == MilvusAddress("milvus://me:secret@127.0.0.1:1/x")
     recording = write(tmp_path / "a.flac", tone(300, 2))
@@ -257,12 +229,3 @@ def test_a_killed_writers_lock_is_free_at_once(tmp_path):
     with store.writing():
         store.set_meta(a="b")
     store.close()
-
-
-def test_arrays_survive_the_pipe():
-    """The hand-over changes nothing where there is no worker."""
-    torch = pytest.importorskip("torch")
-    from kobza.training.worker_batches import WorkerCollator
-
-    batch = WorkerCollator(lambda items: {"a": torch.tensor(items), "keys": items})([1, 2])
-    assert np.array_equal(batch["a"].numpy(), [1, 2]) and not batch["a"].is_shared()

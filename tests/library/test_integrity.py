@@ -1,5 +1,6 @@
 """check, repair, export, import: what is wrong is said, what can be mended is mended, what is whole is kept."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import sqlite3
 import numpy as np
 import pytest
 from recordings import ToneEmbedder, tone, write
-from store_contract import agree, exact, fill, put, unit
+from store_contract import agree, content, exact, fill, put, unit
 
 from kobza import MusicLibrary
 from kobza.cli import main
@@ -34,13 +35,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def contents(folder) -> dict:
-    store = open_store(folder, read_only=True)
-    held = {
-        track.path: (track, track.added, file_state, starts, vectors.tobytes())
-        for track, file_state, starts, vectors in store.scan()
-    }
-    store.close()
-    return held
+    with contextlib.closing(open_store(folder, read_only=True)) as store:
+        return content(store)
 
 
 def change(folder, *statements) -> None:

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from recordings import ToneEmbedder, tone, write
+from recordings import ToneEmbedder, replace_checkpoint, tone, write
 
 from kobza import MusicLibrary, __version__
 from kobza.internal_error import ISSUE_TRACKER, InternalError
@@ -51,13 +51,24 @@ def test_locate(kobza, tmp_path, monkeypatch):
     assert code == 1 and "KeyError ('gone') in ffmpeg.py" in err and err.endswith(f"{ISSUE_TRACKER}\n")
 
 
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), ImportError("no torch"), KeyError("gone")])
+def test_whatever_a_command_raises_is_a_sentence(kobza, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(MusicLibrary, "open", fail)
+    code, out, err = kobza("info")
+    assert (code, out) == (1, "") and err.count("\n") == 1 and err.endswith(f"{ISSUE_TRACKER}\n")
+    assert f"kobza: Kobza {__version__} " in err and f"{type(error).__name__} ({error})" in err
+
+
 def test_the_demo_does_not_say_that_its_album_is_damaged(tmp_path, monkeypatch, broken):
     def write_album(place):
         write(place / "broken.flac", tone(300, 2))
         return []
 
     monkeypatch.setattr("kobza.library.demo.write_album", write_album)
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
+    replace_checkpoint(monkeypatch)
     with pytest.raises(InternalError) as error:
         run_demo(tmp_path / "demo")
     check_sentence(str(error.value), "broken.flac")

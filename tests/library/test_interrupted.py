@@ -34,14 +34,16 @@ def music(tmp_path):
 
 def index(steps, folder, music, stored, min_rows_for_index_file=0):
     """Index slowly, with an embedder of tones; the path of every stored track is sent to `stored`."""
-    upsert = sqlite_store.SQLiteStore.upsert
+    upsert_many = sqlite_store.SQLiteStore.upsert_many
 
-    def upsert_and_tell(self, track, *rest):
-        upsert(self, track, *rest)
-        stored.send_bytes(os.fsencode(track.path))
+    def upsert_and_tell(self, tracks):
+        tracks = list(tracks)
+        upsert_many(self, tracks)
+        for track, *_ in tracks:
+            stored.send_bytes(os.fsencode(track.path))
 
     dawdle_at_each_statement(steps)
-    sqlite_store.SQLiteStore.upsert = upsert_and_tell
+    sqlite_store.SQLiteStore.upsert_many = upsert_and_tell
     if min_rows_for_index_file:
         sqlite_store.MIN_ROWS_FOR_INDEX_FILE = min_rows_for_index_file
     with MusicLibrary.open(folder, ToneEmbedder()) as library:

@@ -9,9 +9,9 @@ import pytest
 from child_processes import context
 from milvus_servers import free_port, milvus_lite, milvus_server
 from milvus_writer import PATHS, write
-from recordings import ToneEmbedder, tone
+from recordings import replace_checkpoint, tone
 from recordings import write as write_recording
-from store_contract import StoreContract, fill, put, unit
+from store_contract import StoreContract, content, fill, put, unit
 
 from kobza import MusicLibrary
 from kobza.cli import main
@@ -156,8 +156,7 @@ class TestReal(MilvusContract):
 
 
 def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
-    monkeypatch.setattr("kobza.embedding.numpy_text_tower.TextTower.load", lambda *_: ToneEmbedder())
+    replace_checkpoint(monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for hertz in range(300, 3300, 300):
         write_recording(
@@ -169,10 +168,10 @@ def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys)
         assert main(list(args)) == 0
         return capsys.readouterr().out
 
-    def content(place: str) -> tuple:
+    def held(place: str) -> tuple:
         with contextlib.closing(open_store(place, read_only=True)) as store:
             meta = {key: value for key, value in store.meta.items() if key != "schema"}
-            return meta, [(t, t.added, file_state, starts, v.tobytes()) for t, file_state, starts, v in store.scan()]
+            return meta, list(content(store).items())
 
     assert run("index", str(tmp_path / "music" / "600.flac"), "--library", here).startswith("1 added")
     assert run("library", "copy", here, there) == "1 copied, 0 there already\n"
@@ -183,7 +182,7 @@ def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys)
     info = run("info")
     assert there in info and "secret" not in info and "tracks       10" in info
     assert run("library", "copy", there, back) == "10 copied, 0 there already\n"
-    assert content(there) == content(back)
+    assert held(there) == held(back)
     assert run("remove", str(tmp_path / "music")) == "10 removed\n"
 
 

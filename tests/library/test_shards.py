@@ -4,7 +4,8 @@ import os
 
 import fsspec
 import pytest
-from recordings import ToneEmbedder, counts, tone, write
+from recordings import ToneEmbedder, counts, replace_checkpoint, tone, write
+from store_contract import content
 
 from kobza import MusicLibrary
 from kobza.cli import main
@@ -21,13 +22,6 @@ def music(tmp_path):
         write(tmp_path / "music" / f"{hertz}.wav", tone(hertz, 2 + hertz % 3))
     (tmp_path / "music" / "bad.mp3").write_bytes(b"no music")
     return tmp_path / "music"
-
-
-def content(store) -> dict:
-    """{path: (track, when it was added, file_state, starts, vectors as bytes)}"""
-    return {
-        t.path: (t, t.added, file_state, starts, vectors.tobytes()) for t, file_state, starts, vectors in store.scan()
-    }
 
 
 def test_a_path_falls_to_one_shard_and_they_are_of_a_size():
@@ -128,7 +122,7 @@ def test_recordings_at_an_address(tmp_path, embedder):
 
 
 def test_the_commands(tmp_path, music, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: ToneEmbedder())
+    replace_checkpoint(monkeypatch)
     (tmp_path / "list").write_bytes(b"%s\n\n%s\n" % (os.fsencode(music / "400.wav"), os.fsencode(music / "600.wav")))
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
     assert main(["index", "--list", str(tmp_path / "list"), "--library", a]) == 0

@@ -6,10 +6,13 @@ import sqlite3
 
 import numpy as np
 import pytest
+from recordings import replace_checkpoint
 from store_contract import StoreContract, agree, exact, fill, put, unit
 
+from kobza.cli import main
 from kobza.library import LibraryError, Track, open_store
 from kobza.library.filters.parser import parse_filter
+from kobza.library.stores import index_file
 from kobza.library.stores import sqlite as sqlite_store
 
 
@@ -142,6 +145,23 @@ class TestIndexFiles:
         assert len(list((tmp_path / "store").glob("search-*"))) == 2  # the old ones; no half of a new one
         self.search(store, held)
         self.search(reopen(True), held)
+
+
+def test_a_damaged_index_file_is_rebuilt_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
+    replace_checkpoint(monkeypatch)
+    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
+    library = ["--library", str(tmp_path / "library")]
+    assert main(["index", str(music), *library]) == 0
+    capsys.readouterr()
+    for path in (tmp_path / "library").glob("search-*"):
+        path.write_bytes(path.read_bytes()[:-1])
+    with caplog.at_level(logging.WARNING, "kobza"):
+        assert main(["search", "tone 400", *library]) == 0
+    assert "Nothing is lost" in caplog.text and "400.mp3" in capsys.readouterr().out
+    assert main(["library", "check", *library]) == 1
+    assert main(["sync", *library]) == main(["library", "check", *library]) == 0
+    for path in (tmp_path / "library").glob("search-*"):
+        index_file.read(path)
 
 
 def test_a_search_leaves_the_threads_of_faiss_as_they_are(reopen):

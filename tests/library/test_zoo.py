@@ -3,7 +3,6 @@
 import os
 import queue
 import re
-import stat
 import tempfile
 import threading
 import time
@@ -12,30 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from child_processes import context, index_as_nobody
-from recordings import ToneEmbedder, counts, tone, write
+from recordings import ToneEmbedder, counts, everything, tone, write
 from zoo import build, encoded, wav, zoo
 
 from kobza import Checkpoint, MusicLibrary
 from kobza.library.ingest import decoding
-
-
-def everything(folder: Path) -> dict[str, tuple]:
-    """What a folder holds, down to bytes, permissions and times of change."""
-    tree = {}
-    for here, folders, files in os.walk(folder):
-        for name in ["", *folders, *files]:
-            path = os.path.join(here, name)
-            status = os.lstat(path)
-            content = Path(path).read_bytes() if stat.S_ISREG(status.st_mode) else None
-            tree[path] = (
-                status.st_mode,
-                status.st_ino,
-                status.st_size,
-                status.st_mtime_ns,
-                status.st_ctime_ns,
-                content,
-            )
-    return tree
 
 
 def in_time(work):
@@ -189,7 +169,7 @@ def test_a_file_that_goes_while_it_is_read(library, tmp_path, monkeypatch, chang
         assert library.store.count().seconds == pytest.approx(60)
 
 
-def test_without_permission(tmp_path):
+def test_without_permission():
     """In a child that is nobody, for root may read everything."""
     with tempfile.TemporaryDirectory() as name:  # not below tmp_path, which only its owner may enter
         folder = Path(name)

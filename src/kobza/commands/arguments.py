@@ -41,14 +41,20 @@ def command(
     return parser
 
 
-def library_options() -> CommandParser:
-    """A parent parser with --library and --model."""
+def library_option() -> CommandParser:
+    """A parent parser with --library."""
     options = CommandParser(add_help=False)
     options.add_argument(
         "--library",
         metavar="DIR",
         help="the library: a folder, or milvus://HOST:PORT/NAME (default: $KOBZA_LIBRARY, or your own)",
     )
+    return options
+
+
+def library_options() -> CommandParser:
+    """A parent parser with --library and --model."""
+    options = library_option()
     options.add_argument(
         "--model", metavar="MODEL", help="an audio-text model: a folder or a Hub id (default: kobza-mini)"
     )

@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from kobza.commands.arguments import command
+from kobza.commands.arguments import SubCommands, command
 from kobza.terminal import print_table, progress_bar, say
 
 SKIPPED_SHOWN = 5  # files named on the screen; the result file names all of them
 
 
-def add(commands) -> None:
-    """Declare this file's sub-commands."""
+def add(commands: SubCommands) -> None:
+    """Declare the sub-commands of this module."""
     command(commands, doctor, "Check a checkpoint for faults that checkpoints are known to have.").add_argument(
         "checkpoint", nargs="?", metavar="CHECKPOINT", help="as for evaluate (default: kobza-mini)"
     )
@@ -142,6 +142,7 @@ def reproduce(args: argparse.Namespace) -> int:
 
 
 def bench(args: argparse.Namespace) -> int:
+    from kobza.atomic import atomic_write
     from kobza.benchmarks.runner import TABLE_HEAD, as_json, as_row, machine
     from kobza.benchmarks.suite import BENCHMARKS
 
@@ -157,7 +158,7 @@ def bench(args: argparse.Namespace) -> int:
                 print(as_row(measurement), flush=True)  # at once: some take minutes, and nothing measured may be lost
                 measurements.append(measurement)
                 if args.json:
-                    Path(args.json).write_text(as_json(measurements), encoding="utf-8")
+                    atomic_write(args.json, as_json(measurements))
         except ImportError as error:
             raise ValueError(f"{name} needs {error.name}; get it with: pip install 'kobza[bench]'") from error
     return 0

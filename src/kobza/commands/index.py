@@ -32,7 +32,7 @@ def add(commands: SubCommands) -> None:
     )
     indexed.add_argument("--list", metavar="FILE", help="a file with more of these, one a line")
     indexed.add_argument(
-        "--shard", type=shard, metavar="I/N", help="only the I-th of N parts, for N machines (see README)"
+        "--shard", type=shard, metavar="I/N", help="only the I-th of N parts, for N machines (see docs/operate.md)"
     )
     indexed.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="where to embed (default: %(default)s)"
@@ -116,10 +116,11 @@ def info(args: argparse.Namespace) -> int:
 
 
 def demo(args: argparse.Namespace) -> int:
+    from kobza.audio import printable
     from kobza.library.demo import default_demo_folder, run_demo
 
     folder = Path(args.folder) if args.folder else default_demo_folder()
-    say(f"Rendering, indexing and searching Kobza's own album in {folder}")
+    say(f"Rendering, indexing and searching Kobza's own album in {printable(folder)}")
     with progress_bar("rendering") as progress:
         answers = run_demo(folder, args.library, args.model, progress)
     for answer in answers:

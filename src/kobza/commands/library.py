@@ -1,9 +1,10 @@
 """Commands that maintain a library: library check, repair, export, import, copy."""
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
-from kobza.commands.arguments import CommandParser, SubCommands, command, library_folder, named_library
+from kobza.commands.arguments import CommandParser, SubCommands, command, library_folder, library_option, named_library
 from kobza.terminal import progress_bar
 
 
@@ -11,8 +12,7 @@ def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
     text = "Check, repair, export, import or copy the library."
     group = commands.add_parser("library", help=text, description=text).add_subparsers(metavar="COMMAND", required=True)
-    options = CommandParser(add_help=False)
-    options.add_argument("--library", metavar="DIR", help="the library (default: $KOBZA_LIBRARY, or your own)")
+    options = library_option()
     file = CommandParser(add_help=False)
     file.add_argument("file", metavar="FILE.parquet", type=Path)
     command(group, check, "Look for damage in the library.", options)
@@ -49,11 +49,8 @@ def export(args: argparse.Namespace) -> int:
     from kobza.library import open_store
     from kobza.library.ingest.parquet import export_library
 
-    store = open_store(named_library(args), read_only=True)
-    try:
+    with closing(open_store(named_library(args), read_only=True)) as store:
         print(f"{export_library(store, args.file)} tracks exported")
-    finally:
-        store.close()
     return 0
 
 
@@ -61,11 +58,8 @@ def import_(args: argparse.Namespace) -> int:
     from kobza.library import open_store
     from kobza.library.ingest.parquet import import_library
 
-    store = open_store(named_library(args))
-    try:
+    with closing(open_store(named_library(args))) as store:
         print(f"{import_library(store, args.file)} tracks imported")
-    finally:
-        store.close()
     return 0
 
 

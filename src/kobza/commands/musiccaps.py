@@ -2,12 +2,12 @@
 
 import argparse
 
-from kobza.commands.arguments import command, count
+from kobza.commands.arguments import SubCommands, command, count
 from kobza.terminal import progress_bar, say
 
 
-def add(commands) -> None:
-    """Declare this file's sub-commands."""
+def add(commands: SubCommands) -> None:
+    """Declare the sub-commands of this module."""
     text = "Fetch MusicCaps, the captioned music that the thesis trains on."
     musiccaps = commands.add_parser("musiccaps", help=text, description=text)
     actions = musiccaps.add_subparsers(metavar="ACTION", required=True)

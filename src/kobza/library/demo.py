@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kobza.audio import printable
 from kobza.embedding.embedder import Embedder
 from kobza.folders import cache_folder
 from kobza.library.ingest.embed import Progress
@@ -63,7 +64,8 @@ def open_album(
         report = music.add(album, progress)
         if report.failed:
             raise LibraryError(
-                f"The demo's album cannot be indexed ({report.failed[0].reason}); delete {album} and try again."
+                f"The demo's album cannot be indexed ({report.failed[0].reason}); delete {printable(album)} and try "
+                "again."
             )
     except BaseException:
         music.close()

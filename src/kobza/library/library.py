@@ -210,10 +210,7 @@ class MusicLibrary(Searcher):
     def _store(self, outcomes: list[Embedded | Failure], report: Report) -> None:
         report.failed += [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
-        if len(embedded) == 1:
-            one = embedded[0]
-            self.store.upsert(one.track, one.file_state, one.starts, one.vectors)
-        elif embedded:
+        if embedded:
             self.store.upsert_many((one.track, one.file_state, one.starts, one.vectors) for one in embedded)
         changed = sum(one.job.known for one in embedded)
         report.changed += changed

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from kobza.audio import printable
 from kobza.library.paths import is_url
 from kobza.library.records import Failure
 
@@ -40,7 +41,8 @@ def list_files(root: str) -> tuple[dict[str, RemoteStatus], list[Failure]]:
         if not found:
             raise FileNotFoundError("no files found")
     except Exception as error:  # every file system, and every missing driver, raises its own kind
-        return {}, [Failure(root, f"{root} cannot be read ({error}); check the URL and your credentials for it.")]
+        reason = f"{printable(root)} cannot be read ({error}); check the URL and your credentials for it."
+        return {}, [Failure(root, reason)]
     prefix = len(path.rstrip("/"))  # names come without the protocol, as the file system spells them
     files = {root + name[prefix:]: RemoteStatus(info.get("size") or 0, _mtime_ns(info)) for name, info in found.items()}
     return files, []

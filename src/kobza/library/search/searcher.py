@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from kobza.audio import AudioError, printable
-from kobza.embedding.embedder import Embedder, TextEmbedder, embed_recording, normalized_mean
+from kobza.embedding.embedder import EmbeddedWindow, Embedder, TextEmbedder, embed_recording, normalized_mean
 from kobza.library.calibration import ScoreCalibration, calibrate
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Filter
@@ -26,7 +26,6 @@ from kobza.library.stores.base import Store
 PathLike = str | os.PathLike[str]
 By = Literal["track", "moment"]
 Where = str | Filter | None
-Window = tuple[float, float, np.ndarray]  # start and end in seconds, vector (dim,)
 
 
 class Searcher(ABC):
@@ -128,11 +127,11 @@ class Searcher(ABC):
         windows = self._windows(path, start, until, progress)
         if not windows:
             raise LibraryError(f"{printable(path)} ends before {start:g} s; choose an earlier start.")
-        window_vectors = np.stack([vector for _, _, vector in windows])
+        window_vectors = np.stack([window.vector for window in windows])
         scores = (window_vectors @ query).tolist()
         z_scores = self.calibration.z_scores(positive_mean(terms, vectors), window_vectors).tolist()
         rows = zip(windows, scores, z_scores, strict=True)
-        return MomentScores(path, tuple(Moment(start, end, score, z) for (start, end, _), score, z in rows))
+        return MomentScores(path, tuple(Moment(window.start, window.end, score, z) for window, score, z in rows))
 
     def playlist(self, first: Track | PathLike, last: Track | PathLike, k: int = 10, where: Where = None) -> list[Hit]:
         """k tracks of the library, or as many as there are, that move gradually from `first` to `last`.
@@ -179,17 +178,17 @@ class Searcher(ABC):
         if stored is not None:
             return stored
         self._check_fingerprint(self.text_embedder)
-        return normalized_mean(np.stack([vector for _, _, vector in self._windows(path, 0.0, np.inf)]))
+        return normalized_mean(np.stack([window.vector for window in self._windows(path, 0.0, np.inf)]))
 
     def _windows(
         self, path: str, start: float, end: float, progress: Callable[[Progress], None] | None = None
-    ) -> list[Window]:
+    ) -> list[EmbeddedWindow]:
         """The windows of a recording that overlap [start, end): from the store, or embedded now."""
         for track, _, starts, vectors in self.store.scan(path):
             self._check_fingerprint(self.text_embedder)
             ends = [min(at + self.embedder.window_seconds, max(track.duration, at)) for at in starts]
-            rows = zip(starts, ends, vectors, strict=True)
-            return [row for row in rows if row[0] < end and row[1] > start]
+            windows = map(EmbeddedWindow, starts, ends, vectors)
+            return [window for window in windows if window.start < end and window.end > start]
         found, failed = find_recordings(path)
         if failed:
             raise LibraryError(failed[0].reason)

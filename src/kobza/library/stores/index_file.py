@@ -77,7 +77,7 @@ def read(path: Path) -> tuple[Block, int]:
         starts = data[8 * rows : 16 * rows].view("<f8")
         return Block(track_ids, starts, index), trailer["last"]
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DamagedIndexFileError(f"{path} is damaged ({error})") from error
+        raise DamagedIndexFileError(f"damaged: {error}") from error
 
 
 def open_index(folder: Path, name: str | None, by: str) -> VectorIndex:
@@ -96,7 +96,7 @@ def open_index(folder: Path, name: str | None, by: str) -> VectorIndex:
 
 
 def write_index(folder: Path, index: VectorIndex) -> str | None:
-    """Write an index that is all in memory; the file's name, or None if that fails, which is logged."""
+    """Write an index that is all in memory; the file's name; None if it is empty or cannot be written (logged)."""
     name = f"search-{index.by}-{secrets.token_hex(8)}.index"
     if index.recent is None:
         return None

@@ -77,7 +77,7 @@ class MilvusStore:
         it is that of one of them, complete.
         """
         if self.read_only:
-            raise LibraryError(f"The library {self.address} was opened read-only; open it without to write.")
+            raise LibraryError(f"The library {self.address} was opened read-only; open it without read_only to write.")
         with writer_lock(cache_folder() / f"{track_id(repr((str(self.address), part)))}.lock", str(self.address)):
             self._journal.delete_orphans()
             yield
