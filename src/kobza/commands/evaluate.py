@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from kobza.commands.arguments import command
+from kobza.commands.arguments import SubCommands, command
 from kobza.terminal import print_table, progress_bar, say
 
 SKIPPED_SHOWN = 5  # files named on the screen; the result file names all of them
 
 
-def add(commands) -> None:
+def add(commands: SubCommands) -> None:
     """Declare this file's sub-commands."""
     command(commands, doctor, "Check a checkpoint for faults that checkpoints are known to have.").add_argument(
         "checkpoint", nargs="?", metavar="CHECKPOINT", help="as for evaluate (default: kobza-mini)"
@@ -114,23 +114,19 @@ def metric_tables(entries: list[dict]) -> list:
     """`rich` tables. Retrieval: one per direction, metrics by galleries. Zero-shot: one of prompts by metrics."""
     from rich.table import Table
 
+    from kobza.evaluation.results import value_text
+
     tables = []
     for direction in dict.fromkeys(entry["direction"] for entry in entries):
         same = [entry for entry in entries if entry["direction"] == direction]
         row, column = ("metric", "gallery") if direction else ("prompt", "metric")
         columns = list(dict.fromkeys(entry[column] for entry in same))
         table = Table(direction or "prompt", *(f"gallery {c}" if direction else c for c in columns), box=None)
-        cells = {(entry[row], entry[column]): _cell(entry) for entry in same}
+        cells = {(entry[row], entry[column]): value_text(entry) for entry in same}
         for name in dict.fromkeys(entry[row] for entry in same):
             table.add_row(name, *(cells[name, c] for c in columns))
         tables.append(table)
     return tables
-
-
-def _cell(entry: dict) -> str:
-    digits = 1 if entry["metric"] in ("MeanR", "MedR") else 3
-    value, low, high = (f"{entry[key]:.{digits}f}" for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
 
 
 def reproduce(args: argparse.Namespace) -> int:
@@ -142,6 +138,7 @@ def reproduce(args: argparse.Namespace) -> int:
 
 
 def bench(args: argparse.Namespace) -> int:
+    from kobza.atomic import atomic_write
     from kobza.benchmarks.runner import TABLE_HEAD, as_json, as_row, machine
     from kobza.benchmarks.suite import BENCHMARKS
 
@@ -157,7 +154,7 @@ def bench(args: argparse.Namespace) -> int:
                 print(as_row(measurement), flush=True)  # at once: some take minutes, and nothing measured may be lost
                 measurements.append(measurement)
                 if args.json:
-                    Path(args.json).write_text(as_json(measurements), encoding="utf-8")
+                    atomic_write(args.json, as_json(measurements))
         except ImportError as error:
             raise ValueError(f"{name} needs {error.name}; get it with: pip install 'kobza[bench]'") from error
     return 0
