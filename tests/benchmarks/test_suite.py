@@ -2,12 +2,15 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
 from kobza.benchmarks import audio, suite
 from kobza.benchmarks.runner import Measurement, as_json, as_row, side_by_side
 from kobza.cli import main
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
 def test_functions_alternate_and_the_first_round_is_not_counted():
@@ -47,6 +50,12 @@ def test_measurements_are_printed_and_written_at_once(tmp_path, capsys, monkeypa
     assert json.loads((tmp_path / "out.json").read_text())["lines"][1]["name"] == "half"
     assert main(["bench", "nothing"]) == 1
     assert "no benchmark 'nothing': choose from good, bad" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", suite.BENCHMARKS)
+def test_page_about_benchmarks_has_each(name):
+    text = PAGE.read_text(encoding="utf-8")
+    assert f"\n| {name} | " in text or f"`kobza bench {name}`" in text
 
 
 @pytest.mark.parametrize("kind", audio.FORMATS)

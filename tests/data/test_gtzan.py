@@ -51,6 +51,8 @@ def test_list_of_files_selects_in_either_format(tmp_path):
     assert [r.id for r in data.recordings] == ["rock/rock.00001.au", "blues/blues.00000.au"]
     assert data.skipped == (("pop/pop.00077", "it is missing"),) and data.split == "test_filtered.txt"
     assert load_gtzan(folder, folder / "test_filtered.txt").recordings == data.recordings
+    (folder / "names.txt").write_text("rock.00001.wav\nblues.00000.wav\n", "utf-8-sig")  # as Notepad may save it
+    assert load_gtzan(folder, "names.txt").recordings == data.recordings
 
 
 def test_other_folders_and_lists_are_errors(tmp_path):

@@ -1,7 +1,8 @@
 import pytest
 from sample_results import genre_result, result, retrieval_result, tag_result
 
-from kobza.evaluation.report import DASH, render_report
+from kobza.evaluation.report import render_report
+from kobza.evaluation.results import DASH
 from kobza.evaluation.thesis_results import published_tables
 
 

@@ -2,7 +2,13 @@ import pytest
 
 from kobza.evaluation.thesis_results import published_tables
 
-RECORDS = [record for table in published_tables() for record in table.records()]
+# One per value, with everything that it depends on.
+RECORDS = [
+    {**vars(table), **vars(row), "metric": metric, "value": value}
+    for table in published_tables()
+    for row in table.rows
+    for metric, value in row.metrics.items()
+]
 
 
 def value(table, system, metric, prompt=None):

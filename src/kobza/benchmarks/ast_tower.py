@@ -20,6 +20,7 @@ from transformers.models.audio_spectrogram_transformer.modeling_audio_spectrogra
 
 from kobza.benchmarks.device_timing import median_seconds, pinned, synchronize
 from kobza.benchmarks.runner import MIN_COSINE, Measurement
+from kobza.embedding.checkpoint_folder import one_line
 from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
 
 CHECKED_WINDOWS = 16  # whose vectors are compared with float32's
@@ -145,7 +146,7 @@ def measure_tower(
                 alone = median_seconds(functools.partial(model, half_features), device)
                 both = median_seconds(functools.partial(with_log_mel, model), device)
             except Exception as error:  # this GPU may lack a kernel, or the machine a compiler: time the others
-                notes.append(f"{name} failed ({type(error).__name__}: {' '.join(str(error).split())[:100]})")
+                notes.append(f"{name} failed ({type(error).__name__}: {one_line(error)})")
                 continue
         cosine = float(F.cosine_similarity(vectors.float(), expected).min())
         fraction = tower_flops(config) * len(waves) / alone / peak

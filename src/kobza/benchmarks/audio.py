@@ -19,13 +19,13 @@ OPUS_SAMPLING_RATE = 48_000  # Hz; the highest that Opus has, and it has no 44,1
 
 
 @functools.cache
-def synthetic_tracks(seconds: int = TRACK_SECONDS) -> Path:
-    """A folder with two stereo recordings of each format; it is deleted when the process ends."""
+def synthetic_tracks() -> Path:
+    """A folder with two stereo recordings of `TRACK_SECONDS` in each format; deleted when the process ends."""
     folder = tempfile.TemporaryDirectory(prefix="kobza-bench-")
     _folders.append(folder)
 
     def write(piece: Piece, extension: str) -> None:
-        samples = np.resize(render(piece, SAMPLING_RATE), (2, SAMPLING_RATE * seconds)).astype(np.float32)
+        samples = np.resize(render(piece, SAMPLING_RATE), (2, SAMPLING_RATE * TRACK_SECONDS)).astype(np.float32)
         encode(Path(folder.name) / f"{piece.name}.{extension}", samples, *FORMATS[extension])
 
     with ThreadPoolExecutor() as pool:  # synthesis takes longer than most of what is measured with it

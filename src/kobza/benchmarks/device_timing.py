@@ -17,8 +17,9 @@ def full_windows(folder: Path, count: int) -> list[np.ndarray]:
     """`count` windows of 10 s at 16 kHz from a folder's recordings, repeated if it has fewer."""
     extractor = KobzaFeatureExtractor()
     length = round(extractor.window_seconds * extractor.sampling_rate)
-    waves = [wave for path in sorted(folder.iterdir()) for wave in extractor.split(load_audio(path))]
-    return list(itertools.islice(itertools.cycle(wave for wave in waves if len(wave) == length), count))
+    waves = (wave for path in sorted(folder.iterdir()) for wave in extractor.split(load_audio(path)))
+    full = (wave for wave in waves if len(wave) == length)  # decoded as they are needed
+    return list(itertools.islice(itertools.cycle(full), count))
 
 
 def pinned(waves: list[np.ndarray], device: str) -> torch.Tensor:

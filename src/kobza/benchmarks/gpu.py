@@ -90,7 +90,7 @@ def measure_indexing(
     with tempfile.TemporaryDirectory(prefix="kobza-bench-") as folder:
         music = music or copy_tracks(Path(folder) / "music", tracks)
         paths = sorted(music.iterdir())
-        waves = full_windows(music if len(paths) < 8 else synthetic_tracks(), BATCH_WINDOWS)
+        waves = full_windows(music, BATCH_WINDOWS)
         full = checkpoint.embed_windows(waves[:CHECKED_WINDOWS])
         model_rate = len(waves) / median_seconds(lambda: checkpoint.embed_windows(waves), device, 3)
         with torch.autocast(torch.device(device).type, torch.bfloat16):

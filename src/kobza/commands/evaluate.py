@@ -114,23 +114,19 @@ def metric_tables(entries: list[dict]) -> list:
     """`rich` tables. Retrieval: one per direction, metrics by galleries. Zero-shot: one of prompts by metrics."""
     from rich.table import Table
 
+    from kobza.evaluation.results import value_text
+
     tables = []
     for direction in dict.fromkeys(entry["direction"] for entry in entries):
         same = [entry for entry in entries if entry["direction"] == direction]
         row, column = ("metric", "gallery") if direction else ("prompt", "metric")
         columns = list(dict.fromkeys(entry[column] for entry in same))
         table = Table(direction or "prompt", *(f"gallery {c}" if direction else c for c in columns), box=None)
-        cells = {(entry[row], entry[column]): _cell(entry) for entry in same}
+        cells = {(entry[row], entry[column]): value_text(entry) for entry in same}
         for name in dict.fromkeys(entry[row] for entry in same):
             table.add_row(name, *(cells[name, c] for c in columns))
         tables.append(table)
     return tables
-
-
-def _cell(entry: dict) -> str:
-    digits = 1 if entry["metric"] in ("MeanR", "MedR") else 3
-    value, low, high = (f"{entry[key]:.{digits}f}" for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
 
 
 def reproduce(args: argparse.Namespace) -> int:

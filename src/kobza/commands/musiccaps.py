@@ -22,9 +22,14 @@ def download(args: argparse.Namespace) -> int:
     from kobza.audio import printable
     from kobza.data.musiccaps_download import download
     from kobza.data.video_clips import PERMANENT_REASONS, YOUTUBE
+    from kobza.library import Progress
 
     with progress_bar("reading the table") as update:
-        outcome = download(args.out, args.table, args.workers, args.url or YOUTUBE, update)
+
+        def progress(done: int, total: int, summary: str) -> None:
+            update(Progress(done, total, done / total, summary))
+
+        outcome = download(args.out, args.table, args.workers, args.url or YOUTUBE, progress)
     out = printable(args.out)
     print(
         f"{outcome.present} clips in {out}: {outcome.fetched} fetched now, {outcome.present - outcome.fetched} before"

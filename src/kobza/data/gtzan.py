@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from kobza.audio import printable
 from kobza.data.decoding_check import decoding_error
-from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, require_folder, visible_files
+from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, read_text, require_folder, visible_files
+from kobza.folders import expanded
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 LABELS = {genre: {"hiphop": "hip-hop"}.get(genre, genre) for genre in GENRES}  # folder: the word in a prompt
@@ -38,7 +39,7 @@ def load_gtzan(folder: str | Path, listed: str | Path | None = None) -> DataSet:
             f"{printable(folder)} is not GTZAN: it lacks the folders {', '.join(missing)}. "
             "For a set with other classes use classes:DIR."
         )
-    wanted = NAMES if listed is None else _read_list(folder, Path(listed))
+    wanted = NAMES if listed is None else _read_list(folder, expanded(listed))
     present = {inner: path for genre in GENRES for inner, path in _genre_files(root, genre)}
     recordings: list[Recording] = []
     skipped: Skipped = []
@@ -71,10 +72,7 @@ def _read_list(folder: Path, listed: Path) -> list[str]:
     path = next((p for p in (listed, folder / listed) if p.is_file()), None)
     if path is None:
         raise DataSetError(f"There is no list {printable(listed)}, here or in {printable(folder)}: check the path.")
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataSetError(f"{printable(path)} cannot be read ({error}): give a text file of names.") from None
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     names = list(dict.fromkeys(PurePosixPath(line.replace("\\", "/")).stem for line in lines))
     unknown = [name for name in names if name not in NAMES]
     if unknown or not names:

@@ -40,16 +40,6 @@ CLIPS_PER_SAVE = 50  # a killed run's metadata.jsonl lacks at most so many clips
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a download is; `path` is the text beside the progress bar."""
-
-    done: int
-    total: int
-    fraction: float
-    path: str
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What a download achieved.
 
@@ -116,13 +106,14 @@ def download(
     table: str | Path | None = None,
     workers: int = 8,
     url: str = YOUTUBE,
-    update: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[int, int, str], None] | None = None,
     **retry_settings: float,
 ) -> Outcome:
     """Fetch every clip of the table that is not in the folder yet.
 
     Args:
         url: of a video, with {ytid} in it.
+        progress: called with (clips done, clips in all, a summary such as "3 fetched, 1 missing").
         retry_settings: `pause` and `timeout` of `ClipFetcher`.
 
     Raises:
@@ -168,9 +159,9 @@ def download(
                         )
                 if done % CLIPS_PER_SAVE == 0:
                     _write_tables(out, clips, present, missing)
-                fetched = len(present) - present_before
-                status = f"{fetched} fetched, {done - fetched} missing"
-                update(Progress(done, len(wanted), done / len(wanted), status))
+                if progress is not None:
+                    fetched = len(present) - present_before
+                    progress(done, len(wanted), f"{fetched} fetched, {done - fetched} missing")
         finally:
             fetcher.stopping.set()
             pool.shutdown(cancel_futures=True)

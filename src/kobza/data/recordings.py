@@ -86,7 +86,7 @@ def read_jsonl(path: Path, columns: Iterable[str]) -> list[dict]:
         DataSetError: it cannot be read, or an object lacks one of `columns`.
     """
     rows = []
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -106,7 +106,7 @@ def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> list
     Raises:
         DataSetError: it cannot be read, the header lacks one of `columns`, or a row is not as long as the header.
     """
-    lines = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter)
+    lines = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter)
     try:
         header = next(lines, [])
         _require(columns, header, f"The table {printable(path)}")
@@ -134,10 +134,11 @@ def _require(columns: Iterable[str], present: Iterable[str], what: str) -> None:
         raise DataSetError(f"{what} has no column {missing[0]!r} (it has {has or 'none'}): add it, or fetch it again.")
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A UTF-8 file, without its byte order mark. DataSetError: it is missing or cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataSetError(f"{printable(path.parent)} has no {path.name}: check the folder.") from None
+        raise DataSetError(f"{printable(path.parent)} has no {printable(path.name)}: check the folder.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataSetError(f"{printable(path)} cannot be read ({error}): fetch it again.") from None

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from kobza.atomic import atomic_write
+from kobza.audio import printable
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError, Recording
 
@@ -44,7 +45,8 @@ def split_pairs(folder: str | Path, seed: int = 0) -> dict[str, DataSet]:
     for name, recordings in splits.items():
         if not recordings:
             raise DataSetError(
-                f"{data.folder} has {len(data.recordings)} pairs, too few: none would be left for {name}; add more."
+                f"{printable(data.folder)} has {len(data.recordings)} pairs, too few: none would be left for {name}; "
+                "add more."
             )
     return {name: replace(data, recordings=tuple(recordings), split=name) for name, recordings in splits.items()}
 

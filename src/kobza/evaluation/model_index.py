@@ -10,6 +10,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard
 
 from kobza.audio import printable
+from kobza.embedding.checkpoint_folder import one_line
 from kobza.evaluation.results import DATASET_TITLES
 
 # The Hub's names of data sets; any other set is a local folder.
@@ -92,9 +93,9 @@ def write_model_index(readme: Path, model_name: str, results: Sequence[dict]) ->
     try:
         card = ModelCard.load(readme)
     except Exception as error:  # from the YAML parser, or from huggingface_hub's validation
-        reason = " ".join(str(error).split())
         raise ValueError(
-            f"The metadata of {printable(readme)} cannot be read ({reason}): correct the YAML at the top of the file."
+            f"The metadata of {printable(readme)} cannot be read ({one_line(error)}): correct the YAML at the top of "
+            "the file."
         ) from error
     replaced = {result.unique_identifier for result in new}
     kept = [result for result in card.data.eval_results or [] if result.unique_identifier not in replaced]

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from kobza.evaluation.results import dataset_key, dataset_title
+from kobza.evaluation.retrieval import DIRECTIONS
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 DASHES = ("-", "--", ":", "-.")
 RANK_EDGES = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)  # 1, 5 and 10 are the K of R@K
 TAGS_PER_COLUMN = 50
-DIRECTIONS = ("text -> music", "music -> text")
 MAX_NUMBERED_CLASSES = 20  # with more, the cells are too small for numbers
 
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from kobza.evaluation.results import ResultRow, dataset_key, dataset_title, result_rows
+from kobza.evaluation.metrics import RETRIEVAL_METRICS
+from kobza.evaluation.results import DASH, ResultRow, dataset_key, dataset_title, result_rows, value_text
 from kobza.evaluation.thesis_results import Row, Table
+from kobza.evaluation.zero_shot import PLACEHOLDER
 
-DASH = "–"
-METRICS = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10", "F1", "accuracy", "ROC-AUC", "PR-AUC")
-RANK_METRICS = {"MeanR", "MedR"}  # in ranks; all other metrics are between 0 and 1
+METRICS = (*RETRIEVAL_METRICS, "F1", "accuracy", "ROC-AUC", "PR-AUC")
 MAX_SKIPPED_FILES = 10  # named in the report; the result files name all of them
 HEAD = """# Published and measured
 
@@ -42,7 +42,7 @@ def _is_system(row: Row, model: str) -> bool:
 
 def _template(prompt: str | None) -> str | None:
     """A prompt with "{}" in place of {genre}, {tag} or {label}."""
-    return None if prompt is None else re.sub(r"\{\w*\}", "{}", prompt)
+    return None if prompt is None else PLACEHOLDER.sub("{}", prompt)
 
 
 def _measured_rows(table: Table, results: Iterable[dict]) -> list[ResultRow]:
@@ -71,17 +71,8 @@ def _code(text: str | None) -> str:
     return DASH if text is None else f"`{_text(text)}`"
 
 
-def _number(value: float | None, metric: str) -> str:
-    if value is None or value != value:
-        return DASH
-    return f"{value:.1f}" if metric in RANK_METRICS else f"{value:.3f}"
-
-
 def _value(row: ResultRow, metric: str) -> str:
-    """A metric with its interval: "0.137 [0.116, 0.158]"."""
-    entry = row.metrics.get(metric, {})
-    value, low, high = (_number(entry.get(key), metric) for key in ("value", "low", "high"))
-    return value if DASH in (value, low, high) else f"{value} [{low}, {high}]"
+    return value_text(row.metrics[metric]) if metric in row.metrics else DASH
 
 
 def _count(number: int | None) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from kobza.atomic import atomic_write
 from kobza.audio import printable
 from kobza.embedding.embedder import Embedder
 from kobza.embedding.loader import load_embedder
@@ -129,8 +130,7 @@ def reproduce(checkpoints: Path, data: Path, out: Path, say: Callable[[str], Non
     plots = plot_results(results, out)
     report = out / "report.md"
     report.parent.mkdir(parents=True, exist_ok=True)
-    text = render_report(published_tables(), list(results.values()), failures, plots)
-    report.write_text(text, encoding="utf-8")
+    atomic_write(report, render_report(published_tables(), list(results.values()), failures, plots))
     return Outcome(report, len(results), failures)
 
 

@@ -11,6 +11,8 @@ from kobza.atomic import atomic_write
 from kobza.audio import printable
 
 DATASET_TITLES = {"musiccaps": "MusicCaps", "gtzan": "GTZAN", "magnatagatune": "MagnaTagATune"}
+RANK_METRICS = {"MeanR", "MedR"}  # in ranks; all other metrics are between 0 and 1
+DASH = "–"  # in place of a value that is not known
 DatasetKey = tuple[str, str | None, str]  # dataset, split, folder
 
 
@@ -75,3 +77,19 @@ def dataset_title(key: DatasetKey) -> str:
     dataset, split, folder = key
     title = DATASET_TITLES.get(dataset, f"{folder} ({dataset})")
     return f"{title}, {split}" if split else title
+
+
+def _number(value: float | None, metric: str) -> str:
+    if value is None or value != value:
+        return DASH
+    return f"{value:.1f}" if metric in RANK_METRICS else f"{value:.3f}"
+
+
+def value_text(entry: dict) -> str:
+    """A metric with its interval.
+
+    >>> value_text({"metric": "R@1", "value": 0.137, "low": 0.116, "high": 0.158})
+    '0.137 [0.116, 0.158]'
+    """
+    value, low, high = (_number(entry[key], entry["metric"]) for key in ("value", "low", "high"))
+    return value if DASH in (value, low, high) else f"{value} [{low}, {high}]"

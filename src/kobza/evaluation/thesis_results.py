@@ -1,6 +1,5 @@
 """The results published in the thesis, from `thesis_results.yaml`: every system, prompt and setting of its tables."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,25 +42,6 @@ class Table:
     @property
     def metric_names(self) -> list[str]:
         return list(self.rows[0].metrics)
-
-    def records(self) -> Iterator[dict]:
-        """One dictionary per value, with everything that it depends on: ready for a data frame."""
-        for row in self.rows:
-            for metric, value in row.metrics.items():
-                yield {
-                    "table": self.table,
-                    "system": row.system,
-                    "dataset": self.dataset,
-                    "split": self.split,
-                    "direction": self.direction,
-                    "gallery": self.gallery,
-                    "prompt": row.prompt,
-                    "metric": metric,
-                    "value": value,
-                    "settings": row.settings,
-                    "published_only": row.published_only,
-                    "source": self.source,
-                }
 
 
 def published_tables() -> list[Table]:
