@@ -218,7 +218,7 @@ def test_transformers_own_zero_shot_classification_hears_the_whole_recording(tin
 
 
 def test_transformers_own_pipeline_reads_files_with_the_program_ffmpeg(tiny_checkpoint, files, sounds, monkeypatch):
-    """Stock code, so files are decoded by what it calls; without it our users pass arrays, as the README says."""
+    """Stock code, so files are decoded by what it calls; without it our users pass arrays, as docs/build.md says."""
     classify = pipeline("zero-shot-audio-classification", model=tiny_checkpoint, device="cpu")
     labels = {"candidate_labels": ["choir", "bells"], "hypothesis_template": "{} music"}
     expected = {answer["label"]: answer["score"] for answer in classify(load_audio(files[1]), **labels)}
