@@ -1,4 +1,4 @@
-"""A tokenizer and models of a few thousand weights, made offline, for tests that need a model but not a good one."""
+"""A tokenizer and tiny random models, made offline, for tests that need a model but not a good one."""
 
 import torch
 
@@ -34,7 +34,7 @@ TINY_RESNET = {
 
 
 def make_tokenizer(folder):
-    """A WordPiece tokenizer of some thirty words and all letters, at most 64 tokens long."""
+    """A WordPiece tokenizer of some twenty words and all letters, at most 64 tokens long."""
     from transformers import BertTokenizerFast
 
     letters = "abcdefghijklmnopqrstuvwxyz"
@@ -54,7 +54,7 @@ def make_tokenizer(folder):
 
 
 def make_model(**fields):
-    """A random `KobzaModel` of some 50,000 weights, in eval mode; always the same for the same fields."""
+    """A random `KobzaModel` of some 80,000 weights, in eval mode; always the same for the same fields."""
     from kobza import KobzaConfig, KobzaModel
 
     torch.manual_seed(0)

@@ -1,9 +1,11 @@
-"""The whole build through its command, on a few windows and with towers of a few thousand weights."""
+"""The whole build through its command, on a few windows and with tiny towers."""
 
 import json
 import os
 import re
 import shutil
+import sys
+import tarfile
 import zlib
 from dataclasses import asdict
 from functools import partial
@@ -123,6 +125,15 @@ def test_files_of_a_build_by_0_1_0_are_read(arguments, tmp_path):
     settings |= {"seed": 7, "save_every": 8, "tower": {"hidden_size": 32}}
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     assert asdict(distillation.DistillationSettings.load(tmp_path / "settings.json")) == settings
+
+
+def test_a_missing_package_is_one_sentence(arguments, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tinysoundfont", None)
+    arguments[arguments.index("--songs") + 1] = "64"
+    with tarfile.open(arguments[arguments.index("--midi") + 1], "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("001.mid"))
+    with pytest.raises(SystemExit, match=r"needs tinysoundfont; install it with: pip install 'kobza\[build\]'"):
+        cli.main(["collect", *arguments])
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,9 @@ def add_member(tar, name, data=b"", kind=tarfile.REGTYPE):
 
 
 def test_only_midi_files_of_an_archive_are_read_and_none_is_an_error(tmp_path):
+    (tmp_path / "page.tar.gz").write_bytes(b"<html>Not found</html>")
+    with pytest.raises(ValueError, match=r"page\.tar\.gz cannot be read"):
+        read_archive(tmp_path / "page.tar.gz")
     with tarfile.open(tmp_path / "songs.tar.gz", "w:gz") as tar:
         add_member(tar, "POP909/folder.mid", kind=tarfile.DIRTYPE)
         add_member(tar, "POP909/readme.txt", b"text")

@@ -39,6 +39,17 @@ def test_missing_weights_are_an_error_that_says_where_to_get_them(tmp_path):
         Teacher.load(tmp_path / "mn04_as.pt")
 
 
+@pytest.mark.parametrize("content", [b"<html>Not found</html>", b"", {"weight": torch.zeros(2)}, [1]])
+def test_a_file_without_the_weights_is_an_error_that_says_where_to_get_them(content, tmp_path):
+    path = tmp_path / "mn04_as.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(ValueError, match=r"mn04_as.pt does not hold the teacher's weights .*: download mn04_as"):
+        Teacher.load(path)
+
+
 def test_saved_weights_are_loaded(teacher, tmp_path):
     torch.save(teacher.state_dict(), tmp_path / "teacher.pt")
     loaded = Teacher.load(tmp_path / "teacher.pt").state_dict()

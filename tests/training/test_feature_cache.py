@@ -113,3 +113,8 @@ def test_the_fingerprint_depends_on_what_is_frozen_and_nothing_else():
     ]
     assert len({same, *others}) == len(others) + 1
     assert of(trainable=0) == of(trainable=0, change="text_projection.weight")
+
+
+def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert FeatureFiles("~/cache", "one").folder == tmp_path / "cache" / "one"

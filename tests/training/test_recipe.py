@@ -55,6 +55,17 @@ def test_the_command_line_overrides_a_file_that_overrides_its_base(tmp_path):
     assert (args.learning_rate, args.bf16, args.load_best_model_at_end) == (1e-4, True, False)
 
 
+def test_a_recipe_sets_lists_mappings_and_null(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "base: model_6\nreport_to: [tensorboard]\nlr_scheduler_kwargs: {power: 2}\nlabel_names: []\n"
+        "save_total_limit: null\naudio_extra_layers: null\n"
+    )
+    _, model, _, args = parse_arguments([str(path)])
+    assert (args.report_to, args.lr_scheduler_kwargs, args.label_names) == (["tensorboard"], {"power": 2}, [])
+    assert args.save_total_limit is None and model.audio_extra_layers is None
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -64,6 +75,9 @@ def test_the_command_line_overrides_a_file_that_overrides_its_base(tmp_path):
         ("- model_1", "is not a mapping: write one line"),
         ("a: [", "cannot be read"),
         ("temperature: warm", "argument --temperature: invalid float value: 'warm'"),
+        ("init: tini", "argument --init: invalid choice: 'tini'"),
+        ("text_trainable_layers: [a]", "text-trainable-layers: invalid int value: 'a'"),
+        ("temperature: {tau: 1}", "argument --temperature: invalid float value"),
     ],
 )
 def test_an_invalid_recipe_is_an_error_of_one_sentence(text, sentence, tmp_path):

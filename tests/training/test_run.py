@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.training.recipe import recipe_names
@@ -36,7 +38,7 @@ def runs(tmp_path_factory):
 
 def train(recipe, pieces, out, *more):
     made = ["--synthetic", "--pieces", "8", "--data", pieces, "--output_dir", str(out)]
-    return main([recipe, *made, *QUICK, "--use_cpu", "--disable_tqdm=true", *more])
+    return main([recipe, *made, *QUICK, "--disable_tqdm=true", *more])
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
@@ -85,6 +87,7 @@ def test_a_run_documents_itself(pieces, tmp_path, capsys):
     card = (out / "README.md").read_text()
     assert "# my-run" in card and "recipe `model_2` on 8 pairs that Kobza composed itself" in card
     assert "| temperature | 2.0 |" in card and "| seed | 7 |" in card and str(tmp_path) not in card
+    assert re.search(r"These are the weights of step \d, the evaluation with the best `eval_loss`\.", card)
     assert "| test | 2 | guessing | 0.500 | 1.000 | 1.000 | 0.500 | 0.500 | 0.750 |" in card
     assert (out / "curves.png").stat().st_size > 5000
     split = json.loads((out / "split.json").read_text())
@@ -104,6 +107,16 @@ def test_a_run_documents_itself(pieces, tmp_path, capsys):
     assert "was started with seed 7 and cannot be resumed with 8: give another --output_dir" in capsys.readouterr().err
 
 
+def test_a_finished_run_without_evaluations_ends_with_its_last_weights_again(pieces, tmp_path):
+    settings = ["--eval_strategy=no", "--no_load_best_model_at_end", "--num_train_epochs=2"]
+    assert train("model_1", pieces, tmp_path, *settings) == 0
+    weights = load_file(tmp_path / "model.safetensors")
+    assert "These are the weights of the last step, 4.\n" in (tmp_path / "README.md").read_text()
+    assert train("model_1", pieces, tmp_path, *settings) == 0
+    again = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(value, again[name]) for name, value in weights.items())
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -112,6 +125,8 @@ def test_a_run_documents_itself(pieces, tmp_path, capsys):
         (["model_6", "--data", "/nowhere"], "There is no folder"),
         (["model_6", "--synthetic", "--temperature_form", "half"], "temperature_form is 'half', but must be one of"),
         (["model_6", "--synthetic", "--text_trainable_layers", "9"], "text_trainable_layers is 9, but the tower has 6"),
+        (["model_6", "--synthetic"], "The 8 pairs to train on do not fill one batch of 64: give a smaller"),
+        (["model_6", "--synthetic", "--init=random", "--text_tower=no/such"], "of the tower no/such cannot be loaded"),
         (["model_6", "--data", "hub:someone/music"], "A stream is endless and has no epochs: give --max_steps"),
     ],
 )

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from kobza.evaluation.metrics import retrieval_metrics
 from kobza.model.loss_kobza import LOSSES
-from kobza.training.trainer import TrainingError, last_checkpoint
+from kobza.training.trainer import KobzaTrainer, TrainingError, last_checkpoint
 
 
 def embed(model, pairs):
@@ -63,6 +63,21 @@ def test_a_nan_loss_stops_training_before_the_weights_change(tmp_path):
     with pytest.raises(TrainingError, match=r"The loss is nan at step 1: .* lower --learning_rate"):
         trainer.train()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("engine", ["is_fsdp_enabled", "is_deepspeed_enabled"])
+@pytest.mark.parametrize("cache", [{"frozen_cache": "cache"}, {"gradient_cache_chunk": 2}])
+def test_caches_are_refused_with_engines_that_divide_the_model(cache, engine, tmp_path, monkeypatch):
+    create = KobzaTrainer.create_accelerator_and_postprocess
+
+    def create_with_engine(trainer):  # as `accelerate launch` would set it up on GPUs
+        create(trainer)
+        setattr(trainer, engine, True)
+
+    monkeypatch.setattr(KobzaTrainer, "create_accelerator_and_postprocess", create_with_engine)
+    make_trainer(tmp_path)  # neither cache
+    with pytest.raises(ValueError, match="do not work with FSDP or DeepSpeed: use neither"):
+        make_trainer(tmp_path, **cache)
 
 
 def test_the_last_smaller_batch_of_an_epoch_is_skipped(tmp_path):

@@ -6,7 +6,6 @@ Every stage resumes where it stopped. Needs the extra `kobza[build]` and, for th
 """
 
 import argparse
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -15,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import ASTConfig, AutoModel, AutoTokenizer
 
+from kobza.atomic import atomic_path
 from kobza.audio import load_audio
 from kobza.data.pairs import load_pairs
 from kobza.distill import label_space
@@ -32,6 +32,7 @@ from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
 from kobza.model.heads_kobza import pool_tokens
 from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
+from kobza.terminal import say
 
 CORPUS = Path(__file__).parent / "corpus"
 LABEL_SPACE_FILE = "bridge.safetensors"  # 0.1.0's name for it, so that its builds can be resumed
@@ -105,7 +106,8 @@ def load_label_space(args: argparse.Namespace, teacher: Teacher) -> LabelSpace:
             label_space.common_positive_logits(names),
         )
         fitted = label_space.build(rows, names, sampler, lambda sentences: pool_sentences(sentences, text_tower()))
-        save_file(fitted._asdict(), path)
+        with atomic_path(path) as part:
+            save_file(fitted._asdict(), part)
     return LabelSpace(**load_file(path))
 
 
@@ -147,7 +149,7 @@ def stage_name(name: str) -> str:
     """The current name of a stage; says so on stderr where `name` is an earlier one."""
     if name not in RENAMED_STAGES:
         return name
-    print(f"The stage `{name}` is called `{RENAMED_STAGES[name]}` now; the old name will be removed.", file=sys.stderr)
+    say(f"The stage `{name}` is called `{RENAMED_STAGES[name]}` now; the old name will be removed.")
     return RENAMED_STAGES[name]
 
 
@@ -188,6 +190,11 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit("teacher-upper-bound needs captioned recordings: add --pairs FOLDER.")
     try:
         build(args)
+    except ImportError as error:
+        raise SystemExit(
+            f"The build needs {error.name}; install it with: pip install 'kobza[build]' && pip install --no-deps "
+            "tinysoundfont"
+        ) from error
     # A missing file, no audio, no pairs, a failed apt-get, a loss that is not finite: each message says what to do.
     except (OSError, ValueError, CalledProcessError, FloatingPointError) as error:
         raise SystemExit(str(error)) from error

@@ -1,11 +1,11 @@
 """Captions and AudioSet labels of the same recordings: the rows of MusicCaps that `label_space` is fitted on."""
 
 import ast
-import csv
 from collections.abc import Set
 from pathlib import Path
 from typing import NamedTuple
 
+from kobza.data.recordings import read_table
 from kobza.distill.keyword_rules import match_labels
 
 
@@ -21,8 +21,7 @@ class CaptionedRow(NamedTuple):
 
 def read_labels(path: Path) -> tuple[dict[str, int], list[str]]:
     """Reads AudioSet's class table (index, mid, display_name): the index of each MID, and the names in order."""
-    with open(path, newline="") as table:
-        rows = sorted(csv.DictReader(table), key=lambda row: int(row["index"]))
+    rows = sorted(read_table(path, ("index", "mid", "display_name")), key=lambda row: int(row["index"]))
     return {row["mid"]: int(row["index"]) for row in rows}, [row["display_name"] for row in rows]
 
 
@@ -31,13 +30,12 @@ def read_musiccaps(musiccaps: Path, class_table: Path, exclude: Set[str] = froze
     index, names = read_labels(class_table)
     index_of_name = {name: label for label, name in enumerate(names)}
     rows = []
-    with open(musiccaps, newline="") as table:
-        for row in csv.DictReader(table):
-            if row["ytid"] in exclude:
-                continue
-            aspects = ast.literal_eval(row["aspect_list"])
-            matched, voiceless = match_labels(f"{row['caption']} . {', '.join(aspects)}")
-            labels = {index[mid] for mid in row["audioset_positive_labels"].split(",") if mid in index}
-            named = {index_of_name[name] for name in matched if name in index_of_name}
-            rows.append(CaptionedRow(row["caption"], aspects, labels, named, voiceless))
+    for row in read_table(musiccaps, ("ytid", "audioset_positive_labels", "aspect_list", "caption")):
+        if row["ytid"] in exclude:
+            continue
+        aspects = ast.literal_eval(row["aspect_list"])
+        matched, voiceless = match_labels(f"{row['caption']} . {', '.join(aspects)}")
+        labels = {index[mid] for mid in row["audioset_positive_labels"].split(",") if mid in index}
+        named = {index_of_name[name] for name in matched if name in index_of_name}
+        rows.append(CaptionedRow(row["caption"], aspects, labels, named, voiceless))
     return rows

@@ -1,7 +1,8 @@
 """Samples teacher logits conditioned on known labels.
 
 The standardised logits of real recordings are modelled as a Gaussian. A known label is a noisy observation of one
-logit, X, as in kriging). The rest keeps the variation that it has from recording to recording.
+logit; the others follow it as far as they are correlated with it (conditioning on noisy observations, as in kriging).
+The rest keeps the variation that it has from recording to recording.
 """
 
 from collections.abc import Mapping, Sequence

@@ -165,7 +165,8 @@ def train(
                 print(done, {name: round(loss, 3) for name, loss in held_out_losses.items()}, flush=True)
                 states = [optimizer.state_dict() for optimizer in optimizers]
                 _save({"student": student.state_dict(), "optimizers": states, "step": done}, out / "state.pt")
-    save_file(student.state_dict(), out / "student.safetensors")
+    with atomic_path(out / "student.safetensors") as part:
+        save_file(student.state_dict(), part)
     return student
 
 
@@ -182,7 +183,8 @@ def _load_targets(
         batches = -(-STATISTICS_WINDOWS // settings.batch)
         # Negative steps draw windows that no training step sees.
         outputs = [inputs.teacher_output(sample_batch(shards, -1 - i, settings)[0]) for i in range(batches)]
-        save_file(channel_statistics(outputs), path)
+        with atomic_path(path) as part:
+            save_file(channel_statistics(outputs), part)
     # The axes of the label space were found by its own statistics of the logits.
     logits = {"logits_mean": label_space.logits_mean, "logits_std": label_space.logits_std}
     return DistillationTargets(load_file(path) | logits, label_space.axes)

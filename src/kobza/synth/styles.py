@@ -37,10 +37,9 @@ class Style:
 
 
 P = Part
-ALBERTI, BROKEN, ROLL, SKANK, ROOTS = (
+ALBERTI, BROKEN, SKANK, ROOTS = (
     "1.5.3.5.1.5.3.5.",
     "1---5---8---5---",
-    "1.5.8.9.8.5.3.5.",
     "..x...x...x...x.",
     "1.1.1.1.1.1.1.1.",
 )

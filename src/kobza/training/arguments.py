@@ -114,8 +114,7 @@ class KobzaTrainingArguments(TrainingArguments):
     hub_strategy: str = _setting("when --push_to_hub uploads", "end")
 
     def __post_init__(self):
-        self.use_cpu = (
-            self.use_cpu or not torch.accelerator.is_available()
-        )  # TrainingArguments checks --bf16 against it
+        # before TrainingArguments checks --bf16 against it
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         super().__post_init__()
         self.dataloader_pin_memory = self.dataloader_pin_memory and torch.accelerator.is_available()

@@ -27,7 +27,7 @@ from kobza.training.feature_cache import FeatureFiles, fingerprint
 from kobza.training.frozen_split import TextSplit, audio_split
 from kobza.training.worker_batches import WorkerCollator
 
-CachedRows = tuple[FeatureFiles, list[str]]  # the files, and the key of each recording
+CachedRows = tuple[FeatureFiles, list[str]]  # the files, and the key of each pair's text or audio
 
 
 class CachedPairDataset(Dataset):

@@ -32,8 +32,8 @@ processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
 |---|---|---|{rule}
 {rows}
 
-Ranks count from 0 and ties count against the model. These are the weights of step {best}, which had the lowest loss on
-the validation split, {loss:.4f}.
+Ranks count from 0 and ties count against the model. {weights}
+Their loss on the validation split is {loss:.4f}.
 
 ![Losses, and recall on the validation split](curves.png)
 
@@ -73,13 +73,20 @@ def write_card(out: Path, settings: dict, sizes: dict[str, int], metrics: dict[s
         header=" | ".join(RETRIEVAL_METRICS),
         rule="---|" * len(RETRIEVAL_METRICS),
         rows=metric_rows(metrics, sizes),
-        best=state.best_global_step or state.global_step,
+        weights=_which_weights(settings["training"], state),
         loss=metrics["validation"]["validation_loss"],
         epochs=state.epoch or 0,
         steps=state.global_step,
         settings="\n".join(f"| {setting} | {value} |" for setting, value in _shown_settings(settings).items()),
     )
     (out / "README.md").write_text(card, encoding="utf-8")
+
+
+def _which_weights(training: dict, state: TrainerState) -> str:
+    if state.best_global_step and training.get("load_best_model_at_end", True):
+        metric = training.get("metric_for_best_model", "eval_loss")
+        return f"These are the weights of step {state.best_global_step}, the evaluation with the best `{metric}`."
+    return f"These are the weights of the last step, {state.global_step}."
 
 
 def _shown_settings(settings: dict) -> dict:

@@ -8,6 +8,7 @@ from kobza.data.musiccaps import RENAMED_RULES, split_musiccaps
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError
 from kobza.data.splits import split_pairs
+from kobza.folders import expanded
 from kobza.synth.album import random_pieces, write_album
 from kobza.terminal import say
 from kobza.training.arguments import DataArguments
@@ -27,7 +28,7 @@ def load_splits(data_args: DataArguments) -> tuple[Splits, str]:
         DataSetError: no folder was given, or it cannot be used.
     """
     if data_args.synthetic:
-        return synthetic_splits(Path(data_args.data or "runs/pieces"), data_args.pieces), "synthetic"
+        return synthetic_splits(expanded(data_args.data or "runs/pieces"), data_args.pieces), "synthetic"
     if not data_args.data:
         raise DataSetError("There is nothing to train on: give --data FOLDER, of captioned recordings, or --synthetic.")
     if is_stream(data_args):

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from kobza.atomic import PARTIAL_SUFFIX, atomic_path
 from kobza.embedding.checkpoint_folder import vector_settings
+from kobza.folders import expanded
 from kobza.training.frozen_split import FrozenSplit
 
 VERSION = 1  # increase it when `forward_frozen` computes something else from the same weights
@@ -66,7 +67,7 @@ class FeatureFiles:
     """
 
     def __init__(self, folder: str | Path, fingerprint: str):
-        self.folder = Path(folder) / fingerprint
+        self.folder = expanded(folder) / fingerprint
         self.fingerprint = fingerprint
         self._file_of: dict[str, Path] = {}
         self._open: dict[Path, Any] = {}  # handles of this process only; `safe_open` has no type

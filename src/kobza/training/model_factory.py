@@ -10,7 +10,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import ASTConfig, AutoConfig, AutoTokenizer, BertConfig, BertTokenizer, ResNetConfig
 
 from kobza.embedding.checkpoint import Checkpoint
-from kobza.embedding.checkpoint_folder import HUB_ID
+from kobza.embedding.checkpoint_folder import HUB_ID, one_line
 from kobza.model.configuration_kobza import RESNET, KobzaConfig
 from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
 from kobza.model.modeling_kobza import KobzaModel
@@ -107,8 +107,9 @@ def _from_checkpoint(settings: ModelArguments) -> tuple[KobzaModel, KobzaProcess
         try:
             model.load_state_dict(start.model.state_dict(), strict=False)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{start.name} does not fit the recipe ({reason}): keep its dimensions.") from error
+            raise ValueError(
+                f"{start.name} does not fit the recipe ({one_line(error)}): keep its dimensions."
+            ) from error
         model.logit_scale.data.fill_(model.initial_log_scale())
     return model, start.processor
 
@@ -119,19 +120,27 @@ def _from_towers(settings: ModelArguments) -> tuple[KobzaModel, KobzaProcessor]:
         model = KobzaModel.from_towers(text, audio, **_config_fields(settings))
         tokenizer = AutoTokenizer.from_pretrained(text)
     except OSError as error:
-        reason = " ".join(str(error).split())[:300]
         raise ValueError(
-            f"The towers {text} and {audio} cannot be loaded ({reason}): check the names and the connection, or "
-            "train without a download, with --init random."
+            f"The towers {text} and {audio} cannot be loaded ({one_line(error)}): check the names and the connection, "
+            "or train without a download, with --init random."
         ) from error
     return model, KobzaProcessor(KobzaFeatureExtractor(), tokenizer)
 
 
+def _tower_config(name: str) -> Any:
+    if name in TOWER_CONFIGS:
+        return TOWER_CONFIGS[name]()
+    try:
+        return AutoConfig.from_pretrained(name)
+    except OSError as error:
+        raise ValueError(
+            f"The configuration of the tower {name} cannot be loaded ({one_line(error)}): check the name and the "
+            f"connection, or choose one of {', '.join(TOWER_CONFIGS)}."
+        ) from error
+
+
 def _random_config(settings: ModelArguments, vocabulary_size: int) -> KobzaConfig:
-    text, audio = (
-        TOWER_CONFIGS[name]() if name in TOWER_CONFIGS else AutoConfig.from_pretrained(name)
-        for name in (settings.text_tower, settings.audio_tower)
-    )
+    text, audio = (_tower_config(name) for name in (settings.text_tower, settings.audio_tower))
     if settings.init == "tiny":
         text = BertConfig(**TINY_TEXT, vocab_size=vocabulary_size)
         audio = ResNetConfig(**TINY_RESNET) if audio.model_type == RESNET else ASTConfig(**TINY_AST)

@@ -9,7 +9,8 @@ Recipes that come with Kobza, the files in `recipes/`, are known by their names.
 import argparse
 import dataclasses
 import difflib
-import sys
+import json
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from transformers import HfArgumentParser
 
 from kobza.audio import printable
 from kobza.errors import KobzaError
+from kobza.terminal import say
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 
 RECIPES = Path(__file__).with_name("recipes")
@@ -87,7 +89,7 @@ def load_recipe(name: str, folder: Path = Path(), seen: tuple[Path, ...] = ()) -
         )
     base = values.pop("base", None)
     for old in RENAMED.keys() & values.keys():
-        print(f"train.py: in {printable(path)}, {old} is now called {RENAMED[old]}.", file=sys.stderr)
+        say(f"train.py: in {printable(path)}, {old} is now called {RENAMED[old]}.")
         values[RENAMED[old]] = values.pop(old)
     unknown = next((str(key) for key in values if key not in SETTINGS), None)
     if unknown is not None:
@@ -119,9 +121,8 @@ def parse_arguments(argv: list[str]) -> tuple[str, ModelArguments, DataArguments
         raise RecipeError(f"The recipe comes before {first}: train.py RECIPE --setting value ...")
     given: dict = {} if first.startswith("-") else load_recipe(first)
     stem = "RECIPE" if first.startswith("-") else Path(first).stem
-    # as text, so that argparse checks a recipe's values as it checks the command line's
-    parser.set_defaults(output_dir=f"runs/{stem}", **{key: _text(value) for key, value in given.items()})
-    namespace, unknown = parser.parse_known_args(argv or ["--help"])
+    parser.set_defaults(**{"output_dir": f"runs/{stem}", **given})  # which --help shows, and the only way to set None
+    namespace, unknown = parser.parse_known_args([first, *_as_options(given), *argv[1:]])
     if unknown:
         option = unknown[0].split("=")[0].lstrip("-").replace("-", "_")
         raise RecipeError(f"There is no setting {unknown[0]!r}: {_did_you_mean(option, SETTINGS)}")
@@ -142,8 +143,19 @@ def _instance(kind: type[Arguments], values: dict[str, Any]) -> Arguments:
     return kind(**{name: values[name] for name in _field_names(kind)})
 
 
-def _text(value):
-    return str(value) if isinstance(value, (bool, int, float)) else value
+def _as_options(given: dict[str, Any]) -> Iterator[str]:
+    """A recipe's settings as options, so that argparse checks their values and choices as on the command line.
+
+    >>> list(_as_options({"temperature": 2.0, "report_to": ["tensorboard", "wandb"], "save_total_limit": None}))
+    ['--temperature=2.0', '--report_to', 'tensorboard', 'wandb']
+    """
+    for name, value in given.items():
+        if value in (None, []):
+            continue
+        if isinstance(value, list):
+            yield from (f"--{name}", *map(str, value))
+        else:
+            yield f"--{name}={json.dumps(value) if isinstance(value, dict) else value}"
 
 
 def _renamed(argument: str) -> str:
@@ -152,5 +164,5 @@ def _renamed(argument: str) -> str:
     name = option.removeprefix("--")
     if not option.startswith("--") or name not in RENAMED:
         return argument
-    print(f"train.py: {option} is now called --{RENAMED[name]}; the old name will be removed.", file=sys.stderr)
+    say(f"train.py: {option} is now called --{RENAMED[name]}; the old name will be removed.")
     return f"--{RENAMED[name]}{equals}{value}"

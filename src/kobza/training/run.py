@@ -22,9 +22,10 @@ from transformers.trainer_callback import TrainerState
 
 from kobza.atomic import atomic_write
 from kobza.data.splits import write_split
+from kobza.terminal import say
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 from kobza.training.card import write_card
-from kobza.training.data_sources import is_stream, load_splits
+from kobza.training.data_sources import Splits, is_stream, load_splits
 from kobza.training.dataset import PairCollator, PairDataset
 from kobza.training.model_factory import build_model
 from kobza.training.recipe import RecipeError, parse_arguments
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         run(*parse_arguments(sys.argv[1:] if argv is None else argv))
     except (ValueError, OSError) as error:
         if os.environ.get("RANK", "0") == "0":  # every process fails with the same error
-            print(f"train.py: {error}", file=sys.stderr)
+            say(f"train.py: {error}")
         return 1
     return 0
 
@@ -93,6 +94,7 @@ def run(
     set_seed(args.seed)  # random weights must be the same in every process and in a resumed run
     captioned = splits.get("train", splits["validation"])  # a stream is not read ahead
     model, processor = build_model(model_args, [recording.caption or "" for recording in captioned.recordings])
+    check_batch(splits, args)
     if args.should_save:
         out.mkdir(parents=True, exist_ok=True)
         _write(out / "settings.json", _stored(settings))
@@ -132,12 +134,26 @@ def run(
     return metrics
 
 
+def check_batch(splits: Splits, args: KobzaTrainingArguments) -> None:
+    """Refuse to train on fewer pairs than a batch, of which every epoch would be empty.
+
+    Raises:
+        RecipeError: there are fewer.
+    """
+    batch = args.train_batch_size * args.world_size
+    if "train" in splits and args.dataloader_drop_last and len(splits["train"].recordings) < batch:
+        raise RecipeError(
+            f"The {len(splits['train'].recordings)} pairs to train on do not fill one batch of {batch}: give a smaller "
+            "--per_device_train_batch_size, or more pairs."
+        )
+
+
 def train_or_resume(trainer: KobzaTrainer, checkpoint: Path | None) -> None:
     """Train from a training checkpoint or from the beginning; not at all if the checkpoint's run had finished."""
     if checkpoint is not None:
         saved = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         if saved.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"]:
-            trainer.restore_finished(saved)
+            trainer.restore_finished(saved, checkpoint)
             return
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 

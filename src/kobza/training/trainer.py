@@ -211,10 +211,13 @@ class KobzaTrainer(Trainer):
 
     # Saving and loading
 
-    def restore_finished(self, state: TrainerState) -> None:
-        """Adopt the state of a run that had finished, and its best weights."""
+    def restore_finished(self, state: TrainerState, checkpoint: Path) -> None:
+        """Adopt the state of a run that had finished with this checkpoint, and the weights that `train` ended with."""
         self.state = state
-        self._load_best_model()
+        if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
+            self._load_best_model()
+        else:
+            self._load_from_checkpoint(str(checkpoint))
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """The run's own folder gets the published checkpoint (`Checkpoint.save`), any other only the weights."""

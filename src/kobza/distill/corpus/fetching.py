@@ -4,7 +4,6 @@ A shard is a file of `audio`, (recordings, samples) int16, mono at 32 kHz. Write
 not made again, so that an interrupted run resumes where it stopped.
 """
 
-import csv
 import os
 import subprocess
 import zipfile
@@ -17,7 +16,8 @@ import torch
 from safetensors.torch import save_file
 
 from kobza.atomic import atomic_path
-from kobza.audio import AudioError, decode
+from kobza.audio import AudioError, load_audio
+from kobza.data.recordings import read_table
 from kobza.distill.corpus.midi import render_arrangements
 from kobza.distill.corpus.singing import render_singing
 from kobza.distill.corpus.syllables import SpeakerPool
@@ -63,8 +63,7 @@ def fetch_packages(packages: Iterable[str], folder: Path) -> None:
 
 def fetch_music(index: Path, folder: Path) -> list[Path]:
     """Fetches the music files listed in a table (columns `package` and `file`, of Debian) below `folder`."""
-    with open(index, newline="") as table:
-        wanted = [(row["package"], Path(row["file"]).name) for row in csv.DictReader(table)]
+    wanted = [(row["package"], Path(row["file"]).name) for row in read_table(index, ("package", "file"))]
     packages = sorted({package for package, _ in wanted})
     fetch_packages(packages, folder)
     found = {(package, path.name): path for package in packages for path in sorted((folder / package).rglob("*.*"))}
@@ -116,7 +115,7 @@ def collect_tracks(tracks: list[Path], out: Path) -> int:
 def _decode_or_empty(path: Path) -> np.ndarray:
     """A recording, mono float32 at 32 kHz; empty, with a message, if it cannot be decoded."""
     try:
-        return np.concatenate([*decode(path, TEACHER_SAMPLING_RATE)])
+        return load_audio(path, TEACHER_SAMPLING_RATE)
     except AudioError as error:
         print(error)
         return np.zeros(0, np.float32)

@@ -16,6 +16,7 @@ import numpy as np
 
 from kobza.distill.corpus.arranging import Song, Track, arrange, draw_weighted
 from kobza.distill.corpus.styles import STYLES
+from kobza.embedding.checkpoint_folder import one_line
 from kobza.synth.rhythms import Note
 
 DRUM_CHANNEL = 9  # from 0
@@ -24,14 +25,17 @@ PART_OF_TRACK = {"MELODY": "melody", "BRIDGE": "bridge", "PIANO": "accompaniment
 
 
 def read_archive(path: Path) -> dict[str, bytes]:
-    """Reads all .mid files of a tar archive by name; raises ValueError if there is none."""
+    """Reads all .mid files of a tar archive by name; raises ValueError if there is none, or it cannot be read."""
     files = {}
-    with tarfile.open(path) as archive:
-        for member in archive:
-            if member.isfile() and member.name.endswith(".mid"):
-                content = archive.extractfile(member)
-                if content is not None:
-                    files[member.name] = content.read()
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and member.name.endswith(".mid"):
+                    content = archive.extractfile(member)
+                    if content is not None:
+                        files[member.name] = content.read()
+    except (tarfile.TarError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read ({one_line(error)}): download POP909's archive again.") from error
     if not files:
         raise ValueError(f"{path} holds no .mid file: give POP909's archive, pop909.tar.gz.")
     return files

@@ -70,10 +70,9 @@ class ArrangementStyle:
 
 
 L = Layer
-PIANO, EPIANO, ORGAN, ACOUSTIC, CLEAN, DIRTY = (0, 1, 2), (4, 5), (16, 17, 18), (24, 25), (26, 27), (29, 30)
-E_BASS, SLAP, SYNTH_BASS, STRINGS, CHOIR = (33, 34, 35), (36, 37), (38, 39), (48, 49, 44), (52, 53)
-LEADS, PADS, SAX, WINDS = (
-    (80, 81, 82, 84, 87),
+PIANO, ACOUSTIC, DIRTY = (0, 1, 2), (24, 25), (29, 30)
+SLAP, SYNTH_BASS, STRINGS, CHOIR = (36, 37), (38, 39), (48, 49, 44), (52, 53)
+PADS, SAX, WINDS = (
     (88, 89, 91, 92, 94, 95, 97, 99),
     (64, 65, 66, 67),
     (68, 69, 70, 71, 72, 73, 74),

@@ -5,12 +5,15 @@ MobileNetV3-Large (arXiv 1905.02244, table 1) at width 0.4 over a 32 kHz log-mel
 """
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchaudio.compliance.kaldi import get_mel_banks
+
+from kobza.embedding.checkpoint_folder import one_line
 
 TEACHER_SAMPLING_RATE = 32_000
 N_FFT = 1024
@@ -143,13 +146,19 @@ class Teacher(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
-        """Reads the released state dict; raises FileNotFoundError where it is missing."""
+        """Reads the released state dict; raises FileNotFoundError where it is missing, ValueError for another file."""
         if not Path(path).is_file():
             raise FileNotFoundError(
                 f"The teacher's weights are not at {path}: download mn04_as_mAP_432.pt from EfficientAT's releases."
             )
         teacher = cls()
-        teacher.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        try:
+            teacher.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        except (UnpicklingError, RuntimeError, TypeError, EOFError) as error:
+            raise ValueError(
+                f"{path} does not hold the teacher's weights ({one_line(error)}): download mn04_as_mAP_432.pt from "
+                "EfficientAT's releases."
+            ) from error
         return teacher
 
     def log_mel(self, waveform: Tensor) -> Tensor:
