@@ -38,7 +38,7 @@ def test_model_1_trains_at_full_size(tmp_path):
 
 @pytest.mark.slow
 def test_a_trained_model_finds_unseen_pieces(tmp_path):
-    """Randomly initialised tiny towers, 512 synthetic pieces, ten epochs, as in docs/research.md; tested on 128 pieces."""
+    """As in docs/research.md: randomly initialised tiny towers, 512 synthetic pieces, ten epochs; then 128 others."""
     made = ["--synthetic", "--pieces", "512", "--data", str(tmp_path / "pieces"), "--output_dir", str(tmp_path / "run")]
     whole = ["--text_trainable_layers=-1", "--audio_trainable_layers=-1", "--learning_rate=1e-3"]
     course = ["--text=mix", "--per_device_train_batch_size=32", "--num_train_epochs=10", "--early_stopping_patience=0"]
