@@ -129,8 +129,9 @@ def test_on_a_read_only_disc(tmp_path):
             subprocess.run(["umount", "-l", folder], check=True)
 
 
-def search_as_nobody(folders, held) -> None:
+def search_as_nobody(folders, held, temporary) -> None:
     become_nobody()
+    tempfile.tempdir = temporary  # the usual one may be closed to everyone else
     for folder in folders:
         searched(folder, held)
         with pytest.raises(LibraryError, match="cannot be opened"):
@@ -152,7 +153,10 @@ def test_in_a_folder_of_somebody_else():
                 path.chmod(0o444)
             folder.chmod(0o555)
 
-        status = run(search_as_nobody, [killed, closed], held)
+        own = Path(temporary, "own")
+        own.mkdir()
+        own.chmod(0o777)
+        status = run(search_as_nobody, [killed, closed], held, str(own))
         for folder in (killed, closed):
             folder.chmod(0o755)
         assert status == 0

@@ -33,7 +33,11 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True)
 class Track:
-    """A recording of the library; duration in seconds, an unknown tag is "" (year: None).
+    """A recording of the library. An unknown text is "", an unknown number None.
+
+    A tag with several values (genre, artist, composer) has them joined by "; ". The units: duration in seconds, bitrate
+    in kbit/s, sample_rate in Hz, bpm in beats per minute, loudness in LUFS (integrated), energy from 0 to 1; key is
+    such as "A minor".
 
     `added` is when the track was first added, in seconds since 1970. A store keeps it when a track is replaced or
     moved, and uses the current time for a new track without it. It does not count in comparisons of tracks.
@@ -46,6 +50,17 @@ class Track:
     genre: str = ""
     year: int | None = None
     duration: float = 0.0
+    album_artist: str = ""
+    composer: str = ""
+    comment: str = ""
+    track_number: int | None = None
+    format: str = ""
+    bitrate: int | None = None
+    sample_rate: int | None = None
+    bpm: float | None = None
+    key: str = ""
+    loudness: float | None = None
+    energy: float | None = None
     added: float | None = field(default=None, compare=False)
 
 

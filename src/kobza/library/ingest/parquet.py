@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
@@ -17,9 +17,12 @@ from kobza.audio import printable
 from kobza.library.paths import merge_paths_json
 from kobza.library.records import FileState, LibraryError, StoredTrack, Track
 from kobza.library.stores.base import Store
+from kobza.library.stores.rows import TRACK_COLUMNS
 
 EMBEDDER_KEYS = ("fingerprint", "model", "dim", "windows")  # what a library's meta says about its vectors
 TRACKS_PER_BATCH = 500
+TRACK_COLUMNS_0_2 = {"path", "title", "artist", "album", "genre", "year", "duration", "added"}
+REQUIRED_COLUMNS = TRACK_COLUMNS_0_2 | {*FileState._fields, "starts", "vectors"}
 
 
 def _pyarrow() -> Any:
@@ -33,12 +36,22 @@ def _pyarrow() -> Any:
 
 def _schemas(pa: Any) -> tuple[Any, Any]:
     """-> (the schema without the windows' columns, the schema of the file)"""
-    texts = [(name, pa.string()) for name in ("title", "artist", "album", "genre")]
-    file_states = [("size", pa.int64()), ("mtime_ns", pa.int64()), ("hash", pa.binary())]
-    numbers = [("year", pa.int32()), ("duration", pa.float64()), ("added", pa.float64())]
-    plain = [("path", pa.binary()), *texts, *numbers, *file_states]  # binary: not every path is UTF-8
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    hints = get_type_hints(Track)
+    columns = {name: types[(get_args(hints[name]) or (hints[name],))[0]] for name in TRACK_COLUMNS}  # int of int | None
+    file_states = {"size": pa.int64(), "mtime_ns": pa.int64(), "hash": pa.binary()}
+    plain = list((columns | file_states | {"path": pa.binary()}).items())  # binary: not every path is UTF-8
     windows = [("starts", pa.list_(pa.float64())), ("vectors", pa.list_(pa.list_(pa.float16())))]
     return pa.schema(plain), pa.schema(plain + windows)
+
+
+def _has_columns(pa: Any, schema: Any) -> bool:
+    """Whether a file's columns are ours, or those that Kobza 0.2 and before wrote."""
+    expected = _schemas(pa)[1]
+    if not REQUIRED_COLUMNS <= set(schema.names) <= set(expected.names):
+        return False
+    pairs = [(field.type, expected.field(field.name).type) for field in schema]
+    return all(a == b or (pa.types.is_integer(a) and pa.types.is_integer(b)) for a, b in pairs)
 
 
 def export_library(store: Store, file: Path) -> int:
@@ -82,7 +95,7 @@ def import_library(store: Store, file: Path) -> int:
     try:
         table = pa.parquet.ParquetFile(file)
         meta = json.loads((table.schema_arrow.metadata or {}).get(b"kobza", b"null"))
-        if meta is None or not table.schema_arrow.equals(_schemas(pa)[1]):
+        if meta is None or not _has_columns(pa, table.schema_arrow):
             raise ValueError("its columns differ")
     except (pa.ArrowException, ValueError) as error:
         raise LibraryError(

@@ -1,13 +1,15 @@
 """Rows of the SQLite database as the library's records."""
 
 import os
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from kobza.library.records import FileState, StoredTrack, Track
 
-COLUMNS = "path, title, artist, album, genre, year, duration, added"
+TRACK_COLUMNS = tuple(field.name for field in fields(Track))  # path first
+COLUMNS = ", ".join(TRACK_COLUMNS)
 
 
 def to_track(row: tuple[Any, ...]) -> Track:

@@ -15,7 +15,7 @@ from kobza.audio import printable
 from kobza.library.filters.tree import TEXT, normalize_text
 from kobza.library.records import LibraryError
 
-SCHEMA = 2
+SCHEMA = 3
 DATABASE = "kobza.db"
 NORMALIZED_COLUMNS = ", ".join(f"folded_{name}" for name in TEXT)
 TABLES = """
@@ -27,6 +27,9 @@ CREATE TABLE tracks (
     title TEXT NOT NULL, artist TEXT NOT NULL, album TEXT NOT NULL, genre TEXT NOT NULL, year INTEGER,
     duration REAL NOT NULL,                 -- seconds
     added REAL NOT NULL,                    -- seconds since 1970
+    album_artist TEXT NOT NULL DEFAULT '', composer TEXT NOT NULL DEFAULT '', comment TEXT NOT NULL DEFAULT '',
+    track_number INTEGER, format TEXT NOT NULL DEFAULT '', bitrate INTEGER, sample_rate INTEGER,
+    bpm REAL, key TEXT NOT NULL DEFAULT '', loudness REAL, energy REAL,
     folded_genre TEXT NOT NULL DEFAULT '', folded_artist TEXT NOT NULL DEFAULT '',  -- for filters: SQLite itself
     folded_album TEXT NOT NULL DEFAULT '', folded_title TEXT NOT NULL DEFAULT ''    -- ignores the case of A to Z only
 );
@@ -37,7 +40,7 @@ CREATE TABLE vectors (                      -- separate from tracks, so that fil
     windows BLOB NOT NULL                   -- of unit length, n x dim float16
 );
 CREATE TABLE search_files (kind TEXT PRIMARY KEY, name TEXT NOT NULL);
-INSERT INTO meta VALUES ('schema', '2');
+INSERT INTO meta VALUES ('schema', '3');
 """
 
 
@@ -60,7 +63,25 @@ def _migrate_to_2(db: sqlite3.Connection) -> None:
     rewrite_normalized_tags(db)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2}
+def _migrate_to_3(db: sqlite3.Connection) -> None:
+    """More tags, what a file's header says, and what an analysis finds."""
+    for column in (
+        "album_artist TEXT NOT NULL DEFAULT ''",
+        "composer TEXT NOT NULL DEFAULT ''",
+        "comment TEXT NOT NULL DEFAULT ''",
+        "track_number INTEGER",
+        "format TEXT NOT NULL DEFAULT ''",
+        "bitrate INTEGER",
+        "sample_rate INTEGER",
+        "bpm REAL",
+        "key TEXT NOT NULL DEFAULT ''",
+        "loudness REAL",
+        "energy REAL",
+    ):
+        db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2, 3: _migrate_to_3}
 
 
 def rewrite_normalized_tags(db: sqlite3.Connection) -> None:
