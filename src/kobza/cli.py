@@ -8,41 +8,77 @@ import io
 import os
 import sqlite3
 import sys
+import textwrap
+from collections.abc import Iterable
 
 from kobza import __version__
-from kobza.commands import evaluate, index, library, musiccaps, push, search, serve
-from kobza.commands.arguments import CommandParser
+from kobza.commands import completion, config, evaluate, index, library, musiccaps, push, search, serve
+from kobza.commands.arguments import CommandParser, SubCommands, with_settings
 from kobza.terminal import say
 
-GROUPS = (index, search, library, serve, musiccaps, evaluate, push)  # in the order of `kobza --help`
+SECTIONS = {  # of `kobza --help`
+    "find music": (search, serve),
+    "keep a library": (index, library),
+    "set up": (config, completion),
+    "evaluate, train and publish models": (musiccaps, evaluate, push),
+}
+HELP_WIDTH = 78  # columns, as argparse has it in a terminal of 80
+EXAMPLES = """examples:
+  kobza demo                                 an album made on the spot, and eight searches
+  kobza index ~/Music                        listen to your music, once
+  kobza search "slow sad piano" -drums       find some of it
+  kobza search --help                        every command has a help of its own"""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CommandParser:
     """The parser of the whole command line; the reference page of the docs is generated from it, too."""
-    parser = argparse.ArgumentParser(prog="kobza", description="Search music by describing it.")
+    usage = "kobza [-h] [--version] COMMAND ..."
+    parser = CommandParser(prog="kobza", usage=usage, description="Search music by describing it.")
     parser.add_argument("--version", action="version", version=f"kobza {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", parser_class=CommandParser)
-    for group in GROUPS:
-        group.add(commands)
+    commands: SubCommands = parser.add_subparsers(
+        prog="kobza", metavar="COMMAND", help=argparse.SUPPRESS, parser_class=CommandParser
+    )
+    parts = []
+    for title, modules in SECTIONS.items():
+        before = set(commands.choices)
+        for module in modules:
+            module.add(commands)
+        parts.append(_section(title, commands, (name for name in commands.choices if name not in before)))
+    parser.epilog = "\n\n".join([*parts, EXAMPLES])
     return parser
+
+
+def _section(title: str, commands: SubCommands, names: Iterable[str]) -> str:
+    lines = [f"{title}:"]
+    for name in names:
+        text = f"  {name:<12}{commands.choices[name].description}"
+        lines += textwrap.wrap(
+            text, HELP_WIDTH, subsequent_indent=" " * 14, drop_whitespace=True, break_on_hyphens=False
+        )
+    return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit code: 0 success, 1 an error with a message, 2 wrong usage, 130 interrupted.
+        The exit code: 0, the command did what was asked; 1, it did not, and said why: an error, nothing found, or faults
+        found by a check; 2, the command line is not understood; 130, interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a tag must not fail on a terminal that cannot show its letters
             stream.reconfigure(errors="backslashreplace")
     parser = make_parser()
-    args = parser.parse_args(argv)
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions
+        completion.complete(parser)
+    args, not_understood = parser.parse_known_args(argv)
+    if not_understood:
+        getattr(args, "parser", parser).refuse(not_understood)
     if not hasattr(args, "function"):  # `kobza` alone
         parser.print_help(sys.stderr)
         return 2
     try:
-        code: int = args.function(args)
+        code: int = args.function(with_settings(args))
         return code
     except KeyboardInterrupt:
         say("Stopped. Finished tracks are stored; the same command continues from there.")

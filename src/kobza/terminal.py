@@ -3,17 +3,23 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 PIPE_WIDTH = 10_000  # columns: not a terminal, so a row is one line however long
+SECONDS_PER_LINE = 10.0  # of progress, where standard error is not a terminal
+MIN_ESTIMATED = 0.01  # of the work done, before the remaining time is worth saying
+TERMINALS_WITHOUT_LINKS = ("linux", "screen")  # and all that are called "screen.SOMETHING": they may print the address
 
 
 class ProgressState(Protocol):
-    """What a progress bar shows, such as `library.Progress`."""
+    """What a progress bar shows, such as `library.Progress`. `stage`, if there is any, stands for all the rest."""
 
     @property
     def done(self) -> int: ...
@@ -23,6 +29,8 @@ class ProgressState(Protocol):
     def fraction(self) -> float: ...
     @property
     def path(self) -> str | os.PathLike[str]: ...
+    @property
+    def stage(self) -> str: ...
 
 
 def say(text: str) -> None:
@@ -32,9 +40,23 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def progress_bar(first: str = "looking for changes") -> Iterator[Callable[[ProgressState], None]]:
-    """A progress bar on standard error, with the remaining time. Gives the function to call with each state."""
+    """Progress on standard error: a bar with the remaining time, or a line every ten seconds if that is not a terminal.
+    Gives the function to call with each state."""
     from rich.console import Console
+
+    console = Console(stderr=True, emoji=False)
+    if console.is_terminal:
+        with _bar(console, first) as update:
+            yield update
+    else:
+        with progress_lines(first, sys.stderr) as update:
+            yield update
+
+
+@contextlib.contextmanager
+def _bar(console: "Console", first: str) -> Iterator[Callable[[ProgressState], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     from kobza.audio import printable
 
@@ -43,17 +65,64 @@ def progress_bar(first: str = "looking for changes") -> Iterator[Callable[[Progr
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[name]}", markup=False),
+        TextColumn("{task.fields[name]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
     )
-    console = Console(stderr=True, emoji=False)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, count=first, name="")
 
         def update(now: ProgressState) -> None:
-            name = printable(os.path.basename(now.path))
-            bar.update(task, total=1.0, completed=now.fraction, count=f"{now.done}/{now.total}", name=name)
+            if now.stage:
+                bar.update(task, count=now.stage)
+            else:
+                name = printable(os.path.basename(now.path))
+                bar.update(task, total=1.0, completed=now.fraction, count=f"{now.done}/{now.total}", name=name)
 
         yield update
+
+
+@contextlib.contextmanager
+def progress_lines(
+    first: str, stream: TextIO, interval: float = SECONDS_PER_LINE
+) -> Iterator[Callable[[ProgressState], None]]:
+    """Progress as lines of text, for logs: one every `interval` seconds, and so none for what is done sooner."""
+    start = time.monotonic()
+    latest = [first]
+    ended = threading.Event()
+
+    def update(now: ProgressState) -> None:
+        latest[0] = now.stage or progress_line(now, time.monotonic() - start)
+
+    def write() -> None:
+        while not ended.wait(interval):
+            print(latest[0], file=stream, flush=True)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        yield update
+    finally:
+        ended.set()
+        thread.join()
+
+
+def progress_line(now: ProgressState, seconds: float) -> str:
+    """A state as text, with an estimate from the `seconds` that it took."""
+    line = f"{now.done}/{now.total} ({now.fraction:.0%})"
+    if now.fraction < MIN_ESTIMATED:
+        return line
+    return f"{line}, about {remaining(seconds * (1 - now.fraction) / now.fraction)} left"
+
+
+def remaining(seconds: float) -> str:
+    """A time to wait, in the unit that suits it.
+
+    >>> remaining(42), remaining(600), remaining(7300)
+    ('42 s', '10 min', '2 h 2 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def print_table(table: "Table") -> None:
@@ -64,3 +133,30 @@ def print_table(table: "Table") -> None:
     if not console.is_terminal:
         console = Console(emoji=False, highlight=False, width=PIPE_WIDTH)
     console.print(table)
+
+
+def terminal_width() -> int | None:
+    """The width of standard output in cells; None if it is not a terminal."""
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else None
+
+
+def print_lines(lines: Sequence[Sequence[tuple[str, str]]], gap: int) -> None:
+    """Print lines of cells, each a text and the address that it links to, with `gap` spaces between them; the first
+    line is the headings. Links are OSC 8 escape sequences, where standard output is a terminal that may know them."""
+    from rich.console import Console
+    from rich.style import Style
+    from rich.text import Text
+
+    console = Console(emoji=False, highlight=False, soft_wrap=True)
+    term = os.environ.get("TERM", "").partition(".")[0].partition("-")[0]
+    with_links = sys.stdout.isatty() and term not in TERMINALS_WITHOUT_LINKS
+    for number, line in enumerate(lines):
+        text = Text(style="" if number else "bold")
+        for at, (cell, link) in enumerate(line):
+            text.append(" " * gap if at else "")
+            body = cell.rstrip() if link or at == len(line) - 1 else cell  # spaces are no part of a link
+            text.append(body, Style(link=link) if link and with_links else None)
+            text.append(" " * (len(cell) - len(body)) if at < len(line) - 1 else "")
+        console.print(text)

@@ -2,9 +2,13 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kobza.config import SETTINGS, value_of
+from kobza.suggestions import nearest, unknown
 
 if TYPE_CHECKING:
     from kobza.library import LibraryAddress, MusicLibrary
@@ -15,16 +19,62 @@ SECONDS_PER_MINUTE = 60
 EXCLUDED_TERM = re.compile(r"-(?!-)(?!k\d+$)..")
 
 
+class HelpFormatter(argparse.HelpFormatter):
+    """Wraps the description and leaves the lines of the epilog as they are: examples, or a list of commands."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 class CommandParser(argparse.ArgumentParser):
     """The parser of a sub-command. If `takes_query`, "-drums" is part of the query and not an option."""
 
     takes_query = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"formatter_class": HelpFormatter} | options)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self.takes_query and args is not None:
             # argparse never takes a word with a leading space for an option, and `parse_query` strips it.
             args = [f" {word}" if EXCLUDED_TERM.match(word) else word for word in args]
         return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """A word that is not among an argument's choices is answered with the nearest that is."""
+        if action.choices is not None and value not in action.choices:
+            if not isinstance(action, argparse._SubParsersAction):
+                raise argparse.ArgumentError(action, unknown(str(value), action.choices, "choice"))
+            near = f"did you mean {self.prog} {found}?" if (found := nearest(value, action.choices)) else ""
+            raise argparse.ArgumentError(None, f"there is no command {value!r}; {near or f'see {self.prog} --help'}")
+
+    def refuse(self, words: list[str]) -> None:
+        """Exit with 2, because these words are not understood; an option gets the nearest one that there is."""
+        options = [option for action in self._actions for option in action.option_strings]
+        near = nearest(words[0].split("=")[0], options) if words[0].startswith("-") else None
+        self.error(f"unrecognized arguments: {' '.join(words)}" + (f"; did you mean {near}?" if near else ""))
+
+
+@dataclass(frozen=True)
+class Configured:
+    """The default of an option: what `kobza.config` has for `key`, looked up after the command line is understood."""
+
+    key: str
+
+    def __str__(self) -> str:
+        """For the help."""
+        default = SETTINGS[self.key].default
+        return f"the setting {self.key}" if default is None else str(default)
+
+
+def with_settings(args: argparse.Namespace) -> argparse.Namespace:
+    """The arguments, where each option that was not given has its setting. ConfigError: that cannot be used."""
+    return argparse.Namespace(
+        **{
+            name: value_of(value.key).value if isinstance(value, Configured) else value
+            for name, value in vars(args).items()
+        }
+    )
 
 
 def command(
@@ -33,11 +83,15 @@ def command(
     text: str,
     *parents: CommandParser,
     name: str | None = None,
+    examples: Iterable[str] = (),
 ) -> CommandParser:
     """Declare a sub-command, by default with the name of `function`, which is called with the parsed arguments and
-    returns the exit code."""
-    parser: CommandParser = commands.add_parser(name or function.__name__, help=text, description=text, parents=parents)
-    parser.set_defaults(function=function)
+    returns the exit code. `examples` are whole commands, for its help."""
+    shown = "\n".join(["examples:", *(f"  {example}" for example in examples)]) if examples else None
+    parser: CommandParser = commands.add_parser(
+        name or function.__name__, help=text, description=text, parents=parents, epilog=shown
+    )
+    parser.set_defaults(function=function, parser=parser)
     return parser
 
 
@@ -47,7 +101,7 @@ def library_option() -> CommandParser:
     options.add_argument(
         "--library",
         metavar="DIR",
-        help="the library: a folder, or milvus://HOST:PORT/NAME (default: $KOBZA_LIBRARY, or your own)",
+        help="the library: a folder, or milvus://HOST:PORT/NAME (default: the setting library, or your own)",
     )
     return options
 
@@ -56,7 +110,10 @@ def library_options() -> CommandParser:
     """A parent parser with --library and --model."""
     options = library_option()
     options.add_argument(
-        "--model", metavar="MODEL", help="an audio-text model: a folder or a Hub id (default: kobza-mini)"
+        "--model",
+        metavar="MODEL",
+        default=Configured("model"),
+        help="an audio-text model: a folder or a Hub id (default: %(default)s, or kobza-mini)",
     )
     return options
 

@@ -11,11 +11,23 @@ SKIPPED_SHOWN = 5  # files named on the screen; the result file names all of the
 
 def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
-    command(commands, doctor, "Check a checkpoint for faults that checkpoints are known to have.").add_argument(
-        "checkpoint", nargs="?", metavar="CHECKPOINT", help="as for evaluate (default: kobza-mini)"
+    checked = command(
+        commands,
+        doctor,
+        "Check a checkpoint for faults that checkpoints are known to have.",
+        examples=("kobza doctor", "kobza doctor laion/clap-htsat-unfused"),
     )
+    checked.add_argument("checkpoint", nargs="?", metavar="CHECKPOINT", help="as for evaluate (default: kobza-mini)")
 
-    one = command(commands, evaluate, "Evaluate a checkpoint on a data set and write the results.")
+    one = command(
+        commands,
+        evaluate,
+        "Evaluate a checkpoint on a data set and write the results.",
+        examples=(
+            "kobza evaluate my-model --on musiccaps:data/musiccaps@eval",
+            "kobza evaluate my-model --on gtzan:data/gtzan",
+        ),
+    )
     one.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder or a Hub id; CLAP's too, or LAION's .pt")
     one.add_argument(
         "--on",
@@ -29,14 +41,24 @@ def add(commands: SubCommands) -> None:
     one.add_argument("--receipt", metavar="FILE", help="the results, as JSON (default: CHECKPOINT-SET-PART.json)")
     one.add_argument("--card", metavar="FILE", help="a model card's README.md, to add the results to its metadata")
 
-    every = command(commands, reproduce, "Evaluate all checkpoints on all data sets; one report beside the thesis.")
+    every = command(
+        commands,
+        reproduce,
+        "Evaluate all checkpoints on all data sets; one report beside the thesis.",
+        examples=("kobza reproduce --checkpoints models --data data --out report",),
+    )
     every.add_argument("--checkpoints", required=True, metavar="DIR", help="folders of checkpoints, LAION's .pt files")
     every.add_argument("--data", required=True, metavar="DIR", help="musiccaps, gtzan, magnatagatune, pairs*, classes*")
     every.add_argument(
         "--out", default="kobza-reproduced", metavar="DIR", help="report.md, plots, results (default: %(default)s)"
     )
 
-    timed = command(commands, bench, "Measure how fast Kobza is, next to the alternatives.")
+    timed = command(
+        commands,
+        bench,
+        "Measure how fast Kobza is, next to the alternatives.",
+        examples=("kobza bench", "kobza bench search --json bench.json"),
+    )
     timed.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks to run (default: all)")
     timed.add_argument("--json", metavar="FILE", help="also write the measurements there")
 

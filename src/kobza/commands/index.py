@@ -1,6 +1,7 @@
 """Commands that fill a library and describe it: index, sync, reindex, remove, info, demo."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +25,15 @@ def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
     options = library_options()
     paths = CommandParser(add_help=False)
-    paths.add_argument("paths", nargs="+", metavar="PATH")
+    paths.add_argument("paths", nargs="+", metavar="PATH", help="a track or a folder")
 
-    indexed = command(commands, index, "Add folders or files of music; only new and changed files are read.", options)
+    indexed = command(
+        commands,
+        index,
+        "Add folders or files of music; only new and changed files are read.",
+        options,
+        examples=("kobza index ~/Music", "kobza index /media/usb/jazz new-song.flac", "kobza index --list paths.txt"),
+    )
     indexed.add_argument(
         "paths", nargs="*", metavar="PATH", help="a folder, a file, or an address such as s3://bucket/music"
     )
@@ -37,11 +44,34 @@ def add(commands: SubCommands) -> None:
     indexed.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="where to embed (default: %(default)s)"
     )
-    command(commands, sync, "Scan all folders again that were added before.", options)
-    command(commands, reindex, "Rebuild the library, with another model if --model names one.", options)
-    command(commands, remove, "Remove tracks or folders from the library. The files stay.", paths, options)
-    command(commands, info, "Show what the library contains and which model made it.", options)
-    command(commands, demo, "Render a small album, index it and run eight searches.", options).add_argument(
+    command(commands, sync, "Scan all folders again that were added before.", options, examples=("kobza sync",))
+    command(
+        commands,
+        reindex,
+        "Rebuild the library, with another model if --model names one.",
+        options,
+        examples=("kobza reindex --model laion/clap-htsat-unfused",),
+    )
+    command(
+        commands,
+        remove,
+        "Remove tracks or folders from the library. The files stay.",
+        paths,
+        options,
+        examples=("kobza remove ~/Music/audiobooks",),
+    )
+    described = command(
+        commands,
+        info,
+        "Show what the library contains and which model made it.",
+        options,
+        examples=("kobza info", "kobza info --json"),
+    )
+    described.add_argument("--json", action="store_true", help="print a JSON object")
+    shown = command(
+        commands, demo, "Render a small album, index it and run eight searches.", options, examples=("kobza demo",)
+    )
+    shown.add_argument(
         "--folder", metavar="DIR", help="where the album goes (default: kobza-demo in your cache folder)"
     )
 
@@ -103,9 +133,22 @@ def remove(args: argparse.Namespace) -> int:
 
 def info(args: argparse.Namespace) -> int:
     from kobza.audio import printable
+    from kobza.library.paths import path_to_text
 
     with open_library(args, read_only=True) as library:
         meta, totals = library.store.meta, library.store.count()
+        if args.json:
+            described = {
+                "library": str(library.address),
+                "tracks": totals.tracks,
+                "windows": totals.windows,
+                "seconds": totals.seconds,
+                "model": meta.get("model"),
+                "fingerprint": meta.get("fingerprint"),
+                "folders": [path_to_text(folder) for folder in library.folders],
+            }
+            print(json.dumps(described, indent=2))
+            return 0
         print(f"library      {library.address}")
         print(f"tracks       {totals.tracks} ({totals.seconds / 3600:.1f} hours, {totals.windows} windows)")
         print(f"model        {meta.get('model', 'none yet')}")

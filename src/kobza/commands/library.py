@@ -4,7 +4,7 @@ import argparse
 from contextlib import closing
 from pathlib import Path
 
-from kobza.commands.arguments import CommandParser, SubCommands, command, library_folder, library_option, named_library
+from kobza.commands.arguments import SubCommands, command, library_folder, library_option, named_library
 from kobza.terminal import progress_bar
 
 
@@ -13,13 +13,37 @@ def add(commands: SubCommands) -> None:
     text = "Check, repair, export, import or copy the library."
     group = commands.add_parser("library", help=text, description=text).add_subparsers(metavar="COMMAND", required=True)
     options = library_option()
-    file = CommandParser(add_help=False)
-    file.add_argument("file", metavar="FILE.parquet", type=Path)
-    command(group, check, "Look for damage in the library.", options)
-    command(group, repair, "Repair what can be repaired; damaged parts are kept in a copy beside it.", options)
-    command(group, export, "Write all tracks and their vectors to one Parquet file.", options, file)
-    command(group, import_, "Add the tracks of an exported file to the library.", options, file, name="import")
-    copied = command(group, copy, "Copy all tracks from one library to another, without embedding them again.")
+    command(group, check, "Look for damage in the library.", options, examples=("kobza library check",))
+    command(
+        group,
+        repair,
+        "Repair what can be repaired; damaged parts are kept in a copy beside it.",
+        options,
+        examples=("kobza library repair",),
+    )
+    written = command(
+        group,
+        export,
+        "Write all tracks to one file: with their vectors as Parquet, or their tags alone as CSV.",
+        options,
+        examples=("kobza library export backup.parquet", "kobza library export tracks.csv"),
+    )
+    written.add_argument("file", metavar="FILE", type=Path, help="a name that ends in .parquet or .csv")
+    read = command(
+        group,
+        import_,
+        "Add the tracks of an exported Parquet file to the library.",
+        options,
+        name="import",
+        examples=("kobza library import backup.parquet",),
+    )
+    read.add_argument("file", metavar="FILE.parquet", type=Path, help="as kobza library export writes it")
+    copied = command(
+        group,
+        copy,
+        "Copy all tracks from one library to another, without embedding them again.",
+        examples=("kobza library copy ~/library milvus://localhost:19530/music",),
+    )
     copied.add_argument("source", metavar="A", help="the folder of a library, or milvus://HOST:PORT/NAME")
     copied.add_argument("target", metavar="B", help="the same of another one, created if absent; its own tracks stay")
 
@@ -46,11 +70,20 @@ def repair(args: argparse.Namespace) -> int:
 
 
 def export(args: argparse.Namespace) -> int:
+    from kobza.audio import printable
     from kobza.library import open_store
+    from kobza.library.ingest.csv import export_csv
     from kobza.library.ingest.parquet import export_library
 
+    kind = args.file.suffix.lower()
+    if kind not in (".parquet", ".csv"):
+        raise ValueError(
+            f"{printable(args.file)} is neither a .parquet file, which has the vectors, too, and can be imported again, "
+            "nor a .csv file, which has the tags alone; name one of these."
+        )
     with closing(open_store(named_library(args), read_only=True)) as store:
-        print(f"{export_library(store, args.file)} tracks exported")
+        written = export_csv(store, args.file) if kind == ".csv" else export_library(store, args.file)
+    print(f"{written} tracks exported")
     return 0
 
 

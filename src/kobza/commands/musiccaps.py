@@ -11,7 +11,12 @@ def add(commands: SubCommands) -> None:
     text = "Fetch MusicCaps, the captioned music that the thesis trains on."
     musiccaps = commands.add_parser("musiccaps", help=text, description=text)
     actions = musiccaps.add_subparsers(metavar="ACTION", required=True)
-    fetch = command(actions, download, "Fetch the clips from YouTube; a stopped run resumes with the same command.")
+    fetch = command(
+        actions,
+        download,
+        "Fetch the clips from YouTube; a stopped run resumes with the same command.",
+        examples=("kobza musiccaps download data/musiccaps",),
+    )
     fetch.add_argument("out", metavar="OUT", help="the folder for the clips, metadata.jsonl and missing.csv")
     fetch.add_argument("--workers", type=count, default=8, metavar="N", help="clips at a time (default: %(default)s)")
     fetch.add_argument("--table", metavar="CSV", help="with MusicCaps' columns (default: google/MusicCaps on the Hub)")

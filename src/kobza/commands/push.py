@@ -11,7 +11,12 @@ CHECKPOINT = "a checkpoint: a folder or a Hub id (default: kobza-mini)"
 
 def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
-    pushed = command(commands, push, "Publish a checkpoint on the Hub, after checking that it works without kobza.")
+    pushed = command(
+        commands,
+        push,
+        "Publish a checkpoint on the Hub, after checking that it works without kobza.",
+        examples=("kobza push me/my-model --model runs/model_6 --dry-run",),
+    )
     pushed.add_argument("repo_id", metavar="REPO_ID", help="user/name")
     pushed.add_argument("--model", metavar="MODEL", help=CHECKPOINT)
     pushed.add_argument("--public", action="store_true", help="make a new repository public (default: private)")
@@ -27,7 +32,12 @@ def add(commands: SubCommands) -> None:
         help="training data, for the card",
     )
 
-    written = command(commands, export, "Export both towers as ONNX files, in 32, 16 and 8 bits.")
+    written = command(
+        commands,
+        export,
+        "Export both towers as ONNX files, in 32, 16 and 8 bits.",
+        examples=("kobza export onnx onnx-files",),
+    )
     written.add_argument("format", choices=["onnx"])
     written.add_argument("out", metavar="OUT", help="the folder, in the layout that transformers.js reads")
     written.add_argument("--model", metavar="MODEL", help=CHECKPOINT)

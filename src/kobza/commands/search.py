@@ -2,13 +2,22 @@
 
 import argparse
 import contextlib
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kobza.commands.arguments import CommandParser, SubCommands, command, count, library_options, open_library, seconds
+from kobza.commands.arguments import (
+    CommandParser,
+    Configured,
+    SubCommands,
+    command,
+    count,
+    library_options,
+    open_library,
+    seconds,
+)
+from kobza.commands.results import output_options, print_hits
 from kobza.terminal import print_table, progress_bar, say
 
 if TYPE_CHECKING:
@@ -19,75 +28,121 @@ def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
     options = library_options()
     results = CommandParser(add_help=False)
-    results.add_argument("-k", type=count, default=10, help="number of tracks (default: %(default)s)")
+    results.add_argument("-k", type=count, default=Configured("k"), help="number of tracks (default: %(default)s)")
     results.add_argument(
         "--where",
         metavar="FILTER",
         help='only tracks that pass this filter, such as "year >= 1980 and genre in (jazz, blues)"',
     )
-    output = results.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="print a JSON list of objects")
-    output.add_argument("--m3u", action="store_true", help="print an M3U playlist")
+    output = output_options()
     ranking = CommandParser(add_help=False)
     ranking.add_argument(
         "--by", choices=("track", "moment"), default="track", help="rank tracks as a whole, or by their best moment"
     )
 
-    by_text = command(commands, search, "Find music that matches a description.", results, ranking, options)
+    by_text = command(
+        commands,
+        search,
+        "Find music that matches a description.",
+        results,
+        ranking,
+        output,
+        options,
+        examples=(
+            'kobza search "slow sad piano" -k 20',
+            "kobza search piano^2 strings -drums",
+            'kobza search "drum solo" --by moment --where "year < 1980 and genre = jazz"',
+            'kobza search "rainy jazz" --m3u > rain.m3u',
+            "kobza search waltz --columns title,artist,year,duration",
+            "kobza search waltz -0 | xargs -0 mpv",
+        ),
+    )
     by_text.takes_query = True
     by_text.add_argument("text", nargs="+", metavar="TEXT", help='such as "slow piano -drums", or piano^2 strings')
 
-    by_track = command(commands, similar, "Find music that sounds like a track.", results, ranking, options)
+    by_track = command(
+        commands,
+        similar,
+        "Find music that sounds like a track.",
+        results,
+        ranking,
+        output,
+        options,
+        examples=("kobza similar song.mp3", 'kobza similar song.mp3 --but "calmer -drums"'),
+    )
     by_track.takes_query = True
-    by_track.add_argument("track", metavar="TRACK")
+    by_track.add_argument("track", metavar="TRACK", help="a track of the library, or any recording")
     by_track.add_argument(
         "--but", metavar="TEXT", help='what should be different, such as "calmer" or "more strings -drums"'
     )
 
-    by_moment = command(commands, locate, "Find the moments of a recording that match a description.", options)
+    by_moment = command(
+        commands,
+        locate,
+        "Find the moments of a recording that match a description.",
+        options,
+        examples=(
+            'kobza locate mix.mp3 "saxophone solo"',
+            'kobza locate mix.mp3 "saxophone solo" --from 1:00:00 --to 2:00:00 --png plot.png',
+        ),
+    )
     by_moment.takes_query = True
     by_moment.add_argument("track", metavar="FILE", help="a track of the library, or any recording")
-    by_moment.add_argument("text", nargs="+", metavar="TEXT")
+    by_moment.add_argument("text", nargs="+", metavar="TEXT", help="a description, as for search")
     by_moment.add_argument("-k", type=count, default=5, help="number of moments to list (default: %(default)s)")
     by_moment.add_argument(
         "--from", dest="start", type=seconds, default=0.0, metavar="TIME", help="90, 1:30 or 1:02:30"
     )
-    by_moment.add_argument("--to", dest="end", type=seconds, metavar="TIME")
+    by_moment.add_argument("--to", dest="end", type=seconds, metavar="TIME", help="the same")
     by_moment.add_argument("--json", action="store_true", help="print every window with its score as JSON")
     by_moment.add_argument("--png", metavar="FILE", help="plot the score over time")
 
-    between = command(commands, playlist, "Make a playlist from one track to another in small steps.", results, options)
-    between.add_argument("--from", dest="first", required=True, metavar="TRACK")
-    between.add_argument("--to", dest="last", required=True, metavar="TRACK")
+    between = command(
+        commands,
+        playlist,
+        "Make a playlist from one track to another in small steps.",
+        results,
+        output,
+        options,
+        examples=("kobza playlist --from a.mp3 --to b.mp3 -k 20 --m3u > evening.m3u",),
+    )
+    between.add_argument("--from", dest="first", required=True, metavar="TRACK", help="its first track")
+    between.add_argument("--to", dest="last", required=True, metavar="TRACK", help="its last track")
 
 
 def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.Namespace) -> int:
-    from kobza.library.search import formats
+    """Print the hits, and on standard error what is to be said of them. The exit code: 1 if there are none."""
+    from kobza.library.search.formats import no_good_match
 
-    if not hits and not (args.json or args.m3u):
+    if not hits:
         if not len(library):
             say("The library is empty; fill it with: kobza index FOLDER")
         elif args.where:
             say("No track passes the filter; use a less strict one.")
         else:
             say("The library has no other track yet; add more with: kobza index FOLDER")
-        return 1
-    if formats.no_good_match(hits):
+    elif no_good_match(hits):
         say("No track is a good match; the closest are:")
-    if args.json:
-        print(formats.as_json(hits))
-    elif args.m3u:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(formats.as_m3u(hits))
-        sys.stdout.buffer.flush()
-    else:
-        print_table(formats.as_table(hits))
-    return 0
+    print_hits(hits, library.folders, args)
+    return 0 if hits else 1
+
+
+def _hint_at_exclusion(text: str) -> None:
+    """What a model hears in "piano without drums" is piano and drums."""
+    from kobza.library.search.denials import denied_terms, with_exclusions
+
+    if denied := denied_terms(text):
+        say(
+            f"{' and '.join(denied)}: a description is searched for what it names. To exclude, use a minus: "
+            f"{with_exclusions(text)}"
+        )
 
 
 def search(args: argparse.Namespace) -> int:
+    text = " ".join(args.text)
+    _hint_at_exclusion(text)
     with open_library(args, read_only=True) as library:
-        return _print_hits(library, library.search(" ".join(args.text), args.k, args.where, args.by), args)
+        return _print_hits(library, library.search(text, args.k, args.where, args.by), args)
 
 
 def similar(args: argparse.Namespace) -> int:
@@ -128,7 +183,7 @@ def locate(args: argparse.Namespace) -> int:
         except ImportError:
             say("--png needs Matplotlib; install it with: pip install 'kobza[plot]'")
             return 1
-    with _existing_or_empty_library(args) as library, progress_bar("embedding") as progress:
+    with _existing_or_empty_library(args) as library, progress_bar("listening") as progress:
         scores = library.locate(args.track, text, args.start, args.end, progress)
     best = scores.best(args.k)
     if args.png:

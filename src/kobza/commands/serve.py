@@ -8,7 +8,13 @@ from kobza.terminal import say
 
 def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
-    served = command(commands, serve, "Open the library in the browser.", library_options())
+    served = command(
+        commands,
+        serve,
+        "Open the library in the browser.",
+        library_options(),
+        examples=("kobza serve", "kobza serve --host 0.0.0.0 --port 8080"),
+    )
     served.add_argument("--port", type=count, metavar="N", help="(default: the first free port from 7860)")
     served.add_argument("--host", help="0.0.0.0 allows other machines to connect (default: this machine only)")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kobza.audio import printable
+from kobza.config import value_of
 from kobza.folders import data_folder
 from kobza.library.paths import is_url
 from kobza.library.records import LibraryError
@@ -58,12 +59,14 @@ def library_address(of: "LibraryAddress | str | os.PathLike[str]") -> LibraryAdd
 
 
 def default_library_address() -> LibraryAddress:
-    """$KOBZA_LIBRARY, or the folder kobza/library in the user's data folder (~/.local/share on Linux).
+    """$KOBZA_LIBRARY, the library of the configuration file, or the folder kobza/library in the user's data folder
+    (~/.local/share on Linux).
 
     Raises:
-        NoHomeError: KOBZA_LIBRARY is not set and the user has no home folder.
+        NoHomeError: none is set and the user has no home folder.
+        ConfigError: the configuration file has a mistake.
     """
-    configured = os.environ.get("KOBZA_LIBRARY")
+    configured = value_of("library").value
     return library_address(configured) if configured else FolderAddress(data_folder() / "library")
 
 

@@ -80,6 +80,12 @@ class MusicLibrary(Searcher):
             self._embedder = load_embedder(self._model_name)
         return self._embedder
 
+    def _load_embedder(self, progress: Callable[[Progress], None] | None) -> Embedder:
+        """The model; `progress` is told that it is being loaded, which can take most of a minute."""
+        if self._embedder is None and progress is not None:
+            progress(Progress(0, 0, 0.0, "", f"loading the model {self._model_name or 'kobza-mini'}"))
+        return self.embedder
+
     @property
     def text_embedder(self) -> TextEmbedder:
         """What embeds descriptions: the model if it is loaded, else its text tower alone, which needs no torch."""
@@ -170,7 +176,7 @@ class MusicLibrary(Searcher):
             files = {path: status for path, status in files.items() if in_shard(path, shard)}
         plan = make_plan(file_states, files, searched)
         if plan.jobs or self._named:
-            self._check_fingerprint(self.embedder)
+            self._check_fingerprint(self._load_embedder(progress))
         # Before embedding, so that `sync` can continue after an interruption
         self._set_folders(self.folders + [r for r in roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
         report = Report(unchanged=plan.unchanged, failed=failed)

@@ -7,7 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from kobza.library import Hit, Totals, Track
-from kobza.library.search.formats import clock
+from kobza.library.search.columns import clock
 
 Link = Callable[[Track], str]
 

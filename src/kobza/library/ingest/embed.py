@@ -27,6 +27,7 @@ class Progress:
     total: int
     fraction: float
     path: str  # of the last recording worked on
+    stage: str = ""  # what goes on before any recording, such as loading the model
 
 
 @dataclass(frozen=True)

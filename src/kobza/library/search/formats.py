@@ -1,4 +1,4 @@
-"""Search results as text: tables, JSON and M3U playlists."""
+"""Search results as text: JSON, M3U playlists, and the moments of a recording."""
 
 import dataclasses
 import json
@@ -6,12 +6,12 @@ import os
 import urllib.parse
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kobza.audio import printable
 from kobza.library.calibration import FAIR_Z_SCORE
 from kobza.library.paths import path_to_text
-from kobza.library.records import Hit
+from kobza.library.records import Hit, Track
+from kobza.library.search.columns import clock, iso_time
 from kobza.library.search.moments import Moment, MomentScores
 
 if TYPE_CHECKING:
@@ -20,16 +20,8 @@ if TYPE_CHECKING:
 BARS = "▁▂▃▄▅▆▇█"
 SPARKLINE_WIDTH = 72  # characters
 RIGHT_ALIGNED = ("score", "moment")  # columns of numbers
-
-
-def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds, and hours if there are any.
-
-    >>> clock(75.3), clock(3675.3)
-    ('1:15', '1:01:15')
-    """
-    minutes, hours = int(seconds) // 60 % 60, int(seconds) // 3600
-    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{int(seconds) % 60:02d}"
+SEVERAL = ("artist", "composer", "genre")  # tags that may have several values, joined by
+SEPARATOR = "; "
 
 
 def no_good_match(results: Sequence[Hit | Moment]) -> bool:
@@ -49,27 +41,25 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
     return table
 
 
-def as_table(hits: Sequence[Hit]) -> "Table":
-    """The hits as a table; long cells wrap on a narrow terminal. The column "match" is only there if a hit has one."""
-    with_match = any(hit.match for hit in hits)
-    rows = []
-    for hit in hits:
-        track = hit.track
-        match = [hit.match or ""] if with_match else []
-        rows.append([f"{hit.score:.3f}", *match, track.title, track.artist, clock(hit.moment), printable(track.path)])
-    match_column = ["match"] if with_match else []
-    return _table(["score", *match_column, "title", "artist", "moment", "path"], rows)
-
-
 def as_json(hits: Sequence[Hit]) -> str:
     """A list of objects. Bytes of a path that are not UTF-8 become escaped lone surrogates."""
     rows = [
-        {"score": hit.score, "moment": hit.moment, "strength": hit.z_score, "match": hit.match}
-        | dataclasses.asdict(hit.track)
-        | {"path": path_to_text(hit.track.path)}
+        {"score": hit.score, "moment": hit.moment, "strength": hit.z_score, "match": hit.match} | as_dict(hit.track)
         for hit in hits
     ]
     return json.dumps(rows, indent=2)
+
+
+def as_dict(track: Track) -> dict[str, Any]:
+    """A track for JSON: its fields, with `added` in ISO 8601, and the lists `artists`, `composers` and `genres`.
+
+    >>> as_dict(Track("/a.mp3", genre="Jazz; Blues"))["genres"]
+    ['Jazz', 'Blues']
+    """
+    lists = {f"{name}s": list(filter(None, getattr(track, name).split(SEPARATOR))) for name in SEVERAL}
+    return (
+        dataclasses.asdict(track) | {"path": path_to_text(track.path), "added": iso_time(track.added) or None} | lists
+    )
 
 
 def sparkline(scores: MomentScores, width: int = SPARKLINE_WIDTH) -> str:

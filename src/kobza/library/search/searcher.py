@@ -1,5 +1,6 @@
 """Searching a library: by description, by example, within a recording, and for a playlist between two tracks."""
 
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -44,6 +45,9 @@ class Searcher(ABC):
     @property
     @abstractmethod
     def text_embedder(self) -> TextEmbedder: ...
+
+    @abstractmethod
+    def _load_embedder(self, progress: Callable[[Progress], None] | None) -> Embedder: ...
 
     @abstractmethod
     def _check_fingerprint(self, embedder: TextEmbedder) -> None:
@@ -186,7 +190,9 @@ class Searcher(ABC):
         """The windows of a recording that overlap [start, end): from the store, or embedded now."""
         for track, _, starts, vectors in self.store.scan(path):
             self._check_fingerprint(self.text_embedder)
-            ends = [min(at + self.embedder.window_seconds, max(track.duration, at)) for at in starts]
+            # from the library, because to ask the model it would have to be loaded
+            seconds = float(json.loads(self.store.meta["windows"])["window_seconds"])
+            ends = [min(at + seconds, max(track.duration, at)) for at in starts]
             windows = map(EmbeddedWindow, starts, ends, vectors)
             return [window for window in windows if window.start < end and window.end > start]
         found, failed = find_recordings(path)
@@ -201,7 +207,7 @@ class Searcher(ABC):
                 progress(Progress(0, 1, min(1.0, seconds / duration) if duration else 0.0, path))
 
         try:
-            return list(embed_recording(self.embedder, path, start, end, report))
+            return list(embed_recording(self._load_embedder(progress), path, start, end, report))
         except AudioError as error:
             raise LibraryError(str(error)) from error
         except ValueError as error:

@@ -1,0 +1,77 @@
+"""Output of the commands that list tracks: their options, a table, JSON, a playlist or paths."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kobza.commands.arguments import CommandParser
+from kobza.commands.config import columns_setting
+from kobza.config import value_of
+from kobza.terminal import print_lines, say, terminal_width
+
+if TYPE_CHECKING:
+    from kobza.library import Hit
+
+
+def output_options() -> CommandParser:
+    """A parent parser with what tracks are printed as."""
+    options = CommandParser(add_help=False)
+    options.add_argument(
+        "--columns",
+        type=columns,
+        metavar="NAMES",
+        help="the table's columns, such as title,artist,album,year,genre,duration,path (default: the setting columns, "
+        "or what the terminal has room for; a wrong name lists all)",
+    )
+    output = options.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print a JSON list of objects")
+    output.add_argument("--m3u", action="store_true", help="print an M3U playlist")
+    output.add_argument("--paths", action="store_true", help="print the paths, one a line")
+    output.add_argument(
+        "-0", "--null", action="store_true", help="print the paths, each with a zero byte after it, for xargs -0"
+    )
+    return options
+
+
+def columns(text: str) -> list[str]:
+    """The argparse type of --columns."""
+    from kobza.library.search.columns import column_names
+
+    try:
+        return column_names(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def print_hits(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.Namespace) -> None:
+    """Print the hits as `args` of `output_options` say. `roots`: the library's folders."""
+    from kobza.library.search import formats
+
+    if args.json:
+        print(formats.as_json(hits))
+    elif args.m3u:
+        _write(formats.as_m3u(hits))
+    elif args.paths or args.null:
+        end = b"\0" if args.null else b"\n"
+        _write(b"".join(os.fsencode(hit.track.path) + end for hit in hits))
+    elif hits:
+        print_hit_table(hits, roots, args.columns or columns_setting(value_of("columns")))
+
+
+def print_hit_table(hits: "Sequence[Hit]", roots: Sequence[str], names: Sequence[str] | None) -> None:
+    """Print a table. `names`: its columns; None for those that suit the terminal."""
+    from kobza.library.search.table import GAP, table
+
+    lines = table(hits, names, terminal_width(), roots)
+    print_lines(lines, GAP)
+    if names and (hidden := names[len(lines[0]) :]):
+        say(f"The terminal is too narrow for {', '.join(hidden)}; widen it, or choose fewer with --columns.")
+
+
+def _write(data: bytes) -> None:
+    """To standard output, as bytes, because paths are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
