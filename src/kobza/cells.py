@@ -4,16 +4,29 @@ Letters of Chinese, Japanese and Korean take two cells, combining marks none; wh
 grapheme) is never cut in two.
 """
 
+import os
 import unicodedata
 from itertools import accumulate
+from typing import NamedTuple
 
 from wcwidth import iter_graphemes, width
 
+from kobza.ffmpeg import JOINERS
+
 ELLIPSIS = "…"
 LEFT_TO_RIGHT_MARK = "\u200e"  # takes no cell
-JOINERS = "\u200c\u200d"  # within words of Persian and of Indian languages, and within emojis
-RIGHT_TO_LEFT = ("R", "AL")  # bidirectional classes: Hebrew and the like; Arabic and the like
+TERMINALS = {"VTE_VERSION": "vte", "KONSOLE_VERSION": "konsole"}  # whose TERM and TERM_PROGRAM do not say their names
+STRONG = ("L", "R", "AL")  # bidirectional classes of letters: left to right; Hebrew and the like; Arabic
 MIN_FOLDER_CELLS = 3  # of a path's first folder, so that a shortened path still says something of it
+
+
+class Cell(NamedTuple):
+    """Text in a table with the address that it links to ("" for none), and what stands before and after it."""
+
+    text: str
+    before: str = ""
+    after: str = ""
+    link: str = ""
 
 
 def one_line(text: str) -> str:
@@ -31,7 +44,13 @@ def cells(text: str) -> int:
     >>> cells("kobza"), cells("日本"), cells("e\\u0301")
     (5, 4, 1)
     """
-    return width(text, control_codes="ignore")
+    return width(text, control_codes="ignore", term_program=_terminal())
+
+
+def _terminal() -> str | bool:
+    """For wcwidth, which knows how terminals differ in joined emojis and Indian vowels; True lets it look itself."""
+    known = (name for variable, name in TERMINALS.items() if variable in os.environ)
+    return next(known, True)
 
 
 def cut_end(text: str, limit: int) -> str:
@@ -74,17 +93,19 @@ def cut_path(path: str, limit: int) -> str:
     return cut_middle(name, limit)
 
 
-def padded(text: str, limit: int, right: bool = False) -> str:
-    """The text with spaces up to `limit` cells. After letters that run from right to left a mark follows, so that a
-    terminal that orders them does not draw them together with those of the next column.
+def padding(text: str, limit: int, right: bool = False) -> tuple[str, str]:
+    """What stands before and after the text in a column of `limit` cells.
 
-    >>> padded("1:05", 6, right=True), padded("kobza", 6)
-    ('  1:05', 'kobza ')
+    After text that ends in letters that run from right to left there is a mark, so that a terminal that orders them
+    does not draw the next column, if that runs so, too, before this one.
+
+    >>> padding("1:05", 6, right=True), padding("kobza", 6)
+    (('  ', ''), ('', ' '))
     """
     spaces = " " * (limit - cells(text))
-    if any(unicodedata.bidirectional(c) in RIGHT_TO_LEFT for c in text):
-        text += LEFT_TO_RIGHT_MARK
-    return spaces + text if right else text + spaces
+    directions = [kind for kind in map(unicodedata.bidirectional, text) if kind in STRONG]
+    mark = LEFT_TO_RIGHT_MARK if directions and directions[-1] != "L" else ""
+    return (spaces, mark) if right else ("", mark + spaces)
 
 
 def _start(text: str, limit: int) -> str:

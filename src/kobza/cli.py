@@ -62,8 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit code: 0, the command did what was asked; 1, it did not, and said why: an error, nothing found, or faults
-        found by a check; 2, the command line is not understood; 130, interrupted.
+        The exit code: 0, the command did what was asked; 1, it did not, and said why: an error, nothing found, or
+        faults found by a check; 2, the command line is not understood; 130, interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a tag must not fail on a terminal that cannot show its letters

@@ -40,6 +40,7 @@ MAX_SAMPLING_RATE = 3_000_000  # Hz, above any real recording; a resampler from 
 MAX_HOURS = 100  # longer than any audio book; a small file can claim, or decode to, years
 # Tags that are not UTF-8 must not prevent decoding. PyAV 19 has no such argument: it reads tags only on request.
 OPEN_ARGUMENTS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
+JOINERS = "\u200c\u200d"  # within words of Persian and of Indian languages, and within emojis: no control characters
 MAX_FAILED_READS = 100  # after so many, the rest of a container is given up
 
 
@@ -54,7 +55,7 @@ def printable(path: str | os.PathLike) -> str:
     'a\\\\n.mp3'
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class _NamedStream:

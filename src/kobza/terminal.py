@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from kobza.cells import Cell
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -142,9 +144,8 @@ def terminal_width() -> int | None:
     return Console().width if sys.stdout.isatty() else None
 
 
-def print_lines(lines: Sequence[Sequence[tuple[str, str]]], gap: int) -> None:
-    """Print lines of cells, each a text and the address that it links to, with `gap` spaces between them; the first
-    line is the headings. Links are OSC 8 escape sequences, where standard output is a terminal that may know them."""
+def print_lines(lines: Sequence[Sequence[Cell]]) -> None:
+    """Print lines of cells, the first in bold. Links are OSC 8 escape sequences, for terminals that may know them."""
     from rich.console import Console
     from rich.style import Style
     from rich.text import Text
@@ -154,9 +155,8 @@ def print_lines(lines: Sequence[Sequence[tuple[str, str]]], gap: int) -> None:
     with_links = sys.stdout.isatty() and term not in TERMINALS_WITHOUT_LINKS
     for number, line in enumerate(lines):
         text = Text(style="" if number else "bold")
-        for at, (cell, link) in enumerate(line):
-            text.append(" " * gap if at else "")
-            body = cell.rstrip() if link or at == len(line) - 1 else cell  # spaces are no part of a link
-            text.append(body, Style(link=link) if link and with_links else None)
-            text.append(" " * (len(cell) - len(body)) if at < len(line) - 1 else "")
+        for cell in line:
+            text.append(cell.before)
+            text.append(cell.text, Style(link=cell.link) if cell.link and with_links else None)
+            text.append(cell.after)
         console.print(text)

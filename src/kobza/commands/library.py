@@ -78,8 +78,8 @@ def export(args: argparse.Namespace) -> int:
     kind = args.file.suffix.lower()
     if kind not in (".parquet", ".csv"):
         raise ValueError(
-            f"{printable(args.file)} is neither a .parquet file, which has the vectors, too, and can be imported again, "
-            "nor a .csv file, which has the tags alone; name one of these."
+            f"{printable(args.file)} ends in neither .parquet nor .csv: a .parquet file has the vectors, too, and can "
+            "be imported again, a .csv file has the tags alone; name one of these."
         )
     with closing(open_store(named_library(args), read_only=True)) as store:
         written = export_csv(store, args.file) if kind == ".csv" else export_library(store, args.file)

@@ -62,10 +62,10 @@ def print_hits(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.Names
 
 def print_hit_table(hits: "Sequence[Hit]", roots: Sequence[str], names: Sequence[str] | None) -> None:
     """Print a table. `names`: its columns; None for those that suit the terminal."""
-    from kobza.library.search.table import GAP, table
+    from kobza.library.search.table import table
 
     lines = table(hits, names, terminal_width(), roots)
-    print_lines(lines, GAP)
+    print_lines(lines)
     if names and (hidden := names[len(lines[0]) :]):
         say(f"The terminal is too narrow for {', '.join(hidden)}; widen it, or choose fewer with --columns.")
 

@@ -2,14 +2,13 @@
 
 import os
 import urllib.parse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from kobza.audio import printable
-from kobza.cells import cells, cut_end, cut_middle, padded
+from kobza.cells import Cell, cells, cut_end, cut_middle, one_line, padding
 from kobza.library.paths import is_url, under
-from kobza.library.records import Hit
+from kobza.library.records import Hit, Track
 from kobza.library.search.columns import COLUMNS
 
 GAP = 2  # cells between columns
@@ -18,17 +17,10 @@ DROPPED_IF_NARROW = ("score", "artist", "moment")  # of the default ones, in thi
 MIN_CELLS = 10  # of a default column that is cut, before another is dropped
 
 
-class Cell(NamedTuple):
-    """Text of exactly its column's width, and the address that it links to ("" for none)."""
-
-    text: str
-    link: str = ""
-
-
 def table(
     hits: Sequence[Hit], columns: Sequence[str] | None = None, width: int | None = None, roots: Iterable[str] = ()
 ) -> list[list[Cell]]:
-    """The lines of a table, the headings first; together with `GAP` between its cells, a line has at most `width` cells.
+    """The lines of a table, the headings first; each has at most `width` cells of the terminal.
 
     Args:
         columns: names in `COLUMNS`; by default those of `DEFAULT_COLUMNS` that have something to say and have room.
@@ -56,17 +48,26 @@ def table(
         widths = _fit_default(natural, width)
     links = [link_to(hit.track.path) for hit in hits]
     linked = "path" if "path" in widths else "title"
-    lines = [[Cell(padded(cut_end(heads[n], w), w, COLUMNS[n].right)) for n, w in widths.items()]]
+    lines = [_line({name: (cut_end(heads[name], limit), "") for name, limit in widths.items()}, widths)]
     for row, link in enumerate(links):
-        line = []
+        cut = {}
         for name, limit in widths.items():
             if name == "title":
                 text = _cut_title(texts[name][row], suffixes[row], limit)
             else:
                 text = COLUMNS[name].cut(texts[name][row], limit)
-            line.append(Cell(padded(text, limit, COLUMNS[name].right), link if name == linked else ""))
-        lines.append(line)
+            cut[name] = (text, link if name == linked else "")
+        lines.append(_line(cut, widths))
     return lines
+
+
+def _line(texts: dict[str, tuple[str, str]], widths: dict[str, int]) -> list[Cell]:
+    """Cells with the spaces between them, of texts with the addresses that they link to."""
+    line = []
+    for name, (text, link) in texts.items():
+        before, after = padding(text, widths[name], COLUMNS[name].right)
+        line.append(Cell(text, " " * GAP * bool(line) + before, after, link))
+    return [*line[:-1], line[-1]._replace(after="")]
 
 
 def _cut_title(text: str, suffix: str, limit: int) -> str:
@@ -131,22 +132,33 @@ def relative_paths(paths: Sequence[str], roots: Iterable[str]) -> list[str]:
 
 
 def distinctions(hits: Sequence[Hit]) -> list[str]:
-    """For each hit what tells it from others of the same title and artist, such as " (Live in Kyiv)": the album where
-    each has another, otherwise the folder, or the file's name; "" where nothing has to be told apart."""
+    """For each hit what tells it from others of the same title and artist, such as " (Live in Kyiv)": its album if none
+    of them has the same, otherwise its folder, or what the file's name has besides the title; "" where nothing has to
+    be told apart."""
     same = defaultdict(list)
     for index, hit in enumerate(hits):
         same[hit.track.title.casefold(), hit.track.artist.casefold()].append(index)
     found = [""] * len(hits)
     for indexes in same.values():
-        tracks = [hits[index].track for index in indexes]
-        albums = [COLUMNS["album"].text(hits[index]) for index in indexes]
-        folders = [printable(os.path.basename(os.path.dirname(track.path))) for track in tracks]
-        files = [printable(os.path.basename(track.path)) for track in tracks]
-        told = next((names for names in (albums, folders) if "" not in names and len(set(names)) == len(names)), files)
-        if len(indexes) > 1:
-            for index, name in zip(indexes, told, strict=True):
-                found[index] = f" ({name})"
+        if len(indexes) == 1:
+            continue
+        names = [_places(hits[index].track) for index in indexes]
+        counts = [Counter(level) for level in zip(*names, strict=True)]
+        for index, own in zip(indexes, names, strict=True):
+            told = next((name for name, count in zip(own, counts, strict=True) if name and count[name] == 1), own[-1])
+            found[index] = f" ({told})"
     return found
+
+
+def _places(track: Track) -> tuple[str, str, str]:
+    """Album, folder, and the file's name without the title."""
+    folder, file = os.path.split(track.path)
+    stem = printable(os.path.splitext(file)[0])
+    return (
+        one_line(track.album),
+        printable(os.path.basename(folder)),
+        stem.replace(track.title, "").strip(" -_.") or stem,
+    )
 
 
 def link_to(path: str) -> str:
