@@ -13,12 +13,16 @@ PACKAGE = Path(kobza.__file__).parent
 # Each part may import itself and what stands before it. Parts of one line may not import each other.
 LAYERS = (
     ("errors",),
+    ("suggestions",),
     ("folders",),
+    ("config",),
     ("__init__",),
     ("atomic", "internal_error"),
+    ("config_edit",),
     ("model",),
     ("ffmpeg",),
     ("audio",),
+    ("cells",),
     ("synth",),
     ("data",),
     ("embedding",),
@@ -32,7 +36,7 @@ LAYERS = (
     ("__main__",),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-ANYWHERE = {"terminal"}  # imports nothing of the package but `audio`, and prints
+ANYWHERE = {"terminal"}  # imports nothing of the package but `audio` and `cells`, and prints
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -56,7 +56,7 @@ def decode(source: Source, sampling_rate: int = 16000, start: float = 0.0) -> It
             is_empty = is_empty and not len(chunk)
             yield chunk
         if is_empty and not start:
-            raise AudioError(f"{name} is too short for a single sample at {sampling_rate} Hz; give a longer recording.")
+            raise AudioError(f"{name} is too short to hold any sound; give a longer recording.")
 
 
 def windows(

@@ -89,7 +89,8 @@ def cut_path(path: str, limit: int) -> str:
             return short
     room = limit - cells(f"{ELLIPSIS}/{name}")
     if folders and room >= 0:
-        return f"{_start(folders[0], room) if room >= MIN_FOLDER_CELLS else ''}{ELLIPSIS}/{name}"
+        first = _start(folders[0], room).rstrip() if room >= MIN_FOLDER_CELLS else ""
+        return f"{first}{ELLIPSIS}/{name}"
     return cut_middle(name, limit)
 
 

@@ -24,10 +24,10 @@ SECTIONS = {  # of `kobza --help`
 }
 HELP_WIDTH = 78  # columns, as argparse has it in a terminal of 80
 EXAMPLES = """examples:
-  kobza demo                                 an album made on the spot, and eight searches
-  kobza index ~/Music                        listen to your music, once
-  kobza search "slow sad piano" -drums       find some of it
-  kobza search --help                        every command has a help of its own"""
+  kobza demo                            try it: an album is made and searched
+  kobza index ~/Music                   listen to your music, once
+  kobza search "slow sad piano" -drums  find some of it
+  kobza search --help                   help on a command, with examples"""
 
 
 def make_parser() -> CommandParser:

@@ -20,23 +20,20 @@ def add(commands: SubCommands) -> None:
     )
     shown.add_argument("--json", action="store_true", help="print a JSON object")
     group = shown.add_subparsers(metavar="COMMAND", parser_class=CommandParser)
-    keys = {"metavar": "KEY", "choices": tuple(SETTINGS), "help": f"one of {', '.join(SETTINGS)}"}
+    key = CommandParser(add_help=False)
+    key.add_argument("key", metavar="KEY", choices=tuple(SETTINGS), help=f"one of {', '.join(SETTINGS)}")
     changed = command(
         group,
         set_,
         "Write a setting into the configuration file.",
+        key,
         name="set",
         examples=("kobza config set player mpv", 'kobza config set subsonic.password_command "pass show music"'),
     )
-    changed.add_argument("key", **keys)
-    changed.add_argument("value", metavar="VALUE")
-    removed = command(
-        group,
-        unset,
-        "Remove a setting from the configuration file.",
-        examples=("kobza config unset columns",),
+    changed.add_argument("value", metavar="VALUE", help="its value; names of columns with commas between them")
+    command(
+        group, unset, "Remove a setting from the configuration file.", key, examples=("kobza config unset columns",)
     )
-    removed.add_argument("key", **keys)
 
 
 def columns_setting(value: Value) -> list[str] | None:
@@ -60,7 +57,10 @@ def config(args: argparse.Namespace) -> int:
         rows: dict[str, Any] = {key: {"value": value, "from": source} for key, (value, source) in shown.items()}
         print(json.dumps({"file": None if file is None else str(file), "settings": rows}, indent=2))
         return 0
-    print(f"file: {file}" + ("" if file is None or file.exists() else " (not there yet)"))
+    if file is None:
+        print("file: none, because HOME is not set")
+    else:
+        print(f"file: {file}" + ("" if file.exists() else " (not there yet)"))
     width = max(map(len, SETTINGS))
     for key, (value, source) in shown.items():
         if value is None:

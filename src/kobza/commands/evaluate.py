@@ -86,9 +86,10 @@ def evaluate(args: argparse.Namespace) -> int:
         raise ValueError(f"There is no folder {printable(target.parent)} to write the results into: make it first.")
     if args.card and not Path(args.card).is_file():
         raise ValueError(f"There is no model card {printable(args.card)}: write the README.md first.")
-    embedder = load_embedder(args.checkpoint)
     try:
-        with progress_bar("checking the model") as update:
+        with progress_bar(f"loading the model {args.checkpoint}") as update:
+            embedder = load_embedder(args.checkpoint)
+            update(Progress.of_stage("checking the model"))
 
             def progress(done: int, total: int, path: Path) -> None:
                 update(Progress(done, total, done / total, str(path)))

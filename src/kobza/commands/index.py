@@ -164,7 +164,7 @@ def demo(args: argparse.Namespace) -> int:
 
     folder = Path(args.folder) if args.folder else default_demo_folder()
     say(f"Rendering, indexing and searching Kobza's own album in {printable(folder)}")
-    with progress_bar("rendering") as progress:
+    with progress_bar("starting") as progress:
         answers = run_demo(folder, args.library, args.model, progress)
     for answer in answers:
         print(f"\n{answer.query.text}  [{'correct' if answer.correct else 'wrong'}]")

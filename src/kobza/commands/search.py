@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def add(commands: SubCommands) -> None:
         options,
         examples=(
             'kobza locate mix.mp3 "saxophone solo"',
-            'kobza locate mix.mp3 "saxophone solo" --from 1:00:00 --to 2:00:00 --png plot.png',
+            'kobza locate mix.mp3 "saxophone solo" --from 1:00:00 --png plot.png',
         ),
     )
     by_moment.takes_query = True
@@ -132,9 +133,9 @@ def _hint_at_exclusion(text: str) -> None:
     from kobza.library.search.denials import denied_terms, with_exclusions
 
     if denied := denied_terms(text):
+        query = shlex.quote(with_exclusions(text))
         say(
-            f"{' and '.join(denied)}: a description is searched for what it names. To exclude, use a minus: "
-            f"{with_exclusions(text)}"
+            f"A description finds what it names, and so {' and '.join(denied)}; to leave that out: kobza search {query}"
         )
 
 

@@ -56,8 +56,12 @@ def open_album(
     if embedder is None or isinstance(embedder, str | os.PathLike):
         from kobza.embedding.loader import load_embedder  # imported here because it may load torch
 
+        if progress is not None:
+            progress(Progress.of_stage(f"loading the model {embedder or 'kobza-mini'}"))
         embedder = load_embedder(None if embedder is None else os.fspath(embedder))
     album = folder / "album"
+    if progress is not None:
+        progress(Progress.of_stage("rendering the album"))
     pieces = write_album(album)
     music = MusicLibrary.open(library or folder / f"library-{embedder.fingerprint}", embedder)
     try:

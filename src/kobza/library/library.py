@@ -83,7 +83,7 @@ class MusicLibrary(Searcher):
     def _load_embedder(self, progress: Callable[[Progress], None] | None) -> Embedder:
         """The model; `progress` is told that it is being loaded, which can take most of a minute."""
         if self._embedder is None and progress is not None:
-            progress(Progress(0, 0, 0.0, "", f"loading the model {self._model_name or 'kobza-mini'}"))
+            progress(Progress.of_stage(f"loading the model {self._model_name or 'kobza-mini'}"))
         return self.embedder
 
     @property

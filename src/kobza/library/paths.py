@@ -6,7 +6,10 @@ or given to other programs is therefore the bytes decoded as UTF-8; an invalid b
 
 import json
 import os
+import shlex
 from collections.abc import Iterable
+
+from kobza.audio import printable
 
 UTF8 = ("utf-8", "surrogateescape")
 
@@ -37,6 +40,18 @@ def under(path: str, folder: str) -> bool:
     (True, False)
     """
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def shell_word(path: str | os.PathLike[str]) -> str:
+    """The path as a word to paste into a shell.
+
+    >>> shell_word("/music/a b.mp3"), shell_word("/music/a\\n.mp3")
+    ("'/music/a b.mp3'", "$'/music/a\\\\n.mp3'")
+    """
+    if printable(path) == path_to_text(path):
+        return shlex.quote(printable(path))
+    escaped = os.fsencode(path).replace(b"\\", rb"\\").replace(b"'", rb"\'")
+    return f"$'{printable(os.fsdecode(escaped))}'"  # bash and zsh undo the escapes of `printable` in such a word
 
 
 def path_to_text(path: str | os.PathLike[str]) -> str:

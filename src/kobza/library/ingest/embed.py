@@ -29,6 +29,10 @@ class Progress:
     path: str  # of the last recording worked on
     stage: str = ""  # what goes on before any recording, such as loading the model
 
+    @classmethod
+    def of_stage(cls, stage: str) -> "Progress":
+        return cls(0, 0, 0.0, "", stage)
+
 
 @dataclass(frozen=True)
 class Embedded:

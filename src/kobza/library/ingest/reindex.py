@@ -32,7 +32,7 @@ def reindex(
         store = old.store
         assert isinstance(store, SQLiteStore)  # as in every folder
         _refuse_unreachable(old)
-        _discard_if_of_another_model(beside, old.embedder)
+        _discard_if_of_another_model(beside, old._load_embedder(progress))
         with MusicLibrary.open(beside, old.embedder) as new:
             report = new.add(old.folders, progress)
             _refuse_unreachable(old)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kobza.audio import AUDIO_EXTENSIONS, printable
-from kobza.library.paths import is_url, under
+from kobza.library.paths import is_url, shell_word, under
 from kobza.library.records import Failure, FileState
 from kobza.library.remote import list_files
 
@@ -159,8 +159,8 @@ def survey(
             # The mount point of an unplugged disk is an empty folder: no reason to delete hours of work.
             name = printable(root)
             reason = (
-                f"{name} has no recordings any more, the library {known} from it; if the disk is connected, remove "
-                f"them with: kobza remove {name}"
+                f"{name} has no recordings any more, and the library has {known} from it; if its disk is connected, "
+                f"remove them with: kobza remove {shell_word(root)}"
             )
             errors = [Failure(root, reason)]
         if found or not errors:

@@ -59,4 +59,5 @@ def with_exclusions(text: str) -> str:
     'rock -"female singer" -drums'
     """
     rest, denied = split_denials(text)
+    rest = rest or "music"  # a query must say what to search for
     return " ".join(filter(None, [rest, *(f'-"{term}"' if " " in term else f"-{term}" for term in denied)]))

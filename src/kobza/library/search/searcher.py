@@ -17,7 +17,7 @@ from kobza.library.filters.tree import Filter
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.scan import find_recordings
 from kobza.library.ingest.tags import read_tags
-from kobza.library.paths import absolute
+from kobza.library.paths import absolute, shell_word
 from kobza.library.records import Hit, LibraryError, Track
 from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.playlists import smooth_order
@@ -162,7 +162,7 @@ class Searcher(ABC):
     def _playlist_end(self, path: str) -> tuple[Track, np.ndarray]:
         for track, _, _, vectors in self.store.scan(path):
             return track, normalized_mean(vectors)
-        raise LibraryError(f"{printable(path)} is not in the library; add it with: kobza index PATH")
+        raise LibraryError(f"{printable(path)} is not in the library; add it with: kobza index {shell_word(path)}")
 
     def _embed_terms(self, terms: list[QueryTerm]) -> np.ndarray:
         return self.text_embedder.embed_text([term.text for term in terms])

@@ -63,7 +63,7 @@ def table(
 
 def _line(texts: dict[str, tuple[str, str]], widths: dict[str, int]) -> list[Cell]:
     """Cells with the spaces between them, of texts with the addresses that they link to."""
-    line = []
+    line: list[Cell] = []
     for name, (text, link) in texts.items():
         before, after = padding(text, widths[name], COLUMNS[name].right)
         line.append(Cell(text, " " * GAP * bool(line) + before, after, link))
