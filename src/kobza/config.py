@@ -97,7 +97,7 @@ SETTINGS = {
     "model": Setting("an audio-text model: a folder or a Hub id"),
     "k": Setting("how many tracks a search lists", count, 10),
     "columns": Setting("the columns of results", names),
-    "player": Setting("the command that plays music, such as mpv"),
+    "player": Setting("what plays music: mpv, vlc, ffplay, mpd or subsonic"),
     "mpd.host": Setting("the Music Player Daemon's machine", default="localhost", environment=("MPD_HOST",)),
     "mpd.port": Setting("its port", count, 6600, environment=("MPD_PORT",)),
     "mpd.password": Setting("its password", secret=True),

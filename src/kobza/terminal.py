@@ -5,13 +5,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from kobza.cells import Cell
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
 PIPE_WIDTH = 10_000  # columns: not a terminal, so a row is one line however long
@@ -134,7 +134,16 @@ def print_table(table: "Table") -> None:
     console = Console(emoji=False, highlight=False)
     if not console.is_terminal:
         console = Console(emoji=False, highlight=False, width=PIPE_WIDTH)
-    console.print(table)
+    _print(console, [table])
+
+
+def _print(console: "Console", what: "Iterable[RenderableType]") -> None:
+    """Print with `console`'s colours and links. Not by itself, because it ends the program with 1 if the reader of a
+    pipe has closed it, as `head` does."""
+    with console.capture() as captured:
+        for one in what:
+            console.print(one)
+    print(captured.get(), end="", flush=True)
 
 
 def terminal_width() -> int | None:
@@ -153,10 +162,12 @@ def print_lines(lines: Sequence[Sequence[Cell]]) -> None:
     console = Console(emoji=False, highlight=False, soft_wrap=True)
     term = os.environ.get("TERM", "").partition(".")[0].partition("-")[0]
     with_links = sys.stdout.isatty() and term not in TERMINALS_WITHOUT_LINKS
+    texts = []
     for number, line in enumerate(lines):
         text = Text(style="" if number else "bold")
         for cell in line:
             text.append(cell.before)
             text.append(cell.text, Style(link=cell.link) if cell.link and with_links else None)
             text.append(cell.after)
-        console.print(text)
+        texts.append(text)
+    _print(console, texts)

@@ -87,6 +87,13 @@ def test_in_a_terminal_each_hit_is_one_line_of_its_width(music, columns):
         assert text == text.strip()
 
 
+def test_the_curve_of_a_long_recording_fits(kobza, tmp_path):
+    path = write(tmp_path / "long.flac", tone(300, 900))
+    kobza("index", path)
+    lines = in_a_terminal(50, "locate", path, "tone 300")
+    assert [width(strip_sequences(line)) for line in lines[:2]] == [50, 50]
+
+
 def test_a_terminal_that_may_print_the_addresses_gets_no_links(music):
     for term in ("linux", "screen.xterm-256color", "dumb"):
         assert not [line for line in in_a_terminal(80, "search", "tone 300", term=term) if "\x1b]8" in line]
@@ -106,6 +113,17 @@ def test_paths_for_scripts(kobza, music):
     for option, end in (("--paths", "\n"), ("-0", "\0"), ("--null", "\0")):
         assert kobza("search", "tone 300", option)[:2] == (0, "".join(path + end for path in paths))
     assert kobza("search", "tone 300", "-0", "--json")[0] == 2
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--paths"]])
+def test_a_reader_that_has_enough_is_no_error(music, form):
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, "-c", SCRIPT, "search", "tone 300", *form]
+    env = os.environ | {"PYTHONPATH": PYTHONPATH}
+    child = subprocess.run(argv, stdout=writer, stderr=subprocess.PIPE, env=env)
+    os.close(writer)
+    assert child.returncode == 0 and b"rror" not in child.stderr
 
 
 def test_nothing_found_is_code_1_in_every_form(kobza, music):

@@ -8,7 +8,7 @@ from kobza.audio import printable
 from kobza.cells import cells
 from kobza.library.records import Hit, Track
 from kobza.library.search.columns import COLUMNS, column_names
-from kobza.library.search.table import distinctions, link_to, relative_paths, table
+from kobza.library.search.table import HITS, Layout, distinctions, link_to, relative_paths, table
 
 TITLES = [
     "Adagio",
@@ -51,10 +51,10 @@ def texts(lines) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [20, 33, 40, 60, 80, 100, 120, 200])
-@pytest.mark.parametrize("columns", [None, list(COLUMNS), ["path"], ["title", "comment", "added", "path"]])
+@pytest.mark.parametrize("columns", [None, [*COLUMNS], ["path"], ["title", "comment", "added", "path"]])
 def test_every_hit_is_one_line_that_fits(width, columns):
     found = hits()
-    lines = table(found, columns, width, ["/music"])
+    lines = table(found, layout(columns), width, ["/music"])
     assert len(lines) == len(found) + 1
     for line in texts(lines):
         assert cells(line) <= width and "\n" not in line and "\x1b" not in line
@@ -62,7 +62,7 @@ def test_every_hit_is_one_line_that_fits(width, columns):
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_columns_begin_in_the_same_cell_of_every_line(width):
-    lines = table(hits(), None, width, ["/music"])
+    lines = table(hits(), HITS, width, ["/music"])
     starts = []
     for line in lines:
         at, mine = 0, []
@@ -73,8 +73,12 @@ def test_columns_begin_in_the_same_cell_of_every_line(width):
     assert all(mine == starts[0] for mine in starts)
 
 
-def heads(width: int | None, **kinds) -> list[str]:
-    return [cell.text for cell in table(hits(), width=width, **kinds)[0]]
+def layout(columns: list[str] | None) -> Layout:
+    return Layout(tuple(columns)) if columns else HITS
+
+
+def heads(width: int | None, columns: list[str] | None = None) -> list[str]:
+    return [cell.text for cell in table(hits(), layout(columns), width)[0]]
 
 
 def test_what_a_narrow_terminal_leaves_out():
@@ -87,7 +91,7 @@ def test_what_a_narrow_terminal_leaves_out():
 
 def test_without_a_terminal_nothing_is_cut():
     found = hits()
-    rows = texts(table(found, None, None, ["/music"]))
+    rows = texts(table(found, HITS, None, ["/music"]))
     assert all(printable(hit.track.path) in row for hit, row in zip(found, rows[1:], strict=True))
 
 
@@ -116,7 +120,7 @@ def test_same_titles_are_told_apart():
     ]
     assert same(track("/a/1.mp3"), track("/b/1.mp3", title="ADAGIO")) == [" (a)", " (b)"]
     assert same(track("/a/03 - Adagio.mp3"), track("/a/07 - Adagio.mp3")) == [" (03)", " (07)"]
-    lines = table([Hit(0.0, track(f"/x/{n}.mp3", f"{'Live at the ' * 3}{n}"), 0.0) for n in "ab"], None, 60, ["/x"])
+    lines = table([Hit(0.0, track(f"/x/{n}.mp3", f"{'Live at the ' * 3}{n}"), 0.0) for n in "ab"], HITS, 60, ["/x"])
     titles = [line[1].text for line in lines[1:]]
     assert len(set(titles)) == 2 and titles[0].endswith("a)") and titles[1].endswith("b)")
 
@@ -124,7 +128,7 @@ def test_same_titles_are_told_apart():
 def test_the_path_links_to_the_file_and_without_a_path_the_title_does():
     found = [Hit(0.5, Track("/music/a ü[1].mp3", "T", "A"), 0.0)]
     for columns, linked in ((None, "path"), (["title", "year"], "title")):
-        head, line = table(found, columns, 80, ["/music"])
+        head, line = table(found, layout(columns), 80, ["/music"])
         links = {name.text: cell.link for name, cell in zip(head, line, strict=True) if cell.link}
         assert links == {linked: "file:///music/a%20%C3%BC%5B1%5D.mp3"}
     assert link_to("https://host/a.mp3") == "https://host/a.mp3" and link_to("s3://b/a.mp3") == ""

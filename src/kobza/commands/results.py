@@ -13,6 +13,7 @@ from kobza.terminal import print_lines, say, terminal_width
 
 if TYPE_CHECKING:
     from kobza.library import Hit
+    from kobza.library.search.table import Layout
 
 
 def output_options() -> CommandParser:
@@ -48,6 +49,7 @@ def columns(text: str) -> list[str]:
 def print_hits(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.Namespace) -> None:
     """Print the hits as `args` of `output_options` say. `roots`: the library's folders."""
     from kobza.library.search import formats
+    from kobza.library.search.table import HITS
 
     if args.json:
         print(formats.as_json(hits))
@@ -57,16 +59,17 @@ def print_hits(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.Names
         end = b"\0" if args.null else b"\n"
         _write(b"".join(os.fsencode(hit.track.path) + end for hit in hits))
     elif hits:
-        print_hit_table(hits, roots, args.columns or columns_setting(value_of("columns")))
+        print_hit_table(hits, roots, args, HITS)
 
 
-def print_hit_table(hits: "Sequence[Hit]", roots: Sequence[str], names: Sequence[str] | None) -> None:
-    """Print a table. `names`: its columns; None for those that suit the terminal."""
-    from kobza.library.search.table import table
+def print_hit_table(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.Namespace, layout: "Layout") -> None:
+    """Print a table with the columns of --columns, or of the setting, or else of `layout`."""
+    from kobza.library.search.table import Layout, table
 
-    lines = table(hits, names, terminal_width(), roots)
+    chosen = args.columns or columns_setting(value_of("columns"))
+    lines = table(hits, Layout(tuple(chosen)) if chosen else layout, terminal_width(), roots)
     print_lines(lines)
-    if names and (hidden := names[len(lines[0]) :]):
+    if chosen and (hidden := chosen[len(lines[0]) :]):
         say(f"The terminal is too narrow for {', '.join(hidden)}; widen it, or choose fewer with --columns.")
 
 

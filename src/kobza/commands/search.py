@@ -19,7 +19,7 @@ from kobza.commands.arguments import (
     seconds,
 )
 from kobza.commands.results import output_options, print_hits
-from kobza.terminal import print_table, progress_bar, say
+from kobza.terminal import print_table, progress_bar, say, terminal_width
 
 if TYPE_CHECKING:
     from kobza.library import Hit, MusicLibrary
@@ -194,6 +194,6 @@ def locate(args: argparse.Namespace) -> int:
     if args.json:
         print(formats.moments_json(scores))
     else:
-        print(formats.sparkline(scores))
+        print(formats.sparkline(scores, min(formats.SPARKLINE_WIDTH, terminal_width() or formats.SPARKLINE_WIDTH)))
         print_table(formats.moments_table(best))
     return 0

@@ -4,6 +4,7 @@ import os
 import urllib.parse
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from kobza.audio import printable
 from kobza.cells import Cell, cells, cut_end, cut_middle, one_line, padding
@@ -12,24 +13,31 @@ from kobza.library.records import Hit, Track
 from kobza.library.search.columns import COLUMNS
 
 GAP = 2  # cells between columns
-DEFAULT_COLUMNS = ("score", "match", "title", "artist", "moment", "path")
-DROPPED_IF_NARROW = ("score", "artist", "moment")  # of the default ones, in this order
-MIN_CELLS = 10  # of a default column that is cut, before another is dropped
+MIN_CELLS = 10  # of a column that is cut, before another is dropped
+
+
+class Layout(NamedTuple):
+    """The columns of a table, by their names in `COLUMNS`, and which of them a narrow terminal goes without, in this
+    order."""
+
+    columns: tuple[str, ...]
+    dropped_if_narrow: tuple[str, ...] = ()
+
+
+HITS = Layout(("score", "match", "title", "artist", "moment", "path"), ("score", "artist", "moment"))
 
 
 def table(
-    hits: Sequence[Hit], columns: Sequence[str] | None = None, width: int | None = None, roots: Iterable[str] = ()
+    hits: Sequence[Hit], layout: Layout = HITS, width: int | None = None, roots: Iterable[str] = ()
 ) -> list[list[Cell]]:
     """The lines of a table, the headings first; each has at most `width` cells of the terminal.
 
     Args:
-        columns: names in `COLUMNS`; by default those of `DEFAULT_COLUMNS` that have something to say and have room.
+        layout: its columns; "match" is left out of `HITS` if no hit has one.
         width: of the terminal, in cells. None: nothing is cut, and paths are complete.
         roots: the library's folders, to which paths are relative.
     """
-    names = list(columns or DEFAULT_COLUMNS)
-    if not columns and not any(hit.match for hit in hits):
-        names.remove("match")
+    names = [name for name in layout.columns if layout != HITS or name != "match" or any(hit.match for hit in hits)]
     texts = {name: [COLUMNS[name].text(hit) for hit in hits] for name in names}
     suffixes = [""] * len(hits)
     if width is not None:
@@ -40,12 +48,7 @@ def table(
             texts["title"] = [text + suffix for text, suffix in zip(texts["title"], suffixes, strict=True)]
     heads = {name: COLUMNS[name].head or name.replace("_", " ") for name in names}
     natural = {name: max(map(cells, [heads[name], *texts[name]])) for name in names}
-    if width is None:
-        widths = natural
-    elif columns:
-        widths = _fit(natural, width)
-    else:
-        widths = _fit_default(natural, width)
+    widths = natural if width is None else _fit(_with_room(natural, layout.dropped_if_narrow, width), width)
     links = [link_to(hit.track.path) for hit in hits]
     linked = "path" if "path" in widths else "title"
     lines = [_line({name: (cut_end(heads[name], limit), "") for name, limit in widths.items()}, widths)]
@@ -78,16 +81,16 @@ def _cut_title(text: str, suffix: str, limit: int) -> str:
     return cut_end(text.removesuffix(suffix), limit - cells(end)) + end
 
 
-def _fit_default(natural: dict[str, int], width: int) -> dict[str, int]:
-    """`_fit`, without some columns if the others would be too narrow to be read."""
+def _with_room(natural: dict[str, int], dropped_if_narrow: Sequence[str], width: int) -> dict[str, int]:
+    """The columns, without some if the others would be too narrow to be read."""
     names = dict(natural)
-    for dropped in DROPPED_IF_NARROW:
+    for dropped in dropped_if_narrow:
         widths = _fit(names, width)
         if all(widths.get(name, 0) >= min(MIN_CELLS, wanted) for name, wanted in names.items() if COLUMNS[name].share):
             break
         if dropped != "score" or "match" in names:  # of these two one stays
             names.pop(dropped, None)
-    return _fit(names, width)
+    return names
 
 
 def _fit(natural: dict[str, int], width: int) -> dict[str, int]:
