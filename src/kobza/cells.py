@@ -44,7 +44,7 @@ def cells(text: str) -> int:
     >>> cells("kobza"), cells("日本"), cells("e\\u0301")
     (5, 4, 1)
     """
-    return width(text, control_codes="ignore", term_program=_terminal())
+    return len(text) if text.isascii() else width(text, control_codes="ignore", term_program=_terminal())
 
 
 def _terminal() -> str | bool:
@@ -104,18 +104,22 @@ def padding(text: str, limit: int, right: bool = False) -> tuple[str, str]:
     (('  ', ''), ('', ' '))
     """
     spaces = " " * (limit - cells(text))
-    directions = [kind for kind in map(unicodedata.bidirectional, text) if kind in STRONG]
-    mark = LEFT_TO_RIGHT_MARK if directions and directions[-1] != "L" else ""
+    directions = () if text.isascii() else map(unicodedata.bidirectional, reversed(text))
+    mark = LEFT_TO_RIGHT_MARK if next((kind for kind in directions if kind in STRONG), "L") != "L" else ""
     return (spaces, mark) if right else ("", mark + spaces)
 
 
 def _start(text: str, limit: int) -> str:
     """Its first graphemes, at most `limit` cells."""
+    if text.isascii():
+        return text[: max(limit, 0)]
     graphemes = list(iter_graphemes(text))
     return "".join(graphemes[: sum(total <= limit for total in accumulate(map(cells, graphemes)))])
 
 
 def _end(text: str, limit: int) -> str:
     """Its last graphemes, at most `limit` cells."""
+    if text.isascii():
+        return text[max(len(text) - max(limit, 0), 0) :]
     graphemes = list(iter_graphemes(text))[::-1]
     return "".join(graphemes[: sum(total <= limit for total in accumulate(map(cells, graphemes)))][::-1])

@@ -5,18 +5,20 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from kobza.cells import Cell
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.table import Table
 
 PIPE_WIDTH = 10_000  # columns: not a terminal, so a row is one line however long
 SECONDS_PER_LINE = 10.0  # of progress, where standard error is not a terminal
 MIN_ESTIMATED = 0.01  # of the work done, before the remaining time is worth saying
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
+LINK, END = "\x1b]8;;", "\x1b\\"  # with an address between them a link begins, without one it ends
 TERMINALS_WITHOUT_LINKS = ("linux", "screen")  # and all that are called "screen.SOMETHING": they may print the address
 
 
@@ -134,15 +136,8 @@ def print_table(table: "Table") -> None:
     console = Console(emoji=False, highlight=False)
     if not console.is_terminal:
         console = Console(emoji=False, highlight=False, width=PIPE_WIDTH)
-    _print(console, [table])
-
-
-def _print(console: "Console", what: "Iterable[RenderableType]") -> None:
-    """Print with `console`'s colours and links. Not by itself, because it ends the program with 1 if the reader of a
-    pipe has closed it, as `head` does."""
-    with console.capture() as captured:
-        for one in what:
-            console.print(one)
+    with console.capture() as captured:  # by itself it ends the program with 1 if the reader of a pipe has closed it
+        console.print(table)
     print(captured.get(), end="", flush=True)
 
 
@@ -154,20 +149,16 @@ def terminal_width() -> int | None:
 
 
 def print_lines(lines: Sequence[Sequence[Cell]]) -> None:
-    """Print lines of cells, the first in bold. Links are OSC 8 escape sequences, for terminals that may know them."""
-    from rich.console import Console
-    from rich.style import Style
-    from rich.text import Text
+    """Print lines of cells. In a terminal the first is bold, and links are OSC 8 escape sequences if it may know them.
 
-    console = Console(emoji=False, highlight=False, soft_wrap=True)
-    term = os.environ.get("TERM", "").partition(".")[0].partition("-")[0]
-    with_links = sys.stdout.isatty() and term not in TERMINALS_WITHOUT_LINKS
-    texts = []
+    Not with rich, which takes a second for some thousand lines.
+    """
+    term = os.environ.get("TERM", "dumb") if sys.stdout.isatty() else "dumb"
+    links = term != "dumb" and term.partition(".")[0].partition("-")[0] not in TERMINALS_WITHOUT_LINKS
     for number, line in enumerate(lines):
-        text = Text(style="" if number else "bold")
-        for cell in line:
-            text.append(cell.before)
-            text.append(cell.text, Style(link=cell.link) if cell.link and with_links else None)
-            text.append(cell.after)
-        texts.append(text)
-    _print(console, texts)
+        text = "".join(cell.before + (_linked(cell) if links else cell.text) + cell.after for cell in line)
+        print(text if number or term == "dumb" else f"{BOLD}{text}{PLAIN}")
+
+
+def _linked(cell: Cell) -> str:
+    return f"{LINK}{cell.link}{END}{cell.text}{LINK}{END}" if cell.link else cell.text
