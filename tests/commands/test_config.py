@@ -24,16 +24,19 @@ def file(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def music(kobza, tmp_path):
-    for n in range(12):
+    for n in range(2):
         write(tmp_path / "m" / f"{n}.wav", tone(300 + 50 * n, 1), title=f"Tone {n}")
     assert kobza("index", tmp_path / "m")[0] == 0
     return tmp_path / "m"
 
 
-def test_an_option_is_above_the_environment_above_the_file(kobza, music, file, monkeypatch):
+def test_an_option_is_above_the_environment_above_the_file(kobza, music, file, monkeypatch, tmp_path):
     def rows(*options) -> int:
         return len(kobza("search", "tone 300", *options)[1].splitlines()) - 1
 
+    for n in range(10):
+        write(tmp_path / "more" / f"{n}.wav", tone(300 + 50 * n, 1), title=f"Tone {n}")
+    kobza("index", tmp_path / "more")
     assert rows() == 10
     file.write_text("k = 4")
     assert rows() == 4

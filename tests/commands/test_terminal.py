@@ -88,7 +88,7 @@ def test_in_a_terminal_each_hit_is_one_line_of_its_width(music, columns):
 
 
 def test_the_curve_of_a_long_recording_fits(kobza, tmp_path):
-    path = write(tmp_path / "long.flac", tone(300, 900))
+    path = write(tmp_path / "long.flac", tone(300, 520))
     kobza("index", path)
     lines = in_a_terminal(50, "locate", path, "tone 300")
     assert [width(strip_sequences(line)) for line in lines[:2]] == [50, 50]
