@@ -3,6 +3,7 @@
 `reopen(read_only=False)` opens one more handle on the same, at first empty, store; the fixture closes them all.
 """
 
+import dataclasses
 import math
 import os
 import random
@@ -14,6 +15,8 @@ import pytest
 from kobza.library import FileState, LibraryError, Totals, Track
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Compare, Not, matches
+from kobza.library.search import saved
+from kobza.library.search.saved import SavedSearch
 
 DIM = 16
 FILTERS = (
@@ -115,6 +118,18 @@ class StoreContract:
             assert store.search(unit(1)[0], 5, by=by) == []
             assert store.search(unit(1)[0], 5, parse_filter("year > 0"), by) == []
         assert store.delete(["/never"]) == store.delete([]) == 0
+
+    def test_saved_searches(self, store, reopen):
+        searches = [
+            SavedSearch(name, {"text": "x", "k": i, "where": None}, f"/m/\udcff{i}.m3u8", mpd="nas:6600")
+            for i, name in enumerate(["", "a/b:ä", "journal x"])
+        ]
+        for one in (*searches, dataclasses.replace(searches[0], skip_missing=True), searches[0]):
+            saved.save(store, one)
+        assert saved.delete(store, "a/b:ä") == searches[1]
+        assert saved.saved_searches(reopen(read_only=True)) == [searches[0], searches[2]]
+        with pytest.raises(LibraryError, match="no saved playlist 'a/b:ä'"):
+            saved.saved_search(store, "a/b:ä")
 
     def test_meta(self, store, reopen):
         store.set_meta(one="1", two="2")

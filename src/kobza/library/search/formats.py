@@ -1,9 +1,7 @@
-"""Search results as text: JSON, M3U playlists, and the moments of a recording."""
+"""Search results as text: JSON, and the moments of a recording."""
 
 import dataclasses
 import json
-import os
-import urllib.parse
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -94,16 +92,3 @@ def moments_json(scores: MomentScores) -> str:
         for moment in scores.moments
     ]
     return json.dumps({"path": path_to_text(scores.path), "moments": rows}, indent=2)
-
-
-def as_m3u(hits: Sequence[Hit]) -> bytes:
-    """An extended M3U playlist; bytes, because paths are."""
-    lines = [b"#EXTM3U"]
-    for hit in hits:
-        track = hit.track
-        path = os.fsencode(track.path)
-        if b"\n" in path or b"\r" in path:  # an entry is one line, so such a name has to be a percent-encoded URL
-            path = b"file://" + urllib.parse.quote(path).encode()
-        name = f"{track.artist} - {track.title}" if track.artist else track.title
-        lines += [f"#EXTINF:{round(track.duration)},{name}".encode(), path]
-    return b"\n".join(lines) + b"\n"
