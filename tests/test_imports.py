@@ -27,6 +27,7 @@ LAYERS = (
     ("data",),
     ("embedding",),
     ("library",),
+    ("players",),
     ("evaluation",),
     ("training", "distill", "export", "webui"),
     ("benchmarks",),

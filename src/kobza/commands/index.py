@@ -106,11 +106,16 @@ def index(args: argparse.Namespace) -> int:
 
 
 def sync(args: argparse.Namespace) -> int:
-    with open_library(args) as library, progress_bar() as progress:
+    from kobza.players.refresh import refresh_all
+
+    with open_library(args) as library:
         if not library.folders:
             say("No folder has been added to the library yet; add one with: kobza index FOLDER")
             return 1
-        report = library.sync(progress)
+        with progress_bar() as progress:
+            report = library.sync(progress)
+        if refreshed := refresh_all(library, say):
+            say(f"Saved playlists refreshed: {refreshed}")
     return _print_report(report)
 
 
