@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from kobza.audio import printable
-from kobza.library.filters.tree import TEXT, normalize_text
+from kobza.library.filters.tree import TEXT, normalize_tag
 from kobza.library.records import LibraryError
 
 SCHEMA = 3
 DATABASE = "kobza.db"
+TEXT_IN_SCHEMA_2 = ("genre", "artist", "album", "title")
 NORMALIZED_COLUMNS = ", ".join(f"folded_{name}" for name in TEXT)
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -31,7 +32,10 @@ CREATE TABLE tracks (
     track_number INTEGER, format TEXT NOT NULL DEFAULT '', bitrate INTEGER, sample_rate INTEGER,
     bpm REAL, key TEXT NOT NULL DEFAULT '', loudness REAL, energy REAL,
     folded_genre TEXT NOT NULL DEFAULT '', folded_artist TEXT NOT NULL DEFAULT '',  -- for filters: SQLite itself
-    folded_album TEXT NOT NULL DEFAULT '', folded_title TEXT NOT NULL DEFAULT ''    -- ignores the case of A to Z only
+    folded_album TEXT NOT NULL DEFAULT '', folded_title TEXT NOT NULL DEFAULT '',   -- ignores the case of A to Z only
+    folded_album_artist TEXT NOT NULL DEFAULT '', folded_composer TEXT NOT NULL DEFAULT '',
+    folded_comment TEXT NOT NULL DEFAULT '', folded_format TEXT NOT NULL DEFAULT '',
+    folded_key TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE vectors (                      -- separate from tracks, so that filters read little
     track_id INTEGER PRIMARY KEY REFERENCES tracks (id) ON DELETE CASCADE,
@@ -58,9 +62,8 @@ def _migrate_to_2(db: sqlite3.Connection) -> None:
         )
     db.execute("DROP TABLE windows")
     db.execute("ALTER TABLE tracks DROP COLUMN vector")
-    for name in TEXT:
+    for name in TEXT_IN_SCHEMA_2:
         db.execute(f"ALTER TABLE tracks ADD COLUMN folded_{name} TEXT NOT NULL DEFAULT ''")
-    rewrite_normalized_tags(db)
 
 
 def _migrate_to_3(db: sqlite3.Connection) -> None:
@@ -77,8 +80,10 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         "key TEXT NOT NULL DEFAULT ''",
         "loudness REAL",
         "energy REAL",
+        *(f"folded_{name} TEXT NOT NULL DEFAULT ''" for name in TEXT if name not in TEXT_IN_SCHEMA_2),
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
+    rewrite_normalized_tags(db)
 
 
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2, 3: _migrate_to_3}
@@ -86,8 +91,9 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2,
 
 def rewrite_normalized_tags(db: sqlite3.Connection) -> None:
     """Recompute the columns that filters compare with."""
-    db.create_function("normalize_text", 1, normalize_text, deterministic=True)
-    db.execute(f"UPDATE tracks SET {', '.join(f'folded_{name} = normalize_text({name})' for name in TEXT)}")
+    db.create_function("normalize_tag", 2, normalize_tag, deterministic=True)
+    changes = ", ".join(f"folded_{name} = normalize_tag('{name}', {name})" for name in TEXT)
+    db.execute(f"UPDATE tracks SET {changes}")
 
 
 class DamagedLibraryError(LibraryError):

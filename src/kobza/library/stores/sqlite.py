@@ -19,7 +19,7 @@ import numpy as np
 
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.address import FolderAddress
-from kobza.library.filters.tree import TEXT, Filter, normalize_text, to_sql
+from kobza.library.filters.tree import TEXT, Filter, normalize_tag, to_sql
 from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track, refuse_invalid
 from kobza.library.stores.connection import open_for_reading, open_for_writing
 from kobza.library.stores.lock import writer_lock
@@ -101,7 +101,7 @@ class SQLiteStore:
         if added is None:
             added = time.time() if added_before is None else added_before
         self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
-        normalized_tags = [normalize_text(getattr(track, name)) for name in TEXT]
+        normalized_tags = [normalize_tag(name, getattr(track, name)) for name in TEXT]
         row = (key, *tags, added, *file_state, *normalized_tags)
         placeholders = ", ".join("?" * len(row))
         track_id = self._db.execute(
