@@ -29,6 +29,7 @@ SEVERAL_VALUES = ("genre", "artist", "album_artist", "composer")  # of TEXT
 OPTIONAL_NUMBERS = ("year", "track_number", "bitrate", "sample_rate", "bpm", "loudness", "energy")  # None: unknown
 NUMBERS = (*OPTIONAL_NUMBERS, "duration", "added")
 SEPARATOR = "; "  # of a tag's values
+MAX_CHAINED_VALUES = 200  # of a list, in SQL
 
 
 @dataclass(frozen=True)
@@ -159,11 +160,11 @@ def _text_to_sql(tree: Compare | In) -> tuple[str, list[SqlValue]]:
     if tree.field not in SEVERAL_VALUES:
         return f"({whole})", [*texts]
     between = [f"{SEPARATOR}{text}{SEPARATOR}" for text in texts]
-    if len(texts) == 1:
-        return f"({whole} OR instr({column}, ?) > 0)", [*texts, *between]
-    # As one parameter, so that any number of values is one term; only rows with several values are searched for each.
-    found = f"substr({column}, 1, 2) = '; ' AND EXISTS (SELECT 1 FROM json_each(?) WHERE instr({column}, value) > 0)"
-    return f"({whole} OR ({found}))", [*texts, json.dumps(between)]
+    if len(texts) <= MAX_CHAINED_VALUES:
+        found, values = _joined([(f"instr({column}, ?) > 0", [text]) for text in between] or [("0", [])], "OR")
+    else:  # as one parameter: slower for each track, but SQLite limits the length of a condition
+        found, values = f"EXISTS (SELECT 1 FROM json_each(?) WHERE instr({column}, value) > 0)", [json.dumps(between)]
+    return f"({whole} OR (substr({column}, 1, 2) = '; ' AND {found}))", [*texts, *values]
 
 
 def _column_value(field: str, value: str | float) -> SqlValue:

@@ -44,6 +44,7 @@ CREATE TABLE vectors (                      -- separate from tracks, so that fil
     windows BLOB NOT NULL                   -- of unit length, n x dim float16
 );
 CREATE TABLE search_files (kind TEXT PRIMARY KEY, name TEXT NOT NULL);
+CREATE INDEX tracks_by_genre ON tracks (folded_genre);
 INSERT INTO meta VALUES ('schema', '3');
 """
 
@@ -83,6 +84,7 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         *(f"folded_{name} TEXT NOT NULL DEFAULT ''" for name in TEXT if name not in TEXT_IN_SCHEMA_2),
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
+    db.execute("CREATE INDEX tracks_by_genre ON tracks (folded_genre)")
     rewrite_normalized_tags(db)
 
 
