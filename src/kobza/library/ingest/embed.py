@@ -79,7 +79,7 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
         return Failure(job.path, recording.failure)
     tags = recording.tags
     assert tags is not None  # read before the first window
-    track = Track(job.path, tags.title, tags.artist, tags.album, tags.genre, tags.year, end.seconds)
+    track = Track(job.path, duration=end.seconds, **tags.of_track())
     file_state = FileState(job.size, job.mtime_ns, recording.hash)
     return Embedded(job, track, file_state, recording.starts, np.stack(recording.vectors))
 
