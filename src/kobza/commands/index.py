@@ -10,6 +10,7 @@ from kobza.commands.arguments import (
     CommandParser,
     SubCommands,
     command,
+    encoding,
     library_folder,
     library_options,
     open_library,
@@ -19,6 +20,7 @@ from kobza.terminal import progress_bar, say
 
 if TYPE_CHECKING:
     from kobza.library import Report
+    from kobza.library.library import EmbeddingEngine
 
 
 def add(commands: SubCommands) -> None:
@@ -27,10 +29,21 @@ def add(commands: SubCommands) -> None:
     paths = CommandParser(add_help=False)
     paths.add_argument("paths", nargs="+", metavar="PATH", help="a track or a folder")
 
+    tags = CommandParser(add_help=False)
+    tags.add_argument(
+        "--tags", action="store_true", help="also read the tags of unchanged files again; nothing is embedded anew for it"
+    )
+    tags.add_argument(
+        "--tag-encoding",
+        type=encoding,
+        metavar="NAME",
+        help="of tags that do not say theirs, such as cp1251; the library keeps it (auto: guess)",
+    )
     indexed = command(
         commands,
         index,
         "Add folders or files of music; only new and changed files are read.",
+        tags,
         options,
         examples=("kobza index ~/Music", "kobza index /media/usb/jazz new-song.flac", "kobza index --list paths.txt"),
     )
@@ -44,7 +57,14 @@ def add(commands: SubCommands) -> None:
     indexed.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="where to embed (default: %(default)s)"
     )
-    command(commands, sync, "Scan all folders again that were added before.", options, examples=("kobza sync",))
+    command(
+        commands,
+        sync,
+        "Scan all folders again that were added before.",
+        tags,
+        options,
+        examples=("kobza sync", "kobza sync --tags", "kobza sync --tags --tag-encoding cp1251"),
+    )
     command(
         commands,
         reindex,
@@ -81,7 +101,7 @@ def _print_report(report: "Report") -> int:
     for failure in report.failed:
         say(f"failed: {failure.reason}")
     print(report)
-    succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed
+    succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed + report.retagged
     if not succeeded and not report.failed:
         say("No recordings were found; name a folder with music in it.")
     return 0 if succeeded else 1
@@ -99,9 +119,12 @@ def index(args: argparse.Namespace) -> int:
         if args.engine == "ray":
             from kobza.library.ingest.ray import embed_on_ray
 
-            report = library.add(decoded, progress, args.shard, embed_on_ray)
+            engine: EmbeddingEngine = embed_on_ray
         else:
-            report = library.add(decoded, progress, args.shard)
+            from kobza.library.ingest.embed import embed_jobs
+
+            engine = embed_jobs
+        report = library.add(decoded, progress, args.shard, engine, args.tags, args.tag_encoding)
     return _print_report(report)
 
 
@@ -113,7 +136,7 @@ def sync(args: argparse.Namespace) -> int:
             say("No folder has been added to the library yet; add one with: kobza index FOLDER")
             return 1
         with progress_bar() as progress:
-            report = library.sync(progress)
+            report = library.sync(progress, args.tags, args.tag_encoding)
         if refreshed := refresh_all(library, say):
             say(f"Saved playlists refreshed: {refreshed}")
     return _print_report(report)

@@ -5,12 +5,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
+from kobza.library.ingest.retag import retag_changed_files, retag_unchanged_files
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
 from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
 from kobza.library.records import Failure, LibraryError, Report
@@ -134,6 +136,8 @@ class MusicLibrary(Searcher):
         progress: Callable[[Progress], None] | None = None,
         shard: tuple[int, int] | None = None,
         engine: EmbeddingEngine = embed_jobs,
+        retag: bool = False,
+        tag_encoding: str | None = None,
     ) -> Report:
         """Index folders, files, or addresses that fsspec supports. Unchanged recordings are skipped.
 
@@ -143,18 +147,27 @@ class MusicLibrary(Searcher):
         Args:
             shard: (i, n), i counted from 1: only the i-th of n parts of the recordings, see `scan.in_shard`.
             engine: what embeds the recordings, such as `ingest.ray.embed_on_ray`.
+            retag: also read the tags of files again that have the same size and time of change.
+            tag_encoding: of tags that do not say theirs, such as "cp1251", or "auto" to guess it; the library keeps it.
 
         Raises:
             LibraryError: the library has vectors of another model, or another process is writing to it.
         """
         roots = [absolute(path) for path in _as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
-            return self._index(roots, progress, shard, engine)
+            self._keep_tag_encoding(tag_encoding)
+            return self._index(roots, progress, shard, engine, retag)
 
-    def sync(self, progress: Callable[[Progress], None] | None = None) -> Report:
+    def sync(
+        self,
+        progress: Callable[[Progress], None] | None = None,
+        retag: bool = False,
+        tag_encoding: str | None = None,
+    ) -> Report:
         """`add` again everything that was added before: finds new, changed, moved and deleted files."""
         with self.store.writing():
-            report = self._index(self.folders, progress)
+            self._keep_tag_encoding(tag_encoding)
+            report = self._index(self.folders, progress, retag=retag)
             tracks = self.store.file_states()
             # A folder that is gone, and whose tracks were all found elsewhere or removed, is not scanned again.
             gone = {f for f in self.folders if not os.path.lexists(f) and not any(under(t, f) for t in tracks)}
@@ -162,12 +175,17 @@ class MusicLibrary(Searcher):
             self._set_folders(set(self.folders) - gone)
         return report
 
+    def _keep_tag_encoding(self, encoding: str | None) -> None:
+        if encoding is not None:
+            self.store.set_meta(tag_encoding=encoding)
+
     def _index(
         self,
         roots: list[str],
         progress: Callable[[Progress], None] | None,
         shard: tuple[int, int] | None = None,
         engine: EmbeddingEngine = embed_jobs,
+        retag: bool = False,
     ) -> Report:
         file_states = self.store.file_states()
         files, searched, failed = survey(roots, file_states)
@@ -175,12 +193,24 @@ class MusicLibrary(Searcher):
             file_states = {path: file_state for path, file_state in file_states.items() if in_shard(path, shard)}
             files = {path: status for path, status in files.items() if in_shard(path, shard)}
         plan = make_plan(file_states, files, searched)
+        encoding = self.store.meta.get("tag_encoding", "auto")
+        encoding = None if encoding == "auto" else encoding
+        plan.jobs, retagged = retag_changed_files(
+            self.store, [replace(job, tag_encoding=encoding) for job in plan.jobs], file_states
+        )
         if plan.jobs or self._named:
             self._check_fingerprint(self._load_embedder(progress))
         # Before embedding, so that `sync` can continue after an interruption
         self._set_folders(self.folders + [r for r in roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
-        report = Report(unchanged=plan.unchanged, failed=failed)
+        report = Report(unchanged=plan.unchanged, retagged=retagged, failed=failed)
         self._apply(plan, report)
+        if retag:
+            changed = {job.path for job in plan.jobs}
+            same = {path: status for path, status in files.items() if path in file_states and path not in changed}
+            jobs, retagged = retag_unchanged_files(self.store, same, file_states, encoding, progress)
+            plan.jobs += jobs
+            report.retagged += retagged
+            report.unchanged -= retagged + len(jobs)
         if plan.jobs:
             self._store_model()
             # Closed as soon as anything interrupts, so that no thread continues to decode

@@ -18,11 +18,13 @@ class LibraryError(KobzaError):
 
 
 class FileState(NamedTuple):
-    """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes."""
+    """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes, and of its sound
+    without the tags (`audio_digest`; b"" if unknown)."""
 
     size: int
     mtime_ns: int
     hash: bytes
+    audio_hash: bytes = b""
 
 
 class Totals(NamedTuple):
@@ -99,18 +101,23 @@ class Failure:
 
 @dataclass
 class Report:
-    """How many tracks a run added, changed and so on; `failed` has each path with its reason."""
+    """How many tracks a run added, changed and so on; `failed` has each path with its reason.
+
+    `retagged`: of the files that sound as before, and have other tags. They count neither as changed nor as unchanged.
+    """
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     moved: int = 0
     removed: int = 0
+    retagged: int = 0
     failed: list[Failure] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = ("added", "changed", "unchanged", "moved", "removed")
-        return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
+        some = "".join(f", {getattr(self, name)} {name}" for name in ("retagged",) if getattr(self, name))
+        return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f"{some}, {len(self.failed)} failed"
 
 
 def validation_error(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | None:

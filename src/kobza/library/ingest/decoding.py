@@ -12,6 +12,7 @@ import numpy as np
 from kobza.audio import AudioError, decode, printable
 from kobza.embedding.embedder import WindowRule, cut_windows
 from kobza.internal_error import BAD_FILE_ERRORS, internal_error
+from kobza.library.ingest.audio_digest import audio_digest
 from kobza.library.ingest.scan import Job, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
 from kobza.library.remote import local_copy
@@ -29,6 +30,7 @@ class RecordingState:
 
     job: Job
     hash: bytes = b""
+    audio_hash: bytes = b""
     tags: Tags | None = None
     starts: list[float] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
@@ -72,7 +74,8 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, Non
     try:
         with local_copy(job.path) as file:
             recording.hash = content_hash(file)  # before decoding: if the file changes meanwhile, the next run sees it
-            recording.tags = read_tags(file)
+            recording.audio_hash = audio_digest(file)
+            recording.tags = read_tags(file, job.tag_encoding)
             for start, samples in cut_windows(rule, counted_chunks()):
                 yield Window(recording, start, samples)
     except AudioError as error:

@@ -80,7 +80,7 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
     tags = recording.tags
     assert tags is not None  # read before the first window
     track = Track(job.path, duration=end.seconds, **tags.of_track())
-    file_state = FileState(job.size, job.mtime_ns, recording.hash)
+    file_state = FileState(job.size, job.mtime_ns, recording.hash, recording.audio_hash)
     return Embedded(job, track, file_state, recording.starts, np.stack(recording.vectors))
 
 

@@ -57,6 +57,7 @@ class DecodedRecording(NamedTuple):
     """What decoding found out about a recording, after its last window."""
 
     hash: bytes
+    audio_hash: bytes
     tags: Tags | None
     failure: str | None
     fault: str | None
@@ -102,7 +103,7 @@ class DecodingActor:
                     pending.append((number, DecodedWindow(job, event.start, event.samples)))
                 else:
                     state = event.recording
-                    end = DecodedRecording(state.hash, state.tags, state.failure, state.fault, event.seconds, windows)
+                    end = DecodedRecording(state.hash, state.audio_hash, state.tags, state.failure, state.fault, event.seconds, windows)
                     pending.append((number, end))
                 if len(pending) == CPU_BATCH_WINDOWS:
                     yield _to_batch(pending)
@@ -161,6 +162,7 @@ def embed_on_ray(
                 state.vectors += message.vectors
             else:
                 state.hash = message.hash
+                state.audio_hash = message.audio_hash
                 state.tags = message.tags
                 state.fault = message.fault
                 ends[number] = message

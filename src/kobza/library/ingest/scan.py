@@ -32,6 +32,7 @@ class Job:
     size: int
     mtime_ns: int
     known: bool  # the library has it with other content
+    tag_encoding: str | None = None  # of texts that do not say theirs; None: guessed
 
 
 @dataclass

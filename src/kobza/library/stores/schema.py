@@ -35,7 +35,8 @@ CREATE TABLE tracks (
     folded_album TEXT NOT NULL DEFAULT '', folded_title TEXT NOT NULL DEFAULT '',   -- ignores the case of A to Z only
     folded_album_artist TEXT NOT NULL DEFAULT '', folded_composer TEXT NOT NULL DEFAULT '',
     folded_comment TEXT NOT NULL DEFAULT '', folded_format TEXT NOT NULL DEFAULT '',
-    folded_key TEXT NOT NULL DEFAULT ''
+    folded_key TEXT NOT NULL DEFAULT '',
+    audio_hash BLOB NOT NULL DEFAULT x''    -- of the sound without the tags; empty: unknown
 );
 CREATE TABLE vectors (                      -- separate from tracks, so that filters read little
     track_id INTEGER PRIMARY KEY REFERENCES tracks (id) ON DELETE CASCADE,
@@ -81,6 +82,7 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         "key TEXT NOT NULL DEFAULT ''",
         "loudness REAL",
         "energy REAL",
+        "audio_hash BLOB NOT NULL DEFAULT x''",
         *(f"folded_{name} TEXT NOT NULL DEFAULT ''" for name in TEXT if name not in TEXT_IN_SCHEMA_2),
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")

@@ -21,7 +21,7 @@ import numpy as np
 
 from kobza.folders import cache_folder
 from kobza.library.address import MilvusAddress
-from kobza.library.filters.tree import Filter
+from kobza.library.filters.tree import Filter, matches
 from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track, refuse_invalid
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus import collections
@@ -135,6 +135,11 @@ class MilvusStore:
             if path != new_path:
                 self.delete([path])
 
+    def retag(self, track: Track, file_state: FileState) -> None:
+        """Replace what is known of a track and of its file; its windows stay."""
+        for _, _, starts, vectors in self.scan(track.path):
+            self.upsert(track, file_state, starts, vectors)
+
     def delete(self, paths: Iterable[str]) -> int:
         """Delete these tracks; how many there were."""
         deleted = 0
@@ -151,6 +156,10 @@ class MilvusStore:
     def file_states(self) -> dict[str, FileState]:
         rows = self.collections.rows("tracks", fields=["path", "size", "mtime_ns", "hash"])
         return {to_path(row["path"]): to_file_state(row) for row in rows}
+
+    def select(self, where: Filter | None = None) -> list[Track]:
+        """The tracks that pass the filter, ordered by path."""
+        return [track for track, *_ in self.scan() if where is None or matches(where, track)]
 
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
         """Every track (or the one at `path`) with its windows, ordered by path."""

@@ -1,0 +1,94 @@
+"""Reading tags again where the sound is the same, so that nothing is embedded anew."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from kobza.library.ingest.audio_digest import audio_digest
+from kobza.library.ingest.embed import Progress
+from kobza.library.ingest.scan import FileStatus, Job, content_hash
+from kobza.library.ingest.tags import Tags, read_tags
+from kobza.library.records import FileState, Track
+from kobza.library.remote import local_copy
+from kobza.library.stores.base import Store
+
+THREADS = 2  # as for decoding: reading waits for the disk
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+def with_tags(track: Track, tags: Tags) -> Track:
+    """The track with what its file says now; tempo and key that an analysis found stay where no tag says them."""
+    found = tags.of_track()
+    return dataclasses.replace(track, **found | {"bpm": found["bpm"] or track.bpm, "key": found["key"] or track.key})
+
+
+def retag_changed_files(store: Store, jobs: Iterable[Job], file_states: Mapping[str, FileState]) -> tuple[list[Job], int]:
+    """Write the new tags of those changed files that sound as before: (the jobs that are left, how many were written)."""
+
+    def look(job: Job) -> tuple[Job, Tags, FileState] | None:
+        before = file_states[job.path].audio_hash if job.known else b""
+        if not before:
+            return None
+        with suppress(OSError, ValueError), local_copy(job.path) as file:
+            if audio_digest(file) == before:
+                state = FileState(job.size, job.mtime_ns, content_hash(file), before)
+                return job, read_tags(file, job.tag_encoding), state
+        return None
+
+    left = []
+    written = 0
+    jobs = list(jobs)
+    for job, found in zip(jobs, _in_threads(look, jobs), strict=True):
+        track = next((track for track, *_ in store.scan(job.path)), None) if found is not None else None
+        if found is None or track is None:
+            left.append(job)
+        else:
+            _, tags, state = found
+            store.retag(with_tags(track, tags), state)
+            written += 1
+    return left, written
+
+
+def retag_unchanged_files(
+    store: Store,
+    files: Mapping[str, FileStatus],
+    file_states: Mapping[str, FileState],
+    encoding: str | None,
+    progress: Callable[[Progress], None] | None = None,
+) -> tuple[list[Job], int]:
+    """Read the tags of files whose size and time of change are the same, and write those that differ.
+
+    Returns:
+        (jobs to embed, because the sound differs after all, how many tracks were written)
+    """
+    tracks = [track for track in store.select() if track.path in files]
+
+    def look(track: Track) -> tuple[Track, FileState] | None:
+        status, before = files[track.path], file_states[track.path]
+        with suppress(OSError, ValueError), local_copy(track.path) as file:
+            if (now := with_tags(track, read_tags(file, encoding))) != track:
+                sound = audio_digest(file)
+                return now, FileState(status.st_size, status.st_mtime_ns, content_hash(file), sound or before.audio_hash)
+        return None
+
+    jobs = []
+    written = 0
+    for done, (track, found) in enumerate(zip(tracks, _in_threads(look, tracks), strict=True), 1):
+        if found is not None:
+            now, state = found
+            if file_states[track.path].audio_hash not in (b"", state.audio_hash):
+                jobs.append(Job(track.path, state.size, state.mtime_ns, known=True, tag_encoding=encoding))
+            else:
+                store.retag(now, state)
+                written += 1
+        if progress is not None:
+            progress(Progress(done, len(tracks), done / len(tracks), track.path))
+    return jobs, written
+
+
+def _in_threads(function: Callable[[Item], Found], items: list[Item]) -> Iterator[Found]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from pool.map(function, items)
