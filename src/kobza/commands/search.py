@@ -145,6 +145,8 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     """Print the hits, and on standard error what is to be said of them. The exit code: 1 if there are none."""
     from kobza.library.search.formats import no_good_match
 
+    for sentence in library.unknown_values(args.where, [hit.track for hit in hits]):
+        say(sentence)
     if not hits:
         if not len(library):
             say("The library is empty; fill it with: kobza index FOLDER")

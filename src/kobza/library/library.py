@@ -14,6 +14,7 @@ from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.retag import retag_changed_files, retag_unchanged_files
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
+from kobza.library.listing import Listing
 from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
 from kobza.library.records import Failure, LibraryError, Report
 from kobza.library.search.searcher import Searcher
@@ -31,7 +32,7 @@ class EmbeddingEngine(Protocol):
     ) -> Generator[Embedded | Failure, None, None]: ...
 
 
-class MusicLibrary(Searcher):
+class MusicLibrary(Searcher, Listing):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
     Recordings are only read. All vectors are those of one model, whose fingerprint the library stores; it refuses

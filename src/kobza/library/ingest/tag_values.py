@@ -12,6 +12,8 @@ from collections.abc import Iterable
 
 from mutagen.id3 import TCON
 
+from kobza import cells
+
 MIN_YEAR, MAX_YEAR = 1000, 2100  # composers' years, too; beyond are numbers that are no years
 MAX_TEXT = 1000  # characters of a tag; what is longer is a text about the music, or damage
 MAX_NUMBER = 99_999  # of a track
@@ -29,8 +31,7 @@ def one_line(text: str) -> str:
     text = text.encode("utf-8", "replace").decode("utf-8")
     if ENTITY.search(text):
         text = html.unescape(text)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text[:MAX_TEXT].rstrip()
+    return cells.one_line(text)[:MAX_TEXT].rstrip()
 
 
 def names(texts: Iterable[str]) -> list[str]:

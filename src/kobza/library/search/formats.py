@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kobza.library.calibration import FAIR_Z_SCORE
+from kobza.library.filters.tree import SEPARATOR
 from kobza.library.paths import path_to_text
 from kobza.library.records import Hit, Track
 from kobza.library.search.columns import clock, iso_time
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
 
 BARS = "▁▂▃▄▅▆▇█"
 SPARKLINE_WIDTH = 72  # characters
-RIGHT_ALIGNED = ("score", "moment")  # columns of numbers
-SEVERAL = ("artist", "composer", "genre")  # tags that may have several values, joined by
-SEPARATOR = "; "
+RIGHT_ALIGNED = ("score", "moment", "tracks")  # columns of numbers
+SEVERAL = ("artist", "composer", "genre")  # of `SEVERAL_VALUES`, those that are lists in JSON
 
 
 def no_good_match(results: Sequence[Hit | Moment]) -> bool:
@@ -58,6 +58,11 @@ def as_dict(track: Track) -> dict[str, Any]:
     return (
         dataclasses.asdict(track) | {"path": path_to_text(track.path), "added": iso_time(track.added) or None} | lists
     )
+
+
+def values_table(field: str, counts: Sequence[tuple[str | float, int]]) -> "Table":
+    """The values of a field, each with its number of tracks."""
+    return _table(("tracks", field), [(str(count), f"{value}") for value, count in counts])
 
 
 def sparkline(scores: MomentScores, width: int = SPARKLINE_WIDTH) -> str:

@@ -137,10 +137,11 @@ class SQLiteStore:
         rows = self._query(f"SELECT path, {FILE_STATE} FROM tracks")
         return {os.fsdecode(path): FileState(*file_state) for path, *file_state in rows}
 
-    def select(self, where: Filter | None = None) -> list[Track]:
-        """The tracks that pass the filter, ordered by path; without their windows, so it is quick."""
+    def select(self, where: Filter | None = None, limit: int | None = None) -> list[Track]:
+        """The (first) tracks that pass the filter, ordered by path; without their windows, so it is quick."""
         condition, values = to_sql(where) if where is not None else ("1", [])
-        rows = self._query(f"SELECT {COLUMNS} FROM tracks WHERE {condition} ORDER BY path", values)
+        count = -1 if limit is None else limit
+        rows = self._query(f"SELECT {COLUMNS} FROM tracks WHERE {condition} ORDER BY path LIMIT {count:d}", values)
         return [to_track(row) for row in rows]
 
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]:

@@ -15,6 +15,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -157,9 +158,10 @@ class MilvusStore:
         rows = self.collections.rows("tracks", fields=["path", "size", "mtime_ns", "hash"])
         return {to_path(row["path"]): to_file_state(row) for row in rows}
 
-    def select(self, where: Filter | None = None) -> list[Track]:
-        """The tracks that pass the filter, ordered by path."""
-        return [track for track, *_ in self.scan() if where is None or matches(where, track)]
+    def select(self, where: Filter | None = None, limit: int | None = None) -> list[Track]:
+        """The (first) tracks that pass the filter, ordered by path."""
+        passing = (track for track, *_ in self.scan() if where is None or matches(where, track))
+        return list(islice(passing, limit))
 
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
         """Every track (or the one at `path`) with its windows, ordered by path."""
