@@ -18,6 +18,7 @@ import mutagen.mp4
 from mutagen._vorbis import VComment
 
 from kobza.internal_error import BAD_FILE_ERRORS, raised_by_kobza
+from kobza.library.ingest.matroska_tags import EBML, matroska_tags
 
 
 class Suspect(str):
@@ -29,17 +30,17 @@ Source = dict[str, list[Raw]]  # by Track's fields, and "date" for a year
 
 # Names as Vorbis comments, APEv2, Matroska and FFmpeg have them, in lower case without "_" and spaces
 NAMES = {
-    "title": ("title", "nam"),
-    "artist": ("artist", "author", "performer"),
+    "title": ("title", "titl", "nam"),
+    "artist": ("artist", "author", "auth", "performer"),
     "album": ("album",),
     "genre": ("genre",),
     "date": ("date", "year", "datereleased", "daterecorded", "originaldate", "originalyear", "originationdate"),
-    "album_artist": ("albumartist", "album/artist", "ensemble"),
-    "composer": ("composer",),
+    "album_artist": ("albumartist", "ensemble"),
+    "composer": ("composer", "imus"),
     "comment": ("comment", "description", "comments"),
-    "track_number": ("tracknumber", "track", "partnumber", "trkn"),
+    "track_number": ("tracknumber", "track", "partnumber", "trck", "trkn"),
     "bpm": ("bpm", "tempo", "tbpm", "tmpo"),
-    "key": ("initialkey", "key", "tkey"),
+    "key": ("initialkey", "key", "tkey", "keysignature"),
 }
 ID3_FRAMES = {
     "title": ("TIT2",),
@@ -79,6 +80,7 @@ ASF_NAMES = {
     "bpm": ("WM/BeatsPerMinute",),
     "key": ("WM/InitialKey",),
 }
+FIELDS_THAT_ARE_PARSED = ("date", "track_number", "bpm", "key")
 MP4_FREE_NAMES = "----:com.apple.iTunes:"
 ID3V1_SIZE = 128
 
@@ -103,12 +105,21 @@ def mutagen_source(file: Any) -> Source:
 
 def other_sources(path: str | Path, file: Any) -> Iterator[Source]:
     """Tags of a second kind, which players ignore or write beside the format's own: ID3 in front of a FLAC or AAC, APEv2
-    behind an MP3 or TTA, ID3v1 at the end, the annotation of an AU file."""
+    behind an MP3 or TTA, ID3v1 at the end, the annotation of an AU file; and those of Matroska."""
     with open(path, "rb") as stream:
         head = stream.read(4096)
         size = stream.seek(0, 2)
         stream.seek(max(0, size - ID3V1_SIZE))
         tail = stream.read()
+        yield from _second_tags(path, file, head, tail)
+        if head.startswith(b".snd"):
+            yield _of_au(head)
+        if head.startswith(EBML):
+            stream.seek(0)
+            yield _of_names((name, [text]) for name, text in matroska_tags(stream))
+
+
+def _second_tags(path: str | Path, file: Any, head: bytes, tail: bytes) -> Iterator[Source]:
     kinds = (mutagen.id3.ID3, mutagen.apev2.APEv2)
     own = next((kind for kind in kinds if isinstance(getattr(file, "tags", None), kind)), None)
     if head.startswith(b"ID3") and own is not mutagen.id3.ID3:
@@ -117,21 +128,21 @@ def other_sources(path: str | Path, file: Any) -> Iterator[Source]:
         yield from _read(lambda: _of_ape(mutagen.apev2.APEv2(path)))
     if tail.startswith(b"TAG") and (frames := mutagen.id3.ParseID3v1(tail)):
         yield _of_fields(ID3_FRAMES, lambda name: _id3_texts([frames[name]] if name in frames else []))
-    if head.startswith(b".snd"):
-        yield {"comment": [_au_annotation(head)]}
 
 
 def ffmpeg_source(metadata: dict[str, str]) -> Source:
     """FFmpeg's metadata; bytes that are not UTF-8 are lone surrogates in it."""
-    program = metadata.get("originator", "").lower().startswith(PROGRAMS)
     found = _of_names((name, [_bytes_if_not_utf8(text)]) for name, text in metadata.items())
-    if "originator" in metadata and not program:  # of a broadcast wave; recorders write their own name there
-        found.setdefault("artist", [_bytes_if_not_utf8(metadata["originator"])])
-    if "coding_history" in metadata or "origination_date" in metadata:
-        found.setdefault("title", found.get("comment", []))
+    if "time_reference" in metadata:  # a broadcast wave (bext), which has a description, an originator and a date
+        originator = metadata.get("encoded_by") or metadata.get("originator", "")
+        if originator and not originator.lower().startswith(PROGRAMS):
+            found.setdefault("artist", [_bytes_if_not_utf8(originator)])
+        if "comment" in found:
+            found.setdefault("title", found["comment"])
     return found
 
 
+# Recorders and editors write their own name as the originator
 PROGRAMS = (
     *("pro tools", "reaper", "logic", "ableton", "audacity", "adobe", "cubase", "nuendo", "wavelab", "studio one", "lavf"),
     *("sound dev", "zoom", "tascam", "olympus", "sony", "roland", "fl studio", "bitwig", "ardour", "samplitude", "digidesign"),
@@ -148,12 +159,15 @@ def _read(read: Callable[[], Source]) -> Iterator[Source]:
 
 
 def _of_fields(names: dict[str, tuple[str, ...]], values: Callable[[str], list[Raw]]) -> Source:
-    """For each field, the values of the first of its names that has any."""
+    """For each field, the values of the first of its names that has any; of all where one may be no date or number."""
     found: Source = {}
     for field, candidates in names.items():
         for name in candidates:
-            if field not in found and (texts := [text for text in values(name) if text.strip()]):
-                found[field] = texts
+            if texts := [text for text in values(name) if text.strip()]:
+                if field in FIELDS_THAT_ARE_PARSED:
+                    found.setdefault(field, []).extend(texts)
+                else:
+                    found.setdefault(field, texts)
     return found
 
 
@@ -206,8 +220,9 @@ def _bytes_if_not_utf8(text: str) -> Raw:
     return text
 
 
-def _au_annotation(head: bytes) -> bytes:
-    """The text between an AU file's header and its samples; not the "key=value" lines that FFmpeg writes."""
-    (start,) = struct.unpack(">I", head[4:8])
+def _of_au(head: bytes) -> Source:
+    """The annotation of an AU file, between its header and its samples: lines "key=value", as FFmpeg writes, or text."""
+    (start,) = struct.unpack(">I", head[4:8].rjust(4, b"\0"))
     text = head[24 : min(start, len(head))].split(b"\0")[0].strip()
-    return b"" if b"=" in text.partition(b"\n")[0] else text
+    pairs = [line.partition(b"=")[::2] for line in text.splitlines() if b"=" in line]
+    return _of_names((key.decode("ascii", "replace"), [value]) for key, value in pairs) or {"comment": [text]}
