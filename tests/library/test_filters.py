@@ -229,7 +229,9 @@ def test_sql_selects_the_same_tracks(select):
         assert select(tree) == passing(tree), tree
 
 
-TEXTS = st.lists(st.sampled_from(["a", "B", "b", "é", "e", "; ", ";", " ", "%", "'", "Ä", "ß"]), max_size=5).map("".join)
+TEXTS = st.lists(st.sampled_from(["a", "B", "b", "é", "e", "; ", ";", " ", "%", "'", "Ä", "ß"]), max_size=5).map(
+    "".join
+)
 CONDITION = st.one_of(
     st.builds(Compare, st.sampled_from(TEXT), st.sampled_from(["eq", "ne", "contains"]), TEXTS),
     st.builds(In, st.sampled_from(TEXT), st.lists(TEXTS, max_size=3).map(tuple)),

@@ -31,7 +31,9 @@ def add(commands: SubCommands) -> None:
 
     tags = CommandParser(add_help=False)
     tags.add_argument(
-        "--tags", action="store_true", help="also read the tags of unchanged files again; nothing is embedded anew for it"
+        "--tags",
+        action="store_true",
+        help="also read the tags of unchanged files again; nothing is embedded anew for it",
     )
     tags.add_argument(
         "--tag-encoding",

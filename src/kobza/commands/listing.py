@@ -31,7 +31,10 @@ def add(commands: SubCommands) -> None:
         ),
     )
     listed.add_argument(
-        "--sort", metavar="FIELD", default="path", help="year, or year- from the last to the first (default: %(default)s)"
+        "--sort",
+        metavar="FIELD",
+        default="path",
+        help="year, or year- from the last to the first (default: %(default)s)",
     )
     counted = command(
         commands,

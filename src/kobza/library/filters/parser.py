@@ -177,7 +177,9 @@ class _Parser:
         value = self.value(field)
         if isinstance(value, tuple):
             if sign not in ("=", "!="):
-                raise self.error(f'a range cannot follow "{sign}"; write, for example, {shown_name(field)} = 1..9', token)
+                raise self.error(
+                    f'a range cannot follow "{sign}"; write, for example, {shown_name(field)} = 1..9', token
+                )
             return within_range(field, value) if sign == "=" else Not(within_range(field, value))
         return compare(field, SIGNS.get(sign, sign), value)
 

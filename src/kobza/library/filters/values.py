@@ -59,7 +59,11 @@ def parse_range(field: str, text: str) -> Range | None:
         return int(match[1]) * 10, int(match[1]) * 10 + 9
     first, dots, last = text.partition("..")
     ends = [parse_value(field, end) if end else None for end in (first, last)]
-    if not dots or not (first or last) or any(text and end is None for text, end in zip((first, last), ends, strict=True)):
+    if (
+        not dots
+        or not (first or last)
+        or any(text and end is None for text, end in zip((first, last), ends, strict=True))
+    ):
         return None
     return ends[0], ends[1]
 

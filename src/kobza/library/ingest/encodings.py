@@ -21,10 +21,13 @@ WESTERN = "cp1252"
 RUSSIAN = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё"
 UKRAINIAN = "оаинівтеркслдпуямзьбгйчхцжшїюєщфґ"
 GREEK = "αοιετσνηυρπκμλωςδγχθφβξζψ"
+HEBREW = "יוהלאמרבתשנדעפקחטזצגסכםןךץף"
+HEBREW_FINAL_LETTERS = "םןךץף"
+FREQUENT_KOREAN = "이다에의는로하을가고지서한은기으년대사시를리도인스일"
 PUNCTUATION = "«»“”„‘’–—…№·•©®™°\N{NO-BREAK SPACE}"
 MIN_LETTERS = 4  # of another alphabet, in all
 MIN_LONGEST_WORD = 3
-MIN_ALPHABET_SCORE = 0.5
+MIN_ALPHABET_SCORE = 0.45
 MIN_CHARACTERS_SCORE = 0.6
 RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -40,13 +43,16 @@ def _alphabet_score(text: str, frequent: str) -> float:
         return 0.0
     if any(not c.isascii() and not c.isalpha() and c not in PUNCTUATION for c in text):
         return 0.0
-    if not all(word.islower() or word.isupper() or word[1:].islower() for word in foreign):
+    if frequent is HEBREW:
+        if any(c in HEBREW_FINAL_LETTERS for word in foreign for c in word[:-1]):
+            return 0.0
+    elif not all(word.islower() or word.isupper() or word[1:].islower() for word in foreign):
         return 0.0
     return 1 - sum(map(frequent.index, folded)) / len(frequent) / len(folded)
 
 
-def _characters_score(raw: bytes, text: str, weigh: Callable[[int, int], float]) -> float:
-    """How common the characters of two bytes are, from 0 to 1. `weigh`: of one, by its two bytes."""
+def _characters_score(raw: bytes, text: str, weigh: Callable[[bytes], float]) -> float:
+    """How common the characters of two bytes are, from 0 to 1. `weigh`: of one, by its two bytes; below 0 for none."""
     longest_run = max(map(len, re.findall(r"[^\x00-\x7f]+", text)), default=0)
     if longest_run < 2 or re.search(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]", text):
         return 0.0
@@ -58,38 +64,54 @@ def _characters_score(raw: bytes, text: str, weigh: Callable[[int, int], float])
             continue
         if at + 1 == len(raw):
             return 0.0
-        weights.append(weigh(raw[at], raw[at + 1]))
+        weights.append(weigh(raw[at : at + 2]))
         at += 2
     return min(weights) >= 0 and sum(weights) / len(weights) or 0.0
 
 
-def _shift_jis(lead: int, trail: int) -> float:
+def _shift_jis(character: bytes) -> float:
+    lead, trail = character
     if lead in (0x81, 0x82, 0x83):  # punctuation, full-width letters and the two syllabaries
         return 1.0 if lead != 0x83 or trail < 0x97 else -1.0
     return 0.8 if 0x88 <= lead <= 0x97 else 0.2 if 0x98 <= lead <= 0x9F or 0xE0 <= lead <= 0xEA else -1.0
 
 
-def _gbk(lead: int, trail: int) -> float:
+def _gbk(character: bytes) -> float:
+    lead, trail = character
     if trail < 0xA1 or lead < 0xA1:
         return 0.0
     return 0.8 if 0xB0 <= lead <= 0xD7 else 0.3 if 0xD8 <= lead <= 0xF7 else 0.6 if lead in (0xA1, 0xA3) else 0.0
 
 
-def _big5(lead: int, trail: int) -> float:
+def _big5(character: bytes) -> float:
+    lead, trail = character
     return 0.75 if 0xA4 <= lead <= 0xC6 else 0.6 if lead == 0xA1 else 0.1
 
 
-def _korean(lead: int, trail: int) -> float:
-    return 0.79 if 0xB0 <= lead <= 0xC8 and trail >= 0xA1 else 0.0
+def _korean(character: bytes) -> float:
+    lead, trail = character
+    if not (0xB0 <= lead <= 0xC8 and trail >= 0xA1):
+        return 0.0
+    return 1.0 if character.decode("cp949") in FREQUENT_KOREAN else 0.75
 
 
-def _japanese_unix(lead: int, trail: int) -> float:
+def _japanese_unix(character: bytes) -> float:
+    lead, trail = character
     if trail < 0xA1:
         return -1.0
     return 1.0 if lead in (0xA4, 0xA5) else 0.7 if 0xB0 <= lead <= 0xCF else 0.5 if lead in (0xA1, 0xA3) else 0.1
 
 
-ALPHABETS = (("cp1251", RUSSIAN), ("cp1251", UKRAINIAN), ("koi8_r", RUSSIAN), ("cp866", RUSSIAN), ("cp1253", GREEK))
+# The commonest first: one that follows must fit better by a margin
+ALPHABETS = (
+    ("cp1251", RUSSIAN),
+    ("cp1251", UKRAINIAN),
+    ("cp1253", GREEK),
+    ("cp1255", HEBREW),
+    ("koi8_r", RUSSIAN),
+    ("cp866", RUSSIAN),
+)
+MARGIN = 0.04
 CHARACTER_SETS = (
     ("cp932", _shift_jis),
     ("gbk", _gbk),
@@ -110,7 +132,8 @@ def guess_encoding(texts: Sequence[bytes]) -> str:
         return "utf-8"
     best, encoding = 0.0, WESTERN
     for name, letters in ALPHABETS:
-        if (text := _decoded(raw, name)) and (score := _alphabet_score(text, letters)) > max(best, MIN_ALPHABET_SCORE):
+        text = _decoded(raw, name)
+        if text and (score := _alphabet_score(text, letters)) > max(best + MARGIN * bool(best), MIN_ALPHABET_SCORE):
             best, encoding = score, name
     if encoding != WESTERN:
         return encoding

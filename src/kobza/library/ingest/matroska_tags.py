@@ -62,7 +62,9 @@ def _simple_tags(tag: bytes) -> Iterator[tuple[int, str, str]]:
             level = int.from_bytes(targets.get(TARGET_LEVEL, bytes([ALBUM_LEVEL])))
         elif kind == SIMPLE_TAG:
             parts = dict(_children(content))
-            name, text = (parts.get(part, b"").rstrip(b"\0").decode("utf-8", "replace") for part in (TAG_NAME, TAG_TEXT))
+            name, text = (
+                parts.get(part, b"").rstrip(b"\0").decode("utf-8", "replace") for part in (TAG_NAME, TAG_TEXT)
+            )
             yield level, name, text
 
 

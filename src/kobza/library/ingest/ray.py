@@ -103,7 +103,9 @@ class DecodingActor:
                     pending.append((number, DecodedWindow(job, event.start, event.samples)))
                 else:
                     state = event.recording
-                    end = DecodedRecording(state.hash, state.audio_hash, state.tags, state.failure, state.fault, event.seconds, windows)
+                    end = DecodedRecording(
+                        state.hash, state.audio_hash, state.tags, state.failure, state.fault, event.seconds, windows
+                    )
                     pending.append((number, end))
                 if len(pending) == CPU_BATCH_WINDOWS:
                     yield _to_batch(pending)

@@ -25,7 +25,9 @@ def with_tags(track: Track, tags: Tags) -> Track:
     return dataclasses.replace(track, **found | {"bpm": found["bpm"] or track.bpm, "key": found["key"] or track.key})
 
 
-def retag_changed_files(store: Store, jobs: Iterable[Job], file_states: Mapping[str, FileState]) -> tuple[list[Job], int]:
+def retag_changed_files(
+    store: Store, jobs: Iterable[Job], file_states: Mapping[str, FileState]
+) -> tuple[list[Job], int]:
     """Write the new tags of those changed files that sound as before: (the jobs that are left, how many were written)."""
 
     def look(job: Job) -> tuple[Job, Tags, FileState] | None:
@@ -71,7 +73,9 @@ def retag_unchanged_files(
         with suppress(OSError, ValueError), local_copy(track.path) as file:
             if (now := with_tags(track, read_tags(file, encoding))) != track:
                 sound = audio_digest(file)
-                return now, FileState(status.st_size, status.st_mtime_ns, content_hash(file), sound or before.audio_hash)
+                return now, FileState(
+                    status.st_size, status.st_mtime_ns, content_hash(file), sound or before.audio_hash
+                )
         return None
 
     jobs = []

@@ -93,8 +93,12 @@ def mutagen_source(file: Any) -> Source:
     if isinstance(tags, VComment):
         return _of_names((name, [value]) for name, value in tags)
     if isinstance(tags, mutagen.mp4.MP4Tags):
-        free = ((name[len(MP4_FREE_NAMES) :], values) for name, values in tags.items() if name.startswith(MP4_FREE_NAMES))
-        named = _of_names((name, [bytes(value).decode("utf-8", "replace") for value in values]) for name, values in free)
+        free = (
+            (name[len(MP4_FREE_NAMES) :], values) for name, values in tags.items() if name.startswith(MP4_FREE_NAMES)
+        )
+        named = _of_names(
+            (name, [bytes(value).decode("utf-8", "replace") for value in values]) for name, values in free
+        )
         return _of_fields(MP4_ATOMS, lambda atom: [_mp4_text(value) for value in tags.get(atom, [])]) | named
     if isinstance(tags, mutagen.asf.ASFTags):
         return _of_fields(ASF_NAMES, lambda name: [str(value) for value in tags.get(name, [])])
@@ -144,8 +148,32 @@ def ffmpeg_source(metadata: dict[str, str]) -> Source:
 
 # Recorders and editors write their own name as the originator
 PROGRAMS = (
-    *("pro tools", "reaper", "logic", "ableton", "audacity", "adobe", "cubase", "nuendo", "wavelab", "studio one", "lavf"),
-    *("sound dev", "zoom", "tascam", "olympus", "sony", "roland", "fl studio", "bitwig", "ardour", "samplitude", "digidesign"),
+    *(
+        "pro tools",
+        "reaper",
+        "logic",
+        "ableton",
+        "audacity",
+        "adobe",
+        "cubase",
+        "nuendo",
+        "wavelab",
+        "studio one",
+        "lavf",
+    ),
+    *(
+        "sound dev",
+        "zoom",
+        "tascam",
+        "olympus",
+        "sony",
+        "roland",
+        "fl studio",
+        "bitwig",
+        "ardour",
+        "samplitude",
+        "digidesign",
+    ),
 )
 
 
