@@ -139,6 +139,29 @@ class StoreContract:
                 "one": "1", "two": "два", "three": "", "four": None,
             }  # fmt: skip
 
+    def test_retag_keeps_the_windows(self, store):
+        vectors = put(store, "/a", added=7.0, genre="jazz", artist="Ann")
+        put(store, "/b")
+        store.retag(Track("/a", "New", genre="Blues; Rock", duration=30.0), FileState(1, 2, b"x"))
+        store.retag(Track("/absent", "New"), FileState(1, 2, b"x"))
+        (track, file_state, starts, kept), _ = store.scan()
+        assert (track.title, track.artist, track.genre, track.added) == ("New", "", "Blues; Rock", 7.0)
+        assert file_state[:3] == (1, 2, b"x") and starts == [0.0, 10.0, 20.0]
+        np.testing.assert_array_equal(kept, vectors)
+        for vector in vectors:
+            assert [hit[1].title for hit in store.search(vector, 1, parse_filter("title = new"), by="moment")] == [
+                "New"
+            ]
+        assert store.search(vectors[0], 5, parse_filter("genre = jazz")) == []
+
+    def test_select(self, store):
+        held = fill(store)
+        assert [track.path for track in store.select()] == sorted(held) and store.select(limit=0) == []
+        for text in FILTERS:
+            passing = sorted(path for path, (track, _) in held.items() if matches(parse_filter(text), track))
+            assert [track.path for track in store.select(parse_filter(text))] == passing
+            assert [track.path for track in store.select(parse_filter(text), 2)] == passing[:2]
+
     def test_upsert_replaces_all_of_a_track(self, store):
         put(store, "/a", n=5, added=7.0, genre="jazz")
         vectors = put(store, "/a", n=2, seed=9, genre="blues")

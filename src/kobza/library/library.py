@@ -12,7 +12,7 @@ from typing import Protocol
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
-from kobza.library.ingest.retag import retag_changed_files, retag_unchanged_files
+from kobza.library.ingest.retag import move_retagged_files, retag_changed_files, retag_unchanged_files
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
 from kobza.library.listing import Listing
 from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
@@ -196,15 +196,16 @@ class MusicLibrary(Searcher, Listing):
         plan = make_plan(file_states, files, searched)
         encoding = self.store.meta.get("tag_encoding", "auto")
         encoding = None if encoding == "auto" else encoding
-        plan.jobs, retagged = retag_changed_files(
-            self.store, [replace(job, tag_encoding=encoding) for job in plan.jobs], file_states
-        )
+        plan.jobs = [replace(job, tag_encoding=encoding) for job in plan.jobs]
+        moved = move_retagged_files(self.store, plan, file_states)
+        plan.jobs, retagged = retag_changed_files(self.store, plan.jobs, file_states)
         if plan.jobs or self._named:
             self._check_fingerprint(self._load_embedder(progress))
         # Before embedding, so that `sync` can continue after an interruption
         self._set_folders(self.folders + [r for r in roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
         report = Report(unchanged=plan.unchanged, retagged=retagged, failed=failed)
         self._apply(plan, report)
+        report.moved += moved
         if retag:
             changed = {job.path for job in plan.jobs}
             same = {path: status for path, status in files.items() if path in file_states and path not in changed}

@@ -1,6 +1,7 @@
 """Reading tags again where the sound is the same, so that nothing is embedded anew."""
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -8,7 +9,7 @@ from typing import TypeVar
 
 from kobza.library.ingest.audio_digest import audio_digest
 from kobza.library.ingest.embed import Progress
-from kobza.library.ingest.scan import FileStatus, Job, content_hash
+from kobza.library.ingest.scan import FileStatus, Job, Plan, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
 from kobza.library.records import FileState, Track
 from kobza.library.remote import local_copy
@@ -23,6 +24,31 @@ def with_tags(track: Track, tags: Tags) -> Track:
     """The track with what its file says now; tempo and key that an analysis found stay where no tag says them."""
     found = tags.of_track()
     return dataclasses.replace(track, **found | {"bpm": found["bpm"] or track.bpm, "key": found["key"] or track.key})
+
+
+def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, FileState]) -> int:
+    """Tracks whose files were renamed and retagged at once, as taggers do, follow them: a new file sounds as a missing one.
+
+    Takes them out of the plan; how many there were.
+    """
+    missing: dict[bytes, list[str]] = defaultdict(list)
+    for path in plan.gone:
+        missing[file_states[path].audio_hash].append(path)
+    missing.pop(b"", None)
+    moved = []
+    for job in plan.jobs if missing else ():
+        with suppress(OSError, ValueError), local_copy(job.path) as file:
+            if not job.known and (same := missing.get(audio_digest(file))):
+                old = same.pop()
+                state = FileState(job.size, job.mtime_ns, content_hash(file), file_states[old].audio_hash)
+                tags = read_tags(file, job.tag_encoding)
+                store.move(old, job.path, job.mtime_ns)
+                for track, *_ in store.scan(job.path):
+                    store.retag(with_tags(track, tags), state)
+                moved.append(job)
+                plan.gone.remove(old)
+    plan.jobs = [job for job in plan.jobs if job not in moved]
+    return len(moved)
 
 
 def retag_changed_files(
