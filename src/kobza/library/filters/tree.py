@@ -34,7 +34,7 @@ MAX_CHAINED_VALUES = 200  # of a list, in SQL
 
 @dataclass(frozen=True)
 class Compare:
-    """`op` is eq, ne, contains (text), lt, le, gt, ge (numbers), or under (a path); `added` is in seconds since 1970."""
+    """`op` is eq, ne, contains (text), lt, le, gt, ge (numbers) or under (a path); `added` is in seconds since 1970."""
 
     field: str
     op: str

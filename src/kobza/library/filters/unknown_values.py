@@ -13,7 +13,7 @@ MIN_LIKENESS = 0.6
 
 
 def text_values(tree: Filter) -> Iterator[Compare]:
-    """The comparisons of texts for equality in a filter, those that are negated, too: a misspelt one excludes nothing."""
+    """The comparisons of texts for equality in a filter; negated ones, too, because a misspelt one excludes nothing."""
     if isinstance(tree, And | Or):
         for part in tree.parts:
             yield from text_values(part)

@@ -1,12 +1,12 @@
 """Guessing the encoding of tags that say they are Latin-1 and are not.
 
-ID3 knows Latin-1 and Unicode, RIFF says nothing, and many programs wrote what their computer used: "Ïåñíÿ" is "Песня" in
-Windows-1251, read as Latin-1. A guess is made for all text of a file together, and only a text that no Western language
-would write is read otherwise:
+ID3 knows Latin-1 and Unicode, RIFF says nothing, and many programs wrote what their computer used: "Ïåñíÿ" is "Песня"
+in Windows-1251, read as Latin-1. A guess is made for all text of a file together, and only a text that no Western
+language would write is read otherwise:
 
 - bytes that are valid UTF-8 are UTF-8;
-- in another alphabet, no word mixes its letters with Latin ones (Western names do: "Motörhead"); there is a word of three
-  letters or more, with capitals where words have them, and most letters are frequent ones of the language;
+- in another alphabet, no word mixes its letters with Latin ones (Western names do: "Motörhead"); there is a word of
+  three letters or more, with capitals where words have them, and most letters are frequent ones of the language;
 - Chinese, Japanese and Korean have two characters or more in a row, most of them common ones.
 
 charset-normalizer, made for longer texts, took 255 of 387 Western names and titles for another encoding.
@@ -66,7 +66,7 @@ def _characters_score(raw: bytes, text: str, weigh: Callable[[bytes], float]) ->
             return 0.0
         weights.append(weigh(raw[at : at + 2]))
         at += 2
-    return min(weights) >= 0 and sum(weights) / len(weights) or 0.0
+    return sum(weights) / len(weights) if min(weights) >= 0 else 0.0
 
 
 def _shift_jis(character: bytes) -> float:
@@ -84,7 +84,7 @@ def _gbk(character: bytes) -> float:
 
 
 def _big5(character: bytes) -> float:
-    lead, trail = character
+    lead = character[0]
     return 0.75 if 0xA4 <= lead <= 0xC6 else 0.6 if lead == 0xA1 else 0.1
 
 

@@ -1,5 +1,5 @@
-"""Tags of Matroska and WebM, which neither mutagen reads nor FFmpeg completely: it keeps the last of repeated values, and
-does not tell an album's title from a track's.
+"""Tags of Matroska and WebM, which mutagen does not read and FFmpeg not completely: it keeps the last of repeated
+values, and does not tell an album's title from a track's.
 
 The format: https://www.matroska.org/technical/elements.html
 """
@@ -69,7 +69,7 @@ def _simple_tags(tag: bytes) -> Iterator[tuple[int, str, str]]:
 
 
 def _elements(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Id and size of each element; the stream is then at its content. Ends at one of unknown size, but for the segment."""
+    """Id and size of each element; the stream is then at its content. Ends at one of unknown size (but a segment)."""
     for _ in range(MAX_ELEMENTS):
         head = stream.read(12)
         kind, size, length = _head(head)

@@ -27,7 +27,7 @@ def with_tags(track: Track, tags: Tags) -> Track:
 
 
 def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, FileState]) -> int:
-    """Tracks whose files were renamed and retagged at once, as taggers do, follow them: a new file sounds as a missing one.
+    """Tracks whose files were renamed and retagged at once follow them: a new file that sounds as a missing one.
 
     Takes them out of the plan; how many there were.
     """
@@ -54,7 +54,7 @@ def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, File
 def retag_changed_files(
     store: Store, jobs: Iterable[Job], file_states: Mapping[str, FileState]
 ) -> tuple[list[Job], int]:
-    """Write the new tags of those changed files that sound as before: (the jobs that are left, how many were written)."""
+    """Write the new tags of changed files that sound as before: (the jobs that are left, how many were written)."""
 
     def look(job: Job) -> tuple[Job, Tags, FileState] | None:
         before = file_states[job.path].audio_hash if job.known else b""

@@ -1,7 +1,7 @@
 """The places of a file that hold tags, as mappings from Kobza's fields to lists of texts.
 
-`Raw` text is str where the format says what its encoding is; bytes where it says Latin-1, or nothing, which may be wrong;
-and `Suspect` where it is Unicode that programs often made of such bytes.
+`Raw` text is str where the format says what its encoding is; bytes where it says Latin-1, which may be wrong, or
+nothing; and `Suspect` where it is Unicode that programs often made of such bytes.
 """
 
 import contextlib
@@ -108,8 +108,8 @@ def mutagen_source(file: Any) -> Source:
 
 
 def other_sources(path: str | Path, file: Any) -> Iterator[Source]:
-    """Tags of a second kind, which players ignore or write beside the format's own: ID3 in front of a FLAC or AAC, APEv2
-    behind an MP3 or TTA, ID3v1 at the end, the annotation of an AU file; and those of Matroska."""
+    """Tags of a second kind, which programs write beside the format's own: ID3 in front of a FLAC or AAC, APEv2 behind
+    an MP3 or TTA, ID3v1 at the end, the annotation of an AU file; and those of Matroska."""
     with open(path, "rb") as stream:
         head = stream.read(4096)
         size = stream.seek(0, 2)
@@ -249,7 +249,7 @@ def _bytes_if_not_utf8(text: str) -> Raw:
 
 
 def _of_au(head: bytes) -> Source:
-    """The annotation of an AU file, between its header and its samples: lines "key=value", as FFmpeg writes, or text."""
+    """The annotation of an AU file, between header and samples: lines "key=value", as FFmpeg writes them, or text."""
     (start,) = struct.unpack(">I", head[4:8].rjust(4, b"\0"))
     text = head[24 : min(start, len(head))].split(b"\0")[0].strip()
     pairs = [line.partition(b"=")[::2] for line in text.splitlines() if b"=" in line]

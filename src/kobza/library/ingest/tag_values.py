@@ -2,8 +2,8 @@
 
 What separates the values of one text:
 - ";" everywhere, and " / " with spaces;
-- "/" and "," without: in a genre, if each part is a name of ID3's list ("Rock/Jazz"; not "R&B/Soul", which is one genre of
-  the shops, nor "Folk, World, & Country"); never in a name ("AC/DC", "Earth, Wind & Fire").
+- "/" and "," without: in a genre, if each part is a name of ID3's list ("Rock/Jazz"; not "R&B/Soul", which is one genre
+  of the shops, nor "Folk, World, & Country"); never in a name ("AC/DC", "Earth, Wind & Fire").
 """
 
 import html
