@@ -312,3 +312,14 @@ def test_broken_tags_never_fail(tmp_path, kind):
         path.write_bytes(mixed)
         assert read_tags(path).title
     assert read_tags(tmp_path / "absent.mp3").title == "absent"
+
+
+@pytest.mark.parametrize("kind", ["mp3", "m4a", "wav"])
+def test_the_bar_moves_within_an_untagged_file(library, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("kobza.library.ingest.decoding.CPU_BATCH_WINDOWS", 1)
+    path = write(tmp_path / "music" / f"long.{kind}", tone(300, 60))
+    if kind != "wav":
+        mutagen.File(path).delete()
+    fractions = []
+    library.add(path, lambda now: fractions.append(now.fraction))
+    assert len({round(fraction, 2) for fraction in fractions if 0 < fraction < 0.99}) >= 4

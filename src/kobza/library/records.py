@@ -37,9 +37,9 @@ class Totals(NamedTuple):
 class Track:
     """A recording of the library. An unknown text is "", an unknown number None.
 
-    A tag with several values (genre, artist, composer) has them joined by "; ". The units: duration in seconds, bitrate
-    in kbit/s, sample_rate in Hz, bpm in beats per minute, loudness in LUFS (integrated), energy from 0 to 1; key is
-    such as "A minor".
+    A tag with several values (genre, artist, album_artist, composer) has them joined by "; ". The units: duration in
+    seconds, bitrate in kbit/s, sample_rate in Hz, bpm in beats per minute, loudness in LUFS (integrated), energy from 0
+    to 1; key is such as "A minor".
 
     `added` is when the track was first added, in seconds since 1970. A store keeps it when a track is replaced or
     moved, and uses the current time for a new track without it. It does not count in comparisons of tracks.

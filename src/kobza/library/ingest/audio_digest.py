@@ -6,6 +6,7 @@ recognized, and not embedded again.
 
 import hashlib
 import struct
+from typing import Any
 
 import av
 
@@ -21,7 +22,7 @@ def audio_digest(path: str) -> bytes:
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     try:
         with open_container(path) as (container, _):
-            stream = container.streams.best("audio")
+            stream: Any = container.streams.best("audio")
             if stream is None:
                 return b""
             codec = stream.codec_context.codec.canonical_name
