@@ -5,14 +5,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
-from kobza.library.ingest.retag import move_retagged_files, retag_changed_files, retag_unchanged_files
+from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
 from kobza.library.listing import Listing
 from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
@@ -156,7 +155,7 @@ class MusicLibrary(Searcher, Listing):
         """
         roots = [absolute(path) for path in _as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
-            self._keep_tag_encoding(tag_encoding)
+            keep_tag_encoding(self.store, tag_encoding)
             return self._index(roots, progress, shard, engine, retag)
 
     def sync(
@@ -167,7 +166,7 @@ class MusicLibrary(Searcher, Listing):
     ) -> Report:
         """`add` again everything that was added before: finds new, changed, moved and deleted files."""
         with self.store.writing():
-            self._keep_tag_encoding(tag_encoding)
+            keep_tag_encoding(self.store, tag_encoding)
             report = self._index(self.folders, progress, retag=retag)
             tracks = self.store.file_states()
             # A folder that is gone, and whose tracks were all found elsewhere or removed, is not scanned again.
@@ -175,10 +174,6 @@ class MusicLibrary(Searcher, Listing):
             report.failed = [failure for failure in report.failed if failure.path not in gone]
             self._set_folders(set(self.folders) - gone)
         return report
-
-    def _keep_tag_encoding(self, encoding: str | None) -> None:
-        if encoding is not None:
-            self.store.set_meta(tag_encoding=encoding)
 
     def _index(
         self,
@@ -194,25 +189,13 @@ class MusicLibrary(Searcher, Listing):
             file_states = {path: file_state for path, file_state in file_states.items() if in_shard(path, shard)}
             files = {path: status for path, status in files.items() if in_shard(path, shard)}
         plan = make_plan(file_states, files, searched)
-        encoding = self.store.meta.get("tag_encoding", "auto")
-        encoding = None if encoding == "auto" else encoding
-        plan.jobs = [replace(job, tag_encoding=encoding) for job in plan.jobs]
-        moved = move_retagged_files(self.store, plan, file_states)
-        plan.jobs, retagged = retag_changed_files(self.store, plan.jobs, file_states)
+        report = Report(failed=failed)
+        update_tags(self.store, plan, files, file_states, report, retag, progress)
         if plan.jobs or self._named:
             self._check_fingerprint(self._load_embedder(progress))
         # Before embedding, so that `sync` can continue after an interruption
         self._set_folders(self.folders + [r for r in roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
-        report = Report(unchanged=plan.unchanged, retagged=retagged, failed=failed)
         self._apply(plan, report)
-        report.moved += moved
-        if retag:
-            changed = {job.path for job in plan.jobs}
-            same = {path: status for path, status in files.items() if path in file_states and path not in changed}
-            jobs, retagged = retag_unchanged_files(self.store, same, file_states, encoding, progress)
-            plan.jobs += jobs
-            report.retagged += retagged
-            report.unchanged -= retagged + len(jobs)
         if plan.jobs:
             self._store_model()
             # Closed as soon as anything interrupts, so that no thread continues to decode
@@ -227,7 +210,8 @@ class MusicLibrary(Searcher, Listing):
             self.store.move(old, new, mtime_ns)
         for path, mtime_ns in plan.touched:
             self.store.move(path, path, mtime_ns)
-        report.moved = len(plan.moved)
+        report.unchanged += plan.unchanged
+        report.moved += len(plan.moved)
         report.removed = self.store.delete(plan.gone)
 
     def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], report: Report) -> None:

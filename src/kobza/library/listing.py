@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from kobza.library.filters.parser import field_named, parse_filter, shown_name
 from kobza.library.filters.tree import NUMBERS, SEPARATOR, SEVERAL_VALUES, TEXT, Filter, normalize_text
@@ -71,7 +72,7 @@ def in_order(tracks: Iterable[Track], sort: str = "path") -> list[Track]:
     known = [track for track in by_path if getattr(track, field) not in (None, "")]
     unknown = [track for track in by_path if getattr(track, field) in (None, "")]
 
-    def key(track: Track) -> object:
+    def key(track: Track) -> Any:
         value = getattr(track, field)
         return normalize_text(value) if isinstance(value, str) else value
 

@@ -11,7 +11,7 @@ from kobza.library.ingest.audio_digest import audio_digest
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.scan import FileStatus, Job, Plan, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
-from kobza.library.records import FileState, Track
+from kobza.library.records import FileState, Report, Track
 from kobza.library.remote import local_copy
 from kobza.library.stores.base import Store
 
@@ -26,6 +26,40 @@ def with_tags(track: Track, tags: Tags) -> Track:
     return dataclasses.replace(track, **found | {"bpm": found["bpm"] or track.bpm, "key": found["key"] or track.key})
 
 
+def keep_tag_encoding(store: Store, encoding: str | None) -> None:
+    """Remember what is told of the tags' encoding; "auto": it is guessed. None: nothing is told."""
+    if encoding is not None:
+        store.set_meta(tag_encoding=encoding)
+
+
+def update_tags(
+    store: Store,
+    plan: Plan,
+    files: Mapping[str, FileStatus],
+    file_states: Mapping[str, FileState],
+    report: Report,
+    again: bool,
+    progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Write the tags of all files that sound as before, count them in the report, and leave the rest in the plan.
+
+    Args:
+        again: also read the tags of files whose size and time of change are the same.
+    """
+    told = store.meta.get("tag_encoding", "auto")
+    encoding = None if told == "auto" else told
+    plan.jobs = [dataclasses.replace(job, tag_encoding=encoding) for job in plan.jobs]
+    report.moved += move_retagged_files(store, plan, file_states)
+    plan.jobs, report.retagged = retag_changed_files(store, plan.jobs, file_states)
+    if again:
+        changed = {job.path for job in plan.jobs}
+        same = {path: status for path, status in files.items() if path in file_states and path not in changed}
+        jobs, retagged = retag_unchanged_files(store, same, file_states, encoding, progress)
+        plan.jobs += jobs
+        report.retagged += retagged
+        report.unchanged -= retagged + len(jobs)
+
+
 def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, FileState]) -> int:
     """Tracks whose files were renamed and retagged at once follow them: a new file that sounds as a missing one.
 
@@ -35,20 +69,30 @@ def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, File
     for path in plan.gone:
         missing[file_states[path].audio_hash].append(path)
     missing.pop(b"", None)
-    moved = []
-    for job in plan.jobs if missing else ():
-        with suppress(OSError, ValueError), local_copy(job.path) as file:
-            if not job.known and (same := missing.get(audio_digest(file))):
-                old = same.pop()
-                state = FileState(job.size, job.mtime_ns, content_hash(file), file_states[old].audio_hash)
-                tags = read_tags(file, job.tag_encoding)
-                store.move(old, job.path, job.mtime_ns)
-                for track, *_ in store.scan(job.path):
-                    store.retag(with_tags(track, tags), state)
-                moved.append(job)
-                plan.gone.remove(old)
-    plan.jobs = [job for job in plan.jobs if job not in moved]
-    return len(moved)
+    left = []
+    for job in plan.jobs:
+        found = _same_sound(job, missing) if missing and not job.known else None
+        if found is None:
+            left.append(job)
+            continue
+        tags, state = found
+        old = missing[state.audio_hash].pop()
+        plan.gone.remove(old)
+        store.move(old, job.path, job.mtime_ns)
+        for track, *_ in store.scan(job.path):
+            store.retag(with_tags(track, tags), state)
+    moved = len(plan.jobs) - len(left)
+    plan.jobs = left
+    return moved
+
+
+def _same_sound(job: Job, known: Mapping[bytes, list[str]]) -> tuple[Tags, FileState] | None:
+    """The tags and state of a file whose sound is among the `known`, by `audio_digest`."""
+    with suppress(OSError, ValueError), local_copy(job.path) as file:
+        sound = audio_digest(file)
+        if known.get(sound):
+            return read_tags(file, job.tag_encoding), FileState(job.size, job.mtime_ns, content_hash(file), sound)
+    return None
 
 
 def retag_changed_files(
@@ -56,15 +100,9 @@ def retag_changed_files(
 ) -> tuple[list[Job], int]:
     """Write the new tags of changed files that sound as before: (the jobs that are left, how many were written)."""
 
-    def look(job: Job) -> tuple[Job, Tags, FileState] | None:
+    def look(job: Job) -> tuple[Tags, FileState] | None:
         before = file_states[job.path].audio_hash if job.known else b""
-        if not before:
-            return None
-        with suppress(OSError, ValueError), local_copy(job.path) as file:
-            if audio_digest(file) == before:
-                state = FileState(job.size, job.mtime_ns, content_hash(file), before)
-                return job, read_tags(file, job.tag_encoding), state
-        return None
+        return _same_sound(job, {before: [job.path]}) if before else None
 
     left = []
     written = 0
@@ -74,7 +112,7 @@ def retag_changed_files(
         if found is None or track is None:
             left.append(job)
         else:
-            _, tags, state = found
+            tags, state = found
             store.retag(with_tags(track, tags), state)
             written += 1
     return left, written
