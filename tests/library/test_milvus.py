@@ -89,6 +89,14 @@ class MilvusContract(StoreContract):
                     hits = store.search(unit(1)[0], 99, tree, by)
                     assert [track.path for _, track, _ in hits] == [f"/m/{text}/{i}"], tree
 
+    def test_texts_longer_than_a_column_are_cut(self, store):
+        for comment, title in (("c" * 100_000, "short"), ("\N{COLLISION SYMBOL}" * 20_000, "\0" * 20_000)):
+            put(store, "/a", title=title, comment=comment, genre="; ".join(map(str, range(3000))), bpm=1.5)
+            ((track, *_),) = store.scan()
+            assert comment.startswith(track.comment) and len(track.comment) > 500 and track.bpm == 1.5
+            assert title.startswith(track.title) and (track.title == title or len(track.title) > 500)
+            assert len(store.search(unit(1)[0], 9, Compare("title", "eq", title))) == 1
+
     def test_one_writer_on_a_machine_and_each_shard_its_own(self, store, reopen):
         other = reopen()
         with store.writing(), pytest.raises(LibraryError, match="is being written by another kobza"), other.writing():

@@ -114,13 +114,10 @@ def to_file_state(row: dict[str, Any]) -> FileState:
 
 
 def text_digests(track: Track) -> list[int]:
-    """What `texts` has of a track: a digest for each value of each field, or for "" where the tag is unknown."""
-    found: dict[int, None] = {}
-    for field in TEXT_FIELDS:
-        text = normalize_text(getattr(track, field))
-        values = text.split(SEPARATOR) if field in SEVERAL_VALUES else [text]
-        found |= dict.fromkeys(digest(field, value) for value in (text, *values))
-    return list(found)[:MAX_VALUES]
+    """What `texts` has of a track: a digest of each text and, where a tag may have several, of each value."""
+    texts = [(field, normalize_text(getattr(track, field))) for field in TEXT_FIELDS]
+    values = [(field, value) for field, text in texts if field in SEVERAL_VALUES for value in text.split(SEPARATOR)]
+    return list(dict.fromkeys(digest(field, value) for field, value in texts + values))[:MAX_VALUES]
 
 
 def digest(field: str, value: str) -> int:
