@@ -204,8 +204,8 @@ def test_shards_that_begin_a_library_at_once(lite):
 
 def test_addresses():
     place = ConnectionParameters.parse(MilvusAddress("milvus://me:se%40cret@db.example:19531/music/mine"))
-    assert place[:4] == ("http://db.example:19531", "me:se@cret", "music", "mine") and not place.index
-    assert ConnectionParameters.parse(MilvusAddress("milvus://h/n?index=hnsw")).index == "hnsw"
+    assert place[:4] == ("http://db.example:19531", "me:se@cret", "music", "mine") and not place.index_name
+    assert ConnectionParameters.parse(MilvusAddress("milvus://h/n?index=hnsw")).index_name == "hnsw"
     for option in ("index=annoy", "index=", "index=hnsw&index=flat", "ef=3"):
         with pytest.raises(LibraryError, match=r"unknown option.*index=, followed by one of: flat, hnsw"):
             ConnectionParameters.parse(MilvusAddress(f"milvus://h/n?{option}"))

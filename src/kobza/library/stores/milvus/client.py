@@ -29,7 +29,7 @@ class ConnectionParameters(NamedTuple):
     database: str
     name: str  # the prefix of the library's collections
     address: MilvusAddress
-    index: str  # the index that the address asks for, a key of `indexes.INDEXES`; "" if it names none
+    index_name: str  # that the address asks for, a key of `indexes.INDEXES`; "" if it names none
 
     @property
     def library(self) -> tuple[str, str, str]:

@@ -59,7 +59,7 @@ class Collections:
 
     def __init__(self, parameters: ConnectionParameters):
         self.client = Client(parameters)
-        self.index = parameters.index or DEFAULT_INDEX
+        self.index = parameters.index_name or DEFAULT_INDEX
         self.writing = False  # whether all reads are strong
         self._library = parameters.library
         self._prefix = parameters.name
@@ -135,7 +135,7 @@ class Collections:
             condition,
             limit=k,
             output_fields=list(fields),
-            search_params=INDEXES[self.index].search_parameters(k),
+            search_params=INDEXES[self.index].search_parameters(k, bool(condition)),
             consistency_level=self._consistency(kind, latest),
         )
         self._read.add(kind)

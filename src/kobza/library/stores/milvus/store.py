@@ -76,10 +76,10 @@ class MilvusStore:
             )
         if not self.read_only and ("schema" not in meta or not self.collections.exists("tracks")):
             self._schema = SCHEMA
-            meta["index"] = self.parameters.index or meta.get("index", DEFAULT_INDEX)
+            meta["index"] = self.parameters.index_name or meta.get("index", DEFAULT_INDEX)
             self.set_meta(schema=str(SCHEMA), index=meta["index"])
         self.collections.index = meta.get("index", DEFAULT_INDEX)
-        if self.parameters.index not in ("", self.collections.index):
+        if self.parameters.index_name not in ("", self.collections.index):
             raise LibraryError(
                 f"The library {self.address} was made with the index {self.collections.index}; for another one copy "
                 "the library: kobza library copy OLD_ADDRESS NEW_ADDRESS?index=..."
