@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -151,26 +152,30 @@ def _queries(tracks: list[tuple[Track, np.ndarray]], n: int) -> np.ndarray:
 
 
 def run_in_milvus(windows: int, address: str, queries: int = 100) -> Iterator[SearchTimes]:
-    """Fill the library at `address`, which must be empty, with so many windows, and measure it with so many queries."""
+    """Measure the library at `address` with so many queries; an empty one is first filled with so many windows.
+
+    Raises:
+        LibraryError: there is another library than an earlier run with as many windows left.
+    """
     from kobza.library.stores.milvus.store import MilvusStore
 
     tracks = list(synthetic_library(windows))
-    store = open_store(address)
-    if not isinstance(store, MilvusStore) or len(store):
-        raise LibraryError(f"{store.address} is not an empty library in Milvus; choose another name.")
-    start = time.perf_counter()
-    fill(store, tracks)
-    print(f"{store.address}: {time.perf_counter() - start:.1f} s to write {len(tracks)} tracks")
-    for kind in ("tracks", "windows"):
-        name = store.collections.name(kind)
-        store.collections.client.flush(name)
-        while store.collections.client.describe_index(name, "vector").get("pending_index_rows"):
-            time.sleep(0.5)
-    time.sleep(SECONDS_TO_SETTLE)
-    for by in SCOPES:
-        for where in FILTERS:
-            yield measure(store, tracks, by, where, _queries(tracks, queries))
-    store.close()
+    with closing(open_store(address)) as store:
+        if not isinstance(store, MilvusStore) or len(store) not in (0, len(tracks)):
+            raise LibraryError(f"{store.address} is not an empty library in Milvus; choose another name.")
+        if not len(store):
+            start = time.perf_counter()
+            fill(store, tracks)
+            print(f"{store.address}: {time.perf_counter() - start:.1f} s to write {len(tracks)} tracks")
+            for kind in ("tracks", "windows"):
+                name = store.collections.name(kind)
+                store.collections.client.flush(name)
+                while store.collections.client.describe_index(name, "vector").get("pending_index_rows"):
+                    time.sleep(0.5)
+        time.sleep(SECONDS_TO_SETTLE)
+        for by in SCOPES:
+            for where in FILTERS:
+                yield measure(store, tracks, by, where, _queries(tracks, queries))
 
 
 def run(windows: int, folder: Path, queries: int = 100) -> tuple[LibraryCosts, list[SearchTimes]]:
@@ -215,7 +220,7 @@ def _line(row: SearchTimes) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Search times and recall of synthetic libraries.")
     parser.add_argument("windows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--library", help="an empty library in Milvus to measure; its number of windows is the first")
+    parser.add_argument("--library", help="a library in Milvus, empty or of an earlier run, with WINDOWS windows")
     args = parser.parse_args()
     if args.library:
         for row in run_in_milvus(args.windows[0], args.library):
