@@ -223,8 +223,11 @@ def main() -> None:
     parser.add_argument("--library", help="a library in Milvus, empty or of an earlier run, with WINDOWS windows")
     args = parser.parse_args()
     if args.library:
-        for row in run_in_milvus(args.windows[0], args.library):
-            print(_line(row), flush=True)
+        try:
+            for row in run_in_milvus(args.windows[0], args.library):
+                print(_line(row), flush=True)
+        except LibraryError as error:
+            parser.exit(1, f"{error}\n")
         return
     for windows in args.windows:
         with tempfile.TemporaryDirectory() as folder:
