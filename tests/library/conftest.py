@@ -1,5 +1,5 @@
 import pytest
-from milvus_servers import milvus_lite
+from milvus_servers import milvus_lite, milvus_server
 from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
@@ -14,6 +14,13 @@ def embedder():
 def lite(tmp_path_factory):
     """The address of a server of milvus-lite."""
     with milvus_lite(tmp_path_factory.mktemp("milvus-lite")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory):
+    """The address of a real server of Milvus."""
+    with milvus_server(tmp_path_factory.mktemp("milvus")) as (address, _):
         yield address
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from child_processes import context
-from milvus_servers import free_port, milvus_server
+from milvus_servers import free_port
 from milvus_writer import PATHS, write
 from recordings import replace_checkpoint, tone
 from recordings import write as write_recording
@@ -23,12 +23,6 @@ from kobza.library.stores.milvus import collections, journal
 from kobza.library.stores.milvus.client import ConnectionParameters
 from kobza.library.stores.milvus.filter import to_expression
 from kobza.library.stores.milvus.rows import to_path, to_text
-
-
-@pytest.fixture(scope="session")
-def real(tmp_path_factory):
-    with milvus_server(tmp_path_factory.mktemp("milvus")) as (address, _):
-        yield address
 
 
 def emptied(address: str):

@@ -1,5 +1,6 @@
 """The writers' lock of a library in Milvus, across machines: a machine is here a cache folder of its own."""
 
+import itertools
 import threading
 import time
 
@@ -12,12 +13,16 @@ from kobza.library import LibraryError, open_store
 from kobza.library.stores.milvus import journal, lease
 from kobza.library.stores.milvus.lease import Lease
 
+NUMBERS = itertools.count()
+ON_EVERY_SERVER = pytest.mark.parametrize(
+    "library", ["lite", pytest.param("real", marks=pytest.mark.slow)], indirect=True
+)
+
 
 @pytest.fixture
-def library(lite):
+def library(request):
     """A new library's address."""
-    library.number = getattr(library, "number", 0) + 1
-    return f"{lite}/locked_{library.number}"
+    return f"{request.getfixturevalue(getattr(request, 'param', 'lite'))}/locked_{next(NUMBERS)}"
 
 
 @pytest.fixture
@@ -42,6 +47,7 @@ def start_holder(url: str, cache, clock_offset: float = 0.0):
     return child
 
 
+@ON_EVERY_SERVER
 def test_who_writes_is_named_on_other_machines_too(library, on_machine):
     store, other = open_store(library), open_store(library)
     for machine in ("one", "two"):
@@ -59,6 +65,7 @@ def test_who_writes_is_named_on_other_machines_too(library, on_machine):
     assert len(list(store.collections.rows("meta", journal.NOT_JOURNAL))) == len(list(store.collections.rows("meta")))
 
 
+@ON_EVERY_SERVER
 def test_of_many_that_begin_at_once_one_writes(library, tmp_path, monkeypatch):
     """Each is on a machine of its own, so nothing but the lease keeps it out."""
     writing, most, done = [], [], []
