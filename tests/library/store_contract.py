@@ -8,6 +8,7 @@ import math
 import os
 import random
 import threading
+from dataclasses import astuple, fields
 
 import numpy as np
 import pytest
@@ -111,6 +112,16 @@ class StoreContract:
         np.testing.assert_array_equal(kept, vectors)
         assert again.count() == Totals(2, 4, 40.0)
         assert [track.path for track, *_ in again.scan(odd)] == [odd] and list(again.scan("/m/absent")) == []
+
+    def test_every_field_of_a_track_is_kept(self, store):
+        values = {str: "Ä; b", int | None: 7, float | None: -0.1, float: 0.3}
+        given = {field.name: values[field.type] for field in fields(Track) if field.name != "path"}
+        for path, track in {"/full": Track("/full", **given), "/empty": Track("/empty", added=1.0)}.items():
+            store.upsert(track, FileState(1, 1, b""), [0.0], unit(1))
+            ((kept, *_),) = store.scan(path)
+            assert (kept, kept.added) == (track, track.added)
+            assert [type(value) for value in astuple(kept)] == [type(value) for value in astuple(track)]
+            assert [hit[1] for hit in store.search(unit(1)[0], 9) if hit[1].path == path] == [track]
 
     def test_an_empty_store(self, store):
         assert store.count() == Totals(0, 0, 0.0) and store.file_states() == {} and list(store.scan()) == []

@@ -18,9 +18,10 @@ class Store(Protocol):
 
     `search` returns at most k distinct tracks, best first: (cosine, track, start in seconds of its best window). The
     cosine is that of the track's vector or, with by="moment", that of its best window. Results are exact, with and
-    without a filter. `select` gives all tracks (or the first `limit`) that pass a filter, ordered by path; `retag`
-    replaces what is known of a track and its file, not its windows. `writing` is held by one process for each part of
-    the library.
+    without a filter, but for a library in Milvus that was made with an approximate index. What this process wrote is
+    seen at once, what others write within seconds. `select` gives all tracks (or the first `limit`) that pass a filter,
+    ordered by path; `retag` replaces what is known of a track and its file, not its windows. `writing` is held by one
+    process for each part of the library.
 
     Attributes:
         flush_interval_seconds: how long embedded tracks are collected before they are written together; 0 writes each
