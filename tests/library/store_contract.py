@@ -24,7 +24,10 @@ FILTERS = (
     "genre = jazz", "genre != JAZZ", "genre in (blues, 'Hip Hop')", "genre = ''", "artist = žižka", "title = t7",
     "year >= 1980", "year < 1990 or duration > 20", "not year > 0", "year != 1985", "duration <= 10",
     "path under /m/0", "path under /m/0 and not path = /m/0/7", "path in (/m/1/8, /m/2/9)", "added >= 2001-09-10",
-    "year >= 1980 and genre in (jazz, blues) and not path under /m/2", "genre = polka",
+    "year >= 1980 and genre in (jazz, blues) and not path under /m/2", "genre = polka", "genre = 'soul; jazz'",
+    "genre = soul and not genre = blues", "genre in (soul, 'hip hop')", "title ~ 7", "not artist ~ ž",
+    "comment ~ 'x y'", "composer = bach", "album artist != bach", "track >= 5", "bpm 90..120", "key = Am",
+    "loudness < -9.5 or energy > 0.5", "format = flac", "bitrate != 320", "sample rate = 44100 and comment = ''",
 )  # fmt: skip
 
 
@@ -50,10 +53,21 @@ def fill(store, tracks: int = 120) -> dict[str, tuple[Track, np.ndarray]]:
         fields = {
             "title": f"T{i}",
             "artist": rng.choice(["Ann", "ŽIŽKA", ""]),
-            "genre": rng.choice(["Jazz", "JAZZ", "blues", "hip hop", ""]),
+            "genre": rng.choice(["Jazz", "JAZZ", "blues", "hip hop", "", "Soul; Jazz", "Soul; jazz; Blues"]),
             "year": rng.choice([None, 1975, 1985, 1995]),
             "added": 1e9 + 3600.0 * i,
             "duration": 10.0 * n,
+            "comment": rng.choice(["", "X y z"]),
+            "composer": rng.choice(["", "Bach", "Ann; Bach"]),
+            "album_artist": rng.choice(["", "Bach"]),
+            "track_number": rng.choice([None, 3, 7]),
+            "bpm": rng.choice([None, 90.0, 150.5]),
+            "loudness": rng.choice([None, -14.0, -8.0]),
+            "energy": rng.choice([None, 0.25, 0.75]),
+            "key": rng.choice(["", "A minor", "C major"]),
+            "format": rng.choice(["flac", "mp3"]),
+            "bitrate": rng.choice([None, 320, 911]),
+            "sample_rate": rng.choice([None, 44100]),
         }
         path = f"/m/{i % 3}/{i}"
         held[path] = Track(path, **fields), put(store, path, n, seed=i, **fields)

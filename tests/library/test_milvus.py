@@ -7,22 +7,25 @@ import time
 
 import pytest
 from child_processes import context
+from hypothesis import given
+from hypothesis import strategies as st
 from milvus_servers import free_port
 from milvus_writer import PATHS, write
 from recordings import replace_checkpoint, tone
 from recordings import write as write_recording
-from store_contract import StoreContract, content, fill, put, unit
+from store_contract import StoreContract, agree, content, exact, fill, put, unit
+from test_filters import ROW, TREE
 
 from kobza import MusicLibrary
 from kobza.cli import main
 from kobza.library import FileState, LibraryError, MilvusAddress, Track, open_store
 from kobza.library.filters.parser import parse_filter
-from kobza.library.filters.tree import Compare, In
+from kobza.library.filters.tree import Compare, In, matches
 from kobza.library.ingest.copy import STORE_KEYS
 from kobza.library.stores.milvus import collections, journal
 from kobza.library.stores.milvus.client import ConnectionParameters
-from kobza.library.stores.milvus.filter import to_expression
-from kobza.library.stores.milvus.rows import to_path, to_text
+from kobza.library.stores.milvus.filter import is_exact, to_expression
+from kobza.library.stores.milvus.rows import to_path, to_rows, to_text
 
 
 def emptied(address: str):
@@ -55,6 +58,10 @@ class MilvusContract(StoreContract):
         assert store.count().tracks == len(store) == len(store.file_states()) == 50
         with pytest.raises(LibraryError, match=r"k is 12; .* returns at most 11 tracks"):
             store.search(unit(1)[0], 12)
+        for text in ("title ~ t4", "title ~ 7 and not genre = jazz", "title = t31 or comment ~ x", "not title ~ t"):
+            tree = parse_filter(text)
+            for by in ("track", "moment"):  # more tracks than are looked at one by one
+                agree(store.search(unit(1)[0], 11, tree, by), exact(held, unit(1)[0], by, tree), 11)
         for value in ("й" * 70_000, "short"):
             store.set_meta(folders=value)
             assert store.meta["folders"] == value
@@ -248,3 +255,18 @@ def test_an_expression_has_no_text_of_a_person_but_quoted_paths():
     text = to_expression(tree)
     assert "jazz" not in text and "or 1" not in text and '"/a\\"b"' in text
     assert text.count("(not ") == 2 and "year >= 1980.0" in text and "array_contains_any(texts, [" in text
+
+
+@given(row=ROW, trees=st.lists(TREE, min_size=5, max_size=20))
+def test_expressions_select_what_filters_do(row, trees):
+    """An expression of Milvus is one of Python, too."""
+    track = Track("/m/a", **row)
+    columns, _ = to_rows(track, FileState(1, 1, b""), [0.0], unit(1), run=1)
+    functions = {
+        "array_contains": lambda values, value: value in values,
+        "array_contains_any": lambda values, some: bool({*values} & {*some}),
+    }
+    for tree in trees:
+        expression = to_expression(tree)
+        selected = bool(eval(expression, functions | columns)) if expression else True
+        assert selected == matches(tree, track) if is_exact(tree) else selected >= matches(tree, track), expression

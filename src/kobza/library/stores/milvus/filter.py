@@ -7,18 +7,19 @@ too many, which `filters.tree.matches` has to sort out.
 
 import re
 
-from kobza.library.filters.tree import And, Compare, Filter, In, Not, Or, normalize_text
-from kobza.library.stores.milvus.rows import (
-    NO_NUMBER,
-    NUMBER_FIELDS,
+from kobza.library.filters.tree import (
     OPTIONAL_NUMBERS,
-    SCHEMA,
     SEPARATOR,
     SEVERAL_VALUES,
-    TEXT_FIELDS,
-    digest,
-    to_text,
+    And,
+    Compare,
+    Filter,
+    In,
+    Not,
+    Or,
+    normalize_text,
 )
+from kobza.library.stores.milvus.rows import NO_NUMBER, NUMBER_FIELDS, SCHEMA, TEXT_FIELDS, digest, to_text
 
 NEVER = "duration < -1.0"  # matches no row
 SIGNS = {"eq": "==", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}

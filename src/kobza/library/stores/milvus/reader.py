@@ -46,6 +46,13 @@ class Reader:
                 if row and row["run"] in windows:
                     yield to_track(row), to_file_state(row), *windows[row["run"]]
 
+    def select(self, where: Filter | None, schema: int) -> list[Track]:
+        """The tracks that pass the filter, ordered by path."""
+        condition = to_expression(where, schema) if where is not None else ""
+        tracks = map(to_track, self._collections.rows("tracks", condition, TRACK_FIELDS))
+        passing = [track for track in tracks if where is None or matches(where, track)]
+        return sorted(passing, key=lambda track: os.fsencode(track.path))
+
     def _windows(self, rows: Iterable[Row], latest: bool = False) -> dict[int, Windows]:
         """The windows of each track whose windows are all there, by run."""
         counts = {row["run"]: row["windows"] for row in rows}

@@ -16,7 +16,7 @@ import numpy as np
 from pymilvus import CollectionSchema, DataType, FieldSchema
 
 from kobza.embedding.embedder import normalized_mean
-from kobza.library.filters.tree import normalize_text
+from kobza.library.filters.tree import SEPARATOR, SEVERAL_VALUES, normalize_text
 from kobza.library.paths import path_from_text, path_to_text
 from kobza.library.records import FileState, Track
 
@@ -25,10 +25,7 @@ MAX_TEXT_BYTES = 65535  # Milvus's limit for a VARCHAR
 MAX_VALUES = 1024  # of the texts of one track; further ones cannot be filtered by
 NO_NUMBER = -1e9  # stands for an unknown number: servers before 2.5 have no NULL
 TEXT_FIELDS = ("genre", "artist", "album", "title", "album_artist", "composer", "format", "key")
-SEVERAL_VALUES = ("genre", "artist", "album_artist", "composer")
-SEPARATOR = "; "
-OPTIONAL_NUMBERS = ("year", "track_number", "bitrate", "sample_rate", "bpm", "loudness", "energy")
-NUMBER_FIELDS = ("duration", "added", *OPTIONAL_NUMBERS)
+NUMBER_FIELDS = ("duration", "added", "year", "track_number", "bitrate", "sample_rate", "bpm", "loudness", "energy")
 # What `to_track` and `to_file_state` need
 TRACK_FIELDS = ("run", "windows", "path", "tags", "duration", "added", "size", "mtime_ns", "hash")
 TAGS_OF_SCHEMA_1 = ("title", "artist", "album", "genre", "year")

@@ -23,7 +23,7 @@ import numpy as np
 
 from kobza.folders import cache_folder
 from kobza.library.address import MilvusAddress
-from kobza.library.filters.tree import Filter, matches
+from kobza.library.filters.tree import Filter
 from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track, refuse_invalid
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus.client import ConnectionParameters
@@ -204,8 +204,7 @@ class MilvusStore:
 
     def select(self, where: Filter | None = None, limit: int | None = None) -> list[Track]:
         """The (first) tracks that pass the filter, ordered by path."""
-        passing = (track for track, *_ in self.scan() if where is None or matches(where, track))
-        return list(islice(passing, limit))
+        return self._reader.select(where, self._schema)[:limit]
 
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
         """Every track (or the one at `path`) with its windows, ordered by path."""
