@@ -20,7 +20,7 @@ LAYERS = (
     ("atomic", "internal_error"),
     ("config_edit",),
     ("model",),
-    ("ffmpeg",),
+    ("ffmpeg", "loudness"),
     ("audio",),
     ("cells",),
     ("synth",),

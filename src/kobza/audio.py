@@ -19,6 +19,7 @@ from kobza.ffmpeg import (
     printable,
     read_frames,
 )
+from kobza.loudness import LoudnessMeter
 
 __all__ = [
     "AUDIO_EXTENSIONS",
@@ -33,13 +34,16 @@ __all__ = [
 ]
 
 
-def decode(source: Source, sampling_rate: int = 16000, start: float = 0.0) -> Iterator[np.ndarray]:
+def decode(
+    source: Source, sampling_rate: int = 16000, start: float = 0.0, meter: LoudnessMeter | None = None
+) -> Iterator[np.ndarray]:
     """Decode a recording as a stream of mono chunks.
 
     Args:
         source: a path, the bytes of a file, or a binary stream that can seek (left open).
         sampling_rate: of the returned samples, in Hz.
         start: in seconds; what comes before is left out and, if the container can seek, not decoded.
+        meter: measures the loudness on the way.
 
     Yields:
         (samples,) float32 of about one second each; concatenated, they are the recording, the same every time.
@@ -50,7 +54,8 @@ def decode(source: Source, sampling_rate: int = 16000, start: float = 0.0) -> It
     """
     with open_container(source) as (container, name):
         is_empty = True
-        for chunk in mono_chunks(read_frames(container, name, start), sampling_rate):
+        frames = read_frames(container, name, start)
+        for chunk in mono_chunks(frames if meter is None else meter.frames(frames), sampling_rate):
             if not np.isfinite(chunk).all():
                 raise AudioError(f"{name} has samples that are not finite; export the recording again.")
             is_empty = is_empty and not len(chunk)

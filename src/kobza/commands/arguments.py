@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kobza.config import SETTINGS, value_of
+from kobza.errors import KobzaError
 from kobza.suggestions import nearest, unknown
 
 if TYPE_CHECKING:
@@ -193,3 +194,13 @@ def shard(text: str) -> tuple[int, int]:
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a shard; give I/N with I from 1 to N, such as 2/4")
     return int(match[1]), int(match[2])
+
+
+def smooth(text: str) -> tuple[str, ...]:
+    """The argparse type of what a playlist changes by small steps: tempo, key or tempo,key."""
+    from kobza.library.search.transitions import parse_smooth
+
+    try:
+        return parse_smooth(text)
+    except KobzaError as error:
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from error

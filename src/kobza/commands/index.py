@@ -41,11 +41,18 @@ def add(commands: SubCommands) -> None:
         metavar="NAME",
         help="of tags that do not say theirs, such as cp1251; the library keeps it (auto: guess)",
     )
+    analysis = CommandParser(add_help=False)
+    analysis.add_argument(
+        "--analyze",
+        action="store_true",
+        help="also find tempo, key, loudness and energy, of tracks indexed before too (needs kobza[analysis])",
+    )
     indexed = command(
         commands,
         index,
         "Add folders or files of music; only new and changed files are read.",
         tags,
+        analysis,
         options,
         examples=("kobza index ~/Music", "kobza index /media/usb/jazz new-song.flac", "kobza index --list paths.txt"),
     )
@@ -64,8 +71,9 @@ def add(commands: SubCommands) -> None:
         sync,
         "Scan all folders again that were added before.",
         tags,
+        analysis,
         options,
-        examples=("kobza sync", "kobza sync --tags", "kobza sync --tags --tag-encoding cp1251"),
+        examples=("kobza sync", "kobza sync --analyze", "kobza sync --tags", "kobza sync --tags --tag-encoding cp1251"),
     )
     command(
         commands,
@@ -126,7 +134,7 @@ def index(args: argparse.Namespace) -> int:
             from kobza.library.ingest.embed import embed_jobs
 
             engine = embed_jobs
-        report = library.add(decoded, progress, args.shard, engine, args.tags, args.tag_encoding)
+        report = library.add(decoded, progress, args.shard, engine, args.tags, args.tag_encoding, args.analyze)
     return _print_report(report)
 
 
@@ -138,7 +146,7 @@ def sync(args: argparse.Namespace) -> int:
             say("No folder has been added to the library yet; add one with: kobza index FOLDER")
             return 1
         with progress_bar() as progress:
-            report = library.sync(progress, args.tags, args.tag_encoding)
+            report = library.sync(progress, args.tags, args.tag_encoding, args.analyze)
         if refreshed := refresh_all(library, say):
             say(f"Saved playlists refreshed: {refreshed}")
     return _print_report(report)

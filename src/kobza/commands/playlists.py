@@ -7,7 +7,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kobza.commands.arguments import CommandParser, SubCommands, command, library_options, named_library, open_library
+from kobza.commands.arguments import (
+    CommandParser,
+    SubCommands,
+    command,
+    library_options,
+    named_library,
+    open_library,
+    smooth,
+)
 from kobza.commands.playing import playing_options, print_sent, server_options
 from kobza.commands.search import (
     find_and_print,
@@ -35,11 +43,19 @@ def add(commands: SubCommands) -> None:
         library_options(),
         examples=(
             "kobza playlist --from a.mp3 --to b.mp3 -k 20 --m3u > evening.m3u8",
+            "kobza playlist --from a.mp3 --to b.mp3 --smooth tempo,key",
             'kobza playlist save "Rainy jazz" rainy jazz -k 50',
         ),
     )
     parser.add_argument("--from", dest="first", metavar="TRACK", help="the first track")
     parser.add_argument("--to", dest="last", metavar="TRACK", help="the last track")
+    parser.add_argument(
+        "--smooth",
+        type=smooth,
+        default=(),
+        metavar="tempo,key",
+        help="also change tempo, key or both by small steps (known from tags, or by kobza index --analyze)",
+    )
     _add_saved(parser, parser.add_subparsers(title="saved searches", metavar="COMMAND"))
 
 
@@ -107,7 +123,7 @@ def playlist(args: argparse.Namespace) -> int:
         args.parser.error("a playlist needs --from TRACK and --to TRACK, or one of: save, show, list, delete")
     with open_library(args, read_only=True) as library:
         # The way between the ends depends on how many tracks it has, so none is added for one that is missing.
-        hits = library.playlist(args.first, args.last, args.k, args.where)
+        hits = library.playlist(args.first, args.last, args.k, args.where, args.smooth)
         return find_and_print(library, args, lambda n: hits)
 
 

@@ -5,11 +5,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
+from kobza.library.ingest.analysis import require_analyzer
+from kobza.library.ingest.analyze import analyze_tracks
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
@@ -138,6 +141,7 @@ class MusicLibrary(Searcher, Listing):
         engine: EmbeddingEngine = embed_jobs,
         retag: bool = False,
         tag_encoding: str | None = None,
+        analyze: bool = False,
     ) -> Report:
         """Index folders, files, or addresses that fsspec supports. Unchanged recordings are skipped.
 
@@ -149,25 +153,28 @@ class MusicLibrary(Searcher, Listing):
             engine: what embeds the recordings, such as `ingest.ray.embed_on_ray`.
             retag: also read the tags of files again that have the same size and time of change.
             tag_encoding: of tags that do not say theirs, such as "cp1251", or "auto" to guess it; the library keeps it.
+            analyze: also find tempo, key, loudness and energy, of unchanged recordings too where they are unknown.
 
         Raises:
-            LibraryError: the library has vectors of another model, or another process is writing to it.
+            LibraryError: the library has vectors of another model, another process is writing to it, or the extra
+                kobza[analysis] is not installed.
         """
         roots = [absolute(path) for path in _as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
             keep_tag_encoding(self.store, tag_encoding)
-            return self._index(roots, progress, shard, engine, retag)
+            return self._index(roots, progress, shard, engine, retag, analyze)
 
     def sync(
         self,
         progress: Callable[[Progress], None] | None = None,
         retag: bool = False,
         tag_encoding: str | None = None,
+        analyze: bool = False,
     ) -> Report:
         """`add` again everything that was added before: finds new, changed, moved and deleted files."""
         with self.store.writing():
             keep_tag_encoding(self.store, tag_encoding)
-            report = self._index(self.folders, progress, retag=retag)
+            report = self._index(self.folders, progress, retag=retag, analyze=analyze)
             tracks = self.store.file_states()
             # A folder that is gone, and whose tracks were all found elsewhere or removed, is not scanned again.
             gone = {f for f in self.folders if not os.path.lexists(f) and not any(under(t, f) for t in tracks)}
@@ -182,7 +189,10 @@ class MusicLibrary(Searcher, Listing):
         shard: tuple[int, int] | None = None,
         engine: EmbeddingEngine = embed_jobs,
         retag: bool = False,
+        analyze: bool = False,
     ) -> Report:
+        if analyze:
+            require_analyzer()
         file_states = self.store.file_states()
         files, searched, failed = survey(roots, file_states)
         if shard is not None:
@@ -197,10 +207,16 @@ class MusicLibrary(Searcher, Listing):
         self._set_folders(self.folders + [r for r in roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
         self._apply(plan, report)
         if plan.jobs:
+            plan.jobs = [replace(job, analyze=analyze) for job in plan.jobs]
             self._store_model()
             # Closed as soon as anything interrupts, so that no thread continues to decode
             with contextlib.closing(engine(plan.jobs, self.embedder, progress)) as outcomes:
                 self._store_outcomes(outcomes, report)
+        if analyze:
+            report.analyzed, unreadable = analyze_tracks(
+                self.store, files.keys() - {job.path for job in plan.jobs}, progress
+            )
+            report.failed += unreadable
         self.store.optimize()
         return report
 

@@ -104,6 +104,7 @@ class Report:
     """How many tracks a run added, changed and so on; `failed` has each path with its reason.
 
     `retagged`: of the files that sound as before, and have other tags. They count neither as changed nor as unchanged.
+    `analyzed`: of the unchanged ones, those whose tempo, key, loudness and energy were found now.
     """
 
     added: int = 0
@@ -112,11 +113,12 @@ class Report:
     moved: int = 0
     removed: int = 0
     retagged: int = 0
+    analyzed: int = 0
     failed: list[Failure] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = ("added", "changed", "unchanged", "moved", "removed")
-        some = "".join(f", {getattr(self, name)} {name}" for name in ("retagged",) if getattr(self, name))
+        some = "".join(f", {getattr(self, name)} {name}" for name in ("retagged", "analyzed") if getattr(self, name))
         return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f"{some}, {len(self.failed)} failed"
 
 

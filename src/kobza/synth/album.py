@@ -67,6 +67,8 @@ def _tag(path: Path, piece: Piece, number: int) -> None:
     tags = FLAC(path)
     tags.update(title=piece.title, artist=ARTIST, album=ALBUM_TITLE, genre=piece.genre, date=YEAR)
     tags.update(tracknumber=str(number), description=piece.caption, bpm=str(piece.tempo))
+    if piece.key:
+        tags.update(initialkey=piece.key)
     tags.save()
 
 

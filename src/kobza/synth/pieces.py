@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +11,11 @@ from kobza.synth.instruments import INSTRUMENTS
 from kobza.synth.styles import ALBUM, STYLES, Style
 
 TAIL_SECONDS = 2.0  # decay of the last chord
+# By pitch class; of the names of one pitch, the one that key signatures prefer
+TONICS = {
+    "major": ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
+    "minor": ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B"),
+}
 TEMPO_WORDS = ((76, "slow"), (112, "mid-tempo"), (400, "fast"))  # up to these beats a minute
 MOODS = {
     ("slow", "minor"): ("sad", "melancholic", "sorrowful"),
@@ -36,6 +42,21 @@ class Piece:
     seconds: float
     seed: int
     style: str  # key of `STYLES`
+
+    @property
+    def tonic(self) -> int:
+        """Pitch class, 0 = C: the first number that composing draws from the seed."""
+        return int(np.random.default_rng(self.seed).integers(12))
+
+    @property
+    def key(self) -> str:
+        """Such as "A minor"; "" for drums alone."""
+        return f"{TONICS[self.mode][self.tonic]} {self.mode}" if self.instruments != ("drums",) else ""
+
+    @property
+    def bars(self) -> int:
+        """Without the last chord, which fades after them."""
+        return round((self.seconds - TAIL_SECONDS) * self.tempo / 60 / STYLES[self.style].beats)
 
 
 @dataclass(frozen=True)
@@ -103,6 +124,17 @@ def count_bars(style: Style, tempo: int) -> int:
     bar_seconds = style.beats * 60 / tempo
     fitting = (n for n in (16, 12, 8, 6, 4, 3, 2) if 10 <= n * bar_seconds <= 17.7)
     return next(fitting, max(int(17 / bar_seconds), 1))
+
+
+def lengthened(piece: Piece, seconds: float) -> Piece:
+    """The piece with as many whole phrases of four bars as fill `seconds`.
+
+    >>> piece = random_pieces(1, seed=0)[0]
+    >>> piece.seconds, round(lengthened(piece, 60).seconds, 2), piece.tempo
+    (18.55, 68.21, 58)
+    """
+    phrase_seconds = 4 * STYLES[piece.style].beats * 60 / piece.tempo
+    return replace(piece, seconds=math.ceil(seconds / phrase_seconds) * phrase_seconds + TAIL_SECONDS)
 
 
 def album(seed: int = 0) -> list[Piece]:

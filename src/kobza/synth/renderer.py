@@ -8,7 +8,7 @@ from kobza.synth.composition import harmony, melody, progression
 from kobza.synth.drumkit import LEVELS, PANS, VOICES, stroke
 from kobza.synth.instruments import INSTRUMENTS, Instrument, apply_body
 from kobza.synth.notes import fft_size
-from kobza.synth.pieces import TAIL_SECONDS, Piece, count_bars
+from kobza.synth.pieces import TAIL_SECONDS, Piece
 from kobza.synth.rhythms import DRUM_PATTERNS, Note, drum_notes, humanize, rhythm_notes
 from kobza.synth.styles import STYLES
 
@@ -20,8 +20,8 @@ def score(piece: Piece) -> tuple[list[tuple[str, float, list[Note]]], list[Note]
     """Composes a piece: ([(instrument, volume, notes in beats), ...], drum notes)."""
     style = STYLES[piece.style]
     rng = np.random.default_rng(piece.seed)
-    bars = count_bars(style, piece.tempo)
-    tonic = int(rng.integers(12))
+    bars = piece.bars
+    tonic = int(rng.integers(12))  # the same number as `piece.tonic`
     total_beats = bars * style.beats
     chords = progression(piece.mode, tonic, bars, rng)
     tail_beats = TAIL_SECONDS * piece.tempo / 60 * 0.8

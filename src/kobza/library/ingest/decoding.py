@@ -12,6 +12,7 @@ import numpy as np
 from kobza.audio import AudioError, decode, printable
 from kobza.embedding.embedder import WindowRule, cut_windows
 from kobza.internal_error import BAD_FILE_ERRORS, internal_error
+from kobza.library.ingest.analysis import NOT_ANALYSED, Analysis, Analyzer
 from kobza.library.ingest.audio_digest import audio_digest
 from kobza.library.ingest.scan import Job, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
@@ -32,6 +33,7 @@ class RecordingState:
     hash: bytes = b""
     audio_hash: bytes = b""
     tags: Tags | None = None
+    analysis: Analysis = NOT_ANALYSED
     starts: list[float] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
     failure: str | None = None
@@ -64,11 +66,14 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, Non
     job = recording.job
     file = job.path
     decoded_samples = 0
+    analyzer: Analyzer | None = None
 
     def counted_chunks() -> Iterator[np.ndarray]:
         nonlocal decoded_samples
-        for chunk in decode(file, rule.sampling_rate):
+        for chunk in decode(file, rule.sampling_rate, meter=analyzer.meter if analyzer else None):
             decoded_samples += len(chunk)
+            if analyzer is not None:
+                analyzer.add(chunk)
             yield chunk
 
     try:
@@ -76,8 +81,12 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, Non
             recording.hash = content_hash(file)  # before decoding: if the file changes meanwhile, the next run sees it
             recording.audio_hash = audio_digest(file)
             recording.tags = read_tags(file, job.tag_encoding)
+            if job.analyze:
+                analyzer = Analyzer(rule.sampling_rate, recording.tags.seconds)
             for start, samples in cut_windows(rule, counted_chunks()):
                 yield Window(recording, start, samples)
+        if analyzer is not None:
+            recording.analysis = analyzer.result()
     except AudioError as error:
         recording.failure = str(error).replace(printable(file), printable(job.path))
     except OSError as error:

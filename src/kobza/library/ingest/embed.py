@@ -14,6 +14,7 @@ import numpy as np
 from kobza.audio import printable
 from kobza.embedding.embedder import Embedder
 from kobza.internal_error import InternalError
+from kobza.library.ingest.analysis import with_analysis
 from kobza.library.ingest.decoding import Event, RecordingEnd, Window, decoding_threads, threads_and_batch
 from kobza.library.ingest.scan import Job
 from kobza.library.records import Failure, FileState, Track
@@ -79,7 +80,7 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
         return Failure(job.path, recording.failure)
     tags = recording.tags
     assert tags is not None  # read before the first window
-    track = Track(job.path, duration=end.seconds, **tags.of_track())
+    track = with_analysis(Track(job.path, duration=end.seconds, **tags.of_track()), recording.analysis)
     file_state = FileState(job.size, job.mtime_ns, recording.hash, recording.audio_hash)
     return Embedded(job, track, file_state, recording.starts, np.stack(recording.vectors))
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from kobza.audio import printable
 from kobza.embedding.embedder import Embedder, WindowRule
+from kobza.library.ingest.analysis import Analysis
 from kobza.library.ingest.decoding import (
     CPU_BATCH_WINDOWS,
     RecordingEnd,
@@ -59,6 +60,7 @@ class DecodedRecording(NamedTuple):
     hash: bytes
     audio_hash: bytes
     tags: Tags | None
+    analysis: Analysis
     failure: str | None
     fault: str | None
     seconds: float
@@ -103,9 +105,8 @@ class DecodingActor:
                     pending.append((number, DecodedWindow(job, event.start, event.samples)))
                 else:
                     state = event.recording
-                    end = DecodedRecording(
-                        state.hash, state.audio_hash, state.tags, state.failure, state.fault, event.seconds, windows
-                    )
+                    found = state.hash, state.audio_hash, state.tags, state.analysis
+                    end = DecodedRecording(*found, state.failure, state.fault, event.seconds, windows)
                     pending.append((number, end))
                 if len(pending) == CPU_BATCH_WINDOWS:
                     yield _to_batch(pending)
@@ -166,6 +167,7 @@ def embed_on_ray(
                 state.hash = message.hash
                 state.audio_hash = message.audio_hash
                 state.tags = message.tags
+                state.analysis = message.analysis
                 state.fault = message.fault
                 ends[number] = message
             state.failure = state.failure or message.failure

@@ -60,7 +60,8 @@ def _discard_if_of_another_model(beside: Path, embedder: Embedder) -> None:
 def _take_over(store: SQLiteStore, beside: Path) -> None:
     """Replace all tracks of `store`, and the record of their model, by those of the library in `beside`.
 
-    Tracks keep the time when they were added. Ids are not reused, so indexes stay valid.
+    Tracks keep the time when they were added, and what an analysis found in the same sound. Ids are not reused, so
+    indexes stay valid.
     """
     names = f"{FILE_STATE}, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", added")
     db = store._db
@@ -68,7 +69,8 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
         db.execute("ATTACH ? AS new", (sqlite_uri(beside / DATABASE, "ro"),))
         with transaction(db):
             for statement in (
-                "CREATE TEMP TABLE old AS SELECT path, added FROM main.tracks",
+                "CREATE TEMP TABLE old AS SELECT path, added, hash, bpm, key, folded_key, loudness, energy "
+                "FROM main.tracks",
                 "DELETE FROM main.tracks",
                 f"INSERT INTO main.tracks ({names}, added) SELECT {names}, "
                 "coalesce((SELECT added FROM old WHERE old.path = new.tracks.path), added) FROM new.tracks ORDER BY id",
@@ -76,6 +78,10 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
                 "JOIN new.tracks AS there USING (path) JOIN new.vectors ON track_id = there.id ORDER BY here.id",
                 "DELETE FROM main.search_files",
                 "INSERT OR REPLACE INTO main.meta SELECT * FROM new.meta WHERE key NOT IN ('schema', 'folders')",
+                "UPDATE main.tracks AS now SET bpm = coalesce(now.bpm, old.bpm), loudness = old.loudness, "
+                "energy = old.energy, key = iif(now.key = '', old.key, now.key), "
+                "folded_key = iif(now.key = '', old.folded_key, now.folded_key) "
+                "FROM old WHERE old.path = now.path AND old.hash = now.hash AND now.energy IS NULL",
                 "DROP TABLE old",
             ):
                 db.execute(statement)

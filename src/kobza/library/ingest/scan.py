@@ -33,6 +33,7 @@ class Job:
     mtime_ns: int
     known: bool  # the library has it with other content
     tag_encoding: str | None = None  # of texts that do not say theirs; None: guessed
+    analyze: bool = False  # find tempo, key, loudness and energy, too
 
 
 @dataclass

@@ -11,6 +11,10 @@ from kobza.library.search.query import normalized
 # point and far from each other.
 PREVIOUS_TRACK_WEIGHT = 1.0
 MIN_ANGLE = 1e-3  # radians; below it the two ends are one point
+# Where tempo or key count: among so many tracks of the nearest sound, and how much their distance (0 to 1) counts
+# against that of the sound, 1 - cosine. See docs/benchmarks.md for what other weights give.
+TRANSITION_CANDIDATES = 50
+TRANSITION_WEIGHT = 0.5
 
 
 def interpolate_on_sphere(first: np.ndarray, last: np.ndarray, fraction: float) -> np.ndarray:
@@ -27,24 +31,39 @@ def smooth_order(
     k: int,
     search: Callable[[np.ndarray, int], list[tuple[float, Track, float]]],
     vector_of: Callable[[Track], np.ndarray | None],
+    transition_distance: Callable[[Track, Track], float] | None = None,
 ) -> list[Hit]:
     """k tracks, or as many as there are, from `first` to `last`; a hit's score is the cosine with the previous track.
 
-    Greedy: each step takes the unused track nearest to the next point of the arc and to the previous track.
+    Greedy: each step takes the unused track nearest to the next point of the arc and to the previous track. With
+    `transition_distance`, of the tracks near them in sound it takes that of the smallest sum of distances: in sound,
+    from the previous track, and to `last`, which counts more from step to step.
 
     Args:
         search: (vector, n) -> the n nearest tracks, as `Store.search` returns them.
         vector_of: the vector of a track; None if it has just been deleted.
+        transition_distance: of two tracks that follow each other, such as that of their tempi.
     """
     playlist = [Hit(1.0, first[0], 0.0)]
     previous = first[1]
+    candidates = 1 if transition_distance is None else TRANSITION_CANDIDATES
     used = {first[0].path, last[0].path}
     for step in range(1, k - 1):
         point = interpolate_on_sphere(first[1], last[1], step / (k - 1))
-        nearest = search(normalized(point + PREVIOUS_TRACK_WEIGHT * previous), len(used) + 1)
-        track = next((track for _, track, _ in nearest if track.path not in used), None)
-        if track is None:
+        nearest = search(normalized(point + PREVIOUS_TRACK_WEIGHT * previous), len(used) + candidates)
+        unused = [(score, track) for score, track, _ in nearest if track.path not in used]
+        if not unused:
             break
+        track = unused[0][1]
+        if transition_distance is not None:
+            costs = [
+                1
+                - score
+                + TRANSITION_WEIGHT
+                * _transition_cost(transition_distance, playlist[-1].track, one, last[0], step / (k - 1))
+                for score, one in unused
+            ]
+            track = unused[int(np.argmin(costs))][1]
         used.add(track.path)
         vector = vector_of(track)
         if vector is None:
@@ -52,3 +71,10 @@ def smooth_order(
         playlist.append(Hit(float(previous @ vector), track, 0.0))
         previous = vector
     return [*playlist, Hit(float(previous @ last[1]), last[0], 0.0)]
+
+
+def _transition_cost(
+    distance: Callable[[Track, Track], float], previous: Track, track: Track, last: Track, fraction: float
+) -> float:
+    """The next track must fit the one before, and near the end (at a `fraction` of 1) the last one as much."""
+    return distance(previous, track) + fraction * distance(track, last)

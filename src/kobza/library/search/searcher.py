@@ -3,7 +3,7 @@
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -22,6 +22,7 @@ from kobza.library.records import Hit, LibraryError, Track
 from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import QueryTerm, compose_query, parse_query, positive_mean
+from kobza.library.search.transitions import transition_distance
 from kobza.library.stores.base import Store
 
 PathLike = str | os.PathLike[str]
@@ -137,10 +138,20 @@ class Searcher(ABC):
         rows = zip(windows, scores, z_scores, strict=True)
         return MomentScores(path, tuple(Moment(window.start, window.end, score, z) for window, score, z in rows))
 
-    def playlist(self, first: Track | PathLike, last: Track | PathLike, k: int = 10, where: Where = None) -> list[Hit]:
+    def playlist(
+        self,
+        first: Track | PathLike,
+        last: Track | PathLike,
+        k: int = 10,
+        where: Where = None,
+        smooth: Sequence[str] = (),
+    ) -> list[Hit]:
         """k tracks of the library, or as many as there are, that move gradually from `first` to `last`.
 
         A hit's score is the cosine with the previous track. `where` filters the tracks between the ends.
+
+        Args:
+            smooth: what must change little from track to track besides the sound: "tempo", "key" (`transitions`).
 
         Raises:
             LibraryError: `first` or `last` is not in the library, both are the same track, or k is below 2.
@@ -157,6 +168,7 @@ class Searcher(ABC):
             k,
             lambda vector, n: self.store.search(vector, n, where=tree),
             lambda track: self._stored_vector(track.path),
+            (lambda a, b: transition_distance(a, b, smooth)) if smooth else None,
         )
 
     def _playlist_end(self, path: str) -> tuple[Track, np.ndarray]:
