@@ -40,10 +40,10 @@ class CountingEmbedder(ToneEmbedder):
 
 
 @pytest.fixture(scope="module")
-def disco(tmp_path_factory):
+def trio(tmp_path_factory):
     """(path, piece) of a made piece with drums, in stereo, without tags"""
-    piece = lengthened(next(piece for piece in album() if piece.style == "disco"), 25)
-    return write(tmp_path_factory.mktemp("disco") / "disco.flac", render(piece, 16000), 16000), piece
+    piece = lengthened(next(piece for piece in album() if piece.style == "jazz trio"), 25)
+    return write(tmp_path_factory.mktemp("trio") / "trio.flac", render(piece, 16000), 16000), piece
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def tracks(library):
 
 
 class TestMeasures:
-    def test_a_made_piece(self, disco):
-        path, piece = disco
+    def test_a_made_piece(self, trio):
+        path, piece = trio
         found = analyze_file(str(path), piece.seconds)
         assert found.bpm == pytest.approx(piece.tempo, rel=0.005)
         assert found.key == piece.key
@@ -90,8 +90,8 @@ class TestMeasures:
         short = analyze_file(str(write(tmp_path / "b.flac", clicks(120, 3))), 3)
         assert (short.bpm, short.key) == (None, "") and short.energy > 0
 
-    def test_threads_give_what_one_gives(self, disco):
-        path, piece = disco
+    def test_threads_give_what_one_gives(self, trio):
+        path, piece = trio
         alone = analyze_file(str(path), piece.seconds)
         found = []
         threads = [
@@ -103,8 +103,8 @@ class TestMeasures:
             thread.join()
         assert found == [alone] * 3
 
-    def test_a_forked_process_has_workers_of_its_own(self, disco):
-        path, piece = disco
+    def test_a_forked_process_has_workers_of_its_own(self, trio):
+        path, piece = trio
         before = analyze_file(str(path), piece.seconds)  # leaves an idle worker
         pid = os.fork()
         if pid == 0:

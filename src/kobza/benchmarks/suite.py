@@ -57,6 +57,13 @@ def gpu() -> Iterator[Measurement]:
     yield from measure_gpu()
 
 
+def analysis() -> Iterator[Measurement]:
+    """Tempo, key and loudness of made pieces (`analysis.py`)."""
+    from kobza.benchmarks.analysis import analysis
+
+    yield from analysis()
+
+
 def decoding() -> list[Measurement]:
     """A folder of mp3, ogg and flac to 16 kHz mono, on as many threads as indexing uses, against librosa on one."""
     from concurrent.futures import ThreadPoolExecutor
@@ -243,5 +250,6 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Measurement]]] = {
     "cold-search": cold_search,
     "training": training,
     "memory": memory,
+    "analysis": analysis,
     "gpu": gpu,
 }
