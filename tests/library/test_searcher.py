@@ -144,6 +144,29 @@ def test_a_playlist_moves_gradually(library, tmp_path):
     assert hits[1].score == pytest.approx(float(one[0] @ two[0]), abs=2e-3)
 
 
+def test_a_playlist_that_is_smooth_in_tempo_and_key(library, tmp_path):
+    """All sound alike; the tempo is to rise, twice a tempo counts as the same, and keys are to be neighbours."""
+    tags = {
+        "first": (100, "C"),
+        "near": (206, "G"),  # 3 % faster, a fifth away
+        "far in tempo": (140, "G"),
+        "far in key": (103, "F#"),
+        "unknown": (None, None),
+        "last": (106, "D"),
+    }
+    for i, (name, (bpm, key)) in enumerate(tags.items()):
+        known = {} if bpm is None else {"bpm": str(bpm), "initialkey": key}
+        write(tmp_path / "m" / f"{name}.flac", tone(300 + i, 3), **known)
+    library.add(tmp_path / "m")
+    first, last = tmp_path / "m" / "first.flac", tmp_path / "m" / "last.flac"
+    assert names(library.playlist(first, last, k=3, smooth=("tempo", "key"))) == ["first", "near", "last"]
+    assert names(library.playlist(first, last, k=3, smooth=("tempo",)))[1] in ("near", "far in key")
+    assert names(library.playlist(first, last, k=3, smooth=("key",)))[1] in ("near", "far in tempo")
+    assert len(library.playlist(first, last, k=6, smooth=("tempo", "key"))) == 6
+    with pytest.raises(LibraryError, match="'loudness' cannot be smoothed; give tempo, key"):
+        library.playlist(first, last, smooth=("loudness",))
+
+
 def test_a_playlist_skips_a_track_that_is_deleted_meanwhile(chords, tmp_path, monkeypatch):
     deleted = str(tmp_path / "m" / "300-1200.flac")
     scan = chords.store.scan

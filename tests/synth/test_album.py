@@ -9,6 +9,7 @@ from kobza.synth.album import DEMO_QUERIES, album, random_pieces, render, write_
 from kobza.synth.composition import SCALES, melody, progression
 from kobza.synth.drumkit import VOICES, stroke
 from kobza.synth.instruments import INSTRUMENTS, apply_body
+from kobza.synth.pieces import count_bars, lengthened
 from kobza.synth.renderer import score
 from kobza.synth.rhythms import DRUM_KEYS
 from kobza.synth.styles import STYLES
@@ -179,3 +180,14 @@ def test_demo_queries_have_relevant_pieces():
     for query in DEMO_QUERIES:
         relevant = [p.style for p in album() if query.matches(p)]
         assert 0 < len(relevant) <= 4, (query.text, relevant)
+
+
+def test_a_piece_ends_in_its_key_and_can_be_lengthened():
+    for piece in album()[:12]:
+        longer = lengthened(piece, 40)
+        assert longer.seconds >= 40 and (longer.tempo, longer.key) == (piece.tempo, piece.key)
+        assert longer.bars % 4 == 0 and piece.bars == count_bars(STYLES[piece.style], piece.tempo)
+        parts, _ = score(longer)
+        last = [max(notes).pitch % 12 for _, _, notes in parts if notes][:1]
+        assert not piece.key or last == [piece.tonic], piece.name
+        assert not piece.key or piece.key.endswith(piece.mode)

@@ -123,7 +123,7 @@ def _loudness(paths: list[Path]) -> Measurement:
         mono = Path(folder) / "mono.flac"
         for path in paths:
             lufs = []
-            write_flac(mono, load_audio(path)[None], 16000)
+            write_flac(mono, np.stack(2 * [load_audio(path)]), 16000)  # on both sides, as a player plays it
             for one in (path, mono):
                 meter = LoudnessMeter()
                 for _ in decode(one, meter=meter):

@@ -119,11 +119,16 @@ def _share_options(parser: CommandParser, sub_parser: CommandParser) -> None:
 
 
 def playlist(args: argparse.Namespace) -> int:
+    from kobza.library.search.transitions import is_known
+
     if args.first is None or args.last is None:
         args.parser.error("a playlist needs --from TRACK and --to TRACK, or one of: save, show, list, delete")
     with open_library(args, read_only=True) as library:
         # The way between the ends depends on how many tracks it has, so none is added for one that is missing.
         hits = library.playlist(args.first, args.last, args.k, args.where, args.smooth)
+        if unknown := sum(not is_known(hit.track, args.smooth) for hit in hits):
+            values = " and ".join(args.smooth)
+            say(f"{unknown} of these tracks: {values} not known; find what can be found with: kobza sync --analyze")
         return find_and_print(library, args, lambda n: hits)
 
 

@@ -22,7 +22,7 @@ from kobza.library.records import Hit, LibraryError, Track
 from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import QueryTerm, compose_query, parse_query, positive_mean
-from kobza.library.search.transitions import transition_distance
+from kobza.library.search.transitions import check_smooth, transition_distance
 from kobza.library.stores.base import Store
 
 PathLike = str | os.PathLike[str]
@@ -154,10 +154,12 @@ class Searcher(ABC):
             smooth: what must change little from track to track besides the sound: "tempo", "key" (`transitions`).
 
         Raises:
-            LibraryError: `first` or `last` is not in the library, both are the same track, or k is below 2.
+            LibraryError: `first` or `last` is not in the library, both are the same track, k is below 2, or `smooth`
+                has another name.
         """
         if k < 2:
             raise LibraryError(f"k is {k}; a playlist needs 2 tracks or more, the first and the last.")
+        check_smooth(smooth)
         tree = _filter(where)
         start, end = self._playlist_end(_path(first)), self._playlist_end(_path(last))
         if start[0].path == end[0].path:

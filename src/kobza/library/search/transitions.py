@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
-from kobza.errors import KobzaError
 from kobza.library.musical_key import MAJOR_NAMES, MINOR_NAMES, musical_key
-from kobza.library.records import Track
+from kobza.library.records import LibraryError, Track
 
 UNKNOWN = 0.5  # the distance to a track without the value: neither near nor far
 FIFTHS_ON_WHEEL = 12
@@ -56,16 +55,30 @@ DISTANCES: dict[str, Callable[[Track, Track], float]] = {
 
 
 def parse_smooth(text: str) -> tuple[str, ...]:
-    """The names of `DISTANCES` in a list such as "tempo,key". KobzaError: another name.
+    """The names of `DISTANCES` in a list such as "tempo,key". LibraryError: another name.
 
     >>> parse_smooth("tempo, key")
     ('tempo', 'key')
     """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    check_smooth(names)
+    return names
+
+
+def check_smooth(names: Sequence[str]) -> None:
+    """LibraryError: one is not of `DISTANCES`."""
     for name in names:
         if name not in DISTANCES:
-            raise KobzaError(f"{name!r} cannot be smoothed; give tempo, key, or tempo,key.")
-    return names
+            raise LibraryError(f"{name!r} cannot be smoothed; give tempo, key, or tempo,key.")
+
+
+def is_known(track: Track, names: Sequence[str]) -> bool:
+    """Whether the track has all of these values.
+
+    >>> is_known(Track("a.mp3", bpm=120.0), ("tempo", "key"))
+    False
+    """
+    return all(DISTANCES[name](track, track) != UNKNOWN for name in names)
 
 
 def transition_distance(a: Track, b: Track, names: Sequence[str]) -> float:
