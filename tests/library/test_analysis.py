@@ -12,9 +12,11 @@ from recordings import ToneEmbedder, tone, write
 from kobza import MusicLibrary
 from kobza.cli import main
 from kobza.library import LibraryError
+from kobza.library.filters.parser import parse_filter
 from kobza.library.ingest import analysis
 from kobza.library.ingest.analysis import MAX_SECONDS, MiddleSamples, analyze_file
 from kobza.library.ingest.ray import DecodingActor, WindowSettings, _from_batch, _to_batch
+from kobza.library.ingest.reindex import reindex
 from kobza.library.ingest.scan import Job
 from kobza.synth.pieces import album, lengthened
 from kobza.synth.renderer import render
@@ -199,6 +201,17 @@ class TestLibrary:
         with pytest.raises(LibraryError, match=r"pip install 'kobza\[analysis\]'"):
             library.add(folder, analyze=True)
         assert library.add(folder).added == 2
+
+    def test_reindex_keeps_what_was_found(self, folder, tmp_path):
+        place = tmp_path / "library"
+        with MusicLibrary.open(place, ToneEmbedder()) as library:
+            library.add(folder, analyze=True)
+            before = tracks(library)
+        reindex(place, ToneEmbedder(fingerprint="another"))
+        with MusicLibrary.open(place) as library:
+            assert tracks(library) == before and before["free.flac"].key
+            same_key = library.store.select(parse_filter(f'key = "{before["free.flac"].key}"'))
+            assert before["free.flac"] in same_key
 
     def test_on_a_cluster(self, folder):
         path = str(folder / "free.flac")
