@@ -13,10 +13,10 @@ import numpy as np
 
 Analyzer = Callable[[np.ndarray, int], tuple[float | None, str]]
 ESSENTIA_RATE = 44100.0
-# Krumhansl and Kessler's key profiles, from the tonic on (Cognitive Foundations of Musical Pitch, 1990)
+# Temperley's key profiles, from the tonic on (Music and Probability, 2007)
 PROFILES = {
-    "major": np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88]),
-    "minor": np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]),
+    "major": np.array([0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400]),
+    "minor": np.array([0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330]),
 }
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 

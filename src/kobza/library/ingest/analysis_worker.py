@@ -19,7 +19,7 @@ HEADER = struct.Struct("<II")
 IDLE_SECONDS = 60  # without work, the process ends
 FEATURES = ["bpm", "beats", "key", "energy"]
 MIN_SECONDS = 10.0  # of less, tempo and key are guesses
-MIN_TEMPO_CONFIDENCE = 0.45  # below it sonara calls its tempo suspect; on made pieces 1 of 16 such tempi was right
+MIN_TEMPO_CONFIDENCE = 0.45  # below it sonara calls its tempo suspect; of 78 made pieces, none of the 6 such was right
 MIN_BEATS = 8
 SILENT_PEAK = 1e-4  # -80 dB
 
