@@ -12,7 +12,7 @@ from kobza.library.search.query import normalized
 PREVIOUS_TRACK_WEIGHT = 1.0
 MIN_ANGLE = 1e-3  # radians; below it the two ends are one point
 # Where tempo or key count: among so many tracks of the nearest sound, and how much their distance (0 to 1) counts
-# against that of the sound, 1 - cosine. See docs/benchmarks.md for what other weights give.
+# against that of the sound, 1 - cosine (measured in docs/benchmarks.md).
 TRANSITION_CANDIDATES = 50
 TRANSITION_WEIGHT = 0.5
 
