@@ -19,6 +19,7 @@ from kobza.commands import (
     index,
     library,
     listing,
+    matching,
     musiccaps,
     playlists,
     push,
@@ -30,7 +31,7 @@ from kobza.terminal import say
 
 SECTIONS = {  # of `kobza --help`
     "find music": (search, listing, playlists, serve),
-    "keep a library": (index, library),
+    "keep a library": (index, library, matching),
     "set up": (config, completion),
     "evaluate, train and publish models": (musiccaps, evaluate, push),
 }

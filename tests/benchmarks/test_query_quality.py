@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kobza import Checkpoint
+from kobza.benchmarks import hybrid_search
 from kobza.benchmarks.query_quality import (
     UNRELATED_SENTENCES,
     composition_quality,
@@ -42,6 +43,12 @@ def test_unrelated_sentences_match_less_often(mini, few):
     unrelated, _ = match_fractions(list(UNRELATED_SENTENCES), tracks, mini, calibrate(mini))
     known, _ = match_fractions(present, tracks, mini, calibrate(mini))
     assert unrelated + 0.1 < known
+
+
+def test_sound_and_tags_find_more_than_either_alone(mini, few):
+    pieces, tracks = few
+    everything = hybrid_search.quality(pieces, tracks, mini, seed=207)["all"]
+    assert everything["both"][1] > max(everything["sound"][1], everything["tags"][1]) > 0.2
 
 
 def test_playlists_are_smooth(few):

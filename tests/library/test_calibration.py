@@ -1,27 +1,55 @@
 """Match z-scores: a cosine among those of a few hundred other descriptions."""
 
 import numpy as np
+import pytest
 from recordings import ToneEmbedder
 
 from kobza.library.calibration import (
     FAIR_Z_SCORE,
+    FAMILIARITY_WEIGHT,
     STRONG_Z_SCORE,
     WEAK_Z_SCORE,
+    ScoreCalibration,
     calibrate,
     match_label,
     reference_queries,
+    score_scale,
 )
 
 
-def test_the_closed_form_equals_the_z_score_among_the_references():
+def test_the_scale_is_that_of_the_references_in_the_library():
+    """Standard deviations above what the references score on its tracks."""
     embedder = ToneEmbedder()
-    calibration, references = calibrate(embedder), embedder.embed_text(reference_queries())
+    references = embedder.embed_text(reference_queries())
+    calibration = ScoreCalibration.of(references)
     tracks = embedder.embed_text(["tone 100", "tone 440", "tone 3000"])
     query = embedder.embed_text(["tone 450"])[0]
     scores = references @ tracks.T  # (references, tracks)
-    expected = (tracks @ query - scores.mean(axis=0)) / scores.std(axis=0, ddof=1)
-    np.testing.assert_allclose(calibration.z_scores(query, tracks), expected, rtol=1e-3)
-    assert calibration.z_scores(query, tracks).argmax() == 1
+    deviation = np.sqrt(scores.var(axis=0, ddof=1).mean())
+    scale = score_scale(calibration, query, query, 0.0, tracks)
+    expected = (tracks @ query - scores.mean()) / deviation
+    np.testing.assert_allclose(scale.scores(tracks @ query), expected, rtol=1e-3)
+    np.testing.assert_allclose(scale.cosines(expected), tracks @ query, atol=1e-4)
+    lower = score_scale(calibration, query, query, -2.0, tracks)
+    np.testing.assert_allclose(lower.scores(tracks @ query), expected - 2 * FAMILIARITY_WEIGHT, rtol=1e-3)
+
+
+def test_a_composed_query_is_on_the_scale_of_its_positive_terms():
+    rng = np.random.default_rng(0)
+    references, tracks = rng.normal(size=(50, 8)), rng.normal(size=(200, 8))
+    calibration = ScoreCalibration.of(references)
+    query, positive = rng.normal(size=(2, 8))
+    plain = score_scale(calibration, positive, positive, -1.0, tracks).scores(tracks @ positive)
+    composed = score_scale(calibration, query, positive, -1.0, tracks).scores(tracks @ query)
+    assert composed.mean() == pytest.approx(plain.mean()) and composed.std() == pytest.approx(plain.std())
+    assert (np.argsort(composed) == np.argsort(tracks @ query)).all()
+
+
+def test_what_is_like_no_reference_is_unfamiliar():
+    references = np.eye(6)[[0, 1, 2, 3]].repeat(3, axis=0) + np.random.default_rng(0).normal(0, 0.1, (12, 6))
+    references /= np.linalg.norm(references, axis=1, keepdims=True)
+    familiar, strange = ScoreCalibration.of(references).unfamiliarity(np.eye(6)[[0, 5]])
+    assert strange < -1 < familiar <= 0
 
 
 def test_the_references_are_embedded_once_for_each_model(monkeypatch, tmp_path):

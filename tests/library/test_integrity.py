@@ -84,6 +84,8 @@ ONE_WINDOW = np.array([0.0]).tobytes()
         (f"UPDATE vectors SET vector = x'' {IS_T7}", (), "not the mean", True),
         ("UPDATE tracks SET folded_genre = 'x' WHERE title = 'T7'", (), "tags of 1 tracks", True),
         ("INSERT INTO vectors VALUES (9999, ?, ?, ?)", (halves(EAST), ONE_WINDOW, halves(EAST)), "of 1 tracks", True),
+        ("INSERT INTO track_words (rowid, title) VALUES (9999, 'ghost')", (), "index of the words", True),
+        ("INSERT INTO track_words (track_words) VALUES ('delete-all')", (), "index of the words", True),
         ("UPDATE search_files SET name = 'search-moment-x.index' WHERE kind = 'moment'", (), "index file", True),
     ],
 )
@@ -160,18 +162,16 @@ def test_what_is_no_database_at_all(folder):
     assert check(folder) == [] and (folder / "kobza-damaged-1.db").read_bytes() == b"no database" * 1000
 
 
-def test_damage_met_on_the_way_is_a_sentence(folder):
-    """It lies where opening does not look."""
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("ask", [lambda s: s.search(unit(1)[0], 5), lambda s: s.file_states(), lambda s: [*s.scan()]])
+def test_damage_met_on_the_way_is_a_sentence(folder, ask, read_only):
     with open(folder / "kobza.db", "r+b") as file:
         size = file.seek(0, 2)
         file.seek(4096 * 3)
         file.write(b"\xa5" * (size - 4096 * 3))
-    for read_only in (False, True):
-        store = open_store(folder, read_only)
-        for attempt in (lambda: store.search(unit(1)[0], 5), store.file_states, lambda: list(store.scan())):  # noqa: B023
-            with pytest.raises(LibraryError, match=r"is damaged.*kobza library repair"):
-                attempt()
-        store.close()
+    damaged = pytest.raises(LibraryError, match=r"is damaged.*kobza library repair")
+    with damaged, contextlib.closing(open_store(folder, read_only)) as store:
+        ask(store)
 
 
 def test_sync_after_repair_brings_back_what_was_forgotten(tmp_path):

@@ -58,7 +58,7 @@ def test_invalid_queries(text, sentence):
 @pytest.fixture
 def calibration():
     vectors = np.random.default_rng(3).normal(size=(400, 16)) * np.linspace(3, 0.3, 16) + 0.5
-    return ScoreCalibration(vectors.mean(axis=0), np.cov(vectors.T))
+    return ScoreCalibration.of(vectors)
 
 
 @pytest.fixture

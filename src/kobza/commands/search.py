@@ -18,6 +18,7 @@ from kobza.commands.arguments import (
     open_library,
     seconds,
 )
+from kobza.commands.matching import explain, limit_options, limits_of, matching_option
 from kobza.commands.playing import find_hits, play_hits, playing_options, wants_player
 from kobza.commands.results import output_options, print_hits
 from kobza.terminal import print_table, progress_bar, say, terminal_width
@@ -52,18 +53,22 @@ def add(commands: SubCommands) -> None:
     options, results, ranking = library_options(), selection_options(), ranking_options()
     output, playing = output_options(), playing_options()
 
+    limits = limit_options()
     by_text = command(
         commands,
         search,
         "Find music that matches a description.",
         results,
+        matching_option(),
         ranking,
+        limits,
         output,
         playing,
         options,
         examples=(
             'kobza search "slow sad piano" -k 20',
             "kobza search piano^2 strings -drums",
+            'kobza search "piano by Nina Simone" --explain',
             'kobza search "drum solo" --by moment --where "year < 1980 and genre = jazz"',
             'kobza search "rainy jazz" --m3u > rain.m3u8',
             "kobza search waltz --columns title,artist,year,duration",
@@ -97,13 +102,26 @@ def add(commands: SubCommands) -> None:
         "Find music that sounds like a track.",
         results,
         ranking,
+        limits,
         output,
         playing,
         options,
-        examples=("kobza similar song.mp3", 'kobza similar song.mp3 --but "calmer -drums"'),
+        examples=(
+            "kobza similar song.mp3",
+            'kobza similar song.mp3 --but "calmer -drums"',
+            'kobza similar "so what" "blue in green" --minus "freddie freeloader"',
+        ),
     )
     by_track.takes_query = True
-    by_track.add_argument("track", metavar="TRACK", help="a track of the library, or any recording")
+    by_track.add_argument(
+        "track",
+        nargs="+",
+        metavar="TRACK",
+        help="a track of the library, by its path, a part of it or its title; or any recording; or several",
+    )
+    by_track.add_argument(
+        "--minus", action="append", default=[], metavar="TRACK", help="a track that the results should not sound like"
+    )
     by_track.add_argument(
         "--but", metavar="TEXT", help='what should be different, such as "calmer" or "more strings -drums"'
     )
@@ -133,7 +151,7 @@ def add(commands: SubCommands) -> None:
 def search_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `MusicLibrary.search` that the options of a search stand for; a saved search keeps them."""
     text = " ".join(word.strip() for word in args.text)
-    return {"text": text, "k": args.k, "where": args.where, "by": args.by}
+    return {"text": text, "k": args.k, "where": args.where, "by": args.by, "match": getattr(args, "match", None)}
 
 
 def find_and_print(library: "MusicLibrary", args: argparse.Namespace, find: "Callable[[int], Sequence[Hit]]") -> int:
@@ -150,6 +168,8 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     if not hits:
         if not len(library):
             say("The library is empty; fill it with: kobza index FOLDER")
+        elif getattr(args, "match", None) == "tags":
+            say("No tag or file name has a word of this query; search by the sound as well, without --match tags.")
         elif args.where:
             say("No track passes the filter; use a less strict one.")
         else:
@@ -159,6 +179,8 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     if wants_player(args):
         return play_hits(hits, args) if hits else 1
     print_hits(hits, library.folders, args)
+    if getattr(args, "explain", False):
+        explain(hits)
     return 0 if hits else 1
 
 
@@ -177,7 +199,7 @@ def search(args: argparse.Namespace) -> int:
     arguments = search_arguments(args)
     _hint_at_exclusion(arguments["text"])
     with open_library(args, read_only=True) as library:
-        return find_and_print(library, args, lambda n: library.search(**arguments | {"k": n}))
+        return find_and_print(library, args, lambda n: library.search(**arguments | {"k": n}, limits=limits_of(args)))
 
 
 def play(args: argparse.Namespace) -> int:
@@ -186,7 +208,11 @@ def play(args: argparse.Namespace) -> int:
 
 def similar(args: argparse.Namespace) -> int:
     with open_library(args, read_only=True) as library:
-        return find_and_print(library, args, lambda n: library.similar(args.track, n, args.where, args.by, args.but))
+        return find_and_print(
+            library,
+            args,
+            lambda n: library.similar(args.track, n, args.where, args.by, args.but, args.minus, limits_of(args)),
+        )
 
 
 @contextlib.contextmanager

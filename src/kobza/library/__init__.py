@@ -4,6 +4,7 @@ from kobza.library.address import FolderAddress, LibraryAddress, MilvusAddress, 
 from kobza.library.ingest.embed import Progress
 from kobza.library.library import MusicLibrary
 from kobza.library.records import Failure, FileState, Hit, LibraryError, Report, Totals, Track
+from kobza.library.search.copies import Limits
 from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.stores.base import Store, open_store
 
@@ -14,6 +15,7 @@ __all__ = [
     "Hit",
     "LibraryAddress",
     "LibraryError",
+    "Limits",
     "MilvusAddress",
     "Moment",
     "MomentScores",

@@ -89,7 +89,7 @@ def run_demo(
     answers = []
     with music:
         for query in DEMO_QUERIES:
-            hits = music.search(query.text, len(music))
+            hits = music.search(query.text, len(music), match="sound")  # its tags name the answers
             found = ((hit, by_name.get(Path(hit.track.path).stem)) for hit in hits)
             known = [(hit, piece) for hit, piece in found if piece is not None]
             answers.append(Answer(query, known[:TOP]))

@@ -70,20 +70,75 @@ class Track:
 StoredTrack = tuple[Track, FileState, list[float], np.ndarray]
 
 
+# The fields whose words a search looks at, by how far a word in them can be trusted (`search/fusion.py`).
+WORD_FIELDS = {
+    "name": ("title", "artist", "album_artist", "album", "composer"),
+    "genre": ("genre",),
+    "path": ("path",),
+    "comment": ("comment",),
+}
+
+
+class WordMatch(NamedTuple):
+    """A word of a query in the tags or paths of a library.
+
+    Attributes:
+        kind: exact; prefix, the beginning of a longer word; or near, spelled nearly like one of `terms`.
+        group: the key of `WORD_FIELDS` that it stands in.
+        track_ids: (n,) int64, the store's own numbers of the tracks, in ascending order.
+    """
+
+    word: str
+    kind: str
+    group: str
+    terms: tuple[str, ...]
+    track_ids: np.ndarray
+
+
+class Adjustments(NamedTuple):
+    """What a search adds to the cosines of some tracks: their score is offset + max(cosine, floor).
+
+    Attributes:
+        track_ids: (n,) int64, the store's own numbers of the tracks, in ascending order.
+        offsets, floors: (n,) float64.
+        only: whether the search finds no other tracks.
+    """
+
+    track_ids: np.ndarray
+    offsets: np.ndarray
+    floors: np.ndarray
+    only: bool = False
+
+
+class FoundWord(NamedTuple):
+    """Why a track was found: a word of the query stands in this field, as `term`."""
+
+    word: str
+    field: str
+    term: str
+
+
 @dataclass(frozen=True)
 class Hit:
     """A track found by a search.
 
     Attributes:
-        score: the cosine with the query, in [-1, 1].
+        score: what hits are ranked by. For a description the strength of the match (`calibration`), of sound and words
+            together; for an example the cosine with it, in [-1, 1].
         moment: the start of the track's best window, in seconds.
-        z_score: of the match (`calibration`); None for a search without a description.
+        z_score: the score, where it is the strength of a match; None for a search without a description.
+        sound: how strongly the sound alone matches; None where it was not asked for.
+        words: the words of the query that stand in the track's tags or path.
+        copies: the paths of other files of the same recording, which the search would have found as well.
     """
 
     score: float
     track: Track
     moment: float
     z_score: float | None = None
+    sound: float | None = None
+    words: tuple[FoundWord, ...] = ()
+    copies: tuple[str, ...] = ()
 
     @property
     def match(self) -> str | None:

@@ -12,6 +12,7 @@ from kobza.library.search.columns import clock
 Link = Callable[[Track], str]
 
 FULL_BAR_COSINE = 0.5  # of sentence and recording; few pairs reach it
+FULL_BAR_SCORE = 4.0  # of a description: a strong match of the sound and a word in the tags
 
 _environment = jinja2.Environment(
     loader=jinja2.PackageLoader("kobza.webui"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -63,9 +64,9 @@ def tags(track: Track) -> list[str]:
     return [tag for tag in genres if tag] + years
 
 
-def _full_bar(scores: Sequence[float]) -> float:
-    """The score of a full bar: the best, but at least `FULL_BAR_COSINE`, so that poor results look poor."""
-    return max(FULL_BAR_COSINE, *scores)
+def _full_bar(scores: Sequence[float], least: float = FULL_BAR_COSINE) -> float:
+    """The score of a full bar: the best, but at least so much, so that poor results look poor."""
+    return max(least, *scores)
 
 
 def chosen(track: Track, moment: float, link: Link) -> str:
@@ -76,7 +77,9 @@ def chosen(track: Track, moment: float, link: Link) -> str:
 def hits(found: Sequence[Hit], link: Link, above: str = "") -> str:
     """Ranked tracks, after the HTML `above`."""
     rows = [(hit, tags(hit.track), link(hit.track)) for hit in found]
-    return render("hits.html", rows=rows, full=_full_bar([hit.score for hit in found]), above=Markup(above))
+    by_description = any(hit.z_score is not None for hit in found)
+    full = _full_bar([hit.score for hit in found], FULL_BAR_SCORE if by_description else FULL_BAR_COSINE)
+    return render("hits.html", rows=rows, full=full, above=Markup(above))
 
 
 def heading(text: str, name: str = "") -> str:

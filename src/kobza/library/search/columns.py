@@ -56,10 +56,22 @@ def _text(name: str, share: int) -> Column:
     return Column(lambda hit: one_line(getattr(hit.track, name)), share)
 
 
+def title_and_copies(hit: Hit) -> str:
+    """
+    >>> from kobza.library.records import Track
+    >>> title_and_copies(Hit(1.0, Track("/a.mp3", title="Rain"), 0.0, copies=("/b.mp3",)))
+    'Rain +1 copy'
+    """
+    count = len(hit.copies)
+    note = f" +{count} {'copy' if count == 1 else 'copies'}" if count else ""
+    return one_line(hit.track.title) + note
+
+
 COLUMNS = {
     "score": Column(lambda hit: f"{hit.score:.3f}", right=True),
     "match": Column(lambda hit: hit.match or ""),
-    "title": _text("title", 3),
+    "sound": Column(lambda hit: "" if hit.sound is None else f"{hit.sound:.3f}", right=True),
+    "title": Column(title_and_copies, 3),
     "artist": _text("artist", 2),
     "album": _text("album", 2),
     "album_artist": _text("album_artist", 2),

@@ -42,7 +42,13 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
 def as_json(hits: Sequence[Hit]) -> str:
     """A list of objects. Bytes of a path that are not UTF-8 become escaped lone surrogates."""
     rows = [
-        {"score": hit.score, "moment": hit.moment, "strength": hit.z_score, "match": hit.match} | as_dict(hit.track)
+        {"score": hit.score, "moment": hit.moment, "strength": hit.z_score, "match": hit.match}
+        | {
+            "sound": hit.sound,
+            "words": [found._asdict() for found in hit.words],
+            "copies": list(map(path_to_text, hit.copies)),
+        }
+        | as_dict(hit.track)
         for hit in hits
     ]
     return json.dumps(rows, indent=2)

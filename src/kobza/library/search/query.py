@@ -16,6 +16,7 @@ the effect.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ RIDGE_FACTOR = 3.0  # ridge in units of the covariance's largest eigenvalue
 NEGATIVE_STEP = 0.8
 # For changes relative to a track. Larger, because recordings are farther from sentences than sentences from each other.
 CHANGE_STEP = 1.5
+UNWANTED_STEP = 0.4  # for recordings to avoid; smaller, because recordings are close to each other
 MAX_WEIGHT = 100.0
 MIN_NORM = 1e-12  # avoids division by zero
 MIN_ORTHOGONAL_NORM = 1e-3  # below it a term has the same direction as the query that it should change
@@ -93,6 +95,16 @@ def whitened_direction(vector: np.ndarray, calibration: ScoreCalibration) -> np.
     """What distinguishes a description's vector t from others: (C + ridge)^-1 (t - m), normalized."""
     ridge = RIDGE_FACTOR * np.linalg.eigvalsh(calibration.covariance)[-1] * np.eye(len(vector))
     return normalized(np.linalg.solve(calibration.covariance + ridge, vector - calibration.mean))
+
+
+def combine_examples(wanted: Sequence[np.ndarray], unwanted: Sequence[np.ndarray]) -> np.ndarray:
+    """One query vector (dim,), unit length, from recordings' vectors: the mean of the wanted ones, without what each
+    unwanted one has that they have not."""
+    start = normalized(np.sum(list(wanted), axis=0))
+    query = start
+    for vector in unwanted:
+        query = query - UNWANTED_STEP * normalized(vector - (vector @ start) * start)
+    return normalized(query)
 
 
 def compose_query(

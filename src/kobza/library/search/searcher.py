@@ -1,108 +1,164 @@
 """Searching a library: by description, by example, within a recording, and for a playlist between two tracks."""
 
-import json
-import os
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 
-from kobza.audio import AudioError, printable
-from kobza.embedding.embedder import EmbeddedWindow, Embedder, TextEmbedder, embed_recording, normalized_mean
-from kobza.library.calibration import ScoreCalibration, calibrate
+from kobza.audio import printable
+from kobza.embedding.embedder import normalized_mean
+from kobza.library.calibration import SAMPLE_TRACKS, ScoreCalibration, ScoreScale, calibrate, score_scale
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Filter
 from kobza.library.ingest.embed import Progress
-from kobza.library.ingest.scan import find_recordings
-from kobza.library.ingest.tags import read_tags
-from kobza.library.paths import absolute, shell_word
-from kobza.library.records import Hit, LibraryError, Track
+from kobza.library.paths import shell_word
+from kobza.library.records import Hit, LibraryError, Track, WordMatch
+from kobza.library.search.copies import (
+    NO_LIMITS,
+    Limits,
+    merge_copies,
+    within_limits,
+    without_copies_of,
+)
+from kobza.library.search.fusion import tag_evidence, to_adjustments
 from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.playlists import smooth_order
-from kobza.library.search.query import QueryTerm, compose_query, parse_query, positive_mean
+from kobza.library.search.query import QueryTerm, combine_examples, compose_query, parse_query, positive_mean
+from kobza.library.search.recordings import PathLike, Recordings, Seeds, as_list
 from kobza.library.search.transitions import check_smooth, transition_distance
-from kobza.library.stores.base import Store
+from kobza.library.search.words import found_words, query_words
 
-PathLike = str | os.PathLike[str]
 By = Literal["track", "moment"]
+Match = Literal["sound", "tags", "both"]
 Where = str | Filter | None
+MORE_HITS = 20  # than are asked for, because some may be copies of others
 
 
-class Searcher(ABC):
+class Searcher(Recordings):
     """The searches of a `MusicLibrary`, which has the store and the models.
 
     In every method `where` is a filter, as text ("year >= 1980 and genre in (jazz, blues)") or as a tree, and `by`
     ranks tracks as a whole or by their best moment.
     """
 
-    store: Store
-
-    @property
-    @abstractmethod
-    def embedder(self) -> Embedder: ...
-
-    @property
-    @abstractmethod
-    def text_embedder(self) -> TextEmbedder: ...
-
-    @abstractmethod
-    def _load_embedder(self, progress: Callable[[Progress], None] | None) -> Embedder: ...
-
-    @abstractmethod
-    def _check_fingerprint(self, embedder: TextEmbedder) -> None:
-        """Raises LibraryError if the library's vectors cannot be compared with those of this model."""
-
     @cached_property
     def calibration(self) -> ScoreCalibration:
         """What descriptions score in general, with the library's model."""
         return calibrate(self.text_embedder)
 
-    def search(self, text: str, k: int = 10, where: Where = None, by: By = "track") -> list[Hit]:
-        """The k tracks that match a description best, best first.
+    def search(
+        self,
+        text: str,
+        k: int = 10,
+        where: Where = None,
+        by: By = "track",
+        match: Match | None = None,
+        limits: Limits = NO_LIMITS,
+    ) -> list[Hit]:
+        """The k tracks that match a description best, best first, copies of a recording as one hit.
 
         The description may have terms to exclude or weight, such as "piano -drums" and "(slow strings)^2 piano"; see
-        `query`. A hit's z-score is that of the positive terms alone: of the track, or with by="moment" of the moment.
+        `query`. Its words also count where they stand in tags and paths; see `fusion`.
+
+        Args:
+            match: "sound", "tags" or "both"; by default both, where the store can find words.
+            limits: how many tracks of one artist or album.
 
         Raises:
             LibraryError: an empty description, k below 1, an invalid filter, or vectors of another model.
         """
         terms, tree = parse_query(text), _filter(where)
         _check(k, by)
+        if match is None:
+            match = "both" if self.store.has_words else "sound"
+        if match not in get_args(Match):
+            raise LibraryError(f"match is {match!r}; it must be one of: {', '.join(get_args(Match))}.")
         if not len(self.store):
             return []
         self._check_fingerprint(self.text_embedder)
-        vectors = self._embed_terms(terms)
-        query = compose_query(terms, vectors, self.calibration)
-        positive = positive_mean(terms, vectors)
-        hits = []
-        for score, track, moment in self.store.search(query, k, where=tree, by=by):
-            vector = self._stored_vector(track.path, moment if by == "moment" else None)
-            z_score = None if vector is None else float(self.calibration.z_scores(positive, vector[None])[0])
-            hits.append(Hit(score, track, moment, z_score))
-        return hits
+        query, scale = self._query_and_scale(terms, self.store.sample(SAMPLE_TRACKS))
+        matches: list[WordMatch] = []
+        adjustments = None
+        if match != "sound":
+            words = query_words(term for term in terms if term.weight > 0)
+            matches = self.store.match_words(words)
+            excluded = self.store.match_words(query_words(term for term in terms if term.weight < 0))
+            evidence = tag_evidence(words, matches, excluded, len(self.store))
+            adjustments = to_adjustments(evidence, scale, sound=match == "both")
+
+        def best(n: int) -> list[Hit]:
+            found = self.store.search(query, n, tree, by, adjustments)
+            return [Hit(score := scale.score(cosine), track, moment, score) for cosine, track, moment in found]
+
+        hits = self._selected(best, k, limits)
+        if match == "sound":
+            return [replace(hit, sound=hit.score) for hit in hits]
+        hits = [replace(hit, words=found_words(hit.track, matches)) for hit in hits]
+        return [self._with_sound(hit, query, scale, by) for hit in hits] if match == "both" else hits
+
+    def _with_sound(self, hit: Hit, query: np.ndarray, scale: ScoreScale, by: By) -> Hit:
+        """The hit with the score of its sound alone."""
+        for _, _, _, vectors in self.store.scan(hit.track.path):
+            cosine = float((vectors @ query).max() if by == "moment" else normalized_mean(vectors) @ query)
+            return replace(hit, sound=scale.score(cosine))
+        return hit
 
     def similar(
-        self, track: Track | PathLike, k: int = 10, where: Where = None, by: By = "track", but: str | None = None
+        self,
+        track: Seeds,
+        k: int = 10,
+        where: Where = None,
+        by: By = "track",
+        but: str | None = None,
+        minus: Seeds = (),
+        limits: Limits = NO_LIMITS,
     ) -> list[Hit]:
-        """The k tracks most similar to `track`, best first: a track of the library or any recording; without itself.
+        """The k tracks most similar to `track`, best first, without itself and its copies; copies are one hit.
 
         Args:
+            track: a track of the library (its path, a part of it or the title, see `seeds`), any recording, or several.
             but: changes relative to the track, in the query language: "calmer", "-drums", "more strings -drums".
+            minus: tracks that the results should not sound like.
 
         Raises:
-            LibraryError: the recording does not exist or cannot be embedded, or an argument is invalid.
+            LibraryError: a recording does not exist or cannot be embedded, a name fits several tracks, or an argument
+                is invalid.
         """
         _check(k, by)
-        tree, path = _filter(where), _path(track)
+        tree = _filter(where)
         changes = parse_query(but) if but is not None else []
-        query = self._vector(path)
+        seeds = [self._seed(one) for one in as_list(track)]
+        unwanted = [self._seed(one) for one in as_list(minus)]
+        if not seeds:
+            raise LibraryError("Name a track that the results should sound like.")
+        query = combine_examples([one.vector for _, one in seeds], [one.vector for _, one in unwanted])
         if changes:
             self._check_fingerprint(self.text_embedder)
             query = compose_query(changes, self._embed_terms(changes), self.calibration, query)
-        found = self.store.search(query, k + 1, where=tree, by=by)
-        return [Hit(*hit) for hit in found if hit[1].path != path][:k]
+        paths = {path for path, _ in (*seeds, *unwanted)}
+
+        def best(n: int) -> list[Hit]:
+            hits = [Hit(*found) for found in self.store.search(query, n, where=tree, by=by)]
+            others = [hit for hit in hits if hit.track.path not in paths]
+            return without_copies_of([one for _, one in seeds], others, self._recording)
+
+        return self._selected(best, k, limits, len(paths))
+
+    def _selected(self, best: Callable[[int], list[Hit]], k: int, limits: Limits, omitted: int = 0) -> list[Hit]:
+        """The first k of the best hits when copies are one and the limits hold.
+
+        Args:
+            best: n -> the n best hits, or fewer where the library has no more or some are left out.
+        """
+        n = 2 * k + MORE_HITS + omitted
+        most = len(self.store)
+        while True:
+            selected = within_limits(merge_copies(best(n), self._recording), limits)
+            if len(selected) >= k or n >= most:
+                return selected[:k]
+            n *= 4
 
     def locate(
         self,
@@ -121,22 +177,22 @@ class Searcher(ABC):
         Raises:
             LibraryError: an empty description, an empty part or one beyond the recording's end, or no such recording.
         """
-        terms, path = parse_query(text), _path(track)
+        terms, path = parse_query(text), self._path_of(track)
         until = np.inf if end is None else end
         if start < 0:
             raise LibraryError(f"The start is {start:g} s; it must be 0 or later.")
         if not start < until:
             raise LibraryError(f"The end ({until:g} s) must be later than the start ({start:g} s).")
-        vectors = self._embed_terms(terms)
-        query = compose_query(terms, vectors, self.calibration)
+        compose_query(terms, self._embed_terms(terms), self.calibration)  # fails before a long recording is embedded
         windows = self._windows(path, start, until, progress)
         if not windows:
             raise LibraryError(f"{printable(path)} ends before {start:g} s; choose an earlier start.")
-        window_vectors = np.stack([window.vector for window in windows])
-        scores = (window_vectors @ query).tolist()
-        z_scores = self.calibration.z_scores(positive_mean(terms, vectors), window_vectors).tolist()
-        rows = zip(windows, scores, z_scores, strict=True)
-        return MomentScores(path, tuple(Moment(window.start, window.end, score, z) for window, score, z in rows))
+        vectors = np.stack([window.vector for window in windows])
+        sample = self.store.sample(SAMPLE_TRACKS)
+        query, scale = self._query_and_scale(terms, sample if len(sample) else vectors)
+        scores = scale.scores(vectors @ query).tolist()
+        rows = zip(windows, scores, strict=True)
+        return MomentScores(path, tuple(Moment(window.start, window.end, score, score) for window, score in rows))
 
     def playlist(
         self,
@@ -161,7 +217,7 @@ class Searcher(ABC):
             raise LibraryError(f"k is {k}; a playlist needs 2 tracks or more, the first and the last.")
         check_smooth(smooth)
         tree = _filter(where)
-        start, end = self._playlist_end(_path(first)), self._playlist_end(_path(last))
+        start, end = self._playlist_end(first), self._playlist_end(last)
         if start[0].path == end[0].path:
             raise LibraryError(f"{printable(start[0].path)} is both the first and the last track; choose two.")
         return smooth_order(
@@ -173,7 +229,8 @@ class Searcher(ABC):
             (lambda a, b: transition_distance(a, b, smooth)) if smooth else None,
         )
 
-    def _playlist_end(self, path: str) -> tuple[Track, np.ndarray]:
+    def _playlist_end(self, name: Track | PathLike) -> tuple[Track, np.ndarray]:
+        path = self._path_of(name)
         for track, _, _, vectors in self.store.scan(path):
             return track, normalized_mean(vectors)
         raise LibraryError(f"{printable(path)} is not in the library; add it with: kobza index {shell_word(path)}")
@@ -181,59 +238,17 @@ class Searcher(ABC):
     def _embed_terms(self, terms: list[QueryTerm]) -> np.ndarray:
         return self.text_embedder.embed_text([term.text for term in terms])
 
-    def _stored_vector(self, path: str, moment: float | None = None) -> np.ndarray | None:
-        """The vector of a track, or of its window that starts at `moment`; None if the library does not hold it."""
-        for _, _, starts, vectors in self.store.scan(path):
-            if moment in starts:
-                window: np.ndarray = vectors[starts.index(moment)]
-                return window
-            return normalized_mean(vectors)
-        return None
-
-    def _vector(self, path: str) -> np.ndarray:
-        """The vector of a recording, of the library or not."""
-        stored = self._stored_vector(path)
-        if stored is not None:
-            return stored
-        self._check_fingerprint(self.text_embedder)
-        return normalized_mean(np.stack([window.vector for window in self._windows(path, 0.0, np.inf)]))
-
-    def _windows(
-        self, path: str, start: float, end: float, progress: Callable[[Progress], None] | None = None
-    ) -> list[EmbeddedWindow]:
-        """The windows of a recording that overlap [start, end): from the store, or embedded now."""
-        for track, _, starts, vectors in self.store.scan(path):
-            self._check_fingerprint(self.text_embedder)
-            # from the library, because to ask the model it would have to be loaded
-            seconds = float(json.loads(self.store.meta["windows"])["window_seconds"])
-            ends = [min(at + seconds, max(track.duration, at)) for at in starts]
-            windows = map(EmbeddedWindow, starts, ends, vectors)
-            return [window for window in windows if window.start < end and window.end > start]
-        found, failed = find_recordings(path)
-        if failed:
-            raise LibraryError(failed[0].reason)
-        if path not in found:
-            raise LibraryError(f"{printable(path)} is a folder; name a recording.")
-        duration = read_tags(path).seconds
-
-        def report(seconds: float) -> None:
-            if progress is not None:
-                progress(Progress(0, 1, min(1.0, seconds / duration) if duration else 0.0, path))
-
-        try:
-            return list(embed_recording(self._load_embedder(progress), path, start, end, report))
-        except AudioError as error:
-            raise LibraryError(str(error)) from error
-        except ValueError as error:
-            raise LibraryError(f"{printable(path)} cannot be embedded: {error}") from error
+    def _query_and_scale(self, terms: list[QueryTerm], tracks: np.ndarray) -> tuple[np.ndarray, ScoreScale]:
+        """The vector (dim,) of a description, and its scale of scores among `tracks` (n, dim)."""
+        vectors = self._embed_terms(terms)
+        query = compose_query(terms, vectors, self.calibration)
+        positive = [i for i, term in enumerate(terms) if term.weight > 0]
+        unfamiliarity = float(self.calibration.unfamiliarity(vectors[positive]).mean())
+        return query, score_scale(self.calibration, query, positive_mean(terms, vectors), unfamiliarity, tracks)
 
 
 def _filter(where: Where) -> Filter | None:
     return parse_filter(where) if isinstance(where, str) else where
-
-
-def _path(track: Track | PathLike) -> str:
-    return track.path if isinstance(track, Track) else absolute(track)
 
 
 def _check(k: int, by: str) -> None:

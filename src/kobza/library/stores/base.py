@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
 
 from kobza.library.address import LibraryAddress, MilvusAddress, library_address
 from kobza.library.filters.tree import Filter
-from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track
+from kobza.library.records import Adjustments, FileState, LibraryError, StoredTrack, Totals, Track, WordMatch
 from kobza.library.stores.sqlite import SQLiteStore
 
 
@@ -18,16 +18,22 @@ class Store(Protocol):
 
     `search` returns at most k distinct tracks, best first: (cosine, track, start in seconds of its best window). The
     cosine is that of the track's vector or, with by="moment", that of its best window. Results are exact, with and
-    without a filter, but for a library in Milvus that was made with an approximate index. What this process wrote is
-    seen at once, what others write within seconds. `select` gives all tracks (or the first `limit`) that pass a filter,
-    ordered by path; `retag` replaces what is known of a track and its file, not its windows. `writing` is held by one
-    process for each part of the library.
+    without a filter, but for a library in Milvus that was made with an approximate index. With `adjustments`, which a
+    store with `has_words` accepts, tracks are ranked by their adjusted scores, and these are returned.
+
+    What this process wrote is seen at once, what others write within seconds. `select` gives all tracks (or the first
+    `limit`) that pass a filter, ordered by path; `retag` replaces what is known of a track and its file, not its
+    windows. `match_words` says where words stand in tags and paths; `tracks_with_words` gives at least the tracks with
+    all of these words in title, artist or path. `sample` gives the vectors (about n, dim) of tracks that stand for all.
+    `writing` is held by one process for each part of the library.
 
     Attributes:
+        has_words: whether it can find words; where not, `match_words` raises a LibraryError.
         flush_interval_seconds: how long embedded tracks are collected before they are written together; 0 writes each
             at once.
     """
 
+    has_words: bool
     flush_interval_seconds: float
 
     @property
@@ -42,8 +48,16 @@ class Store(Protocol):
     def retag(self, track: Track, file_state: FileState) -> None: ...
     def delete(self, paths: Iterable[str]) -> int: ...
     def search(
-        self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
+        self,
+        vector: np.ndarray,
+        k: int,
+        where: Filter | None = None,
+        by: Literal["track", "moment"] = "track",
+        adjustments: Adjustments | None = None,
     ) -> list[tuple[float, Track, float]]: ...
+    def match_words(self, words: Sequence[str]) -> list[WordMatch]: ...
+    def tracks_with_words(self, words: Sequence[str]) -> list[Track]: ...
+    def sample(self, n: int) -> np.ndarray: ...
     def file_states(self) -> dict[str, FileState]: ...
     def select(self, where: Filter | None = None, limit: int | None = None) -> list[Track]: ...
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]: ...

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kobza.audio import printable
 from kobza.library.records import LibraryError
+from kobza.library.stores import tag_words
 from kobza.library.stores.schema import DATABASE, SCHEMA, migrate, schema_version, translate_errors
 
 
@@ -28,7 +29,9 @@ def sqlite_uri(file: Path, mode: str) -> str:
 def connect(name: str) -> sqlite3.Connection:
     db = sqlite3.connect(name, uri=True, isolation_level=None, timeout=10.0, check_same_thread=False)
     try:
+        tag_words.register(db)
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA temp_store = MEMORY")  # a reader may have no writable temporary folder
         db.execute("PRAGMA cache_size = -32768")  # KiB; this statement already reads the file
     except sqlite3.Error:
         db.close()  # release its lock for the next attempt

@@ -23,6 +23,7 @@ from kobza.library.stores.recovery import recover
 from kobza.library.stores.rows import decode_vectors
 from kobza.library.stores.schema import DamagedLibraryError, rewrite_normalized_tags, transaction, translate_errors
 from kobza.library.stores.sqlite import SQLiteStore
+from kobza.library.stores.tag_words import rebuild_words, words_differ
 
 # How far a number of a track's vector may be from the mean of its windows; float16 rounding causes up to 5e-4.
 MEAN_TOLERANCE = 2e-3
@@ -30,7 +31,7 @@ MEAN_TOLERANCE = 2e-3
 
 @dataclass(frozen=True)
 class Problem:
-    """`kind`: database, track, mean, orphans, tags or index file; `track_id`: of the affected track, if one is."""
+    """`kind`: database, track, mean, orphans, tags, words or index file; `track_id`: of the affected track, if any."""
 
     kind: str
     message: str
@@ -62,6 +63,8 @@ def _check_tables(db: sqlite3.Connection) -> Iterator[Problem]:
     rows = db.execute(f"SELECT {tags}, {normalized_tags} FROM tracks")
     if stale := sum(tuple(map(normalize_tag, TEXT, row[: len(TEXT)])) != row[len(TEXT) :] for row in rows):
         yield Problem("tags", f"Filters use outdated tags of {stale} tracks.")
+    if words_differ(db):
+        yield Problem("words", "The index of the words in tags and paths is not that of the tracks.")
 
 
 def _check_tracks(db: sqlite3.Connection) -> Iterator[Problem]:
@@ -166,5 +169,8 @@ def _fix(db: sqlite3.Connection, problem: Problem) -> str:
     if problem.kind == "tags":
         rewrite_normalized_tags(db)
         return f"{problem.message} They are updated."
+    if problem.kind == "words":
+        rebuild_words(db)
+        return f"{problem.message} It is rebuilt."
     db.execute("DELETE FROM search_files")
     return f"{problem.message} It is rebuilt."

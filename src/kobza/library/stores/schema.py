@@ -14,12 +14,13 @@ import numpy as np
 from kobza.audio import printable
 from kobza.library.filters.tree import TEXT, normalize_tag
 from kobza.library.records import LibraryError
+from kobza.library.stores.tag_words import WORDS, rebuild_words
 
 SCHEMA = 3
 DATABASE = "kobza.db"
 TEXT_IN_SCHEMA_2 = ("genre", "artist", "album", "title")
 NORMALIZED_COLUMNS = ", ".join(f"folded_{name}" for name in TEXT)
-TABLES = """
+TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE tracks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never reused: the index files rely on it
@@ -46,6 +47,7 @@ CREATE TABLE vectors (                      -- separate from tracks, so that fil
 );
 CREATE TABLE search_files (kind TEXT PRIMARY KEY, name TEXT NOT NULL);
 CREATE INDEX tracks_by_genre ON tracks (folded_genre);
+{WORDS}
 INSERT INTO meta VALUES ('schema', '3');
 """
 
@@ -88,6 +90,9 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
     db.execute("CREATE INDEX tracks_by_genre ON tracks (folded_genre)")
     rewrite_normalized_tags(db)
+    for statement in WORDS.split(";\n"):
+        db.execute(statement)
+    rebuild_words(db)
 
 
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2, 3: _migrate_to_3}

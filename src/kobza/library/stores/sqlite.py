@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,17 @@ import numpy as np
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.address import FolderAddress
 from kobza.library.filters.tree import TEXT, Filter, normalize_tag, to_sql
-from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track, refuse_invalid
+from kobza.library.records import (
+    Adjustments,
+    FileState,
+    LibraryError,
+    StoredTrack,
+    Totals,
+    Track,
+    WordMatch,
+    refuse_invalid,
+)
+from kobza.library.stores import tag_words
 from kobza.library.stores.connection import open_for_reading, open_for_writing
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.rows import COLUMNS, FILE_STATE, TRACK_COLUMNS, decode_vectors, to_stored_track, to_track
@@ -37,6 +47,7 @@ MAX_STALE_FRACTION = 0.25  # an index file with more deleted or missing rows is 
 class SQLiteStore:
     """A `kobza.library.stores.base.Store` in a folder. Threads may share it."""
 
+    has_words = True
     flush_interval_seconds = 0.0  # a write takes a millisecond
 
     def __init__(self, folder: Path, read_only: bool = False):
@@ -49,6 +60,7 @@ class SQLiteStore:
         # Results with the version of the database that they are of.
         self._filtered: tuple[object, np.ndarray] | None = None
         self._totals: tuple[object, Totals] | None = None
+        self._sample: tuple[object, np.ndarray] | None = None
         self._db = open_for_reading(folder) if read_only else open_for_writing(folder)
 
     def _query(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
@@ -159,13 +171,18 @@ class SQLiteStore:
             last_path = page[-1][0]
 
     def search(
-        self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
+        self,
+        vector: np.ndarray,
+        k: int,
+        where: Filter | None = None,
+        by: Literal["track", "moment"] = "track",
+        adjustments: Adjustments | None = None,
     ) -> list[tuple[float, Track, float]]:
         """The k tracks nearest to `vector` (dim,) among those that pass the filter: see `Store.search`."""
         query = np.ascontiguousarray(vector, np.float32)
         with self._transaction("DEFERRED"):  # one snapshot, whatever is being written
             allowed = self._matching_ids(where) if where is not None else None
-            best = self._current_index(by).nearest_tracks(query, k, allowed)
+            best = self._current_index(by).best_tracks(query, k, allowed, adjustments)
             rows = self._query(
                 f"SELECT {COLUMNS}, id, starts, windows FROM tracks JOIN vectors ON track_id = id "
                 "WHERE id IN (SELECT value FROM json_each(?))",
@@ -178,6 +195,24 @@ class SQLiteStore:
             best_start = float(starts[np.argmax(decode_vectors(windows, len(starts)) @ query)])
             hits.append((scores[track_id], to_track(tuple(columns)), best_start))
         return sorted(hits, key=lambda hit: (-hit[0], hit[1].path))  # a stable order of equal scores
+
+    def match_words(self, words: Sequence[str]) -> list[WordMatch]:
+        """Where the words stand in tags and paths: see `tag_words.match_words`."""
+        with self._transaction("DEFERRED"):
+            return tag_words.match_words(self._db, words)
+
+    def tracks_with_words(self, words: Sequence[str]) -> list[Track]:
+        condition, values = tag_words.tracks_with_words(words)
+        rows = self._query(f"SELECT {COLUMNS} FROM tracks WHERE {condition} ORDER BY path", values)
+        return list(map(to_track, rows))
+
+    def sample(self, n: int) -> np.ndarray:
+        """(about n, dim) vectors of tracks that stand for all: see `Store.sample`."""
+        version = (self._version(), n)
+        if self._sample is None or self._sample[0] != version:
+            with self._transaction("DEFERRED"):
+                self._sample = version, self._current_index("track").sample(n)
+        return self._sample[1]
 
     def _version(self) -> object:
         """Changes after every write, by this process or another."""

@@ -15,9 +15,10 @@ from typing import Any
 import faiss
 import numpy as np
 
-from kobza.library.records import LibraryError
+from kobza.library.records import Adjustments, LibraryError
 
 TRACKS_PER_READ = 1000  # bounds the memory that is needed beside the index
+ROWS_PER_READ = 50_000  # of vectors that are scored without FAISS: 25 MB
 # FAISS's stubs describe the C++ signatures, not the numpy and keyword arguments that its Python layer accepts.
 untyped_faiss: Any = faiss
 
@@ -121,6 +122,61 @@ class VectorIndex:
             recent.starts = np.concatenate([starts for _, starts in parts])
         self.recent = recent
 
+    def best_tracks(
+        self, query: np.ndarray, k: int, allowed: np.ndarray | None, adjustments: Adjustments | None
+    ) -> list[tuple[float, int, float]]:
+        """`nearest_tracks` with the scores of some tracks adjusted: all of these are scored, the others searched."""
+        if adjustments is None:
+            return self.nearest_tracks(query, k, allowed)
+        passing = self._passing(allowed)
+        known = adjustments.track_ids < len(passing)
+        adjustments = adjustments._replace(
+            track_ids=adjustments.track_ids[known], offsets=adjustments.offsets[known], floors=adjustments.floors[known]
+        )
+        adjusted = np.zeros_like(passing)
+        adjusted[adjustments.track_ids] = True
+        best = [] if adjustments.only else self.nearest_tracks(query, k, np.flatnonzero(passing & ~adjusted))
+        cosines, starts = self._best_rows(query, passing & adjusted)
+        scores = adjustments.offsets + np.maximum(cosines[adjustments.track_ids], adjustments.floors)
+        scores[~passing[adjustments.track_ids]] = -np.inf
+        for i in _highest(scores, k):
+            track_id = int(adjustments.track_ids[i])
+            best.append((float(scores[i]), track_id, float(starts[track_id])))
+        return sorted(best, key=lambda row: (-row[0], row[1]))[:k]
+
+    def _passing(self, allowed: np.ndarray | None) -> np.ndarray:
+        """(track ids,) of bool: the tracks that the library has and that are allowed."""
+        if allowed is None:
+            return self.is_present
+        passing = np.zeros_like(self.is_present)
+        passing[allowed] = True
+        return passing
+
+    def _best_rows(self, query: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For every track id, the cosine and the start of its best row; of tracks not `wanted`, -inf and 0."""
+        cosines = np.full(len(wanted), -np.inf, np.float32)
+        starts = np.zeros(len(wanted))
+        for block in self.blocks:
+            rows = np.flatnonzero(wanted[block.track_ids])
+            for some in np.array_split(rows, -(-len(rows) // ROWS_PER_READ) or 1):
+                if not len(some):
+                    continue
+                with single_thread():
+                    scores = block.index.reconstruct_batch(some) @ query
+                track_ids = block.track_ids[some]
+                order = np.lexsort((-some, scores))  # of equal rows of a track, the first is written last
+                better = order[scores[order] > cosines[track_ids[order]]]
+                cosines[track_ids[better]] = scores[better]
+                starts[track_ids[better]] = block.starts[some[better]]
+        return cosines, starts
+
+    def sample(self, n: int) -> np.ndarray:
+        """(about n, dim): the rows of tracks evenly spread over the library."""
+        parts = [(block, np.flatnonzero(self.is_present[block.track_ids])) for block in self.blocks]
+        step = max(1, sum(len(rows) for _, rows in parts) // n)
+        vectors = [block.index.reconstruct_batch(rows[::step]) for block, rows in parts if len(rows)]
+        return np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
+
     def nearest_tracks(self, query: np.ndarray, k: int, allowed: np.ndarray | None) -> list[tuple[float, int, float]]:
         """The k tracks with the best rows, best first: (cosine, track id, start of that row).
 
@@ -128,11 +184,8 @@ class VectorIndex:
             query: (dim,) float32.
             allowed: ids of the tracks to search; None for all.
         """
-        passing = self.is_present
+        passing = self._passing(allowed)
         restricted = allowed is not None
-        if restricted:
-            passing = np.zeros_like(self.is_present)
-            passing[allowed] = True
         found: dict[int, tuple[float, int, float]] = {}
         wanted = k if self.by == "track" else 16 * k  # rows; for windows nearly always enough in one pass
         while True:
@@ -151,6 +204,18 @@ class VectorIndex:
             passing[list(found)] = False
             restricted = True
             wanted *= 4
+
+
+def _highest(scores: np.ndarray, k: int) -> np.ndarray:
+    """The indices of the k highest finite scores, and of all that equal the lowest of these.
+
+    >>> _highest(np.array([1.0, 3.0, -np.inf, 2.0, 2.0]), 2).tolist()
+    [1, 3, 4]
+    """
+    if len(scores) <= k:
+        return np.flatnonzero(np.isfinite(scores))
+    limit = np.partition(scores, -k)[-k]
+    return np.flatnonzero((scores >= limit) & np.isfinite(scores))
 
 
 def _nearest_rows(

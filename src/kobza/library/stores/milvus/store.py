@@ -14,7 +14,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,16 @@ import numpy as np
 from kobza.folders import cache_folder
 from kobza.library.address import MilvusAddress
 from kobza.library.filters.tree import Filter
-from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track, refuse_invalid
+from kobza.library.records import (
+    Adjustments,
+    FileState,
+    LibraryError,
+    StoredTrack,
+    Totals,
+    Track,
+    WordMatch,
+    refuse_invalid,
+)
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus.client import ConnectionParameters
 from kobza.library.stores.milvus.collections import Collections, Row, batches, is_in
@@ -47,6 +56,7 @@ TRACKS_PER_BATCH = 500
 class MilvusStore:
     """A `kobza.library.stores.base.Store` in Milvus. Threads may share it."""
 
+    has_words = False  # its servers have no full-text search before 2.5
     flush_interval_seconds = 5.0  # a write takes about half a second, of one track or of hundreds
 
     def __init__(self, address: MilvusAddress, read_only: bool = False):
@@ -210,8 +220,30 @@ class MilvusStore:
         """Every track (or the one at `path`) with its windows, ordered by path."""
         return self._reader.scan(path)
 
+    def match_words(self, words: Sequence[str]) -> list[WordMatch]:
+        raise LibraryError(
+            f"The library {self.address} is in Milvus, where tags cannot be searched; search by the sound (--match "
+            "sound), and narrow it with a filter such as --where \"artist = 'Nina Simone'\"."
+        )
+
+    def tracks_with_words(self, words: Sequence[str]) -> list[Track]:
+        """All tracks, whatever the words: the caller looks which have them."""
+        return self.select()
+
+    def sample(self, n: int) -> np.ndarray:
+        """(up to n, dim) vectors of tracks that stand for all: the first that the server returns."""
+        if not self.collections.exists("tracks"):
+            return np.zeros((0, 0), np.float32)
+        rows = self.collections.client.query(self.collections.name("tracks"), "", ["vector"], limit=n)
+        return np.array([row["vector"] for row in rows], np.float32)
+
     def search(
-        self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
+        self,
+        vector: np.ndarray,
+        k: int,
+        where: Filter | None = None,
+        by: Literal["track", "moment"] = "track",
+        adjustments: Adjustments | None = None,
     ) -> list[tuple[float, Track, float]]:
         """The k tracks nearest to `vector` (dim,) among those that pass the filter: see `Store.search`."""
         return self._reader.search(np.ascontiguousarray(vector, np.float32), k, where, by, self._schema)

@@ -1,0 +1,169 @@
+"""Copies of one recording: the same bytes, or the same music in another file or format; and at most so many hits of one
+artist or album.
+
+Two files are copies if their bytes are equal, or if their durations differ by `SAME_SECONDS` at most and their vectors
+have a cosine of `COPY_COSINE` or more.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from kobza.embedding.embedder import normalized_mean
+from kobza.library.filters.tree import normalize_text
+from kobza.library.records import Hit, LibraryError, StoredTrack, Track
+
+SAME_SECONDS = 1.0  # encoders add up to a tenth of a second of silence at both ends
+COPY_COSINE = 0.985
+TRACKS_PER_BLOCK = 2000  # compared at once
+
+
+class Recording(NamedTuple):
+    """What tells whether two files are copies: the hash of the bytes, the duration in seconds, the vector (dim,)."""
+
+    hash: bytes
+    seconds: float
+    vector: np.ndarray
+
+
+class Limits(NamedTuple):
+    """At most so many hits of one artist, and of one album; None for any number. Unknown ones are not counted."""
+
+    per_artist: int | None = None
+    per_album: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
+def recording_of(stored: StoredTrack) -> Recording:
+    track, file_state, _, vectors = stored
+    return Recording(file_state.hash, track.duration, normalized_mean(vectors))
+
+
+def are_copies(one: Recording, other: Recording) -> bool:
+    """Whether both are the same recording."""
+    if one.hash == other.hash and one.hash:
+        return True
+    return abs(one.seconds - other.seconds) <= SAME_SECONDS and float(one.vector @ other.vector) >= COPY_COSINE
+
+
+def merge_copies(hits: Sequence[Hit], recording: Callable[[Track], Recording | None]) -> list[Hit]:
+    """The hits without copies of better ones, whose paths are in the better one's `copies`.
+
+    Args:
+        recording: of a track; None if it has just been deleted. It is only asked for tracks of the same length.
+    """
+    known: dict[str, Recording | None] = {}
+
+    def get(track: Track) -> Recording | None:
+        if track.path not in known:
+            known[track.path] = recording(track)
+        return known[track.path]
+
+    def same(one: Track, other: Track) -> bool:
+        if abs(one.duration - other.duration) > SAME_SECONDS:
+            return False
+        first, second = get(one), get(other)
+        return first is not None and second is not None and are_copies(first, second)
+
+    merged: list[Hit] = []
+    for hit in hits:
+        at = next((i for i, kept in enumerate(merged) if same(kept.track, hit.track)), None)
+        if at is None:
+            merged.append(hit)
+        else:
+            merged[at] = replace(merged[at], copies=(*merged[at].copies, hit.track.path))
+    return merged
+
+
+def without_copies_of(
+    seeds: Sequence[Recording], hits: Iterable[Hit], recording: Callable[[Track], Recording | None]
+) -> list[Hit]:
+    """The hits that are no copies of these recordings."""
+
+    def is_copy(track: Track) -> bool:
+        close = [seed for seed in seeds if abs(seed.seconds - track.duration) <= SAME_SECONDS]
+        found = recording(track) if close else None
+        return found is not None and any(are_copies(seed, found) for seed in close)
+
+    return [hit for hit in hits if not is_copy(hit.track)]
+
+
+def within_limits(hits: Iterable[Hit], limits: Limits) -> list[Hit]:
+    """The best hits of each artist and album, as many as the limits allow.
+
+    >>> hits = [Hit(1.0 - i / 10, Track(f"/{i}.mp3", artist="Ann"), 0.0) for i in range(3)]
+    >>> [hit.track.path for hit in within_limits(hits, Limits(per_artist=2))]
+    ['/0.mp3', '/1.mp3']
+    """
+    for name, limit in limits._asdict().items():
+        if limit is not None and limit < 1:
+            raise LibraryError(f"{name} is {limit}; allow 1 track or more.")
+    counts: Counter[tuple[str, ...]] = Counter()
+    kept = []
+    for hit in hits:
+        artist = normalize_text(hit.track.artist)
+        album = normalize_text(hit.track.album)
+        keys: list[tuple[str, ...]] = [("artist", artist)] if artist and limits.per_artist else []
+        most = {"artist": limits.per_artist or 0, "album": limits.per_album or 0}
+        if album and limits.per_album:
+            keys.append(("album", album, normalize_text(hit.track.album_artist) or artist))
+        if all(counts[key] < most[key[0]] for key in keys):
+            counts.update(keys)
+            kept.append(hit)
+    return kept
+
+
+def duplicate_groups(stored: Iterable[StoredTrack]) -> list[list[Track]]:
+    """The groups of two or more copies among these tracks, each ordered by path, the groups by their first path."""
+    tracks = []
+    recordings = []
+    for one in stored:
+        tracks.append(one[0])
+        recordings.append(recording_of(one))
+    group = list(range(len(tracks)))  # each points to an earlier track of its group, or to itself
+
+    def first_of(i: int) -> int:
+        while group[i] != i:
+            group[i] = group[group[i]]
+            i = group[i]
+        return i
+
+    for i, j in _pairs(recordings):
+        a, b = sorted((first_of(i), first_of(j)))
+        group[b] = a
+    members: dict[int, list[Track]] = {}
+    for i, track in enumerate(tracks):
+        members.setdefault(first_of(i), []).append(track)
+    groups = [sorted(some, key=lambda track: track.path) for some in members.values() if len(some) > 1]
+    return sorted(groups, key=lambda some: some[0].path)
+
+
+def _pairs(recordings: Sequence[Recording]) -> Iterable[tuple[int, int]]:
+    """Pairs of copies, enough to connect each group."""
+    by_hash: dict[bytes, int] = {}
+    for i, one in enumerate(recordings):
+        if one.hash:
+            first = by_hash.setdefault(one.hash, i)
+            if first != i:
+                yield first, i
+    if not recordings:
+        return
+    seconds = np.array([one.seconds for one in recordings])
+    order = np.argsort(seconds, kind="stable")
+    seconds = seconds[order]
+    vectors = np.stack([recordings[i].vector for i in order])
+    for start in range(0, len(order), TRACKS_PER_BLOCK):
+        end = min(start + TRACKS_PER_BLOCK, len(order))
+        last = int(np.searchsorted(seconds, seconds[end - 1] + SAME_SECONDS, "right"))
+        for at in range(start, last, TRACKS_PER_BLOCK):  # the block with itself and the longer ones that may be copies
+            until = min(at + TRACKS_PER_BLOCK, last)
+            alike = vectors[start:end] @ vectors[at:until].T >= COPY_COSINE
+            close = np.abs(seconds[start:end, None] - seconds[None, at:until]) <= SAME_SECONDS
+            for row, column in np.argwhere(alike & close):
+                if start + row < at + column:
+                    yield int(order[start + row]), int(order[at + column])

@@ -1,0 +1,112 @@
+"""The recordings that a search starts from: tracks of the library, by whatever name, and others."""
+
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kobza.audio import AudioError, printable
+from kobza.embedding.embedder import EmbeddedWindow, Embedder, TextEmbedder, embed_recording, normalized_mean
+from kobza.library.ingest.embed import Progress
+from kobza.library.ingest.scan import find_recordings
+from kobza.library.ingest.tags import read_tags
+from kobza.library.paths import absolute, is_url
+from kobza.library.records import LibraryError, Track
+from kobza.library.search.copies import SAME_SECONDS, Recording, are_copies, recording_of
+from kobza.library.search.seeds import named_track
+from kobza.library.stores.base import Store
+from kobza.library.stores.tag_words import text_words
+
+PathLike = str | os.PathLike[str]
+Seeds = Track | PathLike | Sequence[Track | PathLike]
+
+
+class Recordings(ABC):
+    """Finds recordings and their vectors. `MusicLibrary` has the store and the models."""
+
+    store: Store
+
+    @property
+    @abstractmethod
+    def embedder(self) -> Embedder: ...
+
+    @property
+    @abstractmethod
+    def text_embedder(self) -> TextEmbedder: ...
+
+    @abstractmethod
+    def _load_embedder(self, progress: Callable[[Progress], None] | None) -> Embedder: ...
+
+    @abstractmethod
+    def _check_fingerprint(self, embedder: TextEmbedder) -> None:
+        """Raises LibraryError if the library's vectors cannot be compared with those of this model."""
+
+    def _path_of(self, name: Track | PathLike) -> str:
+        """The path of a track that is named by its path, a part of it, or its title."""
+        path = _path(name)
+        if isinstance(name, Track) or is_url(path) or os.path.lexists(path) or next(self.store.scan(path), None):
+            return path
+        text = os.fspath(name)
+        track = named_track(text, self.store.tracks_with_words(text_words(text)), self._are_copies)
+        return path if track is None else track.path
+
+    def _are_copies(self, one: Track, other: Track) -> bool:
+        if abs(one.duration - other.duration) > SAME_SECONDS:
+            return False
+        first, second = self._recording(one), self._recording(other)
+        return first is not None and second is not None and are_copies(first, second)
+
+    def _recording(self, track: Track) -> Recording | None:
+        return next(map(recording_of, self.store.scan(track.path)), None)
+
+    def _seed(self, name: Track | PathLike) -> tuple[str, Recording]:
+        """The path of a recording, of the library or not, and what its copies are told by."""
+        path = self._path_of(name)
+        for stored in self.store.scan(path):
+            return path, recording_of(stored)
+        self._check_fingerprint(self.text_embedder)
+        windows = self._windows(path, 0.0, np.inf)
+        return path, Recording(b"", windows[-1].end, normalized_mean(np.stack([window.vector for window in windows])))
+
+    def _stored_vector(self, path: str) -> np.ndarray | None:
+        """The vector of a track; None if the library does not hold it."""
+        return next((normalized_mean(vectors) for *_, vectors in self.store.scan(path)), None)
+
+    def _windows(
+        self, path: str, start: float, end: float, progress: Callable[[Progress], None] | None = None
+    ) -> list[EmbeddedWindow]:
+        """The windows of a recording that overlap [start, end): from the store, or embedded now."""
+        for track, _, starts, vectors in self.store.scan(path):
+            self._check_fingerprint(self.text_embedder)
+            # from the library, because to ask the model it would have to be loaded
+            seconds = float(json.loads(self.store.meta["windows"])["window_seconds"])
+            ends = [min(at + seconds, max(track.duration, at)) for at in starts]
+            windows = map(EmbeddedWindow, starts, ends, vectors)
+            return [window for window in windows if window.start < end and window.end > start]
+        found, failed = find_recordings(path)
+        if failed:
+            raise LibraryError(failed[0].reason)
+        if path not in found:
+            raise LibraryError(f"{printable(path)} is a folder; name a recording.")
+        duration = read_tags(path).seconds
+
+        def report(seconds: float) -> None:
+            if progress is not None:
+                progress(Progress(0, 1, min(1.0, seconds / duration) if duration else 0.0, path))
+
+        try:
+            return list(embed_recording(self._load_embedder(progress), path, start, end, report))
+        except AudioError as error:
+            raise LibraryError(str(error)) from error
+        except ValueError as error:
+            raise LibraryError(f"{printable(path)} cannot be embedded: {error}") from error
+
+
+def as_list(seeds: Seeds) -> list[Track | PathLike]:
+    return [seeds] if isinstance(seeds, Track | str | os.PathLike) else list(seeds)
+
+
+def _path(track: Track | PathLike) -> str:
+    return track.path if isinstance(track, Track) else absolute(track)
