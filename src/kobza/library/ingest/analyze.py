@@ -11,7 +11,7 @@ from kobza.library.records import Failure
 from kobza.library.stores.base import Store
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Windows:
     """A `WindowRule`: how many seconds the decoding threads hand over at once."""
 
