@@ -17,7 +17,7 @@ LAYERS = (
     ("folders",),
     ("config",),
     ("__init__",),
-    ("atomic", "internal_error"),
+    ("atomic", "audio_formats", "internal_error"),
     ("config_edit",),
     ("model",),
     ("ffmpeg",),

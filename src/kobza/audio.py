@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 import av
 import numpy as np
 
+from kobza.audio_formats import AUDIO_EXTENSIONS
 from kobza.ffmpeg import (
-    AUDIO_EXTENSIONS,
     AudioError,
     Source,
     mono_chunks,

@@ -16,24 +16,11 @@ import av
 import numpy as np
 from av.filter import Graph
 
+from kobza.audio_formats import AUDIO_EXTENSIONS, DEMUXERS, FORMATS_WITH_LENGTH, PROTECTED, unsupported_format
 from kobza.errors import KobzaError
 
 Source = str | os.PathLike | bytes | BinaryIO
 
-# Which files of a folder are treated as music
-AUDIO_EXTENSIONS = frozenset(
-    "." + name
-    for name in (
-        *("mp3", "mp2", "flac", "ogg", "oga", "opus", "m4a", "m4b", "aac", "wav", "w64"),
-        *("aif", "aiff", "aifc", "wma", "ape", "wv", "tta", "mka", "caf", "au"),
-    )
-)
-# FFmpeg also reads playlists, subtitles and scripts, some of which open further files or URLs. Only audio containers
-# are allowed, by the names of FFmpeg's demuxers.
-DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,webm,caf,au"
-# The headers of these formats state the length (for others FFmpeg estimates it), so a truncated file can be told from a
-# short one; of a truncated wav or wma FFmpeg reports only what is left.
-FORMATS_WITH_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
 TIME_BASE = Fraction(1, 1_000_000)  # required by the filter graph, but unused: samples are counted instead
 DECODER_SETTLING_SECONDS = 1.0  # decoded and dropped after a seek
 MAX_SAMPLING_RATE = 3_000_000  # Hz, above any real recording; a resampler from 2 GHz would need gigabytes
@@ -41,11 +28,28 @@ MAX_HOURS = 100  # longer than any audio book; a small file can claim, or decode
 # Tags that are not UTF-8 must not prevent decoding. PyAV 19 has no such argument: it reads tags only on request.
 OPEN_ARGUMENTS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
 JOINERS = "\u200c\u200d"  # within words of Persian and of Indian languages, and within emojis: no control characters
+# The codec tags of protected sound in MP4: Apple's FairPlay, common encryption, Audible
+PROTECTED_TAGS = {"drms", "enca", "aavd"}
 MAX_FAILED_READS = 100  # after so many, the rest of a container is given up
 
 
 class AudioError(KobzaError):
-    """A recording cannot be used. The message says which, why, and what to do."""
+    """A recording cannot be used. The message says which, why, and what to do.
+
+    `is_lasting`: the file itself is at fault, so that reading it again gives the same; False if it could not be read.
+    """
+
+    is_lasting = True
+
+
+class UnreadableError(AudioError):
+    """The file cannot be opened or read now, as on a disk that is not connected."""
+
+    is_lasting = False
+
+
+class RefusedError(AudioError):
+    """FFmpeg does not recognize the file, or finds no sound in it; another decoder may."""
 
 
 def printable(path: str | os.PathLike) -> str:
@@ -89,10 +93,11 @@ def _open(source: Source) -> tuple[BinaryIO, str, str, bool]:
     try:
         # Checked before opening, because opening a FIFO waits for its writer
         if not stat.S_ISREG(os.stat(source).st_mode):
-            raise AudioError(f"{name} is not a regular file; give the path of a recording.")
+            raise UnreadableError(f"{name} is not a regular file; give the path of a recording.")
         return open(source, "rb"), name, Path(source).suffix.lower(), True
     except OSError as error:
-        raise AudioError(f"{name} cannot be opened ({error.strerror}); check the path and its permissions.") from error
+        reason = f"{name} cannot be opened ({error.strerror}); check the path and its permissions."
+        raise UnreadableError(reason) from error
 
 
 def _packets(container, stream) -> Iterator["av.Packet | None"]:
@@ -130,7 +135,9 @@ def read_frames(container: Any, name: str, start: float) -> Iterator[tuple[av.Au
     """
     stream = container.streams.best("audio")
     if stream is None:
-        raise AudioError(f"{name} has no audio stream; give a recording.")
+        raise RefusedError(f"{name} has no audio stream; give a recording.")
+    if stream.codec_context.codec_tag in PROTECTED_TAGS:
+        raise AudioError(f"{name} is {PROTECTED} (DRM) and cannot be decoded; replace it by an unprotected copy.")
     if stream.rate and stream.rate > MAX_SAMPLING_RATE:
         raise AudioError(
             f"{name} says it has {stream.rate} samples a second, which no recording has; replace the file."
@@ -158,7 +165,7 @@ def read_frames(container: Any, name: str, start: float) -> Iterator[tuple[av.Au
                 if (early := _samples_before(frame, stream, start)) < frame.samples:
                     yield frame, early
     if seconds == 0 and not start:  # else the recording may end before `start`
-        raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
+        raise RefusedError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
     if bad > good:
         raise AudioError(f"{name} is damaged: {bad} of its {bad + good} packets cannot be decoded; replace the file.")
     if has_length and start + seconds < declared / 2:
@@ -224,6 +231,38 @@ def mono_chunks(frames: Iterable[tuple[av.AudioFrame, int]], sampling_rate: int)
         yield from filters.push(None)
 
 
+def _wav_end(stream: BinaryIO, size: int) -> int:
+    """Where the samples of a RIFF wav end, if its header says so; else `size`.
+
+    Behind them are tags at most, in which FFmpeg looks for chunks eight bytes at a time: 0.35 s for each MB of zeros.
+    """
+    stream.seek(0)
+    head = stream.read(12)
+    at = 12
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        while len(chunk := stream.read(8)) == 8:
+            length = int.from_bytes(chunk[4:], "little")
+            at += 8 + length + length % 2
+            if chunk[:4] == b"data":
+                return at if length > 0 and at < size else size
+            if at >= size:
+                break
+            stream.seek(at)
+    return size
+
+
+def _refusal(name: str, extension: str, stream: BinaryIO, error: Exception) -> AudioError:
+    """The error for what FFmpeg cannot open: it may be of a kind that is not supported, or damaged."""
+    stream.seek(0)
+    if kind := unsupported_format(extension, stream.read(32)):
+        return AudioError(f"{name} is {kind}, a format that is not supported; convert it to FLAC.")
+    if isinstance(error, av.ArgumentError):  # FFmpeg knows the format, but it is not among DEMUXERS
+        return RefusedError(f"{name} cannot be read as a recording: its format is not supported; convert it to FLAC.")
+    return RefusedError(
+        f"{name} cannot be read as a recording ({getattr(error, 'strerror', None) or error}); replace or convert it."
+    )
+
+
 @contextlib.contextmanager
 def open_container(source: Source) -> Iterator[tuple["av.container.InputContainer", str]]:
     """The opened recording and its name for messages; FFmpeg's errors become AudioErrors."""
@@ -232,14 +271,20 @@ def open_container(source: Source) -> Iterator[tuple["av.container.InputContaine
         size = stream.seek(0, os.SEEK_END)
         if size == 0:
             raise AudioError(f"{name} is empty; replace the file.")
+        end = _wav_end(stream, size)
         stream.seek(0)
-        named = _NamedStream(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""), size)
+        named = _NamedStream(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""), end)
         options = {"format_whitelist": DEMUXERS}
-        with av.open(named, options=options, buffer_size=1 << 17, **OPEN_ARGUMENTS) as container:
+        try:
+            container = av.open(named, options=options, buffer_size=1 << 17, **OPEN_ARGUMENTS)
+        except (av.FFmpegError, UnicodeDecodeError) as error:
+            raise _refusal(name, extension, stream, error) from error
+        with container:
             yield container, name
     except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
+        kind = AudioError if isinstance(error, av.FFmpegError | UnicodeDecodeError) else UnreadableError
+        raise kind(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
     finally:
         if is_ours:
             stream.close()

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,12 @@ def add(commands: SubCommands) -> None:
     indexed.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="where to embed (default: %(default)s)"
     )
-    command(commands, sync, "Scan all folders again that were added before.", options, examples=("kobza sync",))
+    synced = command(
+        commands, sync, "Scan all folders again that were added before.", options, examples=("kobza sync",)
+    )
+    for parser in (indexed, synced):
+        parser.add_argument("--retry", action="store_true", help="read files again that failed and have not changed")
+        parser.add_argument("--show-skipped", action="store_true", help="list what was passed over, and why")
     command(
         commands,
         reindex,
@@ -68,6 +74,7 @@ def add(commands: SubCommands) -> None:
         examples=("kobza info", "kobza info --json"),
     )
     described.add_argument("--json", action="store_true", help="print a JSON object")
+    described.add_argument("--failed", action="store_true", help="list the files that failed, with the reasons")
     shown = command(
         commands, demo, "Render a small album, index it and run eight searches.", options, examples=("kobza demo",)
     )
@@ -76,10 +83,21 @@ def add(commands: SubCommands) -> None:
     )
 
 
-def _print_report(report: "Report") -> int:
-    """Print the counts, and each failure with its reason. The exit code: 1 if there is no success."""
+def _print_report(report: "Report", show_skipped: bool = False) -> int:
+    """Print the counts, each new failure, and what was skipped. The exit code: 1 if there is no success."""
+    from kobza.audio import printable
+
     for failure in report.failed:
-        say(f"failed: {failure.reason}")
+        if not failure.is_known:
+            say(f"failed: {failure.reason}")
+    if known := sum(failure.is_known for failure in report.failed):
+        say(f"failed before: {known} (list: kobza info --failed; another try: --retry)")
+    if show_skipped:
+        for skipped in report.skipped:
+            say(f"skipped: {printable(skipped.path)} ({skipped.reason})")
+    elif report.skipped:
+        kinds = Counter(skipped.reason for skipped in report.skipped).most_common()
+        say(f"skipped: {', '.join(f'{reason} ({count})' for reason, count in kinds)}; list them with --show-skipped")
     print(report)
     succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed
     if not succeeded and not report.failed:
@@ -99,10 +117,10 @@ def index(args: argparse.Namespace) -> int:
         if args.engine == "ray":
             from kobza.library.ingest.ray import embed_on_ray
 
-            report = library.add(decoded, progress, args.shard, embed_on_ray)
+            report = library.add(decoded, progress, args.shard, embed_on_ray, args.retry)
         else:
-            report = library.add(decoded, progress, args.shard)
-    return _print_report(report)
+            report = library.add(decoded, progress, args.shard, retry=args.retry)
+    return _print_report(report, args.show_skipped)
 
 
 def sync(args: argparse.Namespace) -> int:
@@ -110,8 +128,8 @@ def sync(args: argparse.Namespace) -> int:
         if not library.folders:
             say("No folder has been added to the library yet; add one with: kobza index FOLDER")
             return 1
-        report = library.sync(progress)
-    return _print_report(report)
+        report = library.sync(progress, args.retry)
+    return _print_report(report, args.show_skipped)
 
 
 def reindex(args: argparse.Namespace) -> int:
@@ -136,6 +154,10 @@ def info(args: argparse.Namespace) -> int:
     from kobza.library.paths import path_to_text
 
     with open_library(args, read_only=True) as library:
+        if args.failed:
+            for failure in library.store.failures().values():
+                print(failure.reason)
+            return 0
         meta, totals = library.store.meta, library.store.count()
         if args.json:
             described = {
@@ -155,6 +177,8 @@ def info(args: argparse.Namespace) -> int:
         print(f"fingerprint  {meta.get('fingerprint', 'none yet')}")
         for folder in library.folders:
             print(f"folder       {printable(folder)}")
+        if failed := len(library.store.failures()):
+            print(f"failed       {failed} (list: kobza info --failed)")
     return 0
 
 

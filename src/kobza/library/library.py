@@ -4,16 +4,17 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import Protocol
 
+from kobza import __version__
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
 from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
-from kobza.library.records import Failure, LibraryError, Report
+from kobza.library.records import Failure, KnownFailure, LibraryError, Report
 from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store, open_store
 
@@ -134,6 +135,7 @@ class MusicLibrary(Searcher):
         progress: Callable[[Progress], None] | None = None,
         shard: tuple[int, int] | None = None,
         engine: EmbeddingEngine = embed_jobs,
+        retry: bool = False,
     ) -> Report:
         """Index folders, files, or addresses that fsspec supports. Unchanged recordings are skipped.
 
@@ -143,18 +145,19 @@ class MusicLibrary(Searcher):
         Args:
             shard: (i, n), i counted from 1: only the i-th of n parts of the recordings, see `scan.in_shard`.
             engine: what embeds the recordings, such as `ingest.ray.embed_on_ray`.
+            retry: read files again that failed before and have not changed since.
 
         Raises:
             LibraryError: the library has vectors of another model, or another process is writing to it.
         """
         roots = [absolute(path) for path in _as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
-            return self._index(roots, progress, shard, engine)
+            return self._index(roots, progress, shard, engine, retry)
 
-    def sync(self, progress: Callable[[Progress], None] | None = None) -> Report:
+    def sync(self, progress: Callable[[Progress], None] | None = None, retry: bool = False) -> Report:
         """`add` again everything that was added before: finds new, changed, moved and deleted files."""
         with self.store.writing():
-            report = self._index(self.folders, progress)
+            report = self._index(self.folders, progress, retry=retry)
             tracks = self.store.file_states()
             # A folder that is gone, and whose tracks were all found elsewhere or removed, is not scanned again.
             gone = {f for f in self.folders if not os.path.lexists(f) and not any(under(t, f) for t in tracks)}
@@ -168,24 +171,29 @@ class MusicLibrary(Searcher):
         progress: Callable[[Progress], None] | None,
         shard: tuple[int, int] | None = None,
         engine: EmbeddingEngine = embed_jobs,
+        retry: bool = False,
     ) -> Report:
         file_states = self.store.file_states()
-        files, searched, failed = survey(roots, file_states)
+        listing = survey(roots, file_states, self.folders)
+        failures = self.store.failures()
         if shard is not None:
             file_states = {path: file_state for path, file_state in file_states.items() if in_shard(path, shard)}
-            files = {path: status for path, status in files.items() if in_shard(path, shard)}
-        plan = make_plan(file_states, files, searched)
+            listing.files = {path: status for path, status in listing.files.items() if in_shard(path, shard)}
+            failures = {path: failure for path, failure in failures.items() if in_shard(path, shard)}
+        plan = make_plan(file_states, listing, failures, retry)
         if plan.jobs or self._named:
             self._check_fingerprint(self._load_embedder(progress))
         # Before embedding, so that `sync` can continue after an interruption
-        self._set_folders(self.folders + [r for r in roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
-        report = Report(unchanged=plan.unchanged, failed=failed)
+        folders = [folder for folder in self.folders if folder not in listing.aliases]
+        self._set_folders(folders + [r for r in listing.roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
+        failed = [*listing.failed, *plan.known_failures]
+        report = Report(unchanged=plan.unchanged, failed=failed, skipped=listing.skipped)
         self._apply(plan, report)
         if plan.jobs:
             self._store_model()
             # Closed as soon as anything interrupts, so that no thread continues to decode
             with contextlib.closing(engine(plan.jobs, self.embedder, progress)) as outcomes:
-                self._store_outcomes(outcomes, report)
+                self._store_outcomes(outcomes, {job.path: job for job in plan.jobs}, report)
         self.store.optimize()
         return report
 
@@ -195,10 +203,12 @@ class MusicLibrary(Searcher):
             self.store.move(old, new, mtime_ns)
         for path, mtime_ns in plan.touched:
             self.store.move(path, path, mtime_ns)
+        self.store.set_identities(plan.identities)
+        self.store.set_failures(dict.fromkeys(plan.forgotten_failures))
         report.moved = len(plan.moved)
         report.removed = self.store.delete(plan.gone)
 
-    def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], report: Report) -> None:
+    def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
         """Store each track as soon as it is embedded, or in batches where the store is slow to start a write."""
         pending: list[Embedded | Failure] = []
         last_write = time.monotonic()
@@ -208,13 +218,21 @@ class MusicLibrary(Searcher):
                 due = time.monotonic() - last_write >= self.store.flush_interval_seconds
                 if due or len(pending) == MAX_UNWRITTEN_TRACKS:
                     batch, pending = pending, []  # emptied first: an interrupted write is not repeated below
-                    self._store(batch, report)
+                    self._store(batch, jobs, report)
                     last_write = time.monotonic()
         finally:  # also when interrupted
-            self._store(pending, report)
+            self._store(pending, jobs, report)
 
-    def _store(self, outcomes: list[Embedded | Failure], report: Report) -> None:
-        report.failed += [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    def _store(self, outcomes: list[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        report.failed += failed
+        self.store.set_failures(
+            {
+                failure.path: KnownFailure(job.size, job.mtime_ns, failure.reason, __version__)
+                for failure in failed
+                if failure.is_lasting and (job := jobs.get(failure.path))
+            }
+        )
         embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
         if embedded:
             self.store.upsert_many((one.track, one.file_state, one.starts, one.vectors) for one in embedded)
@@ -228,6 +246,8 @@ class MusicLibrary(Searcher):
         with self.store.writing():
             gone = [path for path in self.store.file_states() if any(under(path, target) for target in targets)]
             removed = self.store.delete(gone)
+            failed = [path for path in self.store.failures() if any(under(path, target) for target in targets)]
+            self.store.set_failures(dict.fromkeys(failed))
             self._set_folders(f for f in self.folders if not any(under(f, target) for target in targets))
         return Report(removed=removed)
 

@@ -1,8 +1,9 @@
 """The records that a library consists of, the same in every store."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,17 +13,24 @@ from kobza.library.calibration import match_label
 
 NORM_TOLERANCE = 5e-3  # of a vector's length from 1; rounding to half precision changes it by up to 1e-3
 
+MAX_TEXT_LENGTH = 4000  # characters; a row of Milvus holds 64 KiB, and nobody reads a longer title
+
 
 class LibraryError(KobzaError):
     """A request that a library cannot fulfil. The message is a sentence that says why and what to do."""
 
 
 class FileState(NamedTuple):
-    """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes."""
+    """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes.
+
+    Device and inode tell a renamed file from a copy. They are of this machine only: None if unknown, and not exported.
+    """
 
     size: int
     mtime_ns: int
     hash: bytes
+    device: int | None = None
+    inode: int | None = None
 
 
 class Totals(NamedTuple):
@@ -64,6 +72,28 @@ class Track:
     added: float | None = field(default=None, compare=False)
 
 
+def storable(track: Track) -> Track:
+    """The track with values that every store can hold; the same one if it has no others.
+
+    Texts lose NUL and lone surrogates and end after MAX_TEXT_LENGTH characters; numbers that are not finite or beyond
+    64 bits are unknown.
+
+    >>> storable(Track("/a", title="a\\0b", year=10**30)).title, storable(Track("/a", year=10**30)).year
+    ('ab', None)
+    """
+    changed: dict[str, Any] = {}
+    for name, value in vars(track).items():
+        if isinstance(value, str) and name != "path":
+            text = value.replace("\0", "")[:MAX_TEXT_LENGTH].encode("utf-8", "replace").decode("utf-8")
+            if text != value:
+                changed[name] = text
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            changed[name] = None
+        elif isinstance(value, float) and not math.isfinite(value):
+            changed[name] = 0.0 if name == "duration" else None
+    return replace(track, **changed) if changed else track
+
+
 # A track with all that a store holds of it: its windows' starts in seconds, their vectors (n, dim) float32.
 StoredTrack = tuple[Track, FileState, list[float], np.ndarray]
 
@@ -91,7 +121,29 @@ class Hit:
 
 @dataclass(frozen=True)
 class Failure:
-    """A path that could not be used, and a sentence that says why."""
+    """A path that could not be used, and a sentence that says why.
+
+    `is_lasting`: the file is at fault, so it is not read again until it changes. `is_known`: it was not read again.
+    """
+
+    path: str
+    reason: str
+    is_lasting: bool = False
+    is_known: bool = False
+
+
+class KnownFailure(NamedTuple):
+    """A lasting failure as a store keeps it: what the file was, why it failed, and under which version of Kobza."""
+
+    size: int
+    mtime_ns: int
+    reason: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or folder that was passed over, and the kind of reason in a few words: "trash folder"."""
 
     path: str
     reason: str
@@ -99,7 +151,7 @@ class Failure:
 
 @dataclass
 class Report:
-    """How many tracks a run added, changed and so on; `failed` has each path with its reason."""
+    """How many tracks a run added, changed and so on; `failed` and `skipped` have each path with its reason."""
 
     added: int = 0
     changed: int = 0
@@ -107,10 +159,12 @@ class Report:
     moved: int = 0
     removed: int = 0
     failed: list[Failure] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = ("added", "changed", "unchanged", "moved", "removed")
-        return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
+        text = ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
+        return text + (f", {len(self.skipped)} skipped" if self.skipped else "")
 
 
 def validation_error(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | None:

@@ -18,6 +18,8 @@ from kobza.library.ingest.decoding import Event, RecordingEnd, Window, decoding_
 from kobza.library.ingest.scan import Job
 from kobza.library.records import Failure, FileState, Track
 
+MIN_EMBEDDABLE_SECONDS = 0.1  # a model may refuse shorter recordings; a frame of a spectrogram is 25 ms
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -58,13 +60,18 @@ def embed_batch(batch: list[Window], embedder: Embedder) -> None:
                 embed_batch([window], embedder)
             return
         recording = batch[0].recording
-        recording.failure = f"{printable(recording.job.path)} cannot be embedded ({error}); leave it out."
+        name = printable(recording.job.path)
+        seconds = len(batch[0].samples) / embedder.sampling_rate
+        if not batch[0].start and seconds < MIN_EMBEDDABLE_SECONDS:
+            recording.fail(f"{name} cannot be embedded because it lasts only {1000 * seconds:.3g} ms; leave it out.")
+        else:
+            recording.fail(f"{name} cannot be embedded ({error}); leave it out.")
         return
     for window, vector in zip(batch, vectors, strict=True):
         recording = window.recording
         if not np.isfinite(vector).all():
             name = printable(recording.job.path)
-            recording.failure = f"{name} is too loud to be embedded; export the recording again at a lower level."
+            recording.fail(f"{name} is too loud to be embedded; export the recording again at a lower level.")
         recording.starts.append(window.start)
         recording.vectors.append(np.asarray(vector, np.float32))
 
@@ -76,11 +83,11 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
     if recording.fault is not None:
         raise InternalError(recording.fault)
     if recording.failure is not None:
-        return Failure(job.path, recording.failure)
+        return recording.failure
     tags = recording.tags
     assert tags is not None  # read before the first window
     track = Track(job.path, tags.title, tags.artist, tags.album, tags.genre, tags.year, end.seconds)
-    file_state = FileState(job.size, job.mtime_ns, recording.hash)
+    file_state = FileState(job.size, job.mtime_ns, recording.hash, job.device, job.inode)
     return Embedded(job, track, file_state, recording.starts, np.stack(recording.vectors))
 
 

@@ -58,7 +58,7 @@ class DecodedRecording(NamedTuple):
 
     hash: bytes
     tags: Tags | None
-    failure: str | None
+    failure: Failure | None
     fault: str | None
     seconds: float
     windows: int
@@ -69,7 +69,7 @@ class EmbeddedWindows(NamedTuple):
 
     starts: list[float]
     vectors: list[np.ndarray]
-    failure: str | None
+    failure: Failure | None
 
 
 Message = DecodedWindow | DecodedRecording | EmbeddedWindows

@@ -10,7 +10,7 @@ from kobza.library.ingest.scan import survey
 from kobza.library.library import MusicLibrary
 from kobza.library.records import LibraryError, Report
 from kobza.library.stores.connection import sqlite_uri
-from kobza.library.stores.rows import COLUMNS
+from kobza.library.stores.rows import COLUMNS, FILE_COLUMNS
 from kobza.library.stores.schema import DATABASE, NORMALIZED_COLUMNS, transaction, translate_errors
 from kobza.library.stores.sqlite import SQLiteStore
 
@@ -44,7 +44,7 @@ def reindex(
 
 
 def _refuse_unreachable(library: MusicLibrary) -> None:
-    for failure in survey(library.folders, library.store.file_states())[2]:
+    for failure in survey(library.folders, library.store.file_states()).failed:
         raise LibraryError(f"{failure.reason.removesuffix('.')}. Until then the library stays as it was.")
 
 
@@ -62,7 +62,7 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
 
     Tracks keep the time when they were added. Ids are not reused, so indexes stay valid.
     """
-    names = f"size, mtime_ns, hash, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", added")
+    names = f"{FILE_COLUMNS}, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", added")
     db = store._db
     with translate_errors(store.folder):
         db.execute("ATTACH ? AS new", (sqlite_uri(beside / DATABASE, "ro"),))
@@ -75,6 +75,8 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
                 "INSERT INTO main.vectors SELECT here.id, vector, starts, windows FROM main.tracks AS here "
                 "JOIN new.tracks AS there USING (path) JOIN new.vectors ON track_id = there.id ORDER BY here.id",
                 "DELETE FROM main.search_files",
+                "DELETE FROM main.failures",
+                "INSERT INTO main.failures SELECT * FROM new.failures",
                 "INSERT OR REPLACE INTO main.meta SELECT * FROM new.meta WHERE key NOT IN ('schema', 'folders')",
                 "DROP TABLE old",
             ):

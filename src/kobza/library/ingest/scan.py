@@ -1,37 +1,29 @@
-"""Finding the recordings in folders and at URLs, and what has changed since the library was last updated."""
+"""What has changed since the library was last updated: comparing its tracks with a listing of the files."""
 
 import hashlib
 import os
-import stat
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
-from kobza.audio import AUDIO_EXTENSIONS, printable
-from kobza.library.paths import is_url, shell_word, under
-from kobza.library.records import Failure, FileState
-from kobza.library.remote import list_files
-
-
-class FileStatus(Protocol):
-    """The part of `os.stat_result` that indexing needs; `remote.RemoteStatus` has it, too."""
-
-    @property
-    def st_size(self) -> int: ...
-    @property
-    def st_mtime_ns(self) -> int: ...
+from kobza import __version__
+from kobza.audio import printable
+from kobza.library.ingest.file_status import FileStatus, file_status
+from kobza.library.ingest.listing import Listing, list_recordings
+from kobza.library.paths import enclosing, is_url, shell_word
+from kobza.library.records import Failure, FileState, KnownFailure
 
 
 @dataclass(frozen=True)
 class Job:
-    """A recording to be embedded, with its size in bytes and modification time in ns when it was found."""
+    """A recording to be embedded, with what the file system said of it when it was found."""
 
     path: str
     size: int
     mtime_ns: int
     known: bool  # the library has it with other content
+    device: int | None = None
+    inode: int | None = None
 
 
 @dataclass
@@ -43,6 +35,9 @@ class Plan:
     touched: list[tuple[str, int]] = field(default_factory=list)  # same content, another modification time
     gone: list[str] = field(default_factory=list)
     unchanged: int = 0  # the touched ones too
+    identities: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)  # device and inode that changed
+    known_failures: list[Failure] = field(default_factory=list)  # of files that have not changed since
+    forgotten_failures: list[str] = field(default_factory=list)  # of files that are gone, or are read again
 
 
 def in_shard(path: str, shard: tuple[int, int]) -> bool:
@@ -64,73 +59,7 @@ def content_hash(path: str) -> bytes:
     return digest.digest()
 
 
-def _is_audio(path: str) -> bool:
-    return Path(path).suffix.lower() in AUDIO_EXTENSIONS
-
-
-def _files_below(folder: str, failed: list[Failure]) -> Iterator[tuple[str, os.stat_result]]:
-    """Every regular file below `folder`, in order. Links to folders are followed; a folder is read once, so loops end.
-
-    Appends to `failed` what has an audio file's name but cannot be read, such as a broken link.
-    """
-    seen: set[tuple[int, int]] = set()  # (device, inode)
-    pending = [folder]
-    while pending:
-        current = pending.pop()
-        folders = []
-        try:
-            status = os.stat(current)
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            names = sorted(os.listdir(current))
-        except OSError as error:
-            failed.append(
-                Failure(current, f"{printable(current)} cannot be read ({error.strerror}); check its permissions.")
-            )
-            continue
-        for name in names:
-            if name.startswith("."):  # hidden files, such as the "._" files of macOS
-                continue
-            path = os.path.join(current, name)
-            try:
-                status = os.stat(path)
-            except OSError as error:
-                if os.path.islink(path) and _is_audio(path):  # otherwise it was deleted a moment ago
-                    reason = f"is a broken link ({error.strerror}); correct or delete it."
-                    failed.append(Failure(path, f"{printable(path)} {reason}"))
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                folders.append(path)
-            elif stat.S_ISREG(status.st_mode):
-                yield path, status
-            elif _is_audio(path):  # a FIFO, socket or device, which may block forever
-                failed.append(Failure(path, f"{printable(path)} is not a regular file; move or delete it."))
-        pending.extend(reversed(folders))
-
-
-def find_recordings(root: str) -> tuple[Mapping[str, FileStatus], list[Failure]]:
-    """The recordings at or below `root` (an absolute path, or a URL): ({path: status}, what could not be read).
-
-    Recordings are recognized by their extension; a file given as `root` is accepted with any name.
-    """
-    if is_url(root):
-        files, failed = list_files(root)
-        return {path: status for path, status in files.items() if path == root or _is_audio(path)}, failed
-    try:
-        status = os.stat(root)
-    except OSError as error:
-        return {}, [Failure(root, f"{printable(root)} cannot be read ({error.strerror}); check the path.")]
-    if stat.S_ISREG(status.st_mode):
-        return {root: status}, []
-    if not stat.S_ISDIR(status.st_mode):
-        return {}, [Failure(root, f"{printable(root)} is neither a file nor a folder; name one of these.")]
-    failed = []
-    found = {path: status for path, status in _files_below(root, failed) if _is_audio(path)}
-    return found, failed
-
-
-def _is_gone(path: str) -> bool:
+def _is_absent(path: str) -> bool:
     """Whether the file system says that there is no such file; not if it cannot tell, and not for a URL."""
     if is_url(path):
         return False
@@ -143,30 +72,39 @@ def _is_gone(path: str) -> bool:
     return False
 
 
-def survey(
-    roots: list[str], file_states: dict[str, FileState]
-) -> tuple[dict[str, FileStatus], list[str], list[Failure]]:
-    """-> (the recordings below all roots, the roots below which missing files are deleted, what could not be read)."""
-    files: dict[str, FileStatus] = {}
-    searched: list[str] = []
-    failed: list[Failure] = []
-    for root in roots:
-        found, errors = find_recordings(root)
-        files |= found
-        if root in file_states and _is_gone(root) and os.path.isdir(os.path.dirname(root)):
-            errors = []  # a single file that was indexed and has been deleted since
-        elif not found and not errors and (known := sum(under(path, root) for path in file_states)):
+def survey(roots: Iterable[str], file_states: Mapping[str, FileState], known_folders: Iterable[str] = ()) -> Listing:
+    """List the recordings below `roots`, and decide below which of them missing recordings are gone.
+
+    Args:
+        known_folders: the library's, see `list_recordings`.
+    """
+    listing = list_recordings(roots, list(known_folders), file_states)
+    wanted = set(listing.roots)
+    found = Counter(root for path in listing.files if (root := enclosing(path, wanted)))
+    known = Counter(root for path in file_states if (root := enclosing(path, wanted)))
+    nested = {root: [other for other in wanted if other != root and enclosing(other, {root})] for root in wanted}
+    unread = set(listing.unread)
+    for root in listing.roots:
+        recordings = found[root] + sum(found[other] for other in nested[root])
+        tracks = known[root] + sum(known[other] for other in nested[root])
+        if root in file_states and _is_absent(root) and os.path.isdir(os.path.dirname(root)):
+            # A single file that was indexed and has been deleted since
+            listing.failed = [failure for failure in listing.failed if failure.path != root]
+            listing.unread.discard(root)
+            listing.searched.add(root)
+        elif root in unread:
+            continue
+        elif not recordings and tracks and not any(enclosing(path, {root}) for path in unread):
             # The mount point of an unplugged disk is an empty folder: no reason to delete hours of work.
-            name = printable(root)
-            reason = (
-                f"{name} has no recordings any more, and the library has {known} from it; if its disk is connected, "
-                f"remove them with: kobza remove {shell_word(root)}"
+            listing.fail(
+                root,
+                f"has no recordings any more, and the library has {tracks} from it; if its disk is connected, remove "
+                f"them with: kobza remove {shell_word(root)}",
             )
-            errors = [Failure(root, reason)]
-        if found or not errors:
-            searched.append(root)
-        failed += errors
-    return files, searched, failed
+        else:
+            listing.searched.add(root)
+    listing.searched |= {alias for alias, root in listing.aliases.items() if root in listing.searched}
+    return listing
 
 
 def _hash_or_none(path: str) -> bytes | None:
@@ -176,44 +114,112 @@ def _hash_or_none(path: str) -> bytes | None:
         return None  # reading it is tried again, and reported, when it is embedded
 
 
-def make_plan(file_states: dict[str, FileState], files: Mapping[str, FileStatus], roots: list[str]) -> Plan:
-    """Compare what the library has (`file_states`) with the files found below `roots`.
+def make_plan(
+    file_states: Mapping[str, FileState],
+    listing: Listing,
+    failures: Mapping[str, KnownFailure] | None = None,
+    retry: bool = False,
+) -> Plan:
+    """Compare what the library has (`file_states`) with a listing of the files.
 
     A file is read only if its size is the same and its modification time differs, or if it may be a moved one.
+
+    Args:
+        failures: of earlier runs. These files are left out until they change, unless `retry`.
     """
     plan = Plan()
-    new = [path for path in files if path not in file_states]
-    for path, status in files.items():
-        if path not in file_states:
+    new: list[str] = []
+    changed: list[str] = []
+    for path, status in listing.files.items():
+        failure = (failures or {}).get(path)
+        if failure and not retry and failure[:2] == status[:2] and failure.version == __version__:
+            plan.known_failures.append(Failure(path, failure.reason, is_lasting=True, is_known=True))
             continue
-        file_state = file_states[path]
-        if (file_state.size, file_state.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        file_state = file_states.get(path)
+        if file_state is None:
+            new.append(path)
+        elif file_state[:2] == status[:2]:
             plan.unchanged += 1
-        elif file_state.size == status.st_size and file_state.hash == _hash_or_none(path):
-            plan.touched.append((path, status.st_mtime_ns))
+            _note_identity(plan, path, file_state, status)
+        elif file_state.size == status.size and file_state.hash == _hash_or_none(path):
+            plan.touched.append((path, status.mtime_ns))
             plan.unchanged += 1
+            _note_identity(plan, path, file_state, status)
         else:
-            plan.jobs.append(Job(path, status.st_size, status.st_mtime_ns, known=True))
-
-    sizes = {files[path].st_size for path in new}
-    # By size and hash: the tracks of the whole library whose files are gone, which may have moved here.
-    gone: dict[tuple[int, bytes], list[str]] = defaultdict(list)
-    for path, file_state in file_states.items():
-        if file_state.size in sizes and path not in files and _is_gone(path):
-            gone[file_state.size, file_state.hash].append(path)
-    gone_sizes = {size for size, _ in gone}
-    for path in new:
-        size, mtime_ns = files[path].st_size, files[path].st_mtime_ns
-        digest = _hash_or_none(path) if size in gone_sizes else None
-        same = gone.get((size, digest)) if digest is not None else None
-        if same:
-            plan.moved.append((same.pop(0), path, mtime_ns))
-        else:
-            plan.jobs.append(Job(path, size, mtime_ns, known=False))
-
-    moved = {old for old, _, _ in plan.moved}
-    for path in file_states:
-        searched = path not in files and path not in moved and any(under(path, root) for root in roots)
-        if searched and (is_url(path) or _is_gone(path)):  # the listing of a URL is complete
-            plan.gone.append(path)
+            changed.append(path)
+    moved = _find_moved(plan, new, changed, file_states, listing)
+    away = set(moved.values())
+    for path in (*changed, *new):
+        if path in moved:
+            continue
+        status = listing.files[path]
+        known = path in file_states and path not in away
+        plan.jobs.append(Job(path, status.size, status.mtime_ns, known, status.device, status.inode))
+    plan.gone += [path for path in file_states if path not in away and listing.is_gone(path)]
+    again = {job.path for job in plan.jobs} | moved.keys()
+    plan.forgotten_failures = [path for path in failures or () if path in again or listing.is_gone(path)]
     return plan
+
+
+def _note_identity(plan: Plan, path: str, file_state: FileState, status: FileStatus) -> None:
+    identity = (status.device, status.inode)
+    if status.inode is not None and file_state[3:] != identity:
+        plan.identities[path] = identity
+
+
+def _find_moved(
+    plan: Plan, new: list[str], changed: list[str], file_states: Mapping[str, FileState], listing: Listing
+) -> dict[str, str]:
+    """Fill `plan.moved`; {new path: old path}.
+
+    A new file is a moved one if its content is that of a track whose file is gone. Or it is the track's file itself, by
+    device and inode: the path has another file now, or is another spelling. A copy is neither.
+    """
+    by_size = defaultdict(list)
+    for path in new:
+        by_size[listing.files[path].size].append(path)
+    own_files = {(status.device, status.inode): path for path, status in listing.files.items() if status.inode}
+    candidates: dict[tuple[int, bytes], list[str]] = defaultdict(list)
+    for path, file_state in file_states.items():
+        if file_state.size not in by_size or (path in listing.files and path not in changed):
+            continue
+        identity = file_state[3:]
+        if path in listing.files:  # replaced, and the old file has another name now
+            is_candidate = own_files.get(identity, path) in by_size[file_state.size]
+        else:
+            is_candidate = listing.is_gone(path) or _is_absent(path) or _has_other_path(path, listing, own_files)
+        if is_candidate:
+            candidates[file_state.size, file_state.hash].append(path)
+    sizes = {size for size, _ in candidates}
+    moved: dict[str, str] = {}
+    digests = {path: _hash_or_none(path) for size in sizes for path in by_size[size]}
+    # Those that are the very file come first, so that of two equal ones the copy is the new track.
+    pairs = [
+        (file_states[old][3:] != (listing.files[path].device, listing.files[path].inode), path, old)
+        for path, digest in digests.items()
+        if digest is not None
+        for old in candidates.get((listing.files[path].size, digest), ())
+    ]
+    used: set[str] = set()
+    for is_other, path, old in sorted(pairs):
+        if path in moved or old in used or (is_other and old in listing.files):
+            continue
+        moved[path] = old
+        used.add(old)
+    for path in new:
+        if path in moved:
+            status = listing.files[path]
+            plan.moved.append((moved[path], path, status.mtime_ns))
+            _note_identity(plan, path, file_states[moved[path]], status)
+    return moved
+
+
+def _has_other_path(path: str, listing: Listing, own_files: Mapping[tuple[int | None, int | None], str]) -> bool:
+    """Whether the track's file is in the listing under another path, and under one path only."""
+    if is_url(path) or enclosing(path, listing.unread):
+        return False
+    try:
+        status = file_status(os.stat(path))
+    except OSError:
+        return False
+    return status.names == 1 and status.inode is not None and (status.device, status.inode) in own_files

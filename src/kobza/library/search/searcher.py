@@ -15,7 +15,7 @@ from kobza.library.calibration import ScoreCalibration, calibrate
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Filter
 from kobza.library.ingest.embed import Progress
-from kobza.library.ingest.scan import find_recordings
+from kobza.library.ingest.listing import find_recordings
 from kobza.library.ingest.tags import read_tags
 from kobza.library.paths import absolute, shell_word
 from kobza.library.records import Hit, LibraryError, Track
@@ -195,10 +195,10 @@ class Searcher(ABC):
             ends = [min(at + seconds, max(track.duration, at)) for at in starts]
             windows = map(EmbeddedWindow, starts, ends, vectors)
             return [window for window in windows if window.start < end and window.end > start]
-        found, failed = find_recordings(path)
-        if failed:
-            raise LibraryError(failed[0].reason)
-        if path not in found:
+        listing = find_recordings(path)
+        if listing.failed:
+            raise LibraryError(listing.failed[0].reason)
+        if path not in listing.files:
             raise LibraryError(f"{printable(path)} is a folder; name a recording.")
         duration = read_tags(path).seconds
 

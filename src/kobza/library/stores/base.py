@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol
 
 import numpy as np
 
 from kobza.library.address import LibraryAddress, MilvusAddress, library_address
 from kobza.library.filters.tree import Filter
-from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track
+from kobza.library.records import FileState, KnownFailure, LibraryError, StoredTrack, Totals, Track
 from kobza.library.stores.sqlite import SQLiteStore
 
 
@@ -19,6 +19,9 @@ class Store(Protocol):
     `search` returns at most k distinct tracks, best first: (cosine, track, start in seconds of its best window). The
     cosine is that of the track's vector or, with by="moment", that of its best window. Results are exact, with and
     without a filter. `writing` is held by one process for each part of the library.
+
+    `set_identities` updates the device and inode of files whose content is the same; a store may ignore it.
+    `set_failures` keeps the failures of files, or with None forgets them.
 
     Attributes:
         flush_interval_seconds: how long embedded tracks are collected before they are written together; 0 writes each
@@ -40,6 +43,9 @@ class Store(Protocol):
     def search(
         self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
     ) -> list[tuple[float, Track, float]]: ...
+    def set_identities(self, identities: Mapping[str, tuple[int | None, int | None]]) -> None: ...
+    def failures(self) -> dict[str, KnownFailure]: ...
+    def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None: ...
     def file_states(self) -> dict[str, FileState]: ...
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]: ...
     def __len__(self) -> int: ...

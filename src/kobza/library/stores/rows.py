@@ -10,6 +10,7 @@ from kobza.library.records import FileState, StoredTrack, Track
 
 TRACK_COLUMNS = tuple(field.name for field in fields(Track))  # path first
 COLUMNS = ", ".join(TRACK_COLUMNS)
+FILE_COLUMNS = ", ".join(FileState._fields)
 
 
 def to_track(row: tuple[Any, ...]) -> Track:
@@ -18,11 +19,11 @@ def to_track(row: tuple[Any, ...]) -> Track:
 
 
 def to_stored_track(row: tuple[Any, ...]) -> StoredTrack:
-    """`row`: the values of COLUMNS, then size, mtime_ns, hash, starts, windows."""
-    *columns, size, mtime_ns, digest, starts, windows = row
+    """`row`: the values of COLUMNS, then FILE_COLUMNS, starts, windows."""
+    *values, starts, windows = row
     return (
-        to_track(tuple(columns)),
-        FileState(size, mtime_ns, digest),
+        to_track(tuple(values[: len(TRACK_COLUMNS)])),
+        FileState(*values[len(TRACK_COLUMNS) :]),
         np.frombuffer(starts).tolist(),
         decode_vectors(windows, len(starts) // 8),
     )

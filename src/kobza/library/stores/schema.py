@@ -31,7 +31,8 @@ CREATE TABLE tracks (
     track_number INTEGER, format TEXT NOT NULL DEFAULT '', bitrate INTEGER, sample_rate INTEGER,
     bpm REAL, key TEXT NOT NULL DEFAULT '', loudness REAL, energy REAL,
     folded_genre TEXT NOT NULL DEFAULT '', folded_artist TEXT NOT NULL DEFAULT '',  -- for filters: SQLite itself
-    folded_album TEXT NOT NULL DEFAULT '', folded_title TEXT NOT NULL DEFAULT ''    -- ignores the case of A to Z only
+    folded_album TEXT NOT NULL DEFAULT '', folded_title TEXT NOT NULL DEFAULT '',   -- ignores the case of A to Z only
+    device INTEGER, inode INTEGER           -- of this machine's file systems: tell a renamed file from a copy
 );
 CREATE TABLE vectors (                      -- separate from tracks, so that filters read little
     track_id INTEGER PRIMARY KEY REFERENCES tracks (id) ON DELETE CASCADE,
@@ -40,15 +41,23 @@ CREATE TABLE vectors (                      -- separate from tracks, so that fil
     windows BLOB NOT NULL                   -- of unit length, n x dim float16
 );
 CREATE TABLE search_files (kind TEXT PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE failures (                     -- files that are not read again until they change
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    reason TEXT NOT NULL, version TEXT NOT NULL
+);
 INSERT INTO meta VALUES ('schema', '3');
 """
 
 
+def _create_tables(db: sqlite3.Connection, *names: str) -> None:
+    for statement in TABLES.split(";\n"):
+        if statement.startswith(tuple(f"CREATE TABLE {name} " for name in names)):
+            db.execute(statement)
+
+
 def _migrate_to_2(db: sqlite3.Connection) -> None:
     """One row per track instead of one per window: reading a million windows took ten seconds at every opening."""
-    for table in TABLES.split(";\n"):
-        if table.startswith(("CREATE TABLE vectors", "CREATE TABLE search_files")):
-            db.execute(table)
+    _create_tables(db, "vectors", "search_files")
     rows = db.execute("SELECT track_id, start, vector FROM windows ORDER BY track_id, start")
     for track_id, group in itertools.groupby(rows, key=lambda row: row[0]):
         _, starts, blobs = zip(*group, strict=True)
@@ -77,8 +86,11 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         "key TEXT NOT NULL DEFAULT ''",
         "loudness REAL",
         "energy REAL",
+        "device INTEGER",
+        "inode INTEGER",
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
+    _create_tables(db, "failures")
 
 
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2, 3: _migrate_to_3}

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,10 +20,19 @@ import numpy as np
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.address import FolderAddress
 from kobza.library.filters.tree import TEXT, Filter, normalize_text, to_sql
-from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track, refuse_invalid
+from kobza.library.records import (
+    FileState,
+    KnownFailure,
+    LibraryError,
+    StoredTrack,
+    Totals,
+    Track,
+    refuse_invalid,
+    storable,
+)
 from kobza.library.stores.connection import open_for_reading, open_for_writing
 from kobza.library.stores.lock import writer_lock
-from kobza.library.stores.rows import COLUMNS, decode_vectors, to_stored_track, to_track
+from kobza.library.stores.rows import COLUMNS, FILE_COLUMNS, decode_vectors, to_stored_track, to_track
 from kobza.library.stores.schema import NORMALIZED_COLUMNS, transaction, translate_errors
 
 if TYPE_CHECKING:
@@ -93,6 +102,7 @@ class SQLiteStore:
 
     def _put(self, track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray) -> None:
         halves = vectors.astype(np.float16)
+        track = storable(track)
         path, *tags, added = astuple(track)
         key = os.fsencode(path)
         (dim,) = self._db.execute("SELECT length(vector) / 2 FROM vectors LIMIT 1").fetchone() or (None,)
@@ -105,7 +115,7 @@ class SQLiteStore:
         row = (key, *tags, added, *file_state, *normalized_tags)
         placeholders = ", ".join("?" * len(row))
         track_id = self._db.execute(
-            f"INSERT INTO tracks ({COLUMNS}, size, mtime_ns, hash, {NORMALIZED_COLUMNS}) VALUES ({placeholders})", row
+            f"INSERT INTO tracks ({COLUMNS}, {FILE_COLUMNS}, {NORMALIZED_COLUMNS}) VALUES ({placeholders})", row
         ).lastrowid
         mean = normalized_mean(halves).astype(np.float16)
         blobs = (mean.tobytes(), np.array(starts, np.float64).tobytes(), halves.tobytes())
@@ -119,6 +129,28 @@ class SQLiteStore:
                 (os.fsencode(new_path), mtime_ns, os.fsencode(path)),
             )
 
+    def set_identities(self, identities: Mapping[str, tuple[int | None, int | None]]) -> None:
+        """Update the device and inode of these tracks' files."""
+        if identities:
+            with self._transaction():
+                rows = [(*identity, os.fsencode(path)) for path, identity in identities.items()]
+                self._db.executemany("UPDATE tracks SET device = ?, inode = ? WHERE path = ?", rows)
+
+    def failures(self) -> dict[str, KnownFailure]:
+        """The files that failed, by path."""
+        if not self._query("SELECT 1 FROM sqlite_schema WHERE name = 'failures'"):
+            return {}  # a library of an older version, opened read-only
+        rows = self._query("SELECT path, size, mtime_ns, reason, version FROM failures ORDER BY path")
+        return {os.fsdecode(path): KnownFailure(*failure) for path, *failure in rows}
+
+    def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None:
+        """Keep the failures of these files, or with None forget them."""
+        if failures:
+            with self._transaction():
+                self._db.executemany("DELETE FROM failures WHERE path = ?", [(os.fsencode(path),) for path in failures])
+                rows = [(os.fsencode(path), *failure) for path, failure in failures.items() if failure is not None]
+                self._db.executemany("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", rows)
+
     def delete(self, paths: Iterable[str]) -> int:
         """Delete these tracks; how many there were."""
         with self._transaction():
@@ -126,7 +158,7 @@ class SQLiteStore:
             return max(0, self._db.executemany("DELETE FROM tracks WHERE path = ?", keys).rowcount)
 
     def file_states(self) -> dict[str, FileState]:
-        rows = self._query("SELECT path, size, mtime_ns, hash FROM tracks")
+        rows = self._query(f"SELECT path, {FILE_COLUMNS} FROM tracks")
         return {os.fsdecode(path): FileState(*file_state) for path, *file_state in rows}
 
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
@@ -134,7 +166,7 @@ class SQLiteStore:
 
         It reads page by page, each a snapshot of its own, so that a slow reader does not hold a transaction open.
         """
-        columns = f"SELECT {COLUMNS}, size, mtime_ns, hash, starts, windows FROM tracks JOIN vectors ON track_id = id"
+        columns = f"SELECT {COLUMNS}, {FILE_COLUMNS}, starts, windows FROM tracks JOIN vectors ON track_id = id"
         if path is not None:
             yield from map(to_stored_track, self._query(f"{columns} WHERE path = ?", (os.fsencode(path),)))
             return

@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -22,7 +22,17 @@ import numpy as np
 from kobza.folders import cache_folder
 from kobza.library.address import MilvusAddress
 from kobza.library.filters.tree import Filter
-from kobza.library.records import FileState, LibraryError, StoredTrack, Totals, Track, refuse_invalid
+from kobza.library.paths import path_from_text, path_to_text
+from kobza.library.records import (
+    FileState,
+    KnownFailure,
+    LibraryError,
+    StoredTrack,
+    Totals,
+    Track,
+    refuse_invalid,
+    storable,
+)
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus import collections
 from kobza.library.stores.milvus.client import ConnectionParameters
@@ -116,6 +126,7 @@ class MilvusStore:
         dim = self.collections.dim() or next(iter(tracks.values()))[3].shape[1]
         for key, (track, file_state, starts, vectors) in tracks.items():
             refuse_invalid(track.path, starts, vectors, dim)
+            track = storable(track)
             if track.added is None:
                 track = replace(track, added=before[key]["added"] if key in before else time.time())
             row, its_windows = to_rows(track, file_state, starts, vectors, run=secrets.randbits(62))
@@ -134,6 +145,20 @@ class MilvusStore:
             self.upsert(replace(track, path=new_path), file_state._replace(mtime_ns=mtime_ns), starts, vectors)
             if path != new_path:
                 self.delete([path])
+
+    def set_identities(self, identities: Mapping[str, tuple[int | None, int | None]]) -> None:
+        """Does nothing: device and inode are of one machine, and a library in Milvus is of many."""
+
+    def failures(self) -> dict[str, KnownFailure]:
+        """The files that failed, by path."""
+        rows = json.loads(self.meta.get("failures", "{}"))
+        return {path_from_text(path): KnownFailure(*row) for path, row in rows.items()}
+
+    def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None:
+        """Keep the failures of these files, or with None forget them."""
+        if failures:
+            kept = {path: failure for path, failure in (self.failures() | failures).items() if failure is not None}
+            self.set_meta(failures=json.dumps({path_to_text(path): failure for path, failure in kept.items()}))
 
     def delete(self, paths: Iterable[str]) -> int:
         """Delete these tracks; how many there were."""

@@ -1,0 +1,291 @@
+"""Listing the recordings below folders and at URLs: each once, whatever links and spellings lead to it.
+
+What is passed over is said, and what could not be read is kept apart: of its tracks nothing is known.
+"""
+
+import os
+import stat
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from kobza.audio import AUDIO_EXTENSIONS, printable
+from kobza.library.ingest.file_status import FileStatus, file_status
+from kobza.library.ingest.names import (
+    FIRST_BYTES,
+    extension,
+    file_skip_reason,
+    folder_skip_reason,
+    is_audio_content,
+)
+from kobza.library.paths import enclosing, is_url
+from kobza.library.records import Failure, Skipped
+from kobza.library.remote import list_files
+
+LINK_WITHIN = "link to what is scanned itself"
+SAME_FOLDER = "another path of a folder that is scanned already"
+SAME_FILE = "another path of a recording that is scanned already"
+
+
+@dataclass
+class Listing:
+    """What a run found below its roots.
+
+    Attributes:
+        roots: the folders, files and URLs that were listed, each under one path.
+        aliases: other paths of these, {path: root}.
+        files: every recording.
+        searched: the roots and aliases below which a recording that is not among `files` is gone.
+        unread: what could not be read; nothing is known of the recordings at or below it.
+    """
+
+    roots: list[str] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
+    files: dict[str, FileStatus] = field(default_factory=dict)
+    searched: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
+    failed: list[Failure] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def fail(self, path: str, reason: str) -> None:
+        self.failed.append(Failure(path, f"{printable(path)} {reason}"))
+        self.unread.add(path)
+
+    def skip(self, path: str, reason: str) -> None:
+        self.skipped.append(Skipped(path, reason))
+
+    def is_gone(self, path: str) -> bool:
+        """Whether the listing shows that there is no such recording any more.
+
+        What `stat` says of the old path does not matter: file systems that ignore case or accents find a renamed file
+        under its old name, too.
+        """
+        return (
+            path not in self.files
+            and enclosing(path, self.searched) is not None
+            and enclosing(path, self.unread) is None
+        )
+
+
+def list_recordings(roots: Iterable[str], known_folders: Collection[str] = (), known: Collection[str] = ()) -> Listing:
+    """List what is at or below `roots`: absolute paths, or URLs.
+
+    Args:
+        known_folders: roots of earlier runs. A root that is one of these, or inside one, under another path is listed
+            under the known path.
+        known: paths of the library's recordings. Of several paths of one file, one of these is preferred.
+    """
+    listing = Listing()
+    _resolve(roots, known_folders, listing)
+    walk = _Walk(listing, known)
+    for root in sorted(listing.roots, key=len, reverse=True):  # a folder inside another one first
+        if is_url(root):
+            files, failed = list_files(root)
+            listing.failed += failed
+            listing.unread |= {failure.path for failure in failed}
+            listing.files |= {path: status for path, status in files.items() if path == root or _has_audio_name(path)}
+        else:
+            walk.add_root(root)
+    walk.drop_second_paths()
+    listing.files = {path: listing.files[path] for path in sorted(listing.files, key=os.fsencode)}
+    return listing
+
+
+def find_recordings(root: str) -> Listing:
+    """`list_recordings` of one folder, file or URL."""
+    return list_recordings([root])
+
+
+def _has_audio_name(path: str) -> bool:
+    return extension(os.path.basename(path)) in AUDIO_EXTENSIONS
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """(device, inode) of what is at the path, links followed; None if that cannot be said."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino else None
+
+
+def _real(path: str) -> str:
+    """The path without links; as it is if it cannot be a path, with NUL in it."""
+    return path if "\0" in path else os.path.realpath(path)
+
+
+def _resolve(roots: Iterable[str], known_folders: Collection[str], listing: Listing) -> None:
+    """Fill `listing.roots` and `listing.aliases`: one path for each folder, whatever links and spellings lead to it."""
+    paths = {
+        identity: folder
+        for folder in sorted(known_folders, reverse=True)
+        if not is_url(folder) and (identity := _identity(folder))
+    }
+    listed: dict[str, dict[str, str]] = {}
+    for root in dict.fromkeys(roots):
+        resolved = root if is_url(root) else _known_path(_as_listed(root, listed), paths)
+        if resolved != root:
+            listing.aliases[root] = resolved
+            listing.skip(root, SAME_FOLDER)
+        elif not is_url(root) and os.path.isdir(root) and (identity := _identity(root)):
+            paths[identity] = root
+        if resolved not in listing.roots:
+            listing.roots.append(resolved)
+
+
+def _as_listed(path: str, listed: dict[str, dict[str, str]]) -> str:
+    """The path as its folders spell it, where the file system accepts other spellings; `listed` is filled."""
+    parent, name = os.path.split(path)
+    if not name:
+        return path
+    parent = _as_listed(parent, listed)
+    if parent not in listed:
+        try:
+            listed[parent] = {_folded(other): other for other in os.listdir(parent)}
+        except (OSError, ValueError):
+            listed[parent] = {}
+    exact = os.path.join(parent, name)
+    other = os.path.join(parent, listed[parent].get(_folded(name), name))
+    # Where names that differ in case only are different files, each is listed itself
+    return other if other != exact and _identity(exact) and not _is_listed(exact) else exact
+
+
+def _is_listed(path: str) -> bool:
+    parent, name = os.path.split(path)
+    return name in os.listdir(parent)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _known_path(root: str, paths: dict[tuple[int, int], str]) -> str:
+    """The path of `root` below one of `paths`, which are by identity; `root` itself if it is not in one of them."""
+    current = _real(root)
+    rest = ""
+    while True:
+        identity = _identity(current)
+        if identity in paths:
+            folder = paths[identity]
+            return os.path.join(folder, rest) if rest else folder
+        parent, name = os.path.split(current)
+        if parent == current:
+            return root
+        rest = os.path.join(name, rest) if rest else name
+        current = parent
+
+
+class _Walk:
+    """Reads folders into a listing."""
+
+    def __init__(self, listing: Listing, known: Collection[str]):
+        self.listing = listing
+        self.known = known
+        self.real_roots = {_real(root) for root in listing.roots if not is_url(root)}
+        self.seen: set[tuple[int, int]] = set()  # (device, inode) of the folders that were read
+        self.links: set[str] = set()  # recordings that are links
+        self.identities: dict[str, tuple[int, int, int, int]] = {}  # device, inode, size, mtime of each recording
+
+    def add_root(self, root: str) -> None:
+        listing = self.listing
+        try:
+            status = os.stat(root)
+        except (OSError, ValueError) as error:  # ValueError: the path contains NUL
+            listing.fail(root, f"cannot be read ({getattr(error, 'strerror', None) or error}); check the path.")
+            return
+        if stat.S_ISREG(status.st_mode):
+            self._add_file(root, status)
+        elif stat.S_ISDIR(status.st_mode):
+            self._read(root)
+        else:
+            listing.fail(root, "is neither a file nor a folder; name one of these.")
+
+    def _read(self, root: str) -> None:
+        """Every recording below `root`. Links to folders outside of the roots are followed; a folder is read once."""
+        pending = [root]
+        while pending:
+            current = pending.pop()
+            try:
+                status = os.stat(current)
+                if status.st_ino and (status.st_dev, status.st_ino) in self.seen:
+                    if current not in self.listing.roots:
+                        self.listing.skip(current, SAME_FOLDER)
+                    continue
+                self.seen.add((status.st_dev, status.st_ino))
+                names = sorted(os.listdir(current))
+            except OSError as error:
+                self.listing.fail(current, f"cannot be read ({error.strerror}); check its permissions.")
+                continue
+            folders = [path for name in names if (path := self._add(current, name)) is not None]
+            pending.extend(reversed(folders))
+
+    def _add(self, folder: str, name: str) -> str | None:
+        """Add the recording of this name to the listing, or return the folder that is to be read."""
+        path = os.path.join(folder, name)
+        # A known one may have any name: it was added by itself
+        may_be_audio = (extension(name) in AUDIO_EXTENSIONS and not name.startswith("._")) or path in self.known
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            is_link = os.path.islink(path)
+            if isinstance(error, FileNotFoundError) and not is_link:
+                return None  # deleted a moment ago
+            self.listing.unread.add(path)  # such as a link to a disk that is not connected
+            if may_be_audio or not extension(name):
+                is_broken = f"is a broken link ({error.strerror}); correct or delete it."
+                reason = is_broken if is_link else f"cannot be read ({error.strerror}); check its permissions."
+                self.listing.fail(path, reason)
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            if reason := folder_skip_reason(name):
+                self.listing.skip(path, reason)
+            elif os.path.islink(path) and self._leads_inside(path):
+                self.listing.skip(path, LINK_WITHIN)
+            else:
+                return path
+        elif not stat.S_ISREG(status.st_mode):
+            if may_be_audio:  # a FIFO, socket or device, which may block forever
+                self.listing.fail(path, "is not a regular file; move or delete it.")
+        elif reason := file_skip_reason(name):
+            self.listing.skip(path, reason)
+        elif may_be_audio or (not extension(name) and not name.startswith("._") and _sounds(path)):
+            if os.path.islink(path):
+                if self._leads_inside(path):
+                    self.listing.skip(path, LINK_WITHIN)
+                    return None
+                self.links.add(path)
+            self._add_file(path, status)
+        return None
+
+    def _leads_inside(self, link: str) -> bool:
+        return enclosing(os.path.realpath(link), self.real_roots) is not None
+
+    def _add_file(self, path: str, status: os.stat_result) -> None:
+        self.listing.files[path] = file_status(status)
+        self.identities[path] = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def drop_second_paths(self) -> None:
+        """Leave each file under as many paths as it has names: links and mounts of a folder give more."""
+        paths: dict[tuple[int, int, int, int], list[str]] = defaultdict(list)
+        for path, identity in self.identities.items():
+            if identity[1] and path in self.listing.files:
+                paths[identity].append(path)
+        for same in paths.values():
+            if len(same) == 1:
+                continue
+            same.sort(key=lambda path: (path in self.links, path not in self.known, os.fsencode(path)))
+            names = self.listing.files[same[0]].names
+            kept = 1 if same[0] in self.links else min(names, sum(path not in self.links for path in same))
+            for path in same[max(1, kept) :]:
+                del self.listing.files[path]
+                self.listing.skip(path, SAME_FILE)
+
+
+def _sounds(path: str) -> bool:
+    """Whether the file begins as a recording."""
+    try:
+        with open(path, "rb") as file:
+            return is_audio_content(file.read(FIRST_BYTES))
+    except OSError:
+        return False  # it may be anything
