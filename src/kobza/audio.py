@@ -24,6 +24,7 @@ __all__ = [
     "AUDIO_EXTENSIONS",
     "AudioError",
     "Source",
+    "chapters",
     "declared_seconds",
     "decode",
     "excerpt",
@@ -116,3 +117,17 @@ def declared_seconds(source: Source) -> float | None:
     """The length of a recording by its header, which may be wrong; None if it has none. Errors as for `decode`."""
     with open_container(source) as (container, _):
         return container.duration / av.time_base if container.duration else None
+
+
+def chapters(source: Source) -> list[tuple[float, float, str]]:
+    """The chapters of a recording: (start and end in seconds, title or ""), in order. Errors as for `decode`."""
+    with open_container(source) as (container, _):
+        found = [
+            (
+                float(chapter["start"] * chapter["time_base"]),
+                float(chapter["end"] * chapter["time_base"]),
+                next((str(text) for name, text in chapter["metadata"].items() if name.lower() == "title"), ""),
+            )
+            for chapter in container.chapters()
+        ]
+    return sorted(found)

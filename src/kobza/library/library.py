@@ -12,6 +12,7 @@ from kobza import __version__
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
+from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
 from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, LibraryError, Report
@@ -224,27 +225,35 @@ class MusicLibrary(Searcher):
             self._store(pending, jobs, report)
 
     def _store(self, outcomes: list[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
+        embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
         failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        failed += [failure for one in embedded for failure in one.failures]
         report.failed += failed
         self.store.set_failures(
             {
                 failure.path: KnownFailure(job.size, job.mtime_ns, failure.reason, __version__)
                 for failure in failed
-                if failure.is_lasting and (job := jobs.get(failure.path))
+                if failure.is_lasting and (job := jobs.get(file_of(failure.path, jobs)))
             }
         )
-        embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
         if embedded:
-            self.store.upsert_many((one.track, one.file_state, one.starts, one.vectors) for one in embedded)
-        changed = sum(one.job.known for one in embedded)
-        report.changed += changed
-        report.added += len(embedded) - changed
+            self.store.upsert_many(track for one in embedded for track in one.tracks)
+        for one in embedded:
+            paths = {track.path for track, *_ in one.tracks}
+            report.changed += len(paths.intersection(one.job.replaces))
+            report.added += len(paths.difference(one.job.replaces))
+            if stale := set(one.job.replaces) - paths:  # a part that its cue sheet no longer has
+                report.removed += self.store.delete(stale)
 
     def remove(self, paths: PathLike | Iterable[PathLike]) -> Report:
         """Remove the tracks at or below these paths from the library; the files stay."""
         targets = [absolute(path) for path in _as_list(paths)]
         with self.store.writing():
-            gone = [path for path in self.store.file_states() if any(under(path, target) for target in targets)]
+            gone = [
+                path
+                for path in self.store.file_states()
+                if any(under(path, target) or under(file_of(path), target) for target in targets)
+            ]
             removed = self.store.delete(gone)
             failed = [path for path in self.store.failures() if any(under(path, target) for target in targets)]
             self.store.set_failures(dict.fromkeys(failed))

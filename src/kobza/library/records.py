@@ -47,6 +47,10 @@ class Track:
     in kbit/s, sample_rate in Hz, bpm in beats per minute, loudness in LUFS (integrated), energy from 0 to 1; key is
     such as "A minor".
 
+    A track that is a part of a file (of an album with a cue sheet, say) has its `start` and `end` in seconds within
+    that file, and a path with the part's number behind "#"; `end` is None for a whole file. Windows and moments count
+    from the track's start.
+
     `added` is when the track was first added, in seconds since 1970. A store keeps it when a track is replaced or
     moved, and uses the current time for a new track without it. It does not count in comparisons of tracks.
     """
@@ -69,7 +73,18 @@ class Track:
     key: str = ""
     loudness: float | None = None
     energy: float | None = None
+    start: float = 0.0
+    end: float | None = None
     added: float | None = field(default=None, compare=False)
+
+    @property
+    def file(self) -> str:
+        """The path of the file that holds the track.
+
+        >>> Track("/music/album.flac#3", start=200.0, end=300.0).file
+        '/music/album.flac'
+        """
+        return self.path if self.end is None else self.path.rpartition("#")[0]
 
 
 def storable(track: Track) -> Track:

@@ -12,6 +12,7 @@ import numpy as np
 from kobza.audio import AudioError, decode, printable
 from kobza.embedding.embedder import WindowRule, cut_windows
 from kobza.internal_error import BAD_FILE_ERRORS, internal_error
+from kobza.library.ingest.parts import Part, cut_parts, read_parts
 from kobza.library.ingest.scan import Job, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
 from kobza.library.records import Failure
@@ -32,6 +33,7 @@ class RecordingState:
     job: Job
     hash: bytes = b""
     tags: Tags | None = None
+    parts: tuple[Part, ...] = ()  # the tracks that it holds; none or one: the whole file is a track
     starts: list[float] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
     failure: Failure | None = None
@@ -77,9 +79,13 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, Non
 
     try:
         with local_copy(job.path) as file:
-            recording.hash = content_hash(file)  # before decoding: if the file changes meanwhile, the next run sees it
+            # Before decoding: if the file changes meanwhile, the next run sees it
+            recording.hash = content_hash(file, job.sheet)
             recording.tags = read_tags(file)
-            for start, samples in cut_windows(rule, counted_chunks()):
+            recording.parts = read_parts(file, job.sheet_tracks)
+            chunks = counted_chunks()
+            divided = len(recording.parts) > 1
+            for start, samples in cut_parts(rule, chunks, recording.parts) if divided else cut_windows(rule, chunks):
                 yield Window(recording, start, samples)
     except AudioError as error:
         recording.fail(str(error).replace(printable(file), printable(job.path)), error.is_lasting)

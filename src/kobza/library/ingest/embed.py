@@ -15,8 +15,9 @@ from kobza.audio import printable
 from kobza.embedding.embedder import Embedder
 from kobza.internal_error import InternalError
 from kobza.library.ingest.decoding import Event, RecordingEnd, Window, decoding_threads, threads_and_batch
+from kobza.library.ingest.parts import divide, with_sheet_tags
 from kobza.library.ingest.scan import Job
-from kobza.library.records import Failure, FileState, Track
+from kobza.library.records import Failure, FileState, StoredTrack, Track
 
 MIN_EMBEDDABLE_SECONDS = 0.1  # a model may refuse shorter recordings; a frame of a spectrogram is 25 ms
 
@@ -38,13 +39,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Embedded:
-    """A recording with its vectors: (n, dim) float32, one per window; `starts` in seconds."""
+    """The tracks of a recording with their vectors; several if a cue sheet or chapters divide it.
+
+    `failures`: of those of its tracks that could not be used.
+    """
 
     job: Job
-    track: Track
-    file_state: FileState
-    starts: list[float]
-    vectors: np.ndarray
+    tracks: tuple[StoredTrack, ...]
+    failures: tuple[Failure, ...] = ()
 
 
 def embed_batch(batch: list[Window], embedder: Embedder) -> None:
@@ -88,7 +90,15 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
     assert tags is not None  # read before the first window
     track = Track(job.path, tags.title, tags.artist, tags.album, tags.genre, tags.year, end.seconds)
     file_state = FileState(job.size, job.mtime_ns, recording.hash, job.device, job.inode)
-    return Embedded(job, track, file_state, recording.starts, np.stack(recording.vectors))
+    if len(recording.parts) == 1:
+        track = with_sheet_tags(track, recording.parts[0].track)
+    elif recording.parts:
+        vectors = np.stack(recording.vectors) if recording.vectors else np.zeros((0, 1), np.float32)
+        tracks, failures = divide(track, file_state, recording.starts, vectors, recording.parts)
+        if tracks:
+            return Embedded(job, tuple(tracks), tuple(failures))
+        return Failure(job.path, f"{printable(job.path)} ends before the tracks of its cue sheet begin.", True)
+    return Embedded(job, ((track, file_state, recording.starts, np.stack(recording.vectors)),))
 
 
 def _advance(event: Event, sampling_rate: int) -> float:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
+from kobza.library.ingest.cue import CueTrack
+
 INT64_MAX = 2**63 - 1
 
 
@@ -24,7 +26,8 @@ class FileStatus(NamedTuple):
     """Size in bytes and time of change in ns since 1970; device and inode identify the file on this machine.
 
     `names` is how many names (hard links) the file has. Device and inode are None where there are none (a URL).
-    `sheet` is the path of the cue sheet that divides the file into tracks.
+    `sheet_tracks` are those that a cue sheet beside the file names in it. If it divides the file, `sheet` is its path,
+    and its size and time of change are counted in.
     """
 
     size: int
@@ -33,6 +36,7 @@ class FileStatus(NamedTuple):
     inode: int | None = None
     names: int = 1
     sheet: str | None = None
+    sheet_tracks: tuple[CueTrack, ...] = ()
 
 
 def int64(number: int | float) -> int:

@@ -5,7 +5,6 @@ What is passed over is said, and what could not be read is kept apart: of its tr
 
 import os
 import stat
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ from kobza.library.ingest.names import (
     folder_skip_reason,
     is_audio_content,
 )
+from kobza.library.ingest.roots import real_path, resolve_roots
+from kobza.library.ingest.sheets import SHEET_EXTENSION, assign_sheets, recordings_of
 from kobza.library.paths import enclosing, is_url
 from kobza.library.records import Failure, Skipped
 from kobza.library.remote import list_files
@@ -77,7 +78,9 @@ def list_recordings(roots: Iterable[str], known_folders: Collection[str] = (), k
         known: paths of the library's recordings. Of several paths of one file, one of these is preferred.
     """
     listing = Listing()
-    _resolve(roots, known_folders, listing)
+    listing.roots, listing.aliases = resolve_roots(roots, known_folders)
+    for alias in listing.aliases:
+        listing.skip(alias, SAME_FOLDER)
     walk = _Walk(listing, known)
     for root in sorted(listing.roots, key=len, reverse=True):  # a folder inside another one first
         if is_url(root):
@@ -88,6 +91,7 @@ def list_recordings(roots: Iterable[str], known_folders: Collection[str] = (), k
         else:
             walk.add_root(root)
     walk.drop_second_paths()
+    assign_sheets(listing.files, walk.sheets, listing.skip)
     listing.files = {path: listing.files[path] for path in sorted(listing.files, key=os.fsencode)}
     return listing
 
@@ -101,89 +105,15 @@ def _has_audio_name(path: str) -> bool:
     return extension(os.path.basename(path)) in AUDIO_EXTENSIONS
 
 
-def _identity(path: str) -> tuple[int, int] | None:
-    """(device, inode) of what is at the path, links followed; None if that cannot be said."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return (status.st_dev, status.st_ino) if status.st_ino else None
-
-
-def _real(path: str) -> str:
-    """The path without links; as it is if it cannot be a path, with NUL in it."""
-    return path if "\0" in path else os.path.realpath(path)
-
-
-def _resolve(roots: Iterable[str], known_folders: Collection[str], listing: Listing) -> None:
-    """Fill `listing.roots` and `listing.aliases`: one path for each folder, whatever links and spellings lead to it."""
-    paths = {
-        identity: folder
-        for folder in sorted(known_folders, reverse=True)
-        if not is_url(folder) and (identity := _identity(folder))
-    }
-    listed: dict[str, dict[str, str]] = {}
-    for root in dict.fromkeys(roots):
-        resolved = root if is_url(root) else _known_path(_as_listed(root, listed), paths)
-        if resolved != root:
-            listing.aliases[root] = resolved
-            listing.skip(root, SAME_FOLDER)
-        elif not is_url(root) and os.path.isdir(root) and (identity := _identity(root)):
-            paths[identity] = root
-        if resolved not in listing.roots:
-            listing.roots.append(resolved)
-
-
-def _as_listed(path: str, listed: dict[str, dict[str, str]]) -> str:
-    """The path as its folders spell it, where the file system accepts other spellings; `listed` is filled."""
-    parent, name = os.path.split(path)
-    if not name:
-        return path
-    parent = _as_listed(parent, listed)
-    if parent not in listed:
-        try:
-            listed[parent] = {_folded(other): other for other in os.listdir(parent)}
-        except (OSError, ValueError):
-            listed[parent] = {}
-    exact = os.path.join(parent, name)
-    other = os.path.join(parent, listed[parent].get(_folded(name), name))
-    # Where names that differ in case only are different files, each is listed itself
-    return other if other != exact and _identity(exact) and not _is_listed(exact) else exact
-
-
-def _is_listed(path: str) -> bool:
-    parent, name = os.path.split(path)
-    return name in os.listdir(parent)
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _known_path(root: str, paths: dict[tuple[int, int], str]) -> str:
-    """The path of `root` below one of `paths`, which are by identity; `root` itself if it is not in one of them."""
-    current = _real(root)
-    rest = ""
-    while True:
-        identity = _identity(current)
-        if identity in paths:
-            folder = paths[identity]
-            return os.path.join(folder, rest) if rest else folder
-        parent, name = os.path.split(current)
-        if parent == current:
-            return root
-        rest = os.path.join(name, rest) if rest else name
-        current = parent
-
-
 class _Walk:
     """Reads folders into a listing."""
 
     def __init__(self, listing: Listing, known: Collection[str]):
         self.listing = listing
         self.known = known
-        self.real_roots = {_real(root) for root in listing.roots if not is_url(root)}
+        self.real_roots = {real_path(root) for root in listing.roots if not is_url(root)}
         self.seen: set[tuple[int, int]] = set()  # (device, inode) of the folders that were read
+        self.sheets: dict[str, FileStatus] = {}  # cue sheets
         self.links: set[str] = set()  # recordings that are links
         self.identities: dict[str, tuple[int, int, int, int]] = {}  # device, inode, size, mtime of each recording
 
@@ -194,12 +124,27 @@ class _Walk:
         except (OSError, ValueError) as error:  # ValueError: the path contains NUL
             listing.fail(root, f"cannot be read ({getattr(error, 'strerror', None) or error}); check the path.")
             return
-        if stat.S_ISREG(status.st_mode):
+        if stat.S_ISREG(status.st_mode) and extension(root) == SHEET_EXTENSION:
+            self._add_sheet(root)
+        elif stat.S_ISREG(status.st_mode):
             self._add_file(root, status)
         elif stat.S_ISDIR(status.st_mode):
             self._read(root)
         else:
             listing.fail(root, "is neither a file nor a folder; name one of these.")
+
+    def _add_sheet(self, sheet: str) -> None:
+        """A cue sheet that was named itself, with the recordings that it names."""
+        try:
+            files = recordings_of(sheet)
+            for path in files:
+                self._add_file(path, os.stat(path))
+            self.sheets[sheet] = file_status(os.stat(sheet))
+        except OSError as error:
+            self.listing.fail(sheet, f"cannot be read ({error.strerror}); check its permissions.")
+        else:
+            if not files:
+                self.listing.fail(sheet, "names no recording that is there; correct its FILE lines.")
 
     def _read(self, root: str) -> None:
         """Every recording below `root`. Links to folders outside of the roots are followed; a folder is read once."""
@@ -247,6 +192,8 @@ class _Walk:
         elif not stat.S_ISREG(status.st_mode):
             if may_be_audio:  # a FIFO, socket or device, which may block forever
                 self.listing.fail(path, "is not a regular file; move or delete it.")
+        elif extension(name) == SHEET_EXTENSION:
+            self.sheets[path] = file_status(status)
         elif reason := file_skip_reason(name):
             self.listing.skip(path, reason)
         elif may_be_audio or (not extension(name) and not name.startswith("._") and _sounds(path)):

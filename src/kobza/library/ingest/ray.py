@@ -25,6 +25,7 @@ from kobza.library.ingest.decoding import (
     decode_with_timeout,
 )
 from kobza.library.ingest.embed import Embedded, Progress, embed_batch, to_outcome
+from kobza.library.ingest.parts import Part
 from kobza.library.ingest.scan import Job
 from kobza.library.ingest.tags import Tags
 from kobza.library.records import Failure, LibraryError
@@ -58,6 +59,7 @@ class DecodedRecording(NamedTuple):
 
     hash: bytes
     tags: Tags | None
+    parts: tuple[Part, ...]
     failure: Failure | None
     fault: str | None
     seconds: float
@@ -102,7 +104,11 @@ class DecodingActor:
                     pending.append((number, DecodedWindow(job, event.start, event.samples)))
                 else:
                     state = event.recording
-                    end = DecodedRecording(state.hash, state.tags, state.failure, state.fault, event.seconds, windows)
+                    end = DecodedRecording(
+                        *(state.hash, state.tags, state.parts, state.failure, state.fault),
+                        seconds=event.seconds,
+                        windows=windows,
+                    )
                     pending.append((number, end))
                 if len(pending) == CPU_BATCH_WINDOWS:
                     yield _to_batch(pending)
@@ -162,6 +168,7 @@ def embed_on_ray(
             else:
                 state.hash = message.hash
                 state.tags = message.tags
+                state.parts = message.parts
                 state.fault = message.fault
                 ends[number] = message
             state.failure = state.failure or message.failure

@@ -62,7 +62,7 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
 
     Tracks keep the time when they were added. Ids are not reused, so indexes stay valid.
     """
-    names = f"{FILE_COLUMNS}, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", added")
+    names = f"{FILE_COLUMNS}, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", [added]")
     db = store._db
     with translate_errors(store.folder):
         db.execute("ATTACH ? AS new", (sqlite_uri(beside / DATABASE, "ro"),))

@@ -3,13 +3,15 @@
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kobza import __version__
 from kobza.audio import printable
+from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.file_status import FileStatus, file_status
 from kobza.library.ingest.listing import Listing, list_recordings
+from kobza.library.ingest.parts import file_of
 from kobza.library.paths import enclosing, is_url, shell_word
 from kobza.library.records import Failure, FileState, KnownFailure
 
@@ -24,6 +26,9 @@ class Job:
     known: bool  # the library has it with other content
     device: int | None = None
     inode: int | None = None
+    sheet: str | None = None  # the cue sheet that divides it
+    sheet_tracks: tuple[CueTrack, ...] = ()
+    replaces: tuple[str, ...] = ()  # the paths of the tracks that the library has of it
 
 
 @dataclass
@@ -41,21 +46,23 @@ class Plan:
 
 
 def in_shard(path: str, shard: tuple[int, int]) -> bool:
-    """Whether the recording belongs to shard (i, n), the i-th of n, i from 1 on; on every machine its path decides.
+    """Whether the recording belongs to shard (i, n), the i-th of n, i from 1 on; its file's path decides everywhere.
 
     >>> [in_shard("/music/a.mp3", (i, 3)) for i in (1, 2, 3)].count(True)
     1
     """
     i, n = shard
-    return int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=8).digest()) % n == i - 1
+    return int.from_bytes(hashlib.blake2b(os.fsencode(file_of(path)), digest_size=8).digest()) % n == i - 1
 
 
-def content_hash(path: str) -> bytes:
-    """A 16-byte BLAKE2b digest of the file's content."""
+def content_hash(path: str, sheet: str | None = None) -> bytes:
+    """A 16-byte BLAKE2b digest of the file's content, followed by that of the cue sheet that divides it."""
     digest = hashlib.blake2b(digest_size=16)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for part in (path, sheet):
+        if part is not None:
+            with open(part, "rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
     return digest.digest()
 
 
@@ -80,14 +87,15 @@ def survey(roots: Iterable[str], file_states: Mapping[str, FileState], known_fol
     """
     listing = list_recordings(roots, list(known_folders), file_states)
     wanted = set(listing.roots)
+    stored = _by_file(file_states, listing.files)
     found = Counter(root for path in listing.files if (root := enclosing(path, wanted)))
-    known = Counter(root for path in file_states if (root := enclosing(path, wanted)))
+    known = Counter(root for path in stored if (root := enclosing(path, wanted)))
     nested = {root: [other for other in wanted if other != root and enclosing(other, {root})] for root in wanted}
     unread = set(listing.unread)
     for root in listing.roots:
         recordings = found[root] + sum(found[other] for other in nested[root])
         tracks = known[root] + sum(known[other] for other in nested[root])
-        if root in file_states and _is_absent(root) and os.path.isdir(os.path.dirname(root)):
+        if root in stored and _is_absent(root) and os.path.isdir(os.path.dirname(root)):
             # A single file that was indexed and has been deleted since
             listing.failed = [failure for failure in listing.failed if failure.path != root]
             listing.unread.discard(root)
@@ -107,9 +115,9 @@ def survey(roots: Iterable[str], file_states: Mapping[str, FileState], known_fol
     return listing
 
 
-def _hash_or_none(path: str) -> bytes | None:
+def _hash_or_none(path: str, status: FileStatus) -> bytes | None:
     try:
-        return content_hash(path)
+        return content_hash(path, status.sheet)
     except OSError:
         return None  # reading it is tried again, and reported, when it is embedded
 
@@ -128,49 +136,84 @@ def make_plan(
         failures: of earlier runs. These files are left out until they change, unless `retry`.
     """
     plan = Plan()
+    stored = _by_file(file_states, listing.files)
+    failed = _by_file(failures or {}, listing.files)
+    states = {file: file_states[paths[0]] for file, paths in stored.items()}
     new: list[str] = []
     changed: list[str] = []
     for path, status in listing.files.items():
-        failure = (failures or {}).get(path)
-        if failure and not retry and failure[:2] == status[:2] and failure.version == __version__:
-            plan.known_failures.append(Failure(path, failure.reason, is_lasting=True, is_known=True))
-            continue
-        file_state = file_states.get(path)
-        if file_state is None:
+        known_failures = [
+            Failure(name, failures[name].reason, is_lasting=True, is_known=True)
+            for name in (failed.get(path, ()) if failures else ())
+            if failures[name][:2] == status[:2] and failures[name].version == __version__
+        ]
+        tracks = stored.get(path, [])
+        if known_failures and not retry and any(failure.path == path for failure in known_failures):
+            plan.known_failures += known_failures
+        elif not tracks:
             new.append(path)
-        elif file_state[:2] == status[:2]:
-            plan.unchanged += 1
-            _note_identity(plan, path, file_state, status)
-        elif file_state.size == status.size and file_state.hash == _hash_or_none(path):
-            plan.touched.append((path, status.mtime_ns))
-            plan.unchanged += 1
-            _note_identity(plan, path, file_state, status)
+        elif any(file_states[track][:3] != states[path][:3] for track in tracks) or (known_failures and retry):
+            changed.append(path)  # only some of its tracks were written: the run was interrupted
+        elif states[path][:2] == status[:2] or (
+            states[path].size == status.size and states[path].hash == _hash_or_none(path, status)
+        ):
+            if states[path].mtime_ns != status.mtime_ns:
+                plan.touched += [(track, status.mtime_ns) for track in tracks]
+            plan.unchanged += len(tracks)
+            plan.known_failures += known_failures
+            _note_identity(plan, tracks, states[path], status)
         else:
             changed.append(path)
-    moved = _find_moved(plan, new, changed, file_states, listing)
+    moved = _find_moved(plan, new, changed, stored, states, listing)
     away = set(moved.values())
     for path in (*changed, *new):
-        if path in moved:
-            continue
-        status = listing.files[path]
-        known = path in file_states and path not in away
-        plan.jobs.append(Job(path, status.size, status.mtime_ns, known, status.device, status.inode))
-    plan.gone += [path for path in file_states if path not in away and listing.is_gone(path)]
+        if path not in moved:
+            tracks = () if path in away else tuple(stored.get(path, ()))
+            plan.jobs.append(_job(path, listing.files[path], tracks))
+    plan.gone += [
+        track for file, tracks in stored.items() if file not in away and listing.is_gone(file) for track in tracks
+    ]
     again = {job.path for job in plan.jobs} | moved.keys()
-    plan.forgotten_failures = [path for path in failures or () if path in again or listing.is_gone(path)]
+    for file, names in failed.items():
+        if file in again or listing.is_gone(file):
+            plan.forgotten_failures += names
     return plan
 
 
-def _note_identity(plan: Plan, path: str, file_state: FileState, status: FileStatus) -> None:
+def _job(path: str, status: FileStatus, tracks: tuple[str, ...]) -> Job:
+    return Job(
+        *(path, status.size, status.mtime_ns, bool(tracks)),
+        device=status.device,
+        inode=status.inode,
+        sheet=status.sheet,
+        sheet_tracks=status.sheet_tracks,
+        replaces=tracks,
+    )
+
+
+def _by_file(paths: Iterable[str], files: Container[str]) -> dict[str, list[str]]:
+    """{file: the paths of its tracks}"""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        found[file_of(path, files)].append(path)
+    return dict(found)
+
+
+def _note_identity(plan: Plan, tracks: Iterable[str], file_state: FileState, status: FileStatus) -> None:
     identity = (status.device, status.inode)
     if status.inode is not None and file_state[3:] != identity:
-        plan.identities[path] = identity
+        plan.identities |= dict.fromkeys(tracks, identity)
 
 
 def _find_moved(
-    plan: Plan, new: list[str], changed: list[str], file_states: Mapping[str, FileState], listing: Listing
+    plan: Plan,
+    new: list[str],
+    changed: list[str],
+    stored: Mapping[str, list[str]],
+    states: Mapping[str, FileState],
+    listing: Listing,
 ) -> dict[str, str]:
-    """Fill `plan.moved`; {new path: old path}.
+    """Fill `plan.moved`; {new file: old file}.
 
     A new file is a moved one if its content is that of a track whose file is gone. Or it is the track's file itself, by
     device and inode: the path has another file now, or is another spelling. A copy is neither.
@@ -180,7 +223,7 @@ def _find_moved(
         by_size[listing.files[path].size].append(path)
     own_files = {(status.device, status.inode): path for path, status in listing.files.items() if status.inode}
     candidates: dict[tuple[int, bytes], list[str]] = defaultdict(list)
-    for path, file_state in file_states.items():
+    for path, file_state in states.items():
         if file_state.size not in by_size or (path in listing.files and path not in changed):
             continue
         identity = file_state[3:]
@@ -192,10 +235,10 @@ def _find_moved(
             candidates[file_state.size, file_state.hash].append(path)
     sizes = {size for size, _ in candidates}
     moved: dict[str, str] = {}
-    digests = {path: _hash_or_none(path) for size in sizes for path in by_size[size]}
+    digests = {path: _hash_or_none(path, listing.files[path]) for size in sizes for path in by_size[size]}
     # Those that are the very file come first, so that of two equal ones the copy is the new track.
     pairs = [
-        (file_states[old][3:] != (listing.files[path].device, listing.files[path].inode), path, old)
+        (states[old][3:] != (listing.files[path].device, listing.files[path].inode), path, old)
         for path, digest in digests.items()
         if digest is not None
         for old in candidates.get((listing.files[path].size, digest), ())
@@ -208,9 +251,10 @@ def _find_moved(
         used.add(old)
     for path in new:
         if path in moved:
-            status = listing.files[path]
-            plan.moved.append((moved[path], path, status.mtime_ns))
-            _note_identity(plan, path, file_states[moved[path]], status)
+            status, old = listing.files[path], moved[path]
+            tracks = [path + track[len(old) :] for track in stored[old]]  # a part has its number behind the file's path
+            plan.moved += [(*names, status.mtime_ns) for names in zip(stored[old], tracks, strict=True)]
+            _note_identity(plan, tracks, states[old], status)
     return moved
 
 

@@ -101,9 +101,13 @@ def as_m3u(hits: Sequence[Hit]) -> bytes:
     lines = [b"#EXTM3U"]
     for hit in hits:
         track = hit.track
-        path = os.fsencode(track.path)
+        path = os.fsencode(track.file)
         if b"\n" in path or b"\r" in path:  # an entry is one line, so such a name has to be a percent-encoded URL
             path = b"file://" + urllib.parse.quote(path).encode()
         name = f"{track.artist} - {track.title}" if track.artist else track.title
-        lines += [f"#EXTINF:{round(track.duration)},{name}".encode(), path]
+        lines.append(f"#EXTINF:{round(track.duration)},{name}".encode())
+        if track.end is not None:  # a part of a file; players that do not know these lines play the whole file
+            lines.append(f"#EXTVLCOPT:start-time={track.start:g}".encode())
+            lines.append(f"#EXTVLCOPT:stop-time={track.end:g}".encode())
+        lines.append(path)
     return b"\n".join(lines) + b"\n"

@@ -9,7 +9,7 @@ import numpy as np
 from kobza.library.records import FileState, StoredTrack, Track
 
 TRACK_COLUMNS = tuple(field.name for field in fields(Track))  # path first
-COLUMNS = ", ".join(TRACK_COLUMNS)
+COLUMNS = ", ".join(f"[{name}]" for name in TRACK_COLUMNS)  # brackets: "end" is a word of SQL
 FILE_COLUMNS = ", ".join(FileState._fields)
 
 

@@ -32,6 +32,7 @@ CREATE TABLE tracks (
     bpm REAL, key TEXT NOT NULL DEFAULT '', loudness REAL, energy REAL,
     folded_genre TEXT NOT NULL DEFAULT '', folded_artist TEXT NOT NULL DEFAULT '',  -- for filters: SQLite itself
     folded_album TEXT NOT NULL DEFAULT '', folded_title TEXT NOT NULL DEFAULT '',   -- ignores the case of A to Z only
+    start REAL NOT NULL DEFAULT 0, [end] REAL,  -- seconds within the file, of a track that is a part of one
     device INTEGER, inode INTEGER           -- of this machine's file systems: tell a renamed file from a copy
 );
 CREATE TABLE vectors (                      -- separate from tracks, so that filters read little
@@ -86,6 +87,8 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         "key TEXT NOT NULL DEFAULT ''",
         "loudness REAL",
         "energy REAL",
+        "start REAL NOT NULL DEFAULT 0",
+        "[end] REAL",
         "device INTEGER",
         "inode INTEGER",
     ):
