@@ -1,7 +1,6 @@
 """An album in one file becomes its tracks, by its cue sheet or chapters: found, filtered and replaced as tracks."""
 
 import os
-import random
 import shutil
 
 import numpy as np
@@ -208,7 +207,7 @@ def test_a_long_mix_without_a_sheet_keeps_its_moments(library, tmp_path):
     write(tmp_path / "mix.flac", album_sound())
     library.add(tmp_path / "mix.flac")
     hit = library.search("tone 1000", by="moment")[0]
-    assert (hit.track.end is None and hit.moment == 40.0) or hit.moment == 30.0
+    assert hit.track.end is None and hit.moment == 40.0
 
 
 def test_playlist_of_parts(kobza, album):
@@ -264,7 +263,6 @@ def test_parts_do_not_depend_on_chunks(starts, size):
     cut = list(cut_parts(Rule, chunks, parts))
     assert all(np.array_equal(samples, sound[round(at * 10) :][: len(samples)]) for at, samples in cut)
     assert {part.start for part in parts} <= {start for start, _ in cut}
-    random.Random(0).shuffle(chunks)
 
 
 def test_reindexed_and_exported(kobza, album, tmp_path):
