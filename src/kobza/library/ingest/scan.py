@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kobza import __version__
-from kobza.audio import printable
 from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.file_status import FileStatus, file_status
 from kobza.library.ingest.listing import Listing, list_recordings
