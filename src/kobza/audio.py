@@ -1,6 +1,7 @@
 """Decode any recording to mono samples at one rate, as a stream, and cut it into windows.
 
     file --PyAV--> frames --FFmpeg's filters: mean of channels, resample--> chunks of 1 s --> windows of 10 s
+          (libsndfile where FFmpeg refuses a file)
 
 Only `load_audio` holds a whole recording: otherwise a file of three hours takes no more memory than a short one.
 """
@@ -11,14 +12,9 @@ import av
 import numpy as np
 
 from kobza.audio_formats import AUDIO_EXTENSIONS
-from kobza.ffmpeg import (
-    AudioError,
-    Source,
-    mono_chunks,
-    open_container,
-    printable,
-    read_frames,
-)
+from kobza.audio_source import NOT_FINITE, AudioError, RefusedError, Source, printable
+from kobza.ffmpeg import mono_chunks, open_container, read_frames
+from kobza.sndfile import decode_mono
 
 __all__ = [
     "AUDIO_EXTENSIONS",
@@ -49,15 +45,31 @@ def decode(source: Source, sampling_rate: int = 16000, start: float = 0.0) -> It
         AudioError: no audio, truncated, mostly damaged, or samples that are not finite. Chunks may have been yielded
             before: that a file is truncated shows only at its end.
     """
+    is_empty = True
+    try:
+        for chunk in _ffmpeg_chunks(source, sampling_rate, start):
+            is_empty = is_empty and not len(chunk)
+            yield chunk
+    except RefusedError:
+        if not is_empty:
+            raise
+        for chunk in decode_mono(source, sampling_rate, start):
+            is_empty = is_empty and not len(chunk)
+            yield chunk
+        if is_empty:
+            raise
+
+
+def _ffmpeg_chunks(source: Source, sampling_rate: int, start: float) -> Iterator[np.ndarray]:
     with open_container(source) as (container, name):
         is_empty = True
         for chunk in mono_chunks(read_frames(container, name, start), sampling_rate):
             if not np.isfinite(chunk).all():
-                raise AudioError(f"{name} has samples that are not finite; export the recording again.")
+                raise AudioError(f"{name} {NOT_FINITE}")
             is_empty = is_empty and not len(chunk)
             yield chunk
         if is_empty and not start:
-            raise AudioError(f"{name} is too short to hold any sound; give a longer recording.")
+            raise AudioError(f"{name} is too short for a single sample at {sampling_rate} Hz; give a longer recording.")
 
 
 def windows(

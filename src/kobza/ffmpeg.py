@@ -4,12 +4,9 @@
 """
 
 import contextlib
-import io
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
@@ -17,9 +14,7 @@ import numpy as np
 from av.filter import Graph
 
 from kobza.audio_formats import AUDIO_EXTENSIONS, DEMUXERS, FORMATS_WITH_LENGTH, PROTECTED, unsupported_format
-from kobza.errors import KobzaError
-
-Source = str | os.PathLike | bytes | BinaryIO
+from kobza.audio_source import AudioError, NamedStream, RefusedError, Source, UnreadableError, opened, wav_end
 
 TIME_BASE = Fraction(1, 1_000_000)  # required by the filter graph, but unused: samples are counted instead
 DECODER_SETTLING_SECONDS = 1.0  # decoded and dropped after a seek
@@ -27,77 +22,9 @@ MAX_SAMPLING_RATE = 3_000_000  # Hz, above any real recording; a resampler from 
 MAX_HOURS = 100  # longer than any audio book; a small file can claim, or decode to, years
 # Tags that are not UTF-8 must not prevent decoding. PyAV 19 has no such argument: it reads tags only on request.
 OPEN_ARGUMENTS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
-JOINERS = "\u200c\u200d"  # within words of Persian and of Indian languages, and within emojis: no control characters
 # The codec tags of protected sound in MP4: Apple's FairPlay, common encryption, Audible
 PROTECTED_TAGS = {"drms", "enca", "aavd"}
 MAX_FAILED_READS = 100  # after so many, the rest of a container is given up
-
-
-class AudioError(KobzaError):
-    """A recording cannot be used. The message says which, why, and what to do.
-
-    `is_lasting`: the file itself is at fault, so that reading it again gives the same; False if it could not be read.
-    """
-
-    is_lasting = True
-
-
-class UnreadableError(AudioError):
-    """The file cannot be opened or read now, as on a disk that is not connected."""
-
-    is_lasting = False
-
-
-class RefusedError(AudioError):
-    """FFmpeg does not recognize the file, or finds no sound in it; another decoder may."""
-
-
-def printable(path: str | os.PathLike) -> str:
-    """The path as text that prints on any terminal: control characters and bytes that are not UTF-8 are escaped.
-
-    >>> printable("a\\n.mp3")
-    'a\\\\n.mp3'
-    """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-class _NamedStream:
-    """A binary stream with a harmless name, which FFmpeg uses as a hint of the format and not as a path.
-
-    Its size is fixed when it is opened, because a file that is still being written might never end.
-    """
-
-    def __init__(self, stream: BinaryIO, name: str, size: int):
-        self.name = name
-        self.size = size
-        self.stream = stream
-        self.tell = stream.tell
-
-    def read(self, size: int) -> bytes:
-        return self.stream.read(max(0, min(size, self.size - self.tell())))
-
-    def seek(self, offset: int, whence: int) -> int:
-        if whence == os.SEEK_END:
-            offset, whence = self.size + offset, os.SEEK_SET
-        return self.stream.seek(offset, whence)
-
-
-def _open(source: Source) -> tuple[BinaryIO, str, str, bool]:
-    """-> (stream, its name for messages, its extension, whether to close it afterwards)."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return io.BytesIO(source), "The recording given as bytes", "", True
-    if not isinstance(source, (str, os.PathLike)):
-        return source, "The recording given as a stream", "", False
-    name = printable(source)
-    try:
-        # Checked before opening, because opening a FIFO waits for its writer
-        if not stat.S_ISREG(os.stat(source).st_mode):
-            raise UnreadableError(f"{name} is not a regular file; give the path of a recording.")
-        return open(source, "rb"), name, Path(source).suffix.lower(), True
-    except OSError as error:
-        reason = f"{name} cannot be opened ({error.strerror}); check the path and its permissions."
-        raise UnreadableError(reason) from error
 
 
 def _packets(container, stream) -> Iterator["av.Packet | None"]:
@@ -231,26 +158,6 @@ def mono_chunks(frames: Iterable[tuple[av.AudioFrame, int]], sampling_rate: int)
         yield from filters.push(None)
 
 
-def _wav_end(stream: BinaryIO, size: int) -> int:
-    """Where the samples of a RIFF wav end, if its header says so; else `size`.
-
-    Behind them are tags at most, in which FFmpeg looks for chunks eight bytes at a time: 0.35 s for each MB of zeros.
-    """
-    stream.seek(0)
-    head = stream.read(12)
-    at = 12
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        while len(chunk := stream.read(8)) == 8:
-            length = int.from_bytes(chunk[4:], "little")
-            at += 8 + length + length % 2
-            if chunk[:4] == b"data":
-                return at if length > 0 and at < size else size
-            if at >= size:
-                break
-            stream.seek(at)
-    return size
-
-
 def _refusal(name: str, extension: str, stream: BinaryIO, error: Exception) -> AudioError:
     """The error for what FFmpeg cannot open: it may be of a kind that is not supported, or damaged."""
     stream.seek(0)
@@ -266,25 +173,22 @@ def _refusal(name: str, extension: str, stream: BinaryIO, error: Exception) -> A
 @contextlib.contextmanager
 def open_container(source: Source) -> Iterator[tuple["av.container.InputContainer", str]]:
     """The opened recording and its name for messages; FFmpeg's errors become AudioErrors."""
-    stream, name, extension, is_ours = _open(source)
-    try:
-        size = stream.seek(0, os.SEEK_END)
-        if size == 0:
-            raise AudioError(f"{name} is empty; replace the file.")
-        end = _wav_end(stream, size)
-        stream.seek(0)
-        named = _NamedStream(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""), end)
-        options = {"format_whitelist": DEMUXERS}
+    with opened(source) as (stream, name, extension):
         try:
-            container = av.open(named, options=options, buffer_size=1 << 17, **OPEN_ARGUMENTS)
-        except (av.FFmpegError, UnicodeDecodeError) as error:
-            raise _refusal(name, extension, stream, error) from error
-        with container:
-            yield container, name
-    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        kind = AudioError if isinstance(error, av.FFmpegError | UnicodeDecodeError) else UnreadableError
-        raise kind(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
-    finally:
-        if is_ours:
-            stream.close()
+            size = stream.seek(0, os.SEEK_END)
+            if size == 0:
+                raise AudioError(f"{name} is empty; replace the file.")
+            end = wav_end(stream, size)
+            stream.seek(0)
+            named = NamedStream(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""), end)
+            options = {"format_whitelist": DEMUXERS}
+            try:
+                container = av.open(named, options=options, buffer_size=1 << 17, **OPEN_ARGUMENTS)
+            except (av.FFmpegError, UnicodeDecodeError) as error:
+                raise _refusal(name, extension, stream, error) from error
+            with container:
+                yield container, name
+        except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            kind = AudioError if isinstance(error, av.FFmpegError | UnicodeDecodeError) else UnreadableError
+            raise kind(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error

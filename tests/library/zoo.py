@@ -367,6 +367,19 @@ def with_page_checksum(data: bytes, at: int) -> bytes:
     return data[:at] + bytes(page)
 
 
+def headers_twice() -> bytes:
+    """An Ogg Vorbis whose headers come again behind them: FFmpeg refuses it, libsndfile reads it."""
+    data = encoded("ogg")
+    pages = [b"OggS" + page for page in data.split(b"OggS")[1:]]
+    first = next(i for i, page in enumerate(pages) if int.from_bytes(page[6:14], "little") > 0)
+    again = [page[:5] + b"\0" + page[6:] for page in pages[:first]]
+    numbered = b""
+    for number, page in enumerate([*pages[:first], *again, *pages[first:]]):
+        page = page[:18] + struct.pack("<I", number) + page[22:]
+        numbered = with_page_checksum(numbered + page, len(numbered))
+    return numbered
+
+
 def chains() -> dict[str, Animal]:
     """One recording after the other in a file, as radio is saved."""
     tag = b"ID3\x03\0\0\0\0\0\x7f" + bytes(127)
@@ -378,6 +391,7 @@ def chains() -> dict[str, Animal]:
         "rubbish behind.mp3": indexed(encoded("mp3") + b"TAG" + b"\xff" * 125 + b"rubbish" * 999, within=0.2),
         "rubbish before.mp3": indexed(b"rubbish" * 99 + encoded("mp3"), within=0.2),
         "a tag before.flac": indexed(tag + encoded("flac")),
+        "headers twice.ogg": indexed(headers_twice()),
         "2 MB of zeros behind.wav": indexed(encoded("wav") + bytes(2_000_000)),
         "two wavs.wav": indexed(encoded("wav") * 2),  # the second lies beyond what the first says of itself
     }

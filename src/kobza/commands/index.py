@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +37,9 @@ def add(commands: SubCommands) -> None:
     indexed.add_argument(
         "paths", nargs="*", metavar="PATH", help="a folder, a file, or an address such as s3://bucket/music"
     )
-    indexed.add_argument("--list", metavar="FILE", help="a file with more of these, one a line")
+    indexed.add_argument(
+        "--list", metavar="FILE", help="a playlist (m3u, pls), or a text file with one of these a line"
+    )
     indexed.add_argument(
         "--shard", type=shard, metavar="I/N", help="only the I-th of N parts, for N machines (see docs/operate.md)"
     )
@@ -108,18 +109,19 @@ def _print_report(report: "Report", show_skipped: bool = False) -> int:
 def index(args: argparse.Namespace) -> int:
     paths = list(args.paths)
     if args.list:
-        paths += filter(None, Path(args.list).read_bytes().splitlines())
+        from kobza.library.ingest.path_list import read_path_list
+
+        paths += read_path_list(args.list)
     if not paths:
         say("Name folders or files of music to index, or a file that lists them with --list.")
         return 2
     with open_library(args) as library, progress_bar() as progress:
-        decoded = map(os.fsdecode, paths)
         if args.engine == "ray":
             from kobza.library.ingest.ray import embed_on_ray
 
-            report = library.add(decoded, progress, args.shard, embed_on_ray, args.retry)
+            report = library.add(paths, progress, args.shard, embed_on_ray, args.retry)
         else:
-            report = library.add(decoded, progress, args.shard, retry=args.retry)
+            report = library.add(paths, progress, args.shard, retry=args.retry)
     return _print_report(report, args.show_skipped)
 
 

@@ -18,6 +18,7 @@ from kobza.library.ingest.names import (
     folder_skip_reason,
     is_audio_content,
 )
+from kobza.library.ingest.path_list import PLAYLIST_EXTENSIONS
 from kobza.library.ingest.roots import real_path, resolve_roots
 from kobza.library.ingest.sheets import SHEET_EXTENSION, assign_sheets, recordings_of
 from kobza.library.paths import enclosing, is_url
@@ -126,6 +127,8 @@ class _Walk:
             return
         if stat.S_ISREG(status.st_mode) and extension(root) == SHEET_EXTENSION:
             self._add_sheet(root)
+        elif stat.S_ISREG(status.st_mode) and extension(root) in PLAYLIST_EXTENSIONS:
+            listing.fail(root, "is a playlist; index the recordings that it names with: kobza index --list FILE")
         elif stat.S_ISREG(status.st_mode):
             self._add_file(root, status)
         elif stat.S_ISDIR(status.st_mode):
