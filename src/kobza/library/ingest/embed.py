@@ -89,7 +89,7 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
     tags = recording.tags
     assert tags is not None  # read before the first window
     track = Track(job.path, tags.title, tags.artist, tags.album, tags.genre, tags.year, end.seconds)
-    file_state = FileState(job.size, job.mtime_ns, recording.hash, job.device, job.inode)
+    file_state = FileState(job.size, job.mtime_ns, recording.hash, device=job.device, inode=job.inode)
     if len(recording.parts) == 1:
         track = with_sheet_tags(track, recording.parts[0].track)
     elif recording.parts:

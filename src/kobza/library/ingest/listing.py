@@ -186,8 +186,8 @@ class _Walk:
                 self.listing.fail(path, reason)
             return None
         if stat.S_ISDIR(status.st_mode):
-            if reason := folder_skip_reason(name):
-                self.listing.skip(path, reason)
+            if skipped := folder_skip_reason(name):
+                self.listing.skip(path, skipped)
             elif os.path.islink(path) and self._leads_inside(path):
                 self.listing.skip(path, LINK_WITHIN)
             else:
@@ -197,8 +197,8 @@ class _Walk:
                 self.listing.fail(path, "is not a regular file; move or delete it.")
         elif extension(name) == SHEET_EXTENSION:
             self.sheets[path] = file_status(status)
-        elif reason := file_skip_reason(name):
-            self.listing.skip(path, reason)
+        elif skipped := file_skip_reason(name):
+            self.listing.skip(path, skipped)
         elif may_be_audio or (not extension(name) and not name.startswith("._") and _sounds(path)):
             if os.path.islink(path):
                 if self._leads_inside(path):

@@ -105,10 +105,11 @@ def _embedded_sheet(file: str) -> tuple[Part, ...]:
         parts = to_parts(files[0].tracks) if len(files) == 1 else ()
         if len(parts) > 1:
             return parts
-    if isinstance(tags, mutagen.flac.FLAC) and tags.cuesheet is not None:
+    sheet = getattr(tags, "cuesheet", None)  # FLAC's own
+    if isinstance(sheet, mutagen.flac.CueSheet):
         starts = [
             CueTrack(track.track_number, (track.start_offset + _first_index(track)) / tags.info.sample_rate)
-            for track in tags.cuesheet.tracks
+            for track in sheet.tracks
             if track.track_number not in LEAD_OUT_TRACKS and track.type == 0
         ]
         parts = to_parts(starts)

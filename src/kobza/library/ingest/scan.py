@@ -14,6 +14,8 @@ from kobza.library.ingest.parts import file_of
 from kobza.library.paths import enclosing, is_url, shell_word
 from kobza.library.records import Failure, FileState, KnownFailure
 
+Identity = tuple[int | None, int | None]  # a file's device and inode
+
 
 @dataclass(frozen=True)
 class Job:
@@ -39,7 +41,7 @@ class Plan:
     touched: list[tuple[str, int]] = field(default_factory=list)  # same content, another modification time
     gone: list[str] = field(default_factory=list)
     unchanged: int = 0  # the touched ones too
-    identities: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)  # device and inode that changed
+    identities: dict[str, Identity] = field(default_factory=dict)  # device and inode that changed
     known_failures: list[Failure] = field(default_factory=list)  # of files that have not changed since
     forgotten_failures: list[str] = field(default_factory=list)  # of files that are gone, or are read again
 
@@ -135,15 +137,16 @@ def make_plan(
         failures: of earlier runs. These files are left out until they change, unless `retry`.
     """
     plan = Plan()
+    failures = failures or {}
     stored = _by_file(file_states, listing.files)
-    failed = _by_file(failures or {}, listing.files)
+    failed = _by_file(failures, listing.files)
     states = {file: file_states[paths[0]] for file, paths in stored.items()}
     new: list[str] = []
     changed: list[str] = []
     for path, status in listing.files.items():
         known_failures = [
             Failure(name, failures[name].reason, is_lasting=True, is_known=True)
-            for name in (failed.get(path, ()) if failures else ())
+            for name in failed.get(path, ())
             if failures[name][:2] == status[:2] and failures[name].version == __version__
         ]
         tracks = stored.get(path, [])
@@ -167,8 +170,8 @@ def make_plan(
     away = set(moved.values())
     for path in (*changed, *new):
         if path not in moved:
-            tracks = () if path in away else tuple(stored.get(path, ()))
-            plan.jobs.append(_job(path, listing.files[path], tracks))
+            replaced = () if path in away else tuple(stored.get(path, ()))
+            plan.jobs.append(_job(path, listing.files[path], replaced))
     plan.gone += [
         track for file, tracks in stored.items() if file not in away and listing.is_gone(file) for track in tracks
     ]
@@ -200,7 +203,7 @@ def _by_file(paths: Iterable[str], files: Container[str]) -> dict[str, list[str]
 
 def _note_identity(plan: Plan, tracks: Iterable[str], file_state: FileState, status: FileStatus) -> None:
     identity = (status.device, status.inode)
-    if status.inode is not None and file_state[3:] != identity:
+    if status.inode is not None and (file_state.device, file_state.inode) != identity:
         plan.identities |= dict.fromkeys(tracks, identity)
 
 
@@ -220,12 +223,14 @@ def _find_moved(
     by_size = defaultdict(list)
     for path in new:
         by_size[listing.files[path].size].append(path)
-    own_files = {(status.device, status.inode): path for path, status in listing.files.items() if status.inode}
+    own_files: dict[Identity, str] = {
+        (status.device, status.inode): path for path, status in listing.files.items() if status.inode
+    }
     candidates: dict[tuple[int, bytes], list[str]] = defaultdict(list)
     for path, file_state in states.items():
         if file_state.size not in by_size or (path in listing.files and path not in changed):
             continue
-        identity = file_state[3:]
+        identity = (file_state.device, file_state.inode)
         if path in listing.files:  # replaced, and the old file has another name now
             is_candidate = own_files.get(identity, path) in by_size[file_state.size]
         else:
@@ -237,7 +242,7 @@ def _find_moved(
     digests = {path: _hash_or_none(path, listing.files[path]) for size in sizes for path in by_size[size]}
     # Those that are the very file come first, so that of two equal ones the copy is the new track.
     pairs = [
-        (states[old][3:] != (listing.files[path].device, listing.files[path].inode), path, old)
+        ((states[old].device, states[old].inode) != (listing.files[path].device, listing.files[path].inode), path, old)
         for path, digest in digests.items()
         if digest is not None
         for old in candidates.get((listing.files[path].size, digest), ())
@@ -257,7 +262,7 @@ def _find_moved(
     return moved
 
 
-def _has_other_path(path: str, listing: Listing, own_files: Mapping[tuple[int | None, int | None], str]) -> bool:
+def _has_other_path(path: str, listing: Listing, own_files: Mapping[Identity, str]) -> bool:
     """Whether the track's file is in the listing under another path, and under one path only."""
     if is_url(path) or enclosing(path, listing.unread):
         return False

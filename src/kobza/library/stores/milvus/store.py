@@ -157,7 +157,8 @@ class MilvusStore:
     def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None:
         """Keep the failures of these files, or with None forget them."""
         if failures:
-            kept = {path: failure for path, failure in (self.failures() | failures).items() if failure is not None}
+            all_failures = {**self.failures(), **failures}
+            kept = {path: failure for path, failure in all_failures.items() if failure is not None}
             self.set_meta(failures=json.dumps({path_to_text(path): failure for path, failure in kept.items()}))
 
     def delete(self, paths: Iterable[str]) -> int:
