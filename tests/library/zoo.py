@@ -136,6 +136,10 @@ def kinds() -> dict[str, Animal]:
         "protected.m4p": named(protected(), r"protected against copying \(DRM\)"),
         "module.mod": skipped(bytes(2000), "unsupported format .mod"),
         "score.mid": skipped(MIDI, "unsupported format .mid"),
+        "empty.cue": skipped(b"REM nothing", "cue sheet without tracks"),
+        "lost.cue": skipped(
+            b'FILE "none.wav" WAVE\nTRACK 01 AUDIO\nINDEX 01 00:00:00', "cue sheet without its recording"
+        ),
         "half of it.mp3.part": skipped(encoded("mp3"), "unfinished download"),
     }
 
