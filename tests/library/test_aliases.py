@@ -42,6 +42,16 @@ def test_a_folder_added_under_two_paths(library, album, tmp_path):
     assert counts(library.sync()) == (0, 0, 2, 0, 0, 0)
 
 
+def test_a_folder_around_one_that_was_added_by_a_link(library, album, tmp_path):
+    alias = tmp_path / "alias"
+    alias.symlink_to(album, target_is_directory=True)
+    library.add(alias)
+    heard = library.embedder.windows_embedded
+    assert counts(library.add(album.parent)) == (0, 0, 0, 2, 0, 0)
+    assert library.folders == [str(album.parent)] and library.embedder.windows_embedded == heard
+    assert counts(library.sync()) == (0, 0, 2, 0, 0, 0)
+
+
 def test_a_library_that_has_a_folder_twice_is_put_right(library, album, tmp_path):
     """As older versions left it: both paths are folders of the library, each with its tracks."""
     alias = tmp_path / "alias"

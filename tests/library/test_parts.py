@@ -3,12 +3,13 @@
 import os
 import shutil
 
+import mutagen
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutagen.flac import FLAC
-from mutagen.id3 import CHAP, CTOC, ID3, TIT2, CTOCFlags
+from mutagen.flac import FLAC, CueSheet, CueSheetTrack, CueSheetTrackIndex
+from mutagen.id3 import CHAP, CTOC, ID3, TIT2, TXXX, CTOCFlags
 from recordings import counts, tone, write
 
 from kobza.library.ingest.cue import decode_text, parse_cue
@@ -156,13 +157,35 @@ def test_a_sheet_can_be_named_itself(library, album):
     assert counts(library.sync()) == (0, 0, 3, 0, 0, 0)
 
 
-def test_a_sheet_in_the_tags(library, album):
-    album.with_suffix(".cue").unlink()
-    file = FLAC(album)
-    file["CUESHEET"] = SHEET
+@pytest.mark.parametrize("kind", ["flac", "mp3", "m4a"])
+def test_a_sheet_in_the_tags(library, tmp_path, kind):
+    path = write(tmp_path / f"album.{kind}", album_sound())
+    file = mutagen.File(path)
+    if kind == "mp3":
+        file.tags.add(TXXX(desc="CUESHEET", text=[SHEET]))
+    else:
+        file["CUESHEET" if kind == "flac" else "----:com.apple.iTunes:CUESHEET"] = [
+            SHEET if kind == "flac" else SHEET.encode()
+        ]
     file.save()
-    assert counts(library.add(album)) == (3, 0, 0, 0, 0, 0)
-    check_parts(library, album)
+    assert counts(library.add(path)) == (3, 0, 0, 0, 0, 0)
+    check_parts(library, path)
+
+
+def test_the_sheet_of_flac_itself(library, tmp_path):
+    """It has no titles."""
+    path = write(tmp_path / "album.flac", album_sound(), title="Disc")
+    file = FLAC(path)
+    file.cuesheet = CueSheet(None)
+    for number, start in [*enumerate(STARTS, 1), (170, sum(LENGTHS))]:
+        track = CueSheetTrack(number, start * 16000)
+        track.indexes.append(CueSheetTrackIndex(1, 0))
+        file.cuesheet.tracks.append(track)
+    file.metadata_blocks.append(file.cuesheet)
+    file.save()
+    assert counts(library.add(path)) == (3, 0, 0, 0, 0, 0)
+    check_parts(library, path)
+    assert [track.title for track in tracks(library)] == ["Disc (1)", "Disc (2)", "Disc (3)"]
 
 
 def test_chapters_of_mp3(library, tmp_path):

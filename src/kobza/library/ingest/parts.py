@@ -22,6 +22,8 @@ from kobza.library.records import Failure, FileState, StoredTrack, Track
 MIN_PART_SECONDS = 1.0  # shorter ones are gaps
 MAX_PARTS = 999
 PART = re.compile(r"(.+)#(\d+)", re.DOTALL)
+# In Vorbis comments and APEv2, ID3, MP4
+SHEET_TAGS = ("CUESHEET", "TXXX:CUESHEET", "TXXX:cuesheet", "----:com.apple.iTunes:CUESHEET")
 LEAD_OUT_TRACKS = (170, 255)  # of FLAC's own cue sheets: the end of the disc
 
 
@@ -99,9 +101,10 @@ def read_parts(file: str, sheet_tracks: Sequence[CueTrack] = ()) -> tuple[Part, 
 
 def _embedded_sheet(file: str) -> tuple[Part, ...]:
     tags = mutagen.File(file)
-    text = next((tags.tags[name] for name in ("CUESHEET", "cuesheet", "Cuesheet") if name in (tags.tags or ())), None)
+    text = next((tags.tags[name] for name in SHEET_TAGS if name in (tags.tags or ())), None)
     if text is not None:
-        files = parse_cue(str(text[0] if isinstance(text, list) else text))
+        value = text[0] if isinstance(text, list) else text
+        files = parse_cue(decode_text(value) if isinstance(value, bytes) else str(value))
         parts = to_parts(files[0].tracks) if len(files) == 1 else ()
         if len(parts) > 1:
             return parts

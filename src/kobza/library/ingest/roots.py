@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from kobza.library.paths import is_url
 
@@ -14,7 +14,7 @@ def resolve_roots(roots: Iterable[str], known_folders: Collection[str] = ()) -> 
         roots: absolute paths, or URLs.
         known_folders: a root that is one of these, or inside one, under another path gets the known path.
     """
-    paths = {
+    paths: dict[tuple[int, int] | None, str] = {
         identity: folder
         for folder in sorted(known_folders, reverse=True)
         if not is_url(folder) and (identity := _identity(folder))
@@ -22,7 +22,7 @@ def resolve_roots(roots: Iterable[str], known_folders: Collection[str] = ()) -> 
     listed: dict[str, dict[str, str]] = {}
     found: list[str] = []
     aliases: dict[str, str] = {}
-    for root in dict.fromkeys(roots):
+    for root in sorted(set(roots), key=lambda path: (path if is_url(path) else real_path(path), path)):  # outer first
         resolved = root if is_url(root) else _known_path(_as_listed(root, listed), paths)
         if resolved != root:
             aliases[root] = resolved
@@ -30,6 +30,9 @@ def resolve_roots(roots: Iterable[str], known_folders: Collection[str] = ()) -> 
             paths[identity] = root
         if resolved not in found:
             found.append(resolved)
+    for folder in known_folders:  # one that a new root contains, under another path
+        if not is_url(folder) and (resolved := _known_path(folder, paths)) != folder:
+            aliases[folder] = resolved
     return found, aliases
 
 
@@ -73,17 +76,17 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _known_path(root: str, paths: dict[tuple[int, int], str]) -> str:
-    """The path of `root` below one of `paths`, which are by identity; `root` itself if it is not in one of them."""
+def _known_path(root: str, paths: Mapping[tuple[int, int] | None, str]) -> str:
+    """The path of `root` below the outermost of `paths`, which are by identity; `root` itself if it is in none."""
     current = real_path(root)
     rest = ""
+    found = root
     while True:
-        identity = _identity(current)
-        if identity in paths:
-            folder = paths[identity]
-            return os.path.join(folder, rest) if rest else folder
+        folder = paths.get(_identity(current))
+        if folder is not None:
+            found = os.path.join(folder, rest) if rest else folder
         parent, name = os.path.split(current)
         if parent == current:
-            return root
+            return found
         rest = os.path.join(name, rest) if rest else name
         current = parent

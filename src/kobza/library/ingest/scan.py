@@ -112,7 +112,7 @@ def survey(roots: Iterable[str], file_states: Mapping[str, FileState], known_fol
             )
         else:
             listing.searched.add(root)
-    listing.searched |= {alias for alias, root in listing.aliases.items() if root in listing.searched}
+    listing.searched |= {alias for alias, path in listing.aliases.items() if enclosing(path, listing.searched)}
     return listing
 
 
