@@ -171,8 +171,9 @@ class _Walk:
     def _add(self, folder: str, name: str) -> str | None:
         """Add the recording of this name to the listing, or return the folder that is to be read."""
         path = os.path.join(folder, name)
+        end = extension(name)
         # A known one may have any name: it was added by itself
-        may_be_audio = (extension(name) in AUDIO_EXTENSIONS and not name.startswith("._")) or path in self.known
+        may_be_audio = (end in AUDIO_EXTENSIONS and not name.startswith("._")) or path in self.known
         try:
             status = os.stat(path)
         except OSError as error:
@@ -180,7 +181,7 @@ class _Walk:
             if isinstance(error, FileNotFoundError) and not is_link:
                 return None  # deleted a moment ago
             self.listing.unread.add(path)  # such as a link to a disk that is not connected
-            if may_be_audio or not extension(name):
+            if may_be_audio or not end:
                 is_broken = f"is a broken link ({error.strerror}); correct or delete it."
                 reason = is_broken if is_link else f"cannot be read ({error.strerror}); check its permissions."
                 self.listing.fail(path, reason)
@@ -195,11 +196,11 @@ class _Walk:
         elif not stat.S_ISREG(status.st_mode):
             if may_be_audio:  # a FIFO, socket or device, which may block forever
                 self.listing.fail(path, "is not a regular file; move or delete it.")
-        elif extension(name) == SHEET_EXTENSION:
+        elif end == SHEET_EXTENSION:
             self.sheets[path] = file_status(status)
         elif skipped := file_skip_reason(name):
             self.listing.skip(path, skipped)
-        elif may_be_audio or (not extension(name) and not name.startswith("._") and _sounds(path)):
+        elif may_be_audio or (not end and not name.startswith("._") and _sounds(path)):
             if os.path.islink(path):
                 if self._leads_inside(path):
                     self.listing.skip(path, LINK_WITHIN)

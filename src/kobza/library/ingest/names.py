@@ -1,6 +1,7 @@
 """Which files of a folder are music, by their names or first bytes, and why others are passed over."""
 
 import re
+from functools import lru_cache
 
 from kobza.audio_formats import AUDIO_EXTENSIONS, UNSUPPORTED_EXTENSIONS
 
@@ -39,7 +40,12 @@ def extension(name: str) -> str:
     ('.flac', '.oga', '', '')
     """
     stem, dot, end = name.rpartition(".")
-    return f".{end.lower()}" if stem.strip(".") and dot and re.fullmatch(r"[A-Za-z0-9!]{1,10}", end) else ""
+    return _as_extension(end) if dot and stem.strip(".") else ""
+
+
+@lru_cache(maxsize=1000)  # a library has few
+def _as_extension(end: str) -> str:
+    return f".{end.lower()}" if re.fullmatch(r"[A-Za-z0-9!]{1,10}", end) else ""
 
 
 def is_audio_content(start: bytes) -> bool:
