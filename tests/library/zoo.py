@@ -129,6 +129,7 @@ def kinds() -> dict[str, Animal]:
         "dolby.ac3": indexed(contained("ac3", "ac3", 48000, "fltp"), hertz=440),
         "dolby plus.eac3": indexed(contained("eac3", "eac3", 48000, "fltp")),
         "direct stream.dsf": indexed(dsf()),
+        "direct stream.dff": indexed(dsdiff()),
         "no video.mp4": indexed(contained("mp4", "aac", sample_format="fltp"), within=0.15),
         "no video.webm": indexed(contained("webm", "libopus", 48000)),
         "a video.mkv": indexed(video(with_sound=True), within=0.15),
@@ -144,16 +145,32 @@ def kinds() -> dict[str, Animal]:
     }
 
 
+DSD_RATE = 2_822_400
+
+
+@functools.cache
+def one_bit_tone() -> np.ndarray:
+    """By a modulator of the first order: (samples,) bool"""
+    sums = np.cumsum(0.25 * np.sin(2 * np.pi * 440 * np.arange(2 * DSD_RATE) / DSD_RATE) + 0.5)
+    return np.diff(np.floor(sums), prepend=0) > 0
+
+
 def dsf() -> bytes:
-    """A tone in 1 bit at 2.8 MHz, by a modulator of the first order"""
-    rate = 2_822_400
-    sums = np.cumsum(0.25 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate) + 0.5)
-    data = np.packbits(np.diff(np.floor(sums), prepend=0) > 0, bitorder="little").tobytes()
-    block = 4096
+    data, rate, block = np.packbits(one_bit_tone(), bitorder="little").tobytes(), DSD_RATE, 4096
     data += b"\x69" * (-len(data) % block)
     head = b"fmt " + struct.pack("<QIIIIIIQII", 52, 1, 0, 1, 1, rate, 1, 2 * rate, block, 0)
     body = head + b"data" + struct.pack("<Q", 12 + len(data)) + data
     return b"DSD " + struct.pack("<QQQ", 28, 28 + len(body), 0) + body
+
+
+def dsdiff() -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return name + struct.pack(">Q", len(data)) + data
+
+    properties = chunk(b"FS  ", struct.pack(">I", DSD_RATE)) + chunk(b"CHNL", b"\0\1C   ")
+    properties += chunk(b"CMPR", b"DSD \x0enot compressed\0")
+    body = b"DSD " + chunk(b"FVER", b"\1\5\0\0") + chunk(b"PROP", b"SND " + properties)
+    return chunk(b"FRM8", body + chunk(b"DSD ", np.packbits(one_bit_tone()).tobytes()))
 
 
 def video(with_sound: bool) -> Callable[[Path], None]:

@@ -169,6 +169,7 @@ def info(args: argparse.Namespace) -> int:
                 "seconds": totals.seconds,
                 "model": meta.get("model"),
                 "fingerprint": meta.get("fingerprint"),
+                "failed": len(library.store.failures()),
                 "folders": [path_to_text(folder) for folder in library.folders],
             }
             print(json.dumps(described, indent=2))

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 from kobza import __version__
 from kobza.library.ingest.cue import CueTrack
-from kobza.library.ingest.file_status import FileStatus, file_status
+from kobza.library.ingest.file_status import FileStatus
 from kobza.library.ingest.listing import Listing, list_recordings
+from kobza.library.ingest.moves import Identity, find_moved
 from kobza.library.ingest.parts import file_of
 from kobza.library.paths import enclosing, is_url, shell_word
 from kobza.library.records import Failure, FileState, KnownFailure
-
-Identity = tuple[int | None, int | None]  # a file's device and inode
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,12 @@ def make_plan(
             _note_identity(plan, tracks, states[path], status)
         else:
             changed.append(path)
-    moved = _find_moved(plan, new, changed, stored, states, listing)
+    moved = find_moved(new, set(changed), states, listing, _is_absent, _hash_or_none)
+    for path, old in moved.items():
+        status = listing.files[path]
+        tracks = [path + track[len(old) :] for track in stored[old]]  # a part has its number behind the file's path
+        plan.moved += [(*names, status.mtime_ns) for names in zip(stored[old], tracks, strict=True)]
+        _note_identity(plan, tracks, states[old], status)
     away = set(moved.values())
     for path in (*changed, *new):
         if path not in moved:
@@ -205,69 +209,3 @@ def _note_identity(plan: Plan, tracks: Iterable[str], file_state: FileState, sta
     identity = (status.device, status.inode)
     if status.inode is not None and (file_state.device, file_state.inode) != identity:
         plan.identities |= dict.fromkeys(tracks, identity)
-
-
-def _find_moved(
-    plan: Plan,
-    new: list[str],
-    changed: list[str],
-    stored: Mapping[str, list[str]],
-    states: Mapping[str, FileState],
-    listing: Listing,
-) -> dict[str, str]:
-    """Fill `plan.moved`; {new file: old file}.
-
-    A new file is a moved one if its content is that of a track whose file is gone. Or it is the track's file itself, by
-    device and inode: the path has another file now, or is another spelling. A copy is neither.
-    """
-    by_size = defaultdict(list)
-    for path in new:
-        by_size[listing.files[path].size].append(path)
-    own_files: dict[Identity, str] = {
-        (status.device, status.inode): path for path, status in listing.files.items() if status.inode
-    }
-    candidates: dict[tuple[int, bytes], list[str]] = defaultdict(list)
-    for path, file_state in states.items():
-        if file_state.size not in by_size or (path in listing.files and path not in changed):
-            continue
-        identity = (file_state.device, file_state.inode)
-        if path in listing.files:  # replaced, and the old file has another name now
-            is_candidate = own_files.get(identity, path) in by_size[file_state.size]
-        else:
-            is_candidate = listing.is_gone(path) or _is_absent(path) or _has_other_path(path, listing, own_files)
-        if is_candidate:
-            candidates[file_state.size, file_state.hash].append(path)
-    sizes = {size for size, _ in candidates}
-    moved: dict[str, str] = {}
-    digests = {path: _hash_or_none(path, listing.files[path]) for size in sizes for path in by_size[size]}
-    # Those that are the very file come first, so that of two equal ones the copy is the new track.
-    pairs = [
-        ((states[old].device, states[old].inode) != (listing.files[path].device, listing.files[path].inode), path, old)
-        for path, digest in digests.items()
-        if digest is not None
-        for old in candidates.get((listing.files[path].size, digest), ())
-    ]
-    used: set[str] = set()
-    for is_other, path, old in sorted(pairs):
-        if path in moved or old in used or (is_other and old in listing.files):
-            continue
-        moved[path] = old
-        used.add(old)
-    for path in new:
-        if path in moved:
-            status, old = listing.files[path], moved[path]
-            tracks = [path + track[len(old) :] for track in stored[old]]  # a part has its number behind the file's path
-            plan.moved += [(*names, status.mtime_ns) for names in zip(stored[old], tracks, strict=True)]
-            _note_identity(plan, tracks, states[old], status)
-    return moved
-
-
-def _has_other_path(path: str, listing: Listing, own_files: Mapping[Identity, str]) -> bool:
-    """Whether the track's file is in the listing under another path, and under one path only."""
-    if is_url(path) or enclosing(path, listing.unread):
-        return False
-    try:
-        status = file_status(os.stat(path))
-    except OSError:
-        return False
-    return status.names == 1 and status.inode is not None and (status.device, status.inode) in own_files
