@@ -29,6 +29,7 @@ LAYERS = (
     ("data",),
     ("embedding",),
     ("library",),
+    ("players",),
     ("evaluation",),
     ("training", "distill", "export", "webui"),
     ("benchmarks",),

@@ -12,12 +12,24 @@ import textwrap
 from collections.abc import Iterable
 
 from kobza import __version__
-from kobza.commands import completion, config, evaluate, index, library, musiccaps, push, search, serve
+from kobza.commands import (
+    completion,
+    config,
+    evaluate,
+    index,
+    library,
+    listing,
+    musiccaps,
+    playlists,
+    push,
+    search,
+    serve,
+)
 from kobza.commands.arguments import CommandParser, SubCommands, with_settings
 from kobza.terminal import say
 
 SECTIONS = {  # of `kobza --help`
-    "find music": (search, serve),
+    "find music": (search, listing, playlists, serve),
     "keep a library": (index, library),
     "set up": (config, completion),
     "evaluate, train and publish models": (musiccaps, evaluate, push),

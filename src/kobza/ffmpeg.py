@@ -21,9 +21,11 @@ DECODER_SETTLING_SECONDS = 1.0  # decoded and dropped after a seek
 MAX_SAMPLING_RATE = 3_000_000  # Hz, above any real recording; a resampler from 2 GHz would need gigabytes
 MAX_HOURS = 100  # longer than any audio book; a small file can claim, or decode to, years
 # Tags that are not UTF-8 must not prevent decoding. PyAV 19 has no such argument: it reads tags only on request.
-OPEN_ARGUMENTS: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
 # The codec tags of protected sound in MP4: Apple's FairPlay, common encryption, Audible
 PROTECTED_TAGS = {"drms", "enca", "aavd"}
+OPEN_ARGUMENTS: dict[str, Any] = (
+    {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
+)
 MAX_FAILED_READS = 100  # after so many, the rest of a container is given up
 
 

@@ -1,4 +1,5 @@
 import pytest
+from milvus_servers import milvus_lite, milvus_server
 from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
@@ -7,6 +8,20 @@ from kobza import MusicLibrary
 @pytest.fixture
 def embedder():
     return ToneEmbedder()
+
+
+@pytest.fixture(scope="session")
+def lite(tmp_path_factory):
+    """The address of a server of milvus-lite."""
+    with milvus_lite(tmp_path_factory.mktemp("milvus-lite")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory):
+    """The address of a real server of Milvus."""
+    with milvus_server(tmp_path_factory.mktemp("milvus")) as (address, _):
+        yield address
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from kobza.library import FileState, Track, open_store
 from kobza.library.ingest.decoding import RecordingState, Window, decode_with_timeout
 from kobza.library.ingest.embed import embed_batch
 from kobza.library.ingest.scan import Job
+from kobza.library.stores.milvus.collections import STRONG_SECONDS
 
 DIM, WINDOWS = 128, 24
 
@@ -110,6 +111,7 @@ def main(tracks: int) -> None:
             settled(store)
             writing = (resident(pid) - before) / tracks
             alone = fill(store, range(tracks, tracks + 20), 1)
+            time.sleep(2 * STRONG_SECONDS)  # until a search need not see the last writes of this process
             parts = {part.name: size(part) / tracks for part in (folder / "milvus" / "data").iterdir()}
             kept = sum(parts.get(name, 0) for name in ("insert_log", "stats_log", "delta_log", "index_files"))
             print(f"Milvus  {kept:6.0f} bytes on disc, {ms:.2f} ms to write in hundreds, {alone:.0f} alone, ", end="")

@@ -1,9 +1,14 @@
 """A process that writes to a library in Milvus, to be killed at any moment."""
 
+import os
+import time
+import types
+
 import numpy as np
 from store_contract import DIM
 
 from kobza.library import FileState, Track, open_store
+from kobza.library.stores.milvus import lease
 
 PATHS = [f"/{i:02d}" for i in range(30)]
 
@@ -23,3 +28,13 @@ def write(url: str, number: int, written) -> None:
             store.upsert_many([version(path, number) for path in PATHS[start : start + 7]])
             written.value = min(start + 7, len(PATHS))
     store.close()
+
+
+def hold(url: str, cache: str, clock_offset: float, holding) -> None:
+    """Hold the writers' lock until killed, on a machine with this cache folder and a clock that is wrong by so much."""
+    os.environ["XDG_CACHE_HOME"] = cache
+    lease.HEARTBEAT_SECONDS = 0.1
+    lease.time = types.SimpleNamespace(**vars(time) | {"time": lambda: time.time() + clock_offset})
+    with open_store(url).writing():
+        holding.set()
+        time.sleep(600)

@@ -3,10 +3,12 @@
 `reopen(read_only=False)` opens one more handle on the same, at first empty, store; the fixture closes them all.
 """
 
+import dataclasses
 import math
 import os
 import random
 import threading
+from dataclasses import astuple, fields
 
 import numpy as np
 import pytest
@@ -15,13 +17,18 @@ from kobza.library import FileState, LibraryError, Totals, Track
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Compare, Not, matches
 from kobza.library.records import KnownFailure
+from kobza.library.search import saved
+from kobza.library.search.saved import SavedSearch
 
 DIM = 16
 FILTERS = (
     "genre = jazz", "genre != JAZZ", "genre in (blues, 'Hip Hop')", "genre = ''", "artist = žižka", "title = t7",
     "year >= 1980", "year < 1990 or duration > 20", "not year > 0", "year != 1985", "duration <= 10",
     "path under /m/0", "path under /m/0 and not path = /m/0/7", "path in (/m/1/8, /m/2/9)", "added >= 2001-09-10",
-    "year >= 1980 and genre in (jazz, blues) and not path under /m/2", "genre = polka",
+    "year >= 1980 and genre in (jazz, blues) and not path under /m/2", "genre = polka", "genre = 'soul; jazz'",
+    "genre = soul and not genre = blues", "genre in (soul, 'hip hop')", "title ~ 7", "not artist ~ ž",
+    "comment ~ 'x y'", "composer = bach", "album artist != bach", "track >= 5", "bpm 90..120", "key = Am",
+    "loudness < -9.5 or energy > 0.5", "format = flac", "bitrate != 320", "sample rate = 44100 and comment = ''",
 )  # fmt: skip
 
 
@@ -47,10 +54,21 @@ def fill(store, tracks: int = 120) -> dict[str, tuple[Track, np.ndarray]]:
         fields = {
             "title": f"T{i}",
             "artist": rng.choice(["Ann", "ŽIŽKA", ""]),
-            "genre": rng.choice(["Jazz", "JAZZ", "blues", "hip hop", ""]),
+            "genre": rng.choice(["Jazz", "JAZZ", "blues", "hip hop", "", "Soul; Jazz", "Soul; jazz; Blues"]),
             "year": rng.choice([None, 1975, 1985, 1995]),
             "added": 1e9 + 3600.0 * i,
             "duration": 10.0 * n,
+            "comment": rng.choice(["", "X y z"]),
+            "composer": rng.choice(["", "Bach", "Ann; Bach"]),
+            "album_artist": rng.choice(["", "Bach"]),
+            "track_number": rng.choice([None, 3, 7]),
+            "bpm": rng.choice([None, 90.0, 150.5]),
+            "loudness": rng.choice([None, -14.0, -8.0]),
+            "energy": rng.choice([None, 0.25, 0.75]),
+            "key": rng.choice(["", "A minor", "C major"]),
+            "format": rng.choice(["flac", "mp3"]),
+            "bitrate": rng.choice([None, 320, 911]),
+            "sample_rate": rng.choice([None, 44100]),
         }
         path = f"/m/{i % 3}/{i}"
         held[path] = Track(path, **fields), put(store, path, n, seed=i, **fields)
@@ -110,12 +128,34 @@ class StoreContract:
         assert again.count() == Totals(2, 4, 40.0)
         assert [track.path for track, *_ in again.scan(odd)] == [odd] and list(again.scan("/m/absent")) == []
 
+    def test_every_field_of_a_track_is_kept(self, store):
+        values = {str: "Ä; b", int | None: 7, float | None: -0.1, float: 0.3}
+        given = {field.name: values[field.type] for field in fields(Track) if field.name != "path"}
+        for path, track in {"/full": Track("/full", **given), "/empty": Track("/empty", added=1.0)}.items():
+            store.upsert(track, FileState(1, 1, b""), [0.0], unit(1))
+            ((kept, *_),) = store.scan(path)
+            assert (kept, kept.added) == (track, track.added)
+            assert [type(value) for value in astuple(kept)] == [type(value) for value in astuple(track)]
+            assert [hit[1] for hit in store.search(unit(1)[0], 9) if hit[1].path == path] == [track]
+
     def test_an_empty_store(self, store):
         assert store.count() == Totals(0, 0, 0.0) and store.file_states() == {} and list(store.scan()) == []
         for by in ("track", "moment"):
             assert store.search(unit(1)[0], 5, by=by) == []
             assert store.search(unit(1)[0], 5, parse_filter("year > 0"), by) == []
         assert store.delete(["/never"]) == store.delete([]) == 0
+
+    def test_saved_searches(self, store, reopen):
+        searches = [
+            SavedSearch(name, {"text": "x", "k": i, "where": None}, f"/m/\udcff{i}.m3u8", mpd="nas:6600")
+            for i, name in enumerate(["", "a/b:ä", "journal x"])
+        ]
+        for one in (*searches, dataclasses.replace(searches[0], skip_missing=True), searches[0]):
+            saved.save(store, one)
+        assert saved.delete(store, "a/b:ä") == searches[1]
+        assert saved.saved_searches(reopen(read_only=True)) == [searches[0], searches[2]]
+        with pytest.raises(LibraryError, match="no saved playlist 'a/b:ä'"):
+            saved.saved_search(store, "a/b:ä")
 
     def test_meta(self, store, reopen):
         store.set_meta(one="1", two="2")
@@ -124,6 +164,29 @@ class StoreContract:
             assert {key: meta.get(key) for key in ("one", "two", "three", "four")} == {
                 "one": "1", "two": "два", "three": "", "four": None,
             }  # fmt: skip
+
+    def test_retag_keeps_the_windows(self, store):
+        vectors = put(store, "/a", added=7.0, genre="jazz", artist="Ann")
+        put(store, "/b")
+        store.retag(Track("/a", "New", genre="Blues; Rock", duration=30.0), FileState(1, 2, b"x"))
+        store.retag(Track("/absent", "New"), FileState(1, 2, b"x"))
+        (track, file_state, starts, kept), _ = store.scan()
+        assert (track.title, track.artist, track.genre, track.added) == ("New", "", "Blues; Rock", 7.0)
+        assert file_state[:3] == (1, 2, b"x") and starts == [0.0, 10.0, 20.0]
+        np.testing.assert_array_equal(kept, vectors)
+        for vector in vectors:
+            assert [hit[1].title for hit in store.search(vector, 1, parse_filter("title = new"), by="moment")] == [
+                "New"
+            ]
+        assert store.search(vectors[0], 5, parse_filter("genre = jazz")) == []
+
+    def test_select(self, store):
+        held = fill(store)
+        assert [track.path for track in store.select()] == sorted(held) and store.select(limit=0) == []
+        for text in FILTERS:
+            passing = sorted(path for path, (track, _) in held.items() if matches(parse_filter(text), track))
+            assert [track.path for track in store.select(parse_filter(text))] == passing
+            assert [track.path for track in store.select(parse_filter(text), 2)] == passing[:2]
 
     def test_upsert_replaces_all_of_a_track(self, store):
         put(store, "/a", n=5, added=7.0, genre="jazz")

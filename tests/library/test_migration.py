@@ -57,10 +57,11 @@ class TestMigration:
 
     @staticmethod
     def columns(store) -> dict:
-        """{table: {column's name: (type, not null, default, in primary key)}}"""
+        """{table: {column's name: (type, not null, default, in primary key)}, index: its SQL}"""
         names = {name for (name,) in store._query("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         names -= {"sqlite_stat1", "sqlite_stat4"}
-        return {name: {row[1]: row[2:] for row in store._query(f"PRAGMA table_info({name})")} for name in names}
+        columns = {name: {row[1]: row[2:] for row in store._query(f"PRAGMA table_info({name})")} for name in names}
+        return columns | dict(store._query("SELECT name, sql FROM sqlite_schema WHERE type = 'index'"))
 
     def test_opened_for_reading_it_stays_as_it_is(self, folder):
         before = (folder / "kobza.db").read_bytes()

@@ -7,33 +7,25 @@ import time
 
 import pytest
 from child_processes import context
-from milvus_servers import free_port, milvus_lite, milvus_server
+from hypothesis import given
+from hypothesis import strategies as st
+from milvus_servers import free_port
 from milvus_writer import PATHS, write
 from recordings import replace_checkpoint, tone
 from recordings import write as write_recording
-from store_contract import StoreContract, content, fill, put, unit
+from store_contract import StoreContract, agree, content, exact, fill, put, unit
+from test_filters import ROW, TREE
 
 from kobza import MusicLibrary
 from kobza.cli import main
 from kobza.library import FileState, LibraryError, MilvusAddress, Track, open_store
 from kobza.library.filters.parser import parse_filter
-from kobza.library.filters.tree import Compare, In
+from kobza.library.filters.tree import Compare, In, matches
+from kobza.library.ingest.copy import STORE_KEYS
 from kobza.library.stores.milvus import collections, journal
 from kobza.library.stores.milvus.client import ConnectionParameters
-from kobza.library.stores.milvus.filter import to_expression
-from kobza.library.stores.milvus.rows import to_path, to_text
-
-
-@pytest.fixture(scope="session")
-def lite(tmp_path_factory):
-    with milvus_lite(tmp_path_factory.mktemp("milvus-lite")) as address:
-        yield address
-
-
-@pytest.fixture(scope="session")
-def real(tmp_path_factory):
-    with milvus_server(tmp_path_factory.mktemp("milvus")) as (address, _):
-        yield address
+from kobza.library.stores.milvus.filter import is_exact, to_expression
+from kobza.library.stores.milvus.rows import to_path, to_rows, to_text
 
 
 def emptied(address: str):
@@ -66,6 +58,10 @@ class MilvusContract(StoreContract):
         assert store.count().tracks == len(store) == len(store.file_states()) == 50
         with pytest.raises(LibraryError, match=r"k is 12; .* returns at most 11 tracks"):
             store.search(unit(1)[0], 12)
+        for text in ("title ~ t4", "title ~ 7 and not genre = jazz", "title = t31 or comment ~ x", "not title ~ t"):
+            tree = parse_filter(text)
+            for by in ("track", "moment"):  # more tracks than are looked at one by one
+                agree(store.search(unit(1)[0], 11, tree, by), exact(held, unit(1)[0], by, tree), 11)
         for value in ("й" * 70_000, "short"):
             store.set_meta(folders=value)
             assert store.meta["folders"] == value
@@ -94,6 +90,14 @@ class MilvusContract(StoreContract):
                     hits = store.search(unit(1)[0], 99, tree, by)
                     assert [track.path for _, track, _ in hits] == [f"/m/{text}/{i}"], tree
 
+    def test_texts_longer_than_a_column_are_cut(self, store):
+        for comment, title in (("c" * 100_000, "short"), ("\N{COLLISION SYMBOL}" * 20_000, "\0" * 20_000)):
+            put(store, "/a", title=title, comment=comment, genre="; ".join(map(str, range(3000))), bpm=1.5)
+            ((track, *_),) = store.scan()
+            assert comment.startswith(track.comment) and len(track.comment) > 500 and track.bpm == 1.5
+            assert title.startswith(track.title) and (track.title == title or len(track.title) > 500)
+            assert len(store.search(unit(1)[0], 9, Compare("title", "eq", title))) == 1
+
     def test_one_writer_on_a_machine_and_each_shard_its_own(self, store, reopen):
         other = reopen()
         with store.writing(), pytest.raises(LibraryError, match="is being written by another kobza"), other.writing():
@@ -103,11 +107,13 @@ class MilvusContract(StoreContract):
         with pytest.raises(LibraryError, match="read-only"), reopen(read_only=True).writing():
             pass
 
-    def test_killed_at_any_moment(self, store, monkeypatch):
+    def test_killed_at_any_moment(self, store, reopen, monkeypatch):
         """No half track is seen, nothing that was stored is lost, and the next run completes and tidies up."""
         rng, kills = random.Random(1), 0
         url = f"{store.parameters.uri.replace('http', 'milvus')}/tested"
         for number in range(1900, 1900 + self.rounds):
+            store.close()
+            store = reopen()  # opened anew it sees what other processes have written
             written = context.Value("i", 0)
             child = context.Process(target=write, args=(url, number, written))
             child.start()
@@ -170,7 +176,7 @@ def test_a_library_moved_to_milvus_and_back(lite, tmp_path, monkeypatch, capsys)
 
     def held(place: str) -> tuple:
         with contextlib.closing(open_store(place, read_only=True)) as store:
-            meta = {key: value for key, value in store.meta.items() if key != "schema"}
+            meta = {key: value for key, value in store.meta.items() if key not in STORE_KEYS}
             return meta, list(content(store).items())
 
     assert run("index", str(tmp_path / "music" / "600.flac"), "--library", here).startswith("1 added")
@@ -199,7 +205,11 @@ def test_shards_that_begin_a_library_at_once(lite):
 
 def test_addresses():
     place = ConnectionParameters.parse(MilvusAddress("milvus://me:se%40cret@db.example:19531/music/mine"))
-    assert place[:4] == ("http://db.example:19531", "me:se@cret", "music", "mine")
+    assert place[:4] == ("http://db.example:19531", "me:se@cret", "music", "mine") and not place.index_name
+    assert ConnectionParameters.parse(MilvusAddress("milvus://h/n?index=hnsw")).index_name == "hnsw"
+    for option in ("index=annoy", "index=", "index=hnsw&index=flat", "ef=3"):
+        with pytest.raises(LibraryError, match=r"unknown option.*index=, followed by one of: flat, hnsw"):
+            ConnectionParameters.parse(MilvusAddress(f"milvus://h/n?{option}"))
     assert str(place.address) == "milvus://db.example:19531/music/mine" and "cret" not in repr(place.address)
     place = ConnectionParameters.parse(MilvusAddress("milvus+tls://token@[::1]/mine"))
     assert place[:4] == (
@@ -244,4 +254,19 @@ def test_an_expression_has_no_text_of_a_person_but_quoted_paths():
     tree = parse_filter("""genre in (jazz, 'x" or 1') and not year >= 1980 or path under '/a"b' and title != T""")
     text = to_expression(tree)
     assert "jazz" not in text and "or 1" not in text and '"/a\\"b"' in text
-    assert text.count("(not ") == 2 and "year >= 1980.0" in text and "genre in [" in text
+    assert text.count("(not ") == 2 and "year >= 1980.0" in text and "array_contains_any(texts, [" in text
+
+
+@given(row=ROW, trees=st.lists(TREE, min_size=5, max_size=20))
+def test_expressions_select_what_filters_do(row, trees):
+    """An expression of Milvus is one of Python, too."""
+    track = Track("/m/a", **row)
+    columns, _ = to_rows(track, FileState(1, 1, b""), [0.0], unit(1), run=1)
+    functions = {
+        "array_contains": lambda values, value: value in values,
+        "array_contains_any": lambda values, some: bool({*values} & {*some}),
+    }
+    for tree in trees:
+        expression = to_expression(tree)
+        selected = bool(eval(expression, functions | columns)) if expression else True
+        assert selected == matches(tree, track) if is_exact(tree) else selected >= matches(tree, track), expression

@@ -1,7 +1,8 @@
 """Search time and recall on synthetic libraries of any size: `python -m kobza.benchmarks.library_search`.
 
 Vectors are distributed like those of music: the windows of a track near each other, tracks around styles. Results are
-compared with an exhaustive search by numpy, and filters with `filters.tree.matches`, in the same run.
+compared with an exhaustive search by numpy, and filters with `filters.tree.matches`, in the same run. With
+`--library milvus://HOST:PORT/NAME?index=hnsw` it measures a Milvus server instead of a folder.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,13 +20,15 @@ import numpy as np
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import matches
-from kobza.library.records import FileState, Track
+from kobza.library.records import FileState, LibraryError, Track
 from kobza.library.stores.base import Store, open_store
 
 Scope = Literal["track", "moment"]
 DIM = 128
 WINDOWS_PER_TRACK = 24  # 4 minutes
 WARM_UP_QUERIES = 5
+TRACKS_PER_WRITE = 256  # into Milvus, as `kobza index` collects them
+SECONDS_TO_SETTLE = 30  # until a Milvus server has loaded its indexes, and its reads need not wait for its clock
 SCOPES: tuple[Scope, ...] = ("track", "moment")
 FILTERS = {
     "none": None,
@@ -96,9 +100,13 @@ def synthetic_library(windows: int, seed: int = 0) -> Iterator[tuple[Track, np.n
 
 def fill(store: Store, tracks: list[tuple[Track, np.ndarray]]) -> None:
     starts = [10.0 * i for i in range(WINDOWS_PER_TRACK)]
+    at_once = TRACKS_PER_WRITE if store.flush_interval_seconds else 1
     with store.writing():
-        for i, (track, vectors) in enumerate(tracks):
-            store.upsert(track, FileState(i, i, i.to_bytes(16)), starts, vectors)
+        for first in range(0, len(tracks), at_once):
+            numbered = enumerate(tracks[first : first + at_once], first)
+            store.upsert_many(
+                (track, FileState(i, i, i.to_bytes(16)), starts, vectors) for i, (track, vectors) in numbered
+            )
 
 
 def measure(
@@ -136,6 +144,40 @@ def exact_search(
     return [[matching[column] for column in np.argsort(-row, kind="stable")[:k]] for row in scores]
 
 
+def _queries(tracks: list[tuple[Track, np.ndarray]], n: int) -> np.ndarray:
+    """(n, DIM): near windows of the library."""
+    rng = np.random.default_rng(1)
+    near = np.stack([tracks[i][1][0] for i in rng.integers(len(tracks), size=n)])
+    return _unit(near + 0.05 * rng.standard_normal((n, DIM))).astype(np.float32)
+
+
+def run_in_milvus(windows: int, address: str, queries: int = 100) -> Iterator[SearchTimes]:
+    """Measure the library at `address` with so many queries; an empty one is first filled with so many windows.
+
+    Raises:
+        LibraryError: there is another library than an earlier run with as many windows left.
+    """
+    from kobza.library.stores.milvus.store import MilvusStore
+
+    tracks = list(synthetic_library(windows))
+    with closing(open_store(address)) as store:
+        if not isinstance(store, MilvusStore) or len(store) not in (0, len(tracks)):
+            raise LibraryError(f"{store.address} is not an empty library in Milvus; choose another name.")
+        if not len(store):
+            start = time.perf_counter()
+            fill(store, tracks)
+            print(f"{store.address}: {time.perf_counter() - start:.1f} s to write {len(tracks)} tracks")
+            for kind in ("tracks", "windows"):
+                name = store.collections.name(kind)
+                store.collections.client.flush(name)
+                while store.collections.client.describe_index(name, "vector").get("pending_index_rows"):
+                    time.sleep(0.5)
+        time.sleep(SECONDS_TO_SETTLE)
+        for by in SCOPES:
+            for where in FILTERS:
+                yield measure(store, tracks, by, where, _queries(tracks, queries))
+
+
 def run(windows: int, folder: Path, queries: int = 100) -> tuple[LibraryCosts, list[SearchTimes]]:
     """Write a synthetic library of so many windows into `folder` and measure it with so many queries."""
 
@@ -149,9 +191,7 @@ def run(windows: int, folder: Path, queries: int = 100) -> tuple[LibraryCosts, l
         return seconds, memory
 
     tracks = list(synthetic_library(windows))
-    rng = np.random.default_rng(1)
-    near = np.stack([tracks[i][1][0] for i in rng.integers(len(tracks), size=queries)])
-    query_vectors = _unit(near + 0.05 * rng.standard_normal((queries, DIM))).astype(np.float32)
+    query_vectors = _queries(tracks, queries)
     store = open_store(folder)
     start = time.perf_counter()
     fill(store, tracks)
@@ -170,18 +210,30 @@ def run(windows: int, folder: Path, queries: int = 100) -> tuple[LibraryCosts, l
     return costs, searches
 
 
+def _line(row: SearchTimes) -> str:
+    return (
+        f"{row.windows:>9} windows, by {row.by:6}, filter {row.where:15} ({row.matching} tracks match): "
+        f"p50 {row.p50:.1f} ms, p95 {row.p95:.1f} ms (CPU {row.cpu_p95:.1f} ms), recall {row.recall:.4f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Search times and recall of synthetic libraries.")
     parser.add_argument("windows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    for windows in parser.parse_args().windows:
+    parser.add_argument("--library", help="a library in Milvus, empty or of an earlier run, with WINDOWS windows")
+    args = parser.parse_args()
+    if args.library:
+        try:
+            for row in run_in_milvus(args.windows[0], args.library):
+                print(_line(row), flush=True)
+        except LibraryError as error:
+            parser.exit(1, f"{error}\n")
+        return
+    for windows in args.windows:
         with tempfile.TemporaryDirectory() as folder:
             costs, searches = run(windows, Path(folder))
         print(", ".join(f"{name} {value:.4g}" for name, value in asdict(costs).items()))
-        for row in searches:
-            print(
-                f"{row.windows:>9} windows, by {row.by:6}, filter {row.where:15} ({row.matching} tracks match): "
-                f"p50 {row.p50:.1f} ms, p95 {row.p95:.1f} ms (CPU {row.cpu_p95:.1f} ms), recall {row.recall:.4f}"
-            )
+        print("\n".join(map(_line, searches)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the sub-commands share: their declaration, their parser, and arguments that several of them have."""
 
 import argparse
+import codecs
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -162,6 +163,24 @@ def seconds(text: str) -> float:
     for part in text.split(":"):
         total = total * SECONDS_PER_MINUTE + float(part)
     return total
+
+
+def encoding(text: str) -> str:
+    """The argparse type of a character encoding, or "auto".
+
+    >>> encoding("Windows-1251"), encoding("auto")
+    ('cp1251', 'auto')
+    """
+    if text == "auto":
+        return text
+    try:
+        name = codecs.lookup(text).name
+        b"\xe0".decode(name, "replace").encode("utf-8")  # not one of bytes to bytes, such as "zip"
+    except (LookupError, UnicodeError, ValueError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no character encoding; give, for example, cp1251 or auto"
+        ) from None
+    return name
 
 
 def shard(text: str) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from kobza.commands.arguments import (
     CommandParser,
     SubCommands,
     command,
+    encoding,
     library_folder,
     library_options,
     open_library,
@@ -19,6 +20,7 @@ from kobza.terminal import progress_bar, say
 
 if TYPE_CHECKING:
     from kobza.library import Report
+    from kobza.library.library import EmbeddingEngine
 
 
 def add(commands: SubCommands) -> None:
@@ -27,10 +29,23 @@ def add(commands: SubCommands) -> None:
     paths = CommandParser(add_help=False)
     paths.add_argument("paths", nargs="+", metavar="PATH", help="a track or a folder")
 
+    tags = CommandParser(add_help=False)
+    tags.add_argument(
+        "--tags",
+        action="store_true",
+        help="also read the tags of unchanged files again; nothing is embedded anew for it",
+    )
+    tags.add_argument(
+        "--tag-encoding",
+        type=encoding,
+        metavar="NAME",
+        help="of tags that do not say theirs, such as cp1251; the library keeps it (auto: guess)",
+    )
     indexed = command(
         commands,
         index,
         "Add folders or files of music; only new and changed files are read.",
+        tags,
         options,
         examples=("kobza index ~/Music", "kobza index /media/usb/jazz new-song.flac", "kobza index --list paths.txt"),
     )
@@ -47,7 +62,12 @@ def add(commands: SubCommands) -> None:
         "--engine", choices=("local", "ray"), default="local", help="where to embed (default: %(default)s)"
     )
     synced = command(
-        commands, sync, "Scan all folders again that were added before.", options, examples=("kobza sync",)
+        commands,
+        sync,
+        "Scan all folders again that were added before.",
+        tags,
+        options,
+        examples=("kobza sync", "kobza sync --tags", "kobza sync --tags --tag-encoding cp1251"),
     )
     for parser in (indexed, synced):
         parser.add_argument("--retry", action="store_true", help="read files again that failed and have not changed")
@@ -100,7 +120,7 @@ def _print_report(report: "Report", show_skipped: bool = False) -> int:
         kinds = Counter(skipped.reason for skipped in report.skipped).most_common()
         say(f"skipped: {', '.join(f'{reason} ({count})' for reason, count in kinds)}; list them with --show-skipped")
     print(report)
-    succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed
+    succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed + report.retagged
     if not succeeded and not report.failed:
         say("No recordings were found; name a folder with music in it.")
     return 0 if succeeded else 1
@@ -119,18 +139,26 @@ def index(args: argparse.Namespace) -> int:
         if args.engine == "ray":
             from kobza.library.ingest.ray import embed_on_ray
 
-            report = library.add(paths, progress, args.shard, embed_on_ray, args.retry)
+            engine: EmbeddingEngine = embed_on_ray
         else:
-            report = library.add(paths, progress, args.shard, retry=args.retry)
+            from kobza.library.ingest.embed import embed_jobs
+
+            engine = embed_jobs
+        report = library.add(paths, progress, args.shard, engine, args.tags, args.tag_encoding, args.retry)
     return _print_report(report, args.show_skipped)
 
 
 def sync(args: argparse.Namespace) -> int:
-    with open_library(args) as library, progress_bar() as progress:
+    from kobza.players.refresh import refresh_all
+
+    with open_library(args) as library:
         if not library.folders:
             say("No folder has been added to the library yet; add one with: kobza index FOLDER")
             return 1
-        report = library.sync(progress, args.retry)
+        with progress_bar() as progress:
+            report = library.sync(progress, args.tags, args.tag_encoding, args.retry)
+        if refreshed := refresh_all(library, say):
+            say(f"Saved playlists refreshed: {refreshed}")
     return _print_report(report, args.show_skipped)
 
 

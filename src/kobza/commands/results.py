@@ -28,10 +28,14 @@ def output_options() -> CommandParser:
     )
     output = options.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print a JSON list of objects")
-    output.add_argument("--m3u", action="store_true", help="print an M3U playlist")
+    output.add_argument("--m3u", action="store_true", help="print an M3U8 playlist; with --by moment, VLC begins there")
     output.add_argument("--paths", action="store_true", help="print the paths, one a line")
     output.add_argument(
         "-0", "--null", action="store_true", help="print the paths, each with a zero byte after it, for xargs -0"
+    )
+    options.add_argument("--relative-to", metavar="DIR", help="the playlist's paths are relative to this folder")
+    options.add_argument(
+        "--skip-missing", action="store_true", help="leave out tracks whose files are not there now, as on a disc away"
     )
     return options
 
@@ -49,15 +53,17 @@ def columns(text: str) -> list[str]:
 def print_hits(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.Namespace) -> None:
     """Print the hits as `args` of `output_options` say. `roots`: the library's folders."""
     from kobza.library.search import formats
+    from kobza.library.search.entries import entries_of
+    from kobza.library.search.m3u import as_m3u
     from kobza.library.search.table import HITS
 
     if args.json:
         print(formats.as_json(hits))
     elif args.m3u:
-        _write(formats.as_m3u(hits))
+        _write(as_m3u(entries_of(hits, from_moment=getattr(args, "by", None) == "moment"), args.relative_to))
     elif args.paths or args.null:
         end = b"\0" if args.null else b"\n"
-        _write(b"".join(os.fsencode(hit.track.path) + end for hit in hits))
+        _write(b"".join(os.fsencode(hit.track.file) + end for hit in hits))
     elif hits:
         print_hit_table(hits, roots, args, HITS)
 

@@ -1,12 +1,12 @@
-"""Commands that search a library: search, similar, locate, playlist."""
+"""Commands that search a library: search, play, similar, locate."""
 
 import argparse
 import contextlib
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kobza.commands.arguments import (
     CommandParser,
@@ -18,6 +18,7 @@ from kobza.commands.arguments import (
     open_library,
     seconds,
 )
+from kobza.commands.playing import find_hits, play_hits, playing_options, wants_player
 from kobza.commands.results import output_options, print_hits
 from kobza.terminal import print_table, progress_bar, say, terminal_width
 
@@ -25,21 +26,31 @@ if TYPE_CHECKING:
     from kobza.library import Hit, MusicLibrary
 
 
-def add(commands: SubCommands) -> None:
-    """Declare the sub-commands of this module."""
-    options = library_options()
-    results = CommandParser(add_help=False)
-    results.add_argument("-k", type=count, default=Configured("k"), help="number of tracks (default: %(default)s)")
-    results.add_argument(
+def selection_options() -> CommandParser:
+    """A parent parser with how many tracks, and which."""
+    options = CommandParser(add_help=False)
+    options.add_argument("-k", type=count, default=Configured("k"), help="number of tracks (default: %(default)s)")
+    options.add_argument(
         "--where",
         metavar="FILTER",
         help='only tracks that pass this filter, such as "year >= 1980 and genre in (jazz, blues)"',
     )
-    output = output_options()
-    ranking = CommandParser(add_help=False)
-    ranking.add_argument(
+    return options
+
+
+def ranking_options() -> CommandParser:
+    """A parent parser with --by."""
+    options = CommandParser(add_help=False)
+    options.add_argument(
         "--by", choices=("track", "moment"), default="track", help="rank tracks as a whole, or by their best moment"
     )
+    return options
+
+
+def add(commands: SubCommands) -> None:
+    """Declare the sub-commands of this module."""
+    options, results, ranking = library_options(), selection_options(), ranking_options()
+    output, playing = output_options(), playing_options()
 
     by_text = command(
         commands,
@@ -48,18 +59,37 @@ def add(commands: SubCommands) -> None:
         results,
         ranking,
         output,
+        playing,
         options,
         examples=(
             'kobza search "slow sad piano" -k 20',
             "kobza search piano^2 strings -drums",
             'kobza search "drum solo" --by moment --where "year < 1980 and genre = jazz"',
-            'kobza search "rainy jazz" --m3u > rain.m3u',
+            'kobza search "rainy jazz" --m3u > rain.m3u8',
             "kobza search waltz --columns title,artist,year,duration",
-            "kobza search waltz -0 | xargs -0 mpv",
+            "kobza search waltz -0 | xargs -0 du -ch",
         ),
     )
     by_text.takes_query = True
     by_text.add_argument("text", nargs="+", metavar="TEXT", help='such as "slow piano -drums", or piano^2 strings')
+
+    played = command(
+        commands,
+        play,
+        "Play music that matches a description, each track from the moment that fits best.",
+        results,
+        ranking,
+        playing_options(always=True),
+        options,
+        examples=(
+            'kobza play "slow sad piano" -k 20',
+            'kobza play "rainy jazz" --queue',
+            'kobza play "rainy jazz" --mpd localhost:6600',
+            "kobza play rainy jazz -k 50 --subsonic https://ann@nas --playlist Rain",
+        ),
+    )
+    played.takes_query = True
+    played.add_argument("text", nargs="+", metavar="TEXT", help="a description, as for search")
 
     by_track = command(
         commands,
@@ -68,6 +98,7 @@ def add(commands: SubCommands) -> None:
         results,
         ranking,
         output,
+        playing,
         options,
         examples=("kobza similar song.mp3", 'kobza similar song.mp3 --but "calmer -drums"'),
     )
@@ -98,23 +129,24 @@ def add(commands: SubCommands) -> None:
     by_moment.add_argument("--json", action="store_true", help="print every window with its score as JSON")
     by_moment.add_argument("--png", metavar="FILE", help="plot the score over time")
 
-    between = command(
-        commands,
-        playlist,
-        "Make a playlist from one track to another in small steps.",
-        results,
-        output,
-        options,
-        examples=("kobza playlist --from a.mp3 --to b.mp3 -k 20 --m3u > evening.m3u",),
-    )
-    between.add_argument("--from", dest="first", required=True, metavar="TRACK", help="its first track")
-    between.add_argument("--to", dest="last", required=True, metavar="TRACK", help="its last track")
+
+def search_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `MusicLibrary.search` that the options of a search stand for; a saved search keeps them."""
+    text = " ".join(word.strip() for word in args.text)
+    return {"text": text, "k": args.k, "where": args.where, "by": args.by}
+
+
+def find_and_print(library: "MusicLibrary", args: argparse.Namespace, find: "Callable[[int], Sequence[Hit]]") -> int:
+    """Find the args.k best hits, and print or play them. `find`: n -> the n best."""
+    return _print_hits(library, find_hits(args, find), args)
 
 
 def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.Namespace) -> int:
     """Print the hits, and on standard error what is to be said of them. The exit code: 1 if there are none."""
     from kobza.library.search.formats import no_good_match
 
+    for sentence in library.unknown_values(args.where, [hit.track for hit in hits]):
+        say(sentence)
     if not hits:
         if not len(library):
             say("The library is empty; fill it with: kobza index FOLDER")
@@ -124,6 +156,8 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
             say("The library has no other track yet; add more with: kobza index FOLDER")
     elif no_good_match(hits):
         say("No track is a good match; the closest are:")
+    if wants_player(args):
+        return play_hits(hits, args) if hits else 1
     print_hits(hits, library.folders, args)
     return 0 if hits else 1
 
@@ -140,20 +174,19 @@ def _hint_at_exclusion(text: str) -> None:
 
 
 def search(args: argparse.Namespace) -> int:
-    text = " ".join(args.text)
-    _hint_at_exclusion(text)
+    arguments = search_arguments(args)
+    _hint_at_exclusion(arguments["text"])
     with open_library(args, read_only=True) as library:
-        return _print_hits(library, library.search(text, args.k, args.where, args.by), args)
+        return find_and_print(library, args, lambda n: library.search(**arguments | {"k": n}))
+
+
+def play(args: argparse.Namespace) -> int:
+    return search(argparse.Namespace(skip_missing=False, **vars(args)))
 
 
 def similar(args: argparse.Namespace) -> int:
     with open_library(args, read_only=True) as library:
-        return _print_hits(library, library.similar(args.track, args.k, args.where, args.by, args.but), args)
-
-
-def playlist(args: argparse.Namespace) -> int:
-    with open_library(args, read_only=True) as library:
-        return _print_hits(library, library.playlist(args.first, args.last, args.k, args.where), args)
+        return find_and_print(library, args, lambda n: library.similar(args.track, n, args.where, args.by, args.but))
 
 
 @contextlib.contextmanager

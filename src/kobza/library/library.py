@@ -13,7 +13,9 @@ from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.parts import file_of
+from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
+from kobza.library.listing import Listing
 from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, LibraryError, Report
 from kobza.library.search.searcher import Searcher
@@ -31,7 +33,7 @@ class EmbeddingEngine(Protocol):
     ) -> Generator[Embedded | Failure, None, None]: ...
 
 
-class MusicLibrary(Searcher):
+class MusicLibrary(Searcher, Listing):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
     Recordings are only read. All vectors are those of one model, whose fingerprint the library stores; it refuses
@@ -136,6 +138,8 @@ class MusicLibrary(Searcher):
         progress: Callable[[Progress], None] | None = None,
         shard: tuple[int, int] | None = None,
         engine: EmbeddingEngine = embed_jobs,
+        retag: bool = False,
+        tag_encoding: str | None = None,
         retry: bool = False,
     ) -> Report:
         """Index folders, files, or addresses that fsspec supports. Unchanged recordings are skipped.
@@ -147,18 +151,28 @@ class MusicLibrary(Searcher):
             shard: (i, n), i counted from 1: only the i-th of n parts of the recordings, see `scan.in_shard`.
             engine: what embeds the recordings, such as `ingest.ray.embed_on_ray`.
             retry: read files again that failed before and have not changed since.
+            retag: also read the tags of files again that have the same size and time of change.
+            tag_encoding: of tags that do not say theirs, such as "cp1251", or "auto" to guess it; the library keeps it.
 
         Raises:
             LibraryError: the library has vectors of another model, or another process is writing to it.
         """
         roots = [absolute(path) for path in _as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
-            return self._index(roots, progress, shard, engine, retry)
+            keep_tag_encoding(self.store, tag_encoding)
+            return self._index(roots, progress, shard, engine, retag, retry)
 
-    def sync(self, progress: Callable[[Progress], None] | None = None, retry: bool = False) -> Report:
+    def sync(
+        self,
+        progress: Callable[[Progress], None] | None = None,
+        retag: bool = False,
+        tag_encoding: str | None = None,
+        retry: bool = False,
+    ) -> Report:
         """`add` again everything that was added before: finds new, changed, moved and deleted files."""
         with self.store.writing():
-            report = self._index(self.folders, progress, retry=retry)
+            keep_tag_encoding(self.store, tag_encoding)
+            report = self._index(self.folders, progress, retag=retag, retry=retry)
             tracks = self.store.file_states()
             # A folder that is gone, and whose tracks were all found elsewhere or removed, is not scanned again.
             gone = {f for f in self.folders if not os.path.lexists(f) and not any(under(t, f) for t in tracks)}
@@ -172,6 +186,7 @@ class MusicLibrary(Searcher):
         progress: Callable[[Progress], None] | None,
         shard: tuple[int, int] | None = None,
         engine: EmbeddingEngine = embed_jobs,
+        retag: bool = False,
         retry: bool = False,
     ) -> Report:
         file_states = self.store.file_states()
@@ -182,13 +197,13 @@ class MusicLibrary(Searcher):
             listing.files = {path: status for path, status in listing.files.items() if in_shard(path, shard)}
             failures = {path: failure for path, failure in failures.items() if in_shard(path, shard)}
         plan = make_plan(file_states, listing, failures, retry)
+        report = Report(failed=[*listing.failed, *plan.known_failures], skipped=listing.skipped)
+        update_tags(self.store, plan, listing.files, file_states, report, retag, progress)
         if plan.jobs or self._named:
             self._check_fingerprint(self._load_embedder(progress))
         # Before embedding, so that `sync` can continue after an interruption
         folders = [folder for folder in self.folders if folder not in listing.aliases]
         self._set_folders(folders + [r for r in listing.roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
-        failed = [*listing.failed, *plan.known_failures]
-        report = Report(unchanged=plan.unchanged, failed=failed, skipped=listing.skipped)
         self._apply(plan, report)
         if plan.jobs:
             self._store_model()
@@ -206,7 +221,8 @@ class MusicLibrary(Searcher):
             self.store.move(path, path, mtime_ns)
         self.store.set_identities(plan.identities)
         self.store.set_failures(dict.fromkeys(plan.forgotten_failures))
-        report.moved = len(plan.moved)
+        report.unchanged += plan.unchanged
+        report.moved += len(plan.moved)
         report.removed = self.store.delete(plan.gone)
 
     def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:

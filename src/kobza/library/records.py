@@ -21,7 +21,8 @@ class LibraryError(KobzaError):
 
 
 class FileState(NamedTuple):
-    """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes.
+    """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes, and of its sound
+    without the tags (`audio_digest`; b"" if unknown).
 
     Device and inode tell a renamed file from a copy. They are of this machine only: None if unknown, and not exported.
     """
@@ -29,6 +30,7 @@ class FileState(NamedTuple):
     size: int
     mtime_ns: int
     hash: bytes
+    audio_hash: bytes = b""
     device: int | None = None
     inode: int | None = None
 
@@ -43,9 +45,9 @@ class Totals(NamedTuple):
 class Track:
     """A recording of the library. An unknown text is "", an unknown number None.
 
-    A tag with several values (genre, artist, composer) has them joined by "; ". The units: duration in seconds, bitrate
-    in kbit/s, sample_rate in Hz, bpm in beats per minute, loudness in LUFS (integrated), energy from 0 to 1; key is
-    such as "A minor".
+    A tag with several values (genre, artist, album_artist, composer) has them joined by "; ". The units: duration in
+    seconds, bitrate in kbit/s, sample_rate in Hz, bpm in beats per minute, loudness in LUFS (integrated), energy from 0
+    to 1; key is such as "A minor".
 
     A track that is a part of a file (of an album with a cue sheet, say) has its `start` and `end` in seconds within
     that file, and a path with the part's number behind "#"; `end` is None for a whole file. Windows and moments count
@@ -166,19 +168,24 @@ class Skipped:
 
 @dataclass
 class Report:
-    """How many tracks a run added, changed and so on; `failed` and `skipped` have each path with its reason."""
+    """How many tracks a run added, changed and so on; `failed` and `skipped` have each path with its reason.
+
+    `retagged`: of the files that sound as before, and have other tags. They count neither as changed nor as unchanged.
+    """
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     moved: int = 0
     removed: int = 0
+    retagged: int = 0
     failed: list[Failure] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = ("added", "changed", "unchanged", "moved", "removed")
-        text = ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
+        some = "".join(f", {getattr(self, name)} {name}" for name in ("retagged",) if getattr(self, name))
+        text = ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f"{some}, {len(self.failed)} failed"
         return text + (f", {len(self.skipped)} skipped" if self.skipped else "")
 
 

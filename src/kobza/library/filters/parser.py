@@ -3,24 +3,30 @@
     filter      := conjunction ("or" conjunction)*
     conjunction := factor ("and" factor)*
     factor      := "not" factor | "(" filter ")" | condition
-    condition   := FIELD ("=" | "!=" | "<" | "<=" | ">" | ">=" | "under") VALUE
+    condition   := FIELD ("=" | "!=" | "~" | "!~" | "<" | "<=" | ">" | ">=" | "under") VALUE
+                 | FIELD ["=" | "!="] RANGE
                  | FIELD ["not"] "in" "(" VALUE ("," VALUE)* ")"
 
-A value with spaces, commas, brackets or the name of an operator needs quotes: "hip hop", 'rock "n" roll'.
+RANGE is such as 1980..1990, 1980.. or 1980s, and may stand in a list, too. A value with spaces, commas, brackets or the
+name of an operator needs quotes: "hip hop", 'rock "n" roll'.
 """
 
-import datetime
-import os
 import re
 from dataclasses import dataclass
 
 from kobza.library.filters.tree import NUMBERS, TEXT, And, Compare, Filter, In, Not, Or
+from kobza.library.filters.values import EXPECTED, Range, Value, compare, parse_range, parse_value, within_range
 from kobza.library.records import LibraryError
 
-SIGNS = {"=": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+SIGNS = {"=": "eq", "!=": "ne", "~": "contains", "!~": "contains", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 OPERATORS_OF_FIELD = (
-    dict.fromkeys(TEXT, "= != in") | dict.fromkeys(NUMBERS, "= != < <= > >= in") | {"path": "= != in under"}
+    dict.fromkeys(TEXT, "= != ~ !~ in") | dict.fromkeys(NUMBERS, "= != < <= > >= in") | {"path": "= != in under"}
 )
+# How each field is written: by its name, with a space or nothing in place of "_", or shorter
+FIELD_NAMES = {spelling: field for field in OPERATORS_OF_FIELD for spelling in (field, field.replace("_", ""))} | {
+    "track": "track_number",
+    "samplerate": "sample_rate",
+}
 KEYWORDS = ("and", "or", "not", "in", "under")
 # Below the limits of SQLite on the depth of an expression and on its parameters
 MAX_DEPTH = 50  # of brackets and negations
@@ -28,13 +34,31 @@ MAX_VALUES = 10_000
 MAX_SHOWN_CHARACTERS = 200  # of the filter, in an error
 
 
+def field_named(name: str) -> str | None:
+    """The field that `name` means: an attribute of `Track`; None if it is none.
+
+    >>> field_named("Album Artist"), field_named("albumartist"), field_named("track"), field_named("mood")
+    ('album_artist', 'album_artist', 'track_number', None)
+    """
+    return FIELD_NAMES.get("".join(name.lower().split()).replace("_", "")) or FIELD_NAMES.get(name.lower())
+
+
+def shown_name(field: str) -> str:
+    """A field's name for users.
+
+    >>> shown_name("album_artist"), shown_name("track_number")
+    ('album artist', 'track')
+    """
+    return "track" if field == "track_number" else field.replace("_", " ")
+
+
 class FilterError(LibraryError):
     """A filter with a syntax error; the message shows where."""
 
 
 TOKEN = re.compile(
-    r"""\s*(?: (?P<quoted> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' ) | (?P<sign> [<>=]=? | != | [(),] )
-             | (?P<word> (?: [^\s(),=!<>"'] | !(?!=) ) (?: [^\s(),=!<>"] | !(?!=) )* ) )""",
+    r"""\s*(?: (?P<quoted> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' ) | (?P<sign> [<>=]=? | ![=~] | [(),~] )
+             | (?P<word> (?: [^\s(),=!<>~"'] | !(?![=~]) ) (?: [^\s(),=!<>~"] | !(?![=~]) )* ) )""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -126,21 +150,38 @@ class _Parser:
         if not self.accept(")"):
             raise self.error("a closing bracket is missing")
 
+    def field(self) -> str:
+        words = [token.text for token in self.tokens[self.next : self.next + 2] if token.kind == "word"]
+        for n in (2, 1):  # "album artist" before "album"
+            if self.current.kind == "word" and len(words) >= n and (field := field_named(" ".join(words[:n]))):
+                self.next += n
+                return field
+        raise self.error(f"a condition starts with one of {', '.join(map(shown_name, OPERATORS_OF_FIELD))}")
+
     def condition(self) -> Filter:
-        field = self.accept(*OPERATORS_OF_FIELD)
-        if field is None:
-            raise self.error(f"a condition starts with one of {', '.join(OPERATORS_OF_FIELD)}")
+        field = self.field()
         negated = self.accept("not") is not None
         if self.accept("in"):
             tree = self.value_list(field)
             return Not(tree) if negated else tree
         token = self.current
+        if not negated and token.kind == "word" and (ends := parse_range(field, token.text)):
+            self.take()
+            return within_range(field, ends)
         sign = self.accept(*SIGNS, "under")
         if negated or sign is None or sign not in OPERATORS_OF_FIELD[field].split():
-            raise self.error(f"{field} must be followed by one of: {OPERATORS_OF_FIELD[field]}", token)
-        op = SIGNS.get(sign, sign)
+            raise self.error(f"{shown_name(field)} must be followed by one of: {OPERATORS_OF_FIELD[field]}", token)
+        if SIGNS.get(sign) == "contains":
+            found = Compare(field, "contains", self.quoted_or_words(field))
+            return found if sign == "~" else Not(found)
         value = self.value(field)
-        return _on_day(op, value) if isinstance(value, datetime.date) else Compare(field, op, value)
+        if isinstance(value, tuple):
+            if sign not in ("=", "!="):
+                raise self.error(
+                    f'a range cannot follow "{sign}"; write, for example, {shown_name(field)} = 1..9', token
+                )
+            return within_range(field, value) if sign == "=" else Not(within_range(field, value))
+        return compare(field, SIGNS.get(sign, sign), value)
 
     def value_list(self, field: str) -> Filter:
         if not self.accept("("):
@@ -149,59 +190,42 @@ class _Parser:
         while self.accept(","):
             values.append(self.value(field))
         self.close()
-        days = [value for value in values if isinstance(value, datetime.date)]
-        if days:
-            return Or(tuple(_on_day("eq", day) for day in days))
-        return In(field, tuple(value for value in values if not isinstance(value, datetime.date)))
+        plain = tuple(value for value in values if isinstance(value, str | float | int))
+        parts: list[Filter] = [In(field, plain)] if plain else []
+        for value in values:
+            if isinstance(value, tuple):
+                parts.append(within_range(field, value))
+            elif not isinstance(value, str | float | int):  # a day
+                parts.append(compare(field, "eq", value))
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
-    def value(self, field: str) -> str | float | datetime.date:
-        """The value that comes next: a number for `year` and `duration`, a date for `added`, else text."""
+    def value(self, field: str) -> Value | Range:
+        """The value that comes next, as the field has it; "~" is a part of it."""
         token = self.current
         self.values += 1
         if self.values > MAX_VALUES:
             raise self.error(f"more than {MAX_VALUES} values")
-        if token.kind not in ("quoted", "word") or (token.kind == "word" and token.text.lower() in KEYWORDS):
-            raise self.error(f"a value for {field} is missing; in quotes it may be anything")
-        self.take()
-        text = token.text if token.kind == "word" else re.sub(r"\\([\\\"'])", r"\1", token.text[1:-1])
-        if field == "path":
-            return os.path.abspath(os.path.expanduser(text))
-        if field == "year" and re.fullmatch(r"[0-9]{1,4}", text):
-            return int(text)
-        if field == "duration" and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-            return float(text)
-        if field == "added" and (day := _date(text)):
-            return day
-        if field in NUMBERS:
-            expected = {
-                "year": "a year, such as 1980",
-                "duration": "seconds, such as 180",
-                "added": "a date, such as 2024-05-01",
-            }
-            raise self.error(f"{field} must be compared with {expected[field]}", token)
+        text = self.quoted_or_words(field)
+        value = parse_value(field, text)
+        if value is None and (ends := parse_range(field, text)):
+            return ends
+        if value is None:
+            raise self.error(f"{shown_name(field)} must be compared with {EXPECTED[field]}", token)
+        return value
+
+    def quoted_or_words(self, field: str) -> str:
+        """A quoted text without its quotes, or a word: "~" and what touches it count as one with it."""
+        first = self.current
+        if first.kind == "quoted":
+            return re.sub(r"\\([\\\"'])", r"\1", self.take().text[1:-1])
+        text = ""
+        while self.current.kind == "word" or self.current.text in ("~", "!~"):
+            if self.current.at != first.at + len(text) or (not text and self.current.text.lower() in KEYWORDS):
+                break
+            text += self.take().text
+        if not text:
+            raise self.error(f"a value for {shown_name(field)} is missing; in quotes it may be anything", first)
         return text
-
-
-def _date(text: str) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(text) if re.fullmatch(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}", text) else None
-    except ValueError:
-        return None
-
-
-def _on_day(op: str, day: datetime.date) -> Filter:
-    """A comparison of `added` with a day, as comparisons with the two midnights around it."""
-
-    def midnight(of: datetime.date) -> float:
-        return datetime.datetime.combine(of, datetime.time()).timestamp()
-
-    start, end = midnight(day), midnight(day + datetime.timedelta(days=1))
-    if op in ("lt", "ge"):
-        return Compare("added", op, start)
-    if op in ("le", "gt"):
-        return Compare("added", {"le": "lt", "gt": "ge"}[op], end)
-    within = And((Compare("added", "ge", start), Compare("added", "lt", end)))
-    return within if op == "eq" else Not(within)
 
 
 def parse_filter(text: str) -> Filter:

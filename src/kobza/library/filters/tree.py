@@ -1,15 +1,19 @@
 """Filters as trees: which tracks a search may return, such as "year >= 1980 and genre in (jazz, blues)".
 
 `parser.parse_filter` reads them from text. They mean the same in every store; `matches` is the reference:
-- genre, artist, album, title: equal or not, ignoring case and Unicode composition (`normalize_text`); an unknown tag
-  is "".
-- year, duration (seconds): numbers. A track of unknown year fails each of = in < <= > >=. `!=` and `not` are plain
-  negation, so it passes `year != 1980`, and `not year > 0` selects the tracks without a year.
+- text (title, album, comment, format, key): equal or not, or containing, ignoring case and Unicode composition
+  (`normalize_text`); an unknown tag is "".
+- text with several values (genre, artist, album_artist, composer), joined by "; ": the same, and a track passes if any
+  of its values does. The whole text passes, too, and so do some of its values that follow one another.
+- numbers (year, duration in seconds, track_number, bitrate, ...): a track whose number is unknown fails each of
+  = in < <= > >=. `!=` and `not` are plain negation, so it passes `year != 1980`, and `not year > 0` selects the tracks
+  without a year.
 - path: equal or not, byte by byte; `under` a folder selects the folder and everything in it. "~" and relative paths are
   resolved.
 - added: when the track was first added to the library, by days in local time: `added >= 2024-05-01`.
 """
 
+import json
 import os
 import unicodedata
 from collections.abc import Callable
@@ -19,14 +23,18 @@ from typing import Any
 from kobza.library.paths import under
 from kobza.library.records import Track
 
-# Fields by how they are compared
-TEXT = ("genre", "artist", "album", "title")
-NUMBERS = ("year", "duration", "added")
+# Fields of a track by how they are compared
+TEXT = ("genre", "artist", "album", "title", "album_artist", "composer", "comment", "format", "key")
+SEVERAL_VALUES = ("genre", "artist", "album_artist", "composer")  # of TEXT
+OPTIONAL_NUMBERS = ("year", "track_number", "bitrate", "sample_rate", "bpm", "loudness", "energy")  # None: unknown
+NUMBERS = (*OPTIONAL_NUMBERS, "duration", "added")
+SEPARATOR = "; "  # of a tag's values
+MAX_CHAINED_VALUES = 200  # of a list, in SQL
 
 
 @dataclass(frozen=True)
 class Compare:
-    """`op` is eq, ne, lt, le, gt, ge, or under (a path); `added` is compared in seconds since 1970."""
+    """`op` is eq, ne, contains (text), lt, le, gt, ge (numbers) or under (a path); `added` is in seconds since 1970."""
 
     field: str
     op: str
@@ -68,6 +76,16 @@ def normalize_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def normalize_tag(field: str, text: str) -> str:
+    """A track's text as it is compared; several values stand between separators, so that each can be found whole.
+
+    >>> normalize_tag("genre", "Rock; Jazz"), normalize_tag("genre", "Rock"), normalize_tag("title", "A; B")
+    ('; rock; jazz; ', 'rock', 'a; b')
+    """
+    text = normalize_text(text)
+    return f"{SEPARATOR}{text}{SEPARATOR}" if field in SEVERAL_VALUES and SEPARATOR in text else text
+
+
 OPERATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": lambda actual, value: actual == value,
     "lt": lambda actual, value: actual < value,
@@ -94,7 +112,10 @@ def matches(tree: Filter, track: Track) -> bool:
     if actual is None:
         return False
     if tree.field in TEXT:
-        return OPERATIONS[tree.op](normalize_text(actual), normalize_text(str(value)))
+        actual, text = normalize_tag(tree.field, actual), normalize_text(str(value))
+        if tree.op == "contains":
+            return text in actual
+        return actual == text or (tree.field in SEVERAL_VALUES and f"{SEPARATOR}{text}{SEPARATOR}" in actual)
     return OPERATIONS[tree.op](actual, value)
 
 
@@ -109,11 +130,12 @@ def to_sql(tree: Filter) -> tuple[str, list[SqlValue]]:
     if isinstance(tree, Not):
         condition, values = to_sql(tree.part)
         return f"NOT ({condition})", values
-    column = f"folded_{tree.field}" if tree.field in TEXT else tree.field
-    known = "year IS NOT NULL AND " if tree.field == "year" else ""  # a comparison with NULL is NULL, also negated
+    if tree.field in TEXT:
+        return _text_to_sql(tree)
+    known = f"{tree.field} IS NOT NULL AND " if tree.field in OPTIONAL_NUMBERS else ""  # NOT (NULL = 1) is NULL
     if isinstance(tree, In):
         marks = ", ".join("?" * len(tree.values))
-        return f"({known}{column} IN ({marks}))", [_column_value(tree.field, value) for value in tree.values]
+        return f"({known}{tree.field} IN ({marks}))", [_column_value(tree.field, value) for value in tree.values]
     if tree.op == "under":
         folder = os.fsencode(str(tree.value))
         prefix = folder.rstrip(b"/") + b"/"
@@ -121,18 +143,33 @@ def to_sql(tree: Filter) -> tuple[str, list[SqlValue]]:
         return "(path = ? OR (path >= ? AND path < ?))", [folder, prefix, after]
     value = _column_value(tree.field, tree.value)
     if tree.op in ("eq", "ne"):
-        return f"{column} {'IS' if tree.op == 'eq' else 'IS NOT'} ?", [value]
+        return f"{tree.field} {'IS' if tree.op == 'eq' else 'IS NOT'} ?", [value]
     sign = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}[tree.op]
-    return f"({known}{column} {sign} ?)", [value]
+    return f"({known}{tree.field} {sign} ?)", [value]
+
+
+def _text_to_sql(tree: Compare | In) -> tuple[str, list[SqlValue]]:
+    column = f"folded_{tree.field}"
+    if isinstance(tree, Compare) and tree.op == "contains":
+        return f"(instr({column}, ?) > 0)", [normalize_text(str(tree.value))]
+    if isinstance(tree, Compare) and tree.op == "ne":
+        condition, values = _text_to_sql(Compare(tree.field, "eq", tree.value))
+        return f"(NOT {condition})", values
+    texts = [normalize_text(str(value)) for value in (tree.values if isinstance(tree, In) else (tree.value,))]
+    whole = f"{column} IN ({', '.join('?' * len(texts))})"
+    if tree.field not in SEVERAL_VALUES:
+        return f"({whole})", [*texts]
+    between = [f"{SEPARATOR}{text}{SEPARATOR}" for text in texts]
+    if len(texts) <= MAX_CHAINED_VALUES:
+        found, values = _joined([(f"instr({column}, ?) > 0", [text]) for text in between] or [("0", [])], "OR")
+    else:  # as one parameter: slower for each track, but SQLite limits the length of a condition
+        found, values = f"EXISTS (SELECT 1 FROM json_each(?) WHERE instr({column}, value) > 0)", [json.dumps(between)]
+    return f"({whole} OR (substr({column}, 1, 2) = '; ' AND {found}))", [*texts, *values]
 
 
 def _column_value(field: str, value: str | float) -> SqlValue:
-    """A value in the form that the column of `field` stores."""
-    if field == "path":
-        return os.fsencode(str(value))
-    if field in TEXT:
-        return normalize_text(str(value))
-    return value
+    """A path or number in the form that the column of `field` stores."""
+    return os.fsencode(str(value)) if field == "path" else value
 
 
 def _joined(conditions: list[tuple[str, list[SqlValue]]], operator: str) -> tuple[str, list[SqlValue]]:

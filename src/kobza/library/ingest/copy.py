@@ -12,7 +12,7 @@ from kobza.library.records import LibraryError, StoredTrack
 from kobza.library.stores.base import open_store
 
 TRACKS_PER_WRITE = 200
-STORE_KEYS = ("schema", "failures")  # what a library's meta says about its store
+STORE_KEYS = ("schema", "index", "failures")  # what a library's meta says about its store
 
 
 class CopyResult(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from kobza.audio import AudioError, decode, printable
 from kobza.embedding.embedder import WindowRule, cut_windows
 from kobza.internal_error import BAD_FILE_ERRORS, internal_error
+from kobza.library.ingest.audio_digest import audio_digest
 from kobza.library.ingest.parts import Part, cut_parts, read_parts
 from kobza.library.ingest.scan import Job, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
@@ -32,6 +33,7 @@ class RecordingState:
 
     job: Job
     hash: bytes = b""
+    audio_hash: bytes = b""
     tags: Tags | None = None
     parts: tuple[Part, ...] = ()  # the tracks that it holds; none or one: the whole file is a track
     starts: list[float] = field(default_factory=list)
@@ -81,7 +83,8 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, Non
         with local_copy(job.path) as file:
             # Before decoding: if the file changes meanwhile, the next run sees it
             recording.hash = content_hash(file, job.sheet)
-            recording.tags = read_tags(file)
+            recording.audio_hash = audio_digest(file)
+            recording.tags = read_tags(file, job.tag_encoding)
             recording.parts = read_parts(file, job.sheet_tracks)
             chunks = counted_chunks()
             divided = len(recording.parts) > 1

@@ -88,8 +88,10 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
         return recording.failure
     tags = recording.tags
     assert tags is not None  # read before the first window
-    track = Track(job.path, tags.title, tags.artist, tags.album, tags.genre, tags.year, end.seconds)
-    file_state = FileState(job.size, job.mtime_ns, recording.hash, device=job.device, inode=job.inode)
+    track = Track(job.path, duration=end.seconds, **tags.of_track())
+    file_state = FileState(
+        *(job.size, job.mtime_ns, recording.hash, recording.audio_hash), device=job.device, inode=job.inode
+    )
     if len(recording.parts) == 1:
         track = with_sheet_tags(track, recording.parts[0].track)
     elif recording.parts:

@@ -21,9 +21,9 @@ from kobza.library.stores.rows import TRACK_COLUMNS
 
 EMBEDDER_KEYS = ("fingerprint", "model", "dim", "windows")  # what a library's meta says about its vectors
 TRACKS_PER_BATCH = 500
-FILE_COLUMNS = ("size", "mtime_ns", "hash")  # of a file's state; device and inode are of one machine
+FILE_COLUMNS = ("size", "mtime_ns", "hash", "audio_hash")  # of a file's state; device and inode are of one machine
 TRACK_COLUMNS_0_2 = {"path", "title", "artist", "album", "genre", "year", "duration", "added"}
-REQUIRED_COLUMNS = TRACK_COLUMNS_0_2 | {*FILE_COLUMNS, "starts", "vectors"}
+REQUIRED_COLUMNS = TRACK_COLUMNS_0_2 | {"size", "mtime_ns", "hash", "starts", "vectors"}
 
 
 def _pyarrow() -> Any:
@@ -40,7 +40,7 @@ def _schemas(pa: Any) -> tuple[Any, Any]:
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     hints = get_type_hints(Track)
     columns = {name: types[(get_args(hints[name]) or (hints[name],))[0]] for name in TRACK_COLUMNS}  # int of int | None
-    file_states = {"size": pa.int64(), "mtime_ns": pa.int64(), "hash": pa.binary()}
+    file_states = {"size": pa.int64(), "mtime_ns": pa.int64(), "hash": pa.binary(), "audio_hash": pa.binary()}
     plain = list((columns | file_states | {"path": pa.binary()}).items())  # binary: not every path is UTF-8
     windows = [("starts", pa.list_(pa.float64())), ("vectors", pa.list_(pa.list_(pa.float16())))]
     return pa.schema(plain), pa.schema(plain + windows)
@@ -131,7 +131,8 @@ def _tracks(table: Any, file: Path) -> Iterator[StoredTrack]:
             ends = np.cumsum([len(starts) for starts in batch["starts"]])[:-1]
             vectors = np.split(numbers.reshape(len(batch["starts"].flatten()), -1), ends)
             for row, own in zip(batch.drop_columns(["vectors"]).to_pylist(), vectors, strict=True):
-                file_state, starts = FileState(*(row.pop(name) for name in FILE_COLUMNS)), row.pop("starts")
+                file_state = FileState(**{name: row.pop(name) for name in FILE_COLUMNS if name in row})
+                starts = row.pop("starts")
                 yield Track(**row | {"path": os.fsdecode(row["path"])}), file_state, starts, own.astype(np.float32)
     except (OSError, TypeError, ValueError) as error:
         raise LibraryError(f"{printable(file)} is damaged ({error}); export the library again.") from error

@@ -58,6 +58,7 @@ class DecodedRecording(NamedTuple):
     """What decoding found out about a recording, after its last window."""
 
     hash: bytes
+    audio_hash: bytes
     tags: Tags | None
     parts: tuple[Part, ...]
     failure: Failure | None
@@ -105,7 +106,7 @@ class DecodingActor:
                 else:
                     state = event.recording
                     end = DecodedRecording(
-                        *(state.hash, state.tags, state.parts, state.failure, state.fault),
+                        *(state.hash, state.audio_hash, state.tags, state.parts, state.failure, state.fault),
                         seconds=event.seconds,
                         windows=windows,
                     )
@@ -167,6 +168,7 @@ def embed_on_ray(
                 state.vectors += message.vectors
             else:
                 state.hash = message.hash
+                state.audio_hash = message.audio_hash
                 state.tags = message.tags
                 state.parts = message.parts
                 state.fault = message.fault

@@ -10,7 +10,7 @@ from kobza.library.ingest.scan import survey
 from kobza.library.library import MusicLibrary
 from kobza.library.records import LibraryError, Report
 from kobza.library.stores.connection import sqlite_uri
-from kobza.library.stores.rows import COLUMNS, FILE_COLUMNS
+from kobza.library.stores.rows import COLUMNS, FILE_STATE
 from kobza.library.stores.schema import DATABASE, NORMALIZED_COLUMNS, transaction, translate_errors
 from kobza.library.stores.sqlite import SQLiteStore
 
@@ -62,7 +62,7 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
 
     Tracks keep the time when they were added. Ids are not reused, so indexes stay valid.
     """
-    names = f"{FILE_COLUMNS}, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", [added]")
+    names = f"{FILE_STATE}, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", [added]")
     db = store._db
     with translate_errors(store.folder):
         db.execute("ATTACH ? AS new", (sqlite_uri(beside / DATABASE, "ro"),))

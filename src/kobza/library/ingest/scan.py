@@ -29,6 +29,7 @@ class Job:
     sheet: str | None = None  # the cue sheet that divides it
     sheet_tracks: tuple[CueTrack, ...] = ()
     replaces: tuple[str, ...] = ()  # the paths of the tracks that the library has of it
+    tag_encoding: str | None = None  # of texts that do not say theirs; None: guessed
 
 
 @dataclass

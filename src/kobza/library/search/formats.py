@@ -1,14 +1,13 @@
-"""Search results as text: JSON, M3U playlists, and the moments of a recording."""
+"""Search results as text: JSON, and the moments of a recording."""
 
 import dataclasses
 import json
-import os
-import urllib.parse
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kobza.library.calibration import FAIR_Z_SCORE
+from kobza.library.filters.tree import SEPARATOR
 from kobza.library.paths import path_to_text
 from kobza.library.records import Hit, Track
 from kobza.library.search.columns import clock, iso_time
@@ -19,9 +18,8 @@ if TYPE_CHECKING:
 
 BARS = "▁▂▃▄▅▆▇█"
 SPARKLINE_WIDTH = 72  # characters
-RIGHT_ALIGNED = ("score", "moment")  # columns of numbers
-SEVERAL = ("artist", "composer", "genre")  # tags that may have several values, joined by
-SEPARATOR = "; "
+RIGHT_ALIGNED = ("score", "moment", "tracks")  # columns of numbers
+SEVERAL = ("artist", "composer", "genre")  # of `SEVERAL_VALUES`, those that are lists in JSON
 
 
 def no_good_match(results: Sequence[Hit | Moment]) -> bool:
@@ -62,6 +60,11 @@ def as_dict(track: Track) -> dict[str, Any]:
     )
 
 
+def values_table(field: str, counts: Sequence[tuple[str | float, int]]) -> "Table":
+    """The values of a field, each with its number of tracks."""
+    return _table(("tracks", field), [(str(count), f"{value}") for value, count in counts])
+
+
 def sparkline(scores: MomentScores, width: int = SPARKLINE_WIDTH) -> str:
     """The score over time as a line of bars, and the start and end times below it. A bar that stands for several
     windows shows the best of them."""
@@ -94,20 +97,3 @@ def moments_json(scores: MomentScores) -> str:
         for moment in scores.moments
     ]
     return json.dumps({"path": path_to_text(scores.path), "moments": rows}, indent=2)
-
-
-def as_m3u(hits: Sequence[Hit]) -> bytes:
-    """An extended M3U playlist; bytes, because paths are."""
-    lines = [b"#EXTM3U"]
-    for hit in hits:
-        track = hit.track
-        path = os.fsencode(track.file)
-        if b"\n" in path or b"\r" in path:  # an entry is one line, so such a name has to be a percent-encoded URL
-            path = b"file://" + urllib.parse.quote(path).encode()
-        name = f"{track.artist} - {track.title}" if track.artist else track.title
-        lines.append(f"#EXTINF:{round(track.duration)},{name}".encode())
-        if track.end is not None:  # a part of a file; players that do not know these lines play the whole file
-            lines.append(f"#EXTVLCOPT:start-time={track.start:g}".encode())
-            lines.append(f"#EXTVLCOPT:stop-time={track.end:g}".encode())
-        lines.append(path)
-    return b"\n".join(lines) + b"\n"

@@ -14,7 +14,7 @@ import numpy as np
 from kobza.atomic import PARTIAL_SUFFIX
 from kobza.audio import printable
 from kobza.embedding.embedder import normalized_mean
-from kobza.library.filters.tree import TEXT, normalize_text
+from kobza.library.filters.tree import TEXT, normalize_tag
 from kobza.library.records import validation_error
 from kobza.library.stores import index_file
 from kobza.library.stores.connection import open_for_reading, require_library
@@ -60,7 +60,7 @@ def _check_tables(db: sqlite3.Connection) -> Iterator[Problem]:
     tags = ", ".join(TEXT)
     normalized_tags = ", ".join(f"folded_{name}" for name in TEXT)
     rows = db.execute(f"SELECT {tags}, {normalized_tags} FROM tracks")
-    if stale := sum(tuple(map(normalize_text, row[: len(TEXT)])) != row[len(TEXT) :] for row in rows):
+    if stale := sum(tuple(map(normalize_tag, TEXT, row[: len(TEXT)])) != row[len(TEXT) :] for row in rows):
         yield Problem("tags", f"Filters use outdated tags of {stale} tracks.")
 
 

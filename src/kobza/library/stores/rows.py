@@ -10,7 +10,7 @@ from kobza.library.records import FileState, StoredTrack, Track
 
 TRACK_COLUMNS = tuple(field.name for field in fields(Track))  # path first
 COLUMNS = ", ".join(f"[{name}]" for name in TRACK_COLUMNS)  # brackets: "end" is a word of SQL
-FILE_COLUMNS = ", ".join(FileState._fields)
+FILE_STATE = ", ".join(FileState._fields)
 
 
 def to_track(row: tuple[Any, ...]) -> Track:
@@ -19,7 +19,7 @@ def to_track(row: tuple[Any, ...]) -> Track:
 
 
 def to_stored_track(row: tuple[Any, ...]) -> StoredTrack:
-    """`row`: the values of COLUMNS, then FILE_COLUMNS, starts, windows."""
+    """`row`: the values of COLUMNS, then FILE_STATE, starts, windows."""
     *values, starts, windows = row
     return (
         to_track(tuple(values[: len(TRACK_COLUMNS)])),

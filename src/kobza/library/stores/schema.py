@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from kobza.audio import printable
-from kobza.library.filters.tree import TEXT, normalize_text
+from kobza.library.filters.tree import TEXT, normalize_tag
 from kobza.library.records import LibraryError
 
 SCHEMA = 3
 DATABASE = "kobza.db"
+TEXT_IN_SCHEMA_2 = ("genre", "artist", "album", "title")
 NORMALIZED_COLUMNS = ", ".join(f"folded_{name}" for name in TEXT)
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -32,6 +33,10 @@ CREATE TABLE tracks (
     bpm REAL, key TEXT NOT NULL DEFAULT '', loudness REAL, energy REAL,
     folded_genre TEXT NOT NULL DEFAULT '', folded_artist TEXT NOT NULL DEFAULT '',  -- for filters: SQLite itself
     folded_album TEXT NOT NULL DEFAULT '', folded_title TEXT NOT NULL DEFAULT '',   -- ignores the case of A to Z only
+    folded_album_artist TEXT NOT NULL DEFAULT '', folded_composer TEXT NOT NULL DEFAULT '',
+    folded_comment TEXT NOT NULL DEFAULT '', folded_format TEXT NOT NULL DEFAULT '',
+    folded_key TEXT NOT NULL DEFAULT '',
+    audio_hash BLOB NOT NULL DEFAULT x'',   -- of the sound without the tags; empty: unknown
     start REAL NOT NULL DEFAULT 0, [end] REAL,  -- seconds within the file, of a track that is a part of one
     device INTEGER, inode INTEGER           -- of this machine's file systems: tell a renamed file from a copy
 );
@@ -46,6 +51,7 @@ CREATE TABLE failures (                     -- files that are not read again unt
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     reason TEXT NOT NULL, version TEXT NOT NULL
 );
+CREATE INDEX tracks_by_genre ON tracks (folded_genre);
 INSERT INTO meta VALUES ('schema', '3');
 """
 
@@ -68,9 +74,8 @@ def _migrate_to_2(db: sqlite3.Connection) -> None:
         )
     db.execute("DROP TABLE windows")
     db.execute("ALTER TABLE tracks DROP COLUMN vector")
-    for name in TEXT:
+    for name in TEXT_IN_SCHEMA_2:
         db.execute(f"ALTER TABLE tracks ADD COLUMN folded_{name} TEXT NOT NULL DEFAULT ''")
-    rewrite_normalized_tags(db)
 
 
 def _migrate_to_3(db: sqlite3.Connection) -> None:
@@ -91,9 +96,13 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         "[end] REAL",
         "device INTEGER",
         "inode INTEGER",
+        "audio_hash BLOB NOT NULL DEFAULT x''",
+        *(f"folded_{name} TEXT NOT NULL DEFAULT ''" for name in TEXT if name not in TEXT_IN_SCHEMA_2),
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
     _create_tables(db, "failures")
+    db.execute("CREATE INDEX tracks_by_genre ON tracks (folded_genre)")
+    rewrite_normalized_tags(db)
 
 
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2, 3: _migrate_to_3}
@@ -101,8 +110,9 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2,
 
 def rewrite_normalized_tags(db: sqlite3.Connection) -> None:
     """Recompute the columns that filters compare with."""
-    db.create_function("normalize_text", 1, normalize_text, deterministic=True)
-    db.execute(f"UPDATE tracks SET {', '.join(f'folded_{name} = normalize_text({name})' for name in TEXT)}")
+    db.create_function("normalize_tag", 2, normalize_tag, deterministic=True)
+    changes = ", ".join(f"folded_{name} = normalize_tag('{name}', {name})" for name in TEXT)
+    db.execute(f"UPDATE tracks SET {changes}")
 
 
 class DamagedLibraryError(LibraryError):

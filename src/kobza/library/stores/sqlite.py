@@ -19,7 +19,7 @@ import numpy as np
 
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.address import FolderAddress
-from kobza.library.filters.tree import TEXT, Filter, normalize_text, to_sql
+from kobza.library.filters.tree import TEXT, Filter, normalize_tag, to_sql
 from kobza.library.records import (
     FileState,
     KnownFailure,
@@ -32,7 +32,7 @@ from kobza.library.records import (
 )
 from kobza.library.stores.connection import open_for_reading, open_for_writing
 from kobza.library.stores.lock import writer_lock
-from kobza.library.stores.rows import COLUMNS, FILE_COLUMNS, decode_vectors, to_stored_track, to_track
+from kobza.library.stores.rows import COLUMNS, FILE_STATE, TRACK_COLUMNS, decode_vectors, to_stored_track, to_track
 from kobza.library.stores.schema import NORMALIZED_COLUMNS, transaction, translate_errors
 
 if TYPE_CHECKING:
@@ -111,11 +111,11 @@ class SQLiteStore:
         if added is None:
             added = time.time() if added_before is None else added_before
         self._db.execute("DELETE FROM tracks WHERE path = ?", (key,))
-        normalized_tags = [normalize_text(getattr(track, name)) for name in TEXT]
+        normalized_tags = [normalize_tag(name, getattr(track, name)) for name in TEXT]
         row = (key, *tags, added, *file_state, *normalized_tags)
         placeholders = ", ".join("?" * len(row))
         track_id = self._db.execute(
-            f"INSERT INTO tracks ({COLUMNS}, {FILE_COLUMNS}, {NORMALIZED_COLUMNS}) VALUES ({placeholders})", row
+            f"INSERT INTO tracks ({COLUMNS}, {FILE_STATE}, {NORMALIZED_COLUMNS}) VALUES ({placeholders})", row
         ).lastrowid
         mean = normalized_mean(halves).astype(np.float16)
         blobs = (mean.tobytes(), np.array(starts, np.float64).tobytes(), halves.tobytes())
@@ -151,6 +151,15 @@ class SQLiteStore:
                 rows = [(os.fsencode(path), *failure) for path, failure in failures.items() if failure is not None]
                 self._db.executemany("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", rows)
 
+    def retag(self, track: Track, file_state: FileState) -> None:
+        """Replace what is known of a track and of its file; its windows, and when it was added, stay."""
+        track = storable(track)
+        values = {name: getattr(track, name) for name in TRACK_COLUMNS if name not in ("path", "added")}
+        values |= {f"folded_{name}": normalize_tag(name, getattr(track, name)) for name in TEXT} | file_state._asdict()
+        changes = ", ".join(f"[{name}] = ?" for name in values)
+        with self._transaction():
+            self._db.execute(f"UPDATE tracks SET {changes} WHERE path = ?", (*values.values(), os.fsencode(track.path)))
+
     def delete(self, paths: Iterable[str]) -> int:
         """Delete these tracks; how many there were."""
         with self._transaction():
@@ -158,15 +167,22 @@ class SQLiteStore:
             return max(0, self._db.executemany("DELETE FROM tracks WHERE path = ?", keys).rowcount)
 
     def file_states(self) -> dict[str, FileState]:
-        rows = self._query(f"SELECT path, {FILE_COLUMNS} FROM tracks")
+        rows = self._query(f"SELECT path, {FILE_STATE} FROM tracks")
         return {os.fsdecode(path): FileState(*file_state) for path, *file_state in rows}
+
+    def select(self, where: Filter | None = None, limit: int | None = None) -> list[Track]:
+        """The (first) tracks that pass the filter, ordered by path; without their windows, so it is quick."""
+        condition, values = to_sql(where) if where is not None else ("1", [])
+        count = -1 if limit is None else limit
+        rows = self._query(f"SELECT {COLUMNS} FROM tracks WHERE {condition} ORDER BY path LIMIT {count:d}", values)
+        return [to_track(row) for row in rows]
 
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
         """Every track (or the one at `path`) with its windows, ordered by path.
 
         It reads page by page, each a snapshot of its own, so that a slow reader does not hold a transaction open.
         """
-        columns = f"SELECT {COLUMNS}, {FILE_COLUMNS}, starts, windows FROM tracks JOIN vectors ON track_id = id"
+        columns = f"SELECT {COLUMNS}, {FILE_STATE}, starts, windows FROM tracks JOIN vectors ON track_id = id"
         if path is not None:
             yield from map(to_stored_track, self._query(f"{columns} WHERE path = ?", (os.fsencode(path),)))
             return

@@ -11,6 +11,7 @@ from pymilvus import MilvusClient, MilvusException
 
 from kobza.library.address import MilvusAddress
 from kobza.library.records import LibraryError
+from kobza.library.stores.milvus.indexes import INDEXES
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 REQUEST_TIMEOUT_SECONDS = 120.0  # covers a server's restart
@@ -20,13 +21,20 @@ IDENTIFIER = re.compile(r"[A-Za-z_]\w*$")  # the names that Milvus allows
 
 
 class ConnectionParameters(NamedTuple):
-    """milvus://[USER:PASSWORD@|TOKEN@]HOST[:PORT]/[DATABASE/]NAME, or milvus+tls://... for an encrypted connection."""
+    """milvus://[USER:PASSWORD@|TOKEN@]HOST[:PORT]/[DATABASE/]NAME[?index=INDEX], or milvus+tls://... for an encrypted
+    connection."""
 
     uri: str  # in pymilvus's form
     token: str
     database: str
     name: str  # the prefix of the library's collections
     address: MilvusAddress
+    index_name: str  # that the address asks for, a key of `indexes.INDEXES`; "" if it names none
+
+    @property
+    def library(self) -> tuple[str, str, str]:
+        """Which library it is, however its address is written."""
+        return self.uri, self.database, self.name
 
     @classmethod
     def parse(cls, address: MilvusAddress) -> "ConnectionParameters":
@@ -47,7 +55,13 @@ class ConnectionParameters(NamedTuple):
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         user, _, _ = parts.netloc.rpartition("@")
         uri = f"{SCHEMES[parts.scheme]}://{host}:{port}"
-        return cls(uri, urllib.parse.unquote(user), "".join(names[:-1]), names[-1], address)
+        options = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
+        if any(name != "index" or value not in INDEXES for name, value in options) or len(options) > 1:
+            raise LibraryError(
+                f"{address} has an unknown option; the only one is ?index=, followed by one of: {', '.join(INDEXES)}."
+            )
+        index = options[0][1] if options else ""
+        return cls(uri, urllib.parse.unquote(user), "".join(names[:-1]), names[-1], address, index)
 
 
 class Client:
@@ -90,9 +104,11 @@ class Client:
 
         return call
 
-    def rows(self, collection: str, condition: str, fields: list[str], page_size: int) -> Iterator[dict[str, Any]]:
-        """All rows that match, in any order, fetched `page_size` at a time."""
-        rows = self.query(collection, condition, fields, limit=page_size)
+    def rows(
+        self, collection: str, condition: str, fields: list[str], page_size: int, consistency: str
+    ) -> Iterator[dict[str, Any]]:
+        """All rows that match, in any order, fetched `page_size` at a time; more than one page is read strongly."""
+        rows = self.query(collection, condition, fields, limit=page_size, consistency_level=consistency)
         if len(rows) < page_size:
             yield from rows
             return

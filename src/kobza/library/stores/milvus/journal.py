@@ -1,9 +1,8 @@
 """A writer's journal in NAME_meta: the runs of windows that would be left without a track if the writer were killed."""
 
 import json
-import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from kobza.library.stores.milvus.collections import Collections, is_in
 
@@ -11,6 +10,7 @@ STALE_SECONDS = 24 * 3600.0  # an entry older than this is of a writer that was 
 # The keys of entries sort between these two.
 FIRST = "journal "
 END = "journal!"
+LEASES = FIRST + "lease "  # those of `lease` are among them
 NOT_JOURNAL = f'id < "{FIRST}" or id >= "{END}"'
 
 
@@ -24,11 +24,11 @@ def window_ids(runs: dict[int, int]) -> Iterator[int]:
 
 
 class Journal:
-    """The entry of one writer."""
+    """The entry of one writer. `token`: what names the writer."""
 
-    def __init__(self, collections: Collections):
+    def __init__(self, collections: Collections, token: str):
         self._collections = collections
-        self._key = FIRST + secrets.token_hex(8)
+        self._key = FIRST + token
 
     def record(self, runs: dict[int, int]) -> None:
         """`runs`: {run: number of windows} that a write, if it is interrupted, leaves without a track."""
@@ -38,11 +38,13 @@ class Journal:
     def clear(self) -> None:
         self._collections.delete("meta", [self._key])
 
-    def delete_orphans(self) -> None:
-        """Delete the windows without a track that killed writers left."""
+    def delete_orphans(self, dead: Collection[str] = ()) -> None:
+        """Delete the windows without a track that killed writers left. `dead`: tokens of writers that have ended."""
         for entry in list(self._collections.rows("meta", f'id >= "{FIRST}" and id < "{END}"', ["value"])):
+            if entry["id"].startswith(LEASES):
+                continue
             recorded, runs = json.loads(entry["value"])
-            if time.time() - recorded >= STALE_SECONDS:
+            if entry["id"].removeprefix(FIRST) in dead or time.time() - recorded >= STALE_SECONDS:
                 used = {row["run"] for row in self._collections.rows("tracks", is_in("run", dict(runs)), ["run"])}
                 self._collections.delete("windows", window_ids({run: n for run, n in runs if run not in used}))
                 self._collections.delete("meta", [entry["id"]])

@@ -1,43 +1,53 @@
 """The library's records as rows of Milvus: the columns of each collection, and conversions both ways.
 
-Text that filters compare for equality only is stored as a 63-bit digest of its normalized form: Milvus compares these
-faster than text and in less memory, and no user input gets into expressions.
+What filters compare for equality only, text, is stored as 63-bit digests, each of a field's name and one of its
+normalized values, all in one column `texts`: Milvus compares these faster than text and in less memory, a tag with
+several values needs nothing more, and no user input gets into expressions.
 """
 
 import hashlib
 import json
 import os
 import re
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from pymilvus import CollectionSchema, DataType, FieldSchema
 
 from kobza.embedding.embedder import normalized_mean
-from kobza.library.filters.tree import TEXT, normalize_text
+from kobza.library.filters.tree import SEPARATOR, SEVERAL_VALUES, normalize_text
 from kobza.library.paths import path_from_text, path_to_text
 from kobza.library.records import FileState, Track
 
+SCHEMA = 2
 MAX_TEXT_BYTES = 65535  # Milvus's limit for a VARCHAR
-NO_YEAR = -1e9  # stands for an unknown year: servers before 2.5 have no NULL
-TRACK_FIELDS = ("run", "windows", "path", "tags", "duration", "added", "size", "mtime_ns", "hash")  # for `to_track`
-DOUBLE_FIELDS = ("year", "duration", "added")
-INTEGER_FIELDS = (*TEXT, "run", "windows", "size", "mtime_ns")
+MAX_VALUES = 1024  # of the texts of one track; further ones cannot be filtered by
+NO_NUMBER = -1e9  # stands for an unknown number: servers before 2.5 have no NULL
+TEXT_FIELDS = ("genre", "artist", "album", "title", "album_artist", "composer", "format", "key")
+NUMBER_FIELDS = ("duration", "added", "year", "track_number", "bitrate", "sample_rate", "bpm", "loudness", "energy")
+# What `to_track` and `to_file_state` need
+TRACK_FIELDS = ("run", "windows", "path", "tags", "duration", "added", "size", "mtime_ns", "hash")
+TAGS_OF_SCHEMA_1 = ("title", "artist", "album", "genre", "year")
+TAGS = tuple(field.name for field in fields(Track) if field.name not in ("path", "duration", "added"))
+INTEGER_COLUMNS = ("run", "windows", "size", "mtime_ns")
 
 
 def schema(kind: str, dim: int) -> CollectionSchema:
     """The columns of a library's collection of `kind` "tracks", "windows" or "meta"."""
     columns = {
         "meta": ["value"],
-        "windows": ["run", "start", "path", *TEXT, *DOUBLE_FIELDS],
-        "tracks": ["run", "windows", "path", "tags", "size", "mtime_ns", "hash", *TEXT, *DOUBLE_FIELDS],
+        "windows": ["run", "start", "path", "texts", *NUMBER_FIELDS],
+        "tracks": ["run", "windows", "path", "tags", "size", "mtime_ns", "hash", "texts", *NUMBER_FIELDS],
     }
 
     def column(name: str, is_primary: bool = False) -> FieldSchema:
-        if name in INTEGER_FIELDS or (name, kind) == ("id", "windows"):
+        if name in INTEGER_COLUMNS or (name, kind) == ("id", "windows"):
             return FieldSchema(name, DataType.INT64, is_primary=is_primary)
-        if name in (*DOUBLE_FIELDS, "start"):
+        if name in (*NUMBER_FIELDS, "start"):
             return FieldSchema(name, DataType.DOUBLE)
+        if name == "texts":
+            return FieldSchema(name, DataType.ARRAY, element_type=DataType.INT64, max_capacity=MAX_VALUES)
         return FieldSchema(name, DataType.VARCHAR, max_length=MAX_TEXT_BYTES, is_primary=is_primary)
 
     vector = FieldSchema("vector", DataType.FLOAT_VECTOR, dim=dim)  # float16 needs Milvus 2.4
@@ -53,11 +63,10 @@ def to_rows(
     track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray, run: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """-> (the row of a track, the rows of its windows, whose ids are the n numbers from `run` on)."""
-    columns = {field: digest(getattr(track, field)) for field in TEXT} | {
-        "year": NO_YEAR if track.year is None else float(track.year),
-        "duration": track.duration,
-        "added": track.added,
+    numbers = {field: getattr(track, field) for field in NUMBER_FIELDS}
+    columns = {field: NO_NUMBER if number is None else float(number) for field, number in numbers.items()} | {
         "path": to_text(track.path),
+        "texts": text_digests(track),
     }
     halves = vectors.astype(np.float16).astype(np.float32)  # rounded as in every store
     windows = [
@@ -68,7 +77,7 @@ def to_rows(
         "id": track_id(track.path),
         "run": run,
         "windows": len(starts),
-        "tags": json.dumps([track.title, track.artist, track.album, track.genre, track.year]),
+        "tags": tags_json(track),
         "size": file_state.size,
         "mtime_ns": file_state.mtime_ns,
         "hash": file_state.hash.hex(),
@@ -77,17 +86,40 @@ def to_rows(
     return row, windows
 
 
+def tags_json(track: Track) -> str:
+    """The tags that are known, as JSON of at most MAX_TEXT_BYTES: the longest texts are cut until it fits.
+
+    >>> tags_json(Track("/a.mp3", title="A", year=1999))
+    '{"title": "A", "year": 1999}'
+    """
+    tags = {name: getattr(track, name) for name in TAGS if getattr(track, name) not in ("", None)}
+    while len(text := json.dumps(tags)) > MAX_TEXT_BYTES:
+        longest = max(tags, key=lambda name: len(json.dumps(tags[name])))
+        tags[longest] = tags[longest][: len(tags[longest]) // 2]
+    return text
+
+
 def to_track(row: dict[str, Any]) -> Track:
-    title, artist, album, genre, year = json.loads(row["tags"])
-    return Track(to_path(row["path"]), title, artist, album, genre, year, row["duration"], row["added"])
+    tags = json.loads(row["tags"])
+    if isinstance(tags, list):
+        tags = dict(zip(TAGS_OF_SCHEMA_1, tags, strict=True))
+    return Track(to_path(row["path"]), duration=row["duration"], added=row["added"], **tags)
 
 
 def to_file_state(row: dict[str, Any]) -> FileState:
     return FileState(row["size"], row["mtime_ns"], bytes.fromhex(row["hash"]))
 
 
-def digest(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(normalize_text(text).encode(), digest_size=8).digest()) >> 1
+def text_digests(track: Track) -> list[int]:
+    """What `texts` has of a track: a digest of each text and, where a tag may have several, of each value."""
+    texts = [(field, normalize_text(getattr(track, field))) for field in TEXT_FIELDS]
+    values = [(field, value) for field, text in texts if field in SEVERAL_VALUES for value in text.split(SEPARATOR)]
+    return list(dict.fromkeys(digest(field, value) for field, value in texts + values))[:MAX_VALUES]
+
+
+def digest(field: str, value: str) -> int:
+    """Of a value, normalized, of a text field."""
+    return int.from_bytes(hashlib.blake2b(f"{field}\0{value}".encode(), digest_size=8).digest()) >> 1
 
 
 def to_text(path: str) -> str:

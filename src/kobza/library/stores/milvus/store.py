@@ -5,16 +5,18 @@ NAME_meta. Milvus has no transactions, so atomic writes per track come from thei
 `run` of windows that belong to it, and is written after them, in one step; the windows of its previous run are deleted
 last. Windows that no row names are invisible, and a journal in NAME_meta lists those that a killed process may leave.
 
-Indexes are FLAT and reads strongly consistent: results are exact, and writes are visible at once.
+Results are exact unless the library was made with an approximate index (`indexes`). Opening a store sees everything
+written before; later, a store that does not write itself may see other processes' writes some seconds late
+(`collections`).
 """
 
 import contextlib
 import json
-import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -34,26 +36,22 @@ from kobza.library.records import (
     storable,
 )
 from kobza.library.stores.lock import writer_lock
-from kobza.library.stores.milvus import collections
 from kobza.library.stores.milvus.client import ConnectionParameters
 from kobza.library.stores.milvus.collections import Collections, Row, batches, is_in
-from kobza.library.stores.milvus.filter import to_expression
+from kobza.library.stores.milvus.indexes import DEFAULT_INDEX
 from kobza.library.stores.milvus.journal import NOT_JOURNAL, Journal, window_ids
+from kobza.library.stores.milvus.lease import Lease, conflict, lease_rows, refusal
+from kobza.library.stores.milvus.reader import Reader
 from kobza.library.stores.milvus.rows import (
     MAX_TEXT_BYTES,
-    TRACK_FIELDS,
+    SCHEMA,
     to_file_state,
     to_path,
     to_rows,
-    to_track,
     track_id,
 )
 
-SCHEMA = 1
-MAX_ATTEMPTS = 20  # to read a track that another process may be replacing
 TRACKS_PER_BATCH = 500
-
-Windows = tuple[list[float], np.ndarray]  # starts in seconds, vectors (n, dim)
 
 
 class MilvusStore:
@@ -66,30 +64,72 @@ class MilvusStore:
         self.parameters = ConnectionParameters.parse(address)
         self.read_only = read_only
         self.collections = Collections(self.parameters)
-        self._journal = Journal(self.collections)
+        self._reader = Reader(self.collections)
+        self._token = secrets.token_hex(8)
+        self._journal = Journal(self.collections, self._token)
+        self._leases: list[Lease] = []
+        self._schema = SCHEMA
         if not read_only:
             self.collections.ensure("meta", 2)
-            if "schema" not in self.meta:
-                self.set_meta(schema=str(SCHEMA))
         elif not self.collections.exists("meta"):
             raise LibraryError(f"There is no library at {self.address} yet; create one with: kobza index FOLDER")
-        if (written := int(self.meta.get("schema", SCHEMA))) > SCHEMA:
+        self._check_layout()
+
+    def _check_layout(self) -> None:
+        """The layout is that of the library; that of an empty one is chosen here."""
+        meta = self.meta
+        self._schema = int(meta.get("schema", SCHEMA))
+        if self._schema > SCHEMA:
             raise LibraryError(
-                f"The library {self.address} was written by a newer Kobza (schema {written}, this one supports up to "
-                f"{SCHEMA}); upgrade Kobza."
+                f"The library {self.address} was written by a newer Kobza (schema {self._schema}, this one supports up "
+                f"to {SCHEMA}); upgrade Kobza."
             )
+        if not self.read_only and ("schema" not in meta or not self.collections.exists("tracks")):
+            self._schema = SCHEMA
+            meta["index"] = self.parameters.index_name or meta.get("index", DEFAULT_INDEX)
+            self.set_meta(schema=str(SCHEMA), index=meta["index"])
+        self.collections.index = meta.get("index", DEFAULT_INDEX)
+        if self.parameters.index_name not in ("", self.collections.index):
+            raise LibraryError(
+                f"The library {self.address} was made with the index {self.collections.index}; for another one copy "
+                "the library: kobza library copy OLD_ADDRESS NEW_ADDRESS?index=..."
+            )
+
+    def _refuse_to_write(self) -> None:
+        if self.read_only:
+            raise LibraryError(f"The library {self.address} was opened read-only; open it without read_only to write.")
+        if self._schema < SCHEMA:
+            raise LibraryError(
+                f"The library {self.address} was written by an older Kobza, whose collections have no columns for "
+                "today's tags: it can be read, but not written; copy it, which embeds nothing again: "
+                "kobza library copy OLD_ADDRESS NEW_ADDRESS"
+            )
+        for lease in self._leases:
+            lease.check()
+
+    def _lock_file(self, part: str) -> Path:
+        return cache_folder() / f"{track_id(repr((*self.parameters.library, part)))}.lock"
 
     @contextlib.contextmanager
     def writing(self, part: str = "") -> Iterator[None]:
-        """Held by the one process of this machine that writes `part` (a shard, or all) of the library.
-
-        Milvus has no locks, so writers on other machines are not excluded. That is safe: if two write the same track,
-        it is that of one of them, complete.
-        """
-        if self.read_only:
-            raise LibraryError(f"The library {self.address} was opened read-only; open it without read_only to write.")
-        with writer_lock(cache_folder() / f"{track_id(repr((str(self.address), part)))}.lock", str(self.address)):
-            self._journal.delete_orphans()
+        """Held by the one process that writes `part` ("i/n", a shard, or "", all) of the library, see `lease`."""
+        self._refuse_to_write()
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(writer_lock(self._lock_file(part), str(self.address)))
+            except LibraryError:
+                holders = [row for row in lease_rows(self.collections) if conflict(row.part, part)]
+                if holders:
+                    raise refusal(str(self.address), holders[0]) from None
+                raise
+            lease = Lease(self.collections, str(self.address), self._token, part, self._lock_file)
+            lease.acquire()
+            stack.callback(lease.release)
+            self._leases.append(lease)
+            stack.callback(self._leases.remove, lease)
+            self.collections.writing = True
+            stack.callback(setattr, self.collections, "writing", False)
+            self._journal.delete_orphans(lease.dead_here)
             yield
             self._journal.clear()
 
@@ -101,6 +141,7 @@ class MilvusStore:
 
     def set_meta(self, **values: str) -> None:
         """A long value (a list of thousands of files) takes several rows, which the row of its key lists in order."""
+        self._refuse_to_write()
         rows: dict[str, str] = {}
         for key, value in values.items():
             parts = {f"{key}/{i}": "".join(part) for i, part in enumerate(batches(value, MAX_TEXT_BYTES // 4))}
@@ -114,11 +155,12 @@ class MilvusStore:
 
     def upsert_many(self, tracks: Iterable[StoredTrack]) -> None:
         """`upsert` all of them, which costs little more than one."""
+        self._refuse_to_write()
         for some in batches(tracks, TRACKS_PER_BATCH):
             self._put({track_id(one[0].path): one for one in some})
 
     def _put(self, tracks: dict[str, StoredTrack]) -> None:
-        stored = self.collections.rows("tracks", is_in("id", tracks), ["run", "windows", "added"])
+        stored = self.collections.rows("tracks", is_in("id", tracks), ["run", "windows", "added"], latest=True)
         before = {row["id"]: row for row in stored}
         rows: list[Row] = []
         windows: list[Row] = []
@@ -136,6 +178,7 @@ class MilvusStore:
             self.collections.ensure(kind, dim)
         self._journal.record(replaced | {row["run"]: row["windows"] for row in rows})
         self.collections.insert("windows", windows)
+        self._refuse_to_write()  # if this process was asleep since
         self.collections.upsert("tracks", rows)
         self.collections.delete("windows", window_ids(replaced))
 
@@ -161,11 +204,18 @@ class MilvusStore:
             kept = {path: failure for path, failure in all_failures.items() if failure is not None}
             self.set_meta(failures=json.dumps({path_to_text(path): failure for path, failure in kept.items()}))
 
+    def retag(self, track: Track, file_state: FileState) -> None:
+        """Replace what is known of a track and of its file; its windows stay."""
+        for _, _, starts, vectors in self.scan(track.path):
+            self.upsert(track, file_state, starts, vectors)
+
     def delete(self, paths: Iterable[str]) -> int:
         """Delete these tracks; how many there were."""
         deleted = 0
         for some in batches(paths, TRACKS_PER_BATCH):
-            rows = list(self.collections.rows("tracks", is_in("id", map(track_id, some)), ["run", "windows"]))
+            self._refuse_to_write()
+            ids = is_in("id", map(track_id, some))
+            rows = list(self.collections.rows("tracks", ids, ["run", "windows"], latest=True))
             runs = {row["run"]: row["windows"] for row in rows}
             if runs:
                 self._journal.record(runs)
@@ -178,89 +228,19 @@ class MilvusStore:
         rows = self.collections.rows("tracks", fields=["path", "size", "mtime_ns", "hash"])
         return {to_path(row["path"]): to_file_state(row) for row in rows}
 
+    def select(self, where: Filter | None = None, limit: int | None = None) -> list[Track]:
+        """The (first) tracks that pass the filter, ordered by path."""
+        return self._reader.select(where, self._schema)[:limit]
+
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
         """Every track (or the one at `path`) with its windows, ordered by path."""
-        condition = is_in("id", [track_id(path)]) if path is not None else ""
-        stored = self.collections.rows("tracks", condition, ["path"])
-        ids_by_path = {os.fsencode(to_path(row["path"])): row["id"] for row in stored}
-        for some in batches([ids_by_path[key] for key in sorted(ids_by_path)], TRACKS_PER_BATCH // 2):
-            rows = {row["id"]: row for row in self.collections.rows("tracks", is_in("id", some), TRACK_FIELDS)}
-            windows = self._windows(rows.values())
-            for key in some:
-                row = rows.get(key)
-                attempts = 1
-                while row and row["run"] not in windows and attempts < MAX_ATTEMPTS:  # replaced between the two reads
-                    row = next(self.collections.rows("tracks", is_in("id", [key]), TRACK_FIELDS), None)
-                    windows |= self._windows([row] if row else [])
-                    attempts += 1
-                if row and row["run"] in windows:
-                    yield to_track(row), to_file_state(row), *windows[row["run"]]
-
-    def _windows(self, rows: Iterable[Row]) -> dict[int, Windows]:
-        """The windows of each track whose windows are all there, by run."""
-        counts = {row["run"]: row["windows"] for row in rows}
-        found: dict[int, list[tuple[float, np.ndarray]]] = {}
-        for some in batches(window_ids(counts), collections.ROWS_PER_REQUEST):
-            for window in self.collections.rows("windows", is_in("id", some), ["run", "start", "vector"]):
-                vector = np.asarray(window["vector"], np.float32)
-                found.setdefault(window["run"], []).append((window["start"], vector))
-        complete = {}
-        for run, windows in found.items():
-            if len(windows) == counts.get(run):
-                windows.sort(key=lambda window: window[0])
-                complete[run] = ([start for start, _ in windows], np.stack([vector for _, vector in windows]))
-        return complete
+        return self._reader.scan(path)
 
     def search(
         self, vector: np.ndarray, k: int, where: Filter | None = None, by: Literal["track", "moment"] = "track"
     ) -> list[tuple[float, Track, float]]:
         """The k tracks nearest to `vector` (dim,) among those that pass the filter: see `Store.search`."""
-        if k > collections.MAX_RESULTS:
-            raise LibraryError(
-                f"k is {k}; a library in Milvus returns at most {collections.MAX_RESULTS} tracks; choose a smaller k."
-            )
-        if not self.collections.exists("tracks"):
-            return []
-        query = np.ascontiguousarray(vector, np.float32)
-        condition = to_expression(where) if where is not None else ""
-        for _ in range(MAX_ATTEMPTS):  # until no hit was replaced by another process between the two reads
-            best = self._best(by, query, k, condition)
-            windows = self._windows(row for _, row in best)
-            if all(row["run"] in windows for _, row in best):
-                break
-        hits = []
-        for score, row in best:
-            if row["run"] in windows:
-                starts, vectors = windows[row["run"]]
-                hits.append((score, to_track(row), starts[int(np.argmax(vectors @ query))]))
-        return sorted(hits, key=lambda hit: (-hit[0], hit[1].path))  # a stable order of equal scores
-
-    def _best(self, by: str, query: np.ndarray, k: int, condition: str) -> list[tuple[float, Row]]:
-        """(cosine, row) of the k best tracks.
-
-        By moment it searches again without the runs seen so far until there are k tracks: the nearest windows may all
-        be of a few tracks, or of no visible one.
-        """
-        if by == "track":
-            return self.collections.nearest("tracks", query, k, condition, TRACK_FIELDS)
-        seen: list[int] = []
-        best: dict[str, tuple[float, Row]] = {}
-        wanted = min(4 * k, collections.MAX_RESULTS)
-        while len(best) < k:
-            unseen = f"(not ({is_in('run', seen)}))" if seen else ""
-            conditions = " and ".join(part for part in (condition, unseen) if part)
-            scores: dict[int, float] = {}
-            for score, window in self.collections.nearest("windows", query, wanted, conditions, ["run"]):
-                scores.setdefault(window["run"], score)
-            if not scores:
-                break
-            rows = {row["run"]: row for row in self.collections.rows("tracks", is_in("run", scores), TRACK_FIELDS)}
-            for run, score in scores.items():
-                if run in rows:
-                    best.setdefault(rows[run]["id"], (score, rows[run]))
-            seen += scores
-            wanted = min(4 * wanted, collections.MAX_RESULTS)
-        return list(best.values())[:k]
+        return self._reader.search(np.ascontiguousarray(vector, np.float32), k, where, by, self._schema)
 
     def __len__(self) -> int:
         return self.collections.count("tracks")
