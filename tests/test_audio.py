@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from recordings import FORMATS, memory_taken, tone, write
 
-from kobza import ffmpeg
+from kobza import audio, audio_source, ffmpeg
 from kobza.audio import AudioError, declared_seconds, decode, excerpt, load_audio, printable, windows
 
 
@@ -314,3 +314,57 @@ def test_tags_that_are_not_utf8_do_not_keep_a_recording_from_being_read(tmp_path
     path.write_bytes(data.replace(old, new))
     assert abs(pitch(load_audio(path)) - 400) < 1
     assert declared_seconds(path) == pytest.approx(3, abs=0.2)
+
+
+def test_zeros_behind_a_wav_cost_nothing(tmp_path):
+    """FFmpeg looks for chunks in them, eight bytes at a time: a third of a second for each MB."""
+    path = write(tmp_path / "a.wav", tone(440, 2))
+    whole = load_audio(path)
+    path.write_bytes(path.read_bytes() + bytes(20_000_000))
+    before = time.process_time()
+    assert np.array_equal(load_audio(path), whole)
+    assert time.process_time() - before < 1
+
+
+class TestSecondDecoder:
+    """libsndfile reads what FFmpeg refuses, with the same samples."""
+
+    @pytest.fixture(autouse=True)
+    def _ffmpeg_refuses(self, monkeypatch):
+        def refuse(*_):
+            raise audio_source.RefusedError("a.wav cannot be read as a recording.")
+
+        monkeypatch.setattr(audio, "read_frames", refuse)
+
+    @pytest.mark.parametrize("kind", ["wav", "flac", "aiff", "ogg"])
+    def test_the_same_samples(self, tmp_path, kind, monkeypatch):
+        sound = np.stack([tone(300, 3, 44100, 0.8), tone(700, 3, 44100, 0.4)])
+        path = write(tmp_path / f"a.{kind}", sound, 44100)
+        second = load_audio(path)
+        middle = excerpt(path, 1.5, 1.0)
+        monkeypatch.undo()
+        first = load_audio(path)
+        if kind == "ogg":  # another decoder of Vorbis
+            assert (
+                abs(len(first) - len(second)) < 400 and abs(np.square(first).mean() - np.square(second).mean()) < 1e-3
+            )
+        else:
+            np.testing.assert_allclose(second, first, atol=1e-4)
+            np.testing.assert_allclose(middle[100:], first[24000:40000][100:], atol=1e-2)
+
+    def test_what_both_refuse(self, tmp_path):
+        for content in (b"no music", b"OggS" + bytes(500), os.urandom(5000)):
+            (tmp_path / "a.wav").write_bytes(content)
+            with pytest.raises(AudioError, match="cannot be read as a recording"):
+                load_audio(tmp_path / "a.wav")
+
+    def test_samples_that_are_not_finite(self, tmp_path):
+        samples = tone(300, 2)
+        samples[-1] = np.nan
+        with pytest.raises(AudioError, match="not finite"):
+            load_audio(write(tmp_path / "a.wav", samples, codec="pcm_f32le"))
+
+    def test_without_libsndfile(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "soundfile", None)
+        with pytest.raises(AudioError, match="cannot be read as a recording"):
+            load_audio(write(tmp_path / "a.wav", tone(300, 2)))

@@ -1,6 +1,7 @@
 """Decode any recording to mono samples at one rate, as a stream, and cut it into windows.
 
     file --PyAV--> frames --FFmpeg's filters: mean of channels, resample--> chunks of 1 s --> windows of 10 s
+          (libsndfile where FFmpeg refuses a file)
 
 Only `load_audio` holds a whole recording: otherwise a file of three hours takes no more memory than a short one.
 """
@@ -10,21 +11,17 @@ from collections.abc import Iterable, Iterator
 import av
 import numpy as np
 
-from kobza.ffmpeg import (
-    AUDIO_EXTENSIONS,
-    AudioError,
-    Source,
-    mono_chunks,
-    open_container,
-    printable,
-    read_frames,
-)
+from kobza.audio_formats import AUDIO_EXTENSIONS
+from kobza.audio_source import NOT_FINITE, AudioError, RefusedError, Source, printable
+from kobza.ffmpeg import mono_chunks, open_container, read_frames
 from kobza.loudness import LoudnessMeter
+from kobza.sndfile import decode_mono
 
 __all__ = [
     "AUDIO_EXTENSIONS",
     "AudioError",
     "Source",
+    "chapters",
     "declared_seconds",
     "decode",
     "excerpt",
@@ -52,16 +49,34 @@ def decode(
         AudioError: no audio, truncated, mostly damaged, or samples that are not finite. Chunks may have been yielded
             before: that a file is truncated shows only at its end.
     """
+    is_empty = True
+    try:
+        for chunk in _ffmpeg_chunks(source, sampling_rate, start, meter):
+            is_empty = is_empty and not len(chunk)
+            yield chunk
+    except RefusedError:
+        if not is_empty:
+            raise
+        for chunk in decode_mono(source, sampling_rate, start):
+            is_empty = is_empty and not len(chunk)
+            yield chunk
+        if is_empty:
+            raise
+
+
+def _ffmpeg_chunks(
+    source: Source, sampling_rate: int, start: float, meter: LoudnessMeter | None
+) -> Iterator[np.ndarray]:
     with open_container(source) as (container, name):
         is_empty = True
         frames = read_frames(container, name, start)
         for chunk in mono_chunks(frames if meter is None else meter.frames(frames), sampling_rate):
             if not np.isfinite(chunk).all():
-                raise AudioError(f"{name} has samples that are not finite; export the recording again.")
+                raise AudioError(f"{name} {NOT_FINITE}")
             is_empty = is_empty and not len(chunk)
             yield chunk
         if is_empty and not start:
-            raise AudioError(f"{name} is too short to hold any sound; give a longer recording.")
+            raise AudioError(f"{name} is too short for a single sample at {sampling_rate} Hz; give a longer recording.")
 
 
 def windows(
@@ -121,3 +136,17 @@ def declared_seconds(source: Source) -> float | None:
     """The length of a recording by its header, which may be wrong; None if it has none. Errors as for `decode`."""
     with open_container(source) as (container, _):
         return container.duration / av.time_base if container.duration else None
+
+
+def chapters(source: Source) -> list[tuple[float, float, str]]:
+    """The chapters of a recording: (start and end in seconds, title or ""), in order. Errors as for `decode`."""
+    with open_container(source) as (container, _):
+        found = [
+            (
+                float(chapter["start"] * chapter["time_base"]),
+                float(chapter["end"] * chapter["time_base"]),
+                next((str(text) for name, text in chapter["metadata"].items() if name.lower() == "title"), ""),
+            )
+            for chapter in container.chapters()
+        ]
+    return sorted(found)

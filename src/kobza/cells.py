@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from wcwidth import iter_graphemes, width
 
-from kobza.ffmpeg import JOINERS
+from kobza.audio_source import JOINERS
 
 ELLIPSIS = "…"
 LEFT_TO_RIGHT_MARK = "\u200e"  # takes no cell

@@ -4,97 +4,29 @@
 """
 
 import contextlib
-import io
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.filter import Graph
 
-from kobza.errors import KobzaError
+from kobza.audio_formats import AUDIO_EXTENSIONS, DEMUXERS, FORMATS_WITH_LENGTH, PROTECTED, unsupported_format
+from kobza.audio_source import AudioError, NamedStream, RefusedError, Source, UnreadableError, opened, wav_end
 
-Source = str | os.PathLike | bytes | BinaryIO
-
-# Which files of a folder are treated as music
-AUDIO_EXTENSIONS = frozenset(
-    "." + name
-    for name in (
-        *("mp3", "mp2", "flac", "ogg", "oga", "opus", "m4a", "m4b", "aac", "wav", "w64"),
-        *("aif", "aiff", "aifc", "wma", "ape", "wv", "tta", "mka", "caf", "au"),
-    )
-)
-# FFmpeg also reads playlists, subtitles and scripts, some of which open further files or URLs. Only audio containers
-# are allowed, by the names of FFmpeg's demuxers.
-DEMUXERS = "mp3,flac,ogg,mov,mp4,m4a,aac,wav,w64,aiff,asf,ape,wv,tta,matroska,webm,caf,au"
-# The headers of these formats state the length (for others FFmpeg estimates it), so a truncated file can be told from a
-# short one; of a truncated wav or wma FFmpeg reports only what is left.
-FORMATS_WITH_LENGTH = {"flac", "wav", "aiff", "asf", "mov,mp4,m4a,3gp,3g2,mj2"}
 TIME_BASE = Fraction(1, 1_000_000)  # required by the filter graph, but unused: samples are counted instead
 DECODER_SETTLING_SECONDS = 1.0  # decoded and dropped after a seek
 MAX_SAMPLING_RATE = 3_000_000  # Hz, above any real recording; a resampler from 2 GHz would need gigabytes
 MAX_HOURS = 100  # longer than any audio book; a small file can claim, or decode to, years
 # Tags that are not UTF-8 must not prevent decoding. PyAV 19 has no such argument: it reads tags only on request.
+# The codec tags of protected sound in MP4: Apple's FairPlay, common encryption, Audible
+PROTECTED_TAGS = {"drms", "enca", "aavd"}
 OPEN_ARGUMENTS: dict[str, Any] = (
     {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "surrogateescape"}
 )
-JOINERS = "\u200c\u200d"  # within words of Persian and of Indian languages, and within emojis: no control characters
 MAX_FAILED_READS = 100  # after so many, the rest of a container is given up
-
-
-class AudioError(KobzaError):
-    """A recording cannot be used. The message says which, why, and what to do."""
-
-
-def printable(path: str | os.PathLike) -> str:
-    """The path as text that prints on any terminal: control characters and bytes that are not UTF-8 are escaped.
-
-    >>> printable("a\\n.mp3")
-    'a\\\\n.mp3'
-    """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-class _NamedStream:
-    """A binary stream with a harmless name, which FFmpeg uses as a hint of the format and not as a path.
-
-    Its size is fixed when it is opened, because a file that is still being written might never end.
-    """
-
-    def __init__(self, stream: BinaryIO, name: str, size: int):
-        self.name = name
-        self.size = size
-        self.stream = stream
-        self.tell = stream.tell
-
-    def read(self, size: int) -> bytes:
-        return self.stream.read(max(0, min(size, self.size - self.tell())))
-
-    def seek(self, offset: int, whence: int) -> int:
-        if whence == os.SEEK_END:
-            offset, whence = self.size + offset, os.SEEK_SET
-        return self.stream.seek(offset, whence)
-
-
-def _open(source: Source) -> tuple[BinaryIO, str, str, bool]:
-    """-> (stream, its name for messages, its extension, whether to close it afterwards)."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return io.BytesIO(source), "The recording given as bytes", "", True
-    if not isinstance(source, (str, os.PathLike)):
-        return source, "The recording given as a stream", "", False
-    name = printable(source)
-    try:
-        # Checked before opening, because opening a FIFO waits for its writer
-        if not stat.S_ISREG(os.stat(source).st_mode):
-            raise AudioError(f"{name} is not a regular file; give the path of a recording.")
-        return open(source, "rb"), name, Path(source).suffix.lower(), True
-    except OSError as error:
-        raise AudioError(f"{name} cannot be opened ({error.strerror}); check the path and its permissions.") from error
 
 
 def _packets(container, stream) -> Iterator["av.Packet | None"]:
@@ -132,7 +64,9 @@ def read_frames(container: Any, name: str, start: float) -> Iterator[tuple[av.Au
     """
     stream = container.streams.best("audio")
     if stream is None:
-        raise AudioError(f"{name} has no audio stream; give a recording.")
+        raise RefusedError(f"{name} has no audio stream; give a recording.")
+    if stream.codec_context.codec_tag in PROTECTED_TAGS:
+        raise AudioError(f"{name} is {PROTECTED} (DRM) and cannot be decoded; replace it by an unprotected copy.")
     if stream.rate and stream.rate > MAX_SAMPLING_RATE:
         raise AudioError(
             f"{name} says it has {stream.rate} samples a second, which no recording has; replace the file."
@@ -160,7 +94,7 @@ def read_frames(container: Any, name: str, start: float) -> Iterator[tuple[av.Au
                 if (early := _samples_before(frame, stream, start)) < frame.samples:
                     yield frame, early
     if seconds == 0 and not start:  # else the recording may end before `start`
-        raise AudioError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
+        raise RefusedError(f"{name} holds no audio that can be decoded (empty or damaged); replace the file.")
     if bad > good:
         raise AudioError(f"{name} is damaged: {bad} of its {bad + good} packets cannot be decoded; replace the file.")
     if has_length and start + seconds < declared / 2:
@@ -226,22 +160,37 @@ def mono_chunks(frames: Iterable[tuple[av.AudioFrame, int]], sampling_rate: int)
         yield from filters.push(None)
 
 
+def _refusal(name: str, extension: str, stream: BinaryIO, error: Exception) -> AudioError:
+    """The error for what FFmpeg cannot open: it may be of a kind that is not supported, or damaged."""
+    stream.seek(0)
+    if kind := unsupported_format(extension, stream.read(32)):
+        return AudioError(f"{name} is {kind}, a format that is not supported; convert it to FLAC.")
+    if isinstance(error, av.ArgumentError):  # FFmpeg knows the format, but it is not among DEMUXERS
+        return RefusedError(f"{name} cannot be read as a recording: its format is not supported; convert it to FLAC.")
+    return RefusedError(
+        f"{name} cannot be read as a recording ({getattr(error, 'strerror', None) or error}); replace or convert it."
+    )
+
+
 @contextlib.contextmanager
 def open_container(source: Source) -> Iterator[tuple["av.container.InputContainer", str]]:
     """The opened recording and its name for messages; FFmpeg's errors become AudioErrors."""
-    stream, name, extension, is_ours = _open(source)
-    try:
-        size = stream.seek(0, os.SEEK_END)
-        if size == 0:
-            raise AudioError(f"{name} is empty; replace the file.")
-        stream.seek(0)
-        named = _NamedStream(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""), size)
-        options = {"format_whitelist": DEMUXERS}
-        with av.open(named, options=options, buffer_size=1 << 17, **OPEN_ARGUMENTS) as container:
-            yield container, name
-    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error
-    finally:
-        if is_ours:
-            stream.close()
+    with opened(source) as (stream, name, extension):
+        try:
+            size = stream.seek(0, os.SEEK_END)
+            if size == 0:
+                raise AudioError(f"{name} is empty; replace the file.")
+            end = wav_end(stream, size)
+            stream.seek(0)
+            named = NamedStream(stream, "recording" + (extension if extension in AUDIO_EXTENSIONS else ""), end)
+            options = {"format_whitelist": DEMUXERS}
+            try:
+                container = av.open(named, options=options, buffer_size=1 << 17, **OPEN_ARGUMENTS)
+            except (av.FFmpegError, UnicodeDecodeError) as error:
+                raise _refusal(name, extension, stream, error) from error
+            with container:
+                yield container, name
+        except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            kind = AudioError if isinstance(error, av.FFmpegError | UnicodeDecodeError) else UnreadableError
+            raise kind(f"{name} cannot be read as a recording ({reason}); replace or convert it.") from error

@@ -16,6 +16,7 @@ import pytest
 from kobza.library import FileState, LibraryError, Totals, Track
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Compare, Not, matches
+from kobza.library.records import KnownFailure
 from kobza.library.search import saved
 from kobza.library.search.saved import SavedSearch
 
@@ -220,6 +221,17 @@ class StoreContract:
             put(store, f"/{i}", n=1)
         assert store.delete(f"/{i}" for i in range(0, 600, 2)) == 150
         assert sorted(store.file_states(), key=lambda path: int(path[1:])) == [f"/{i}" for i in range(1, 300, 2)]
+
+    def test_failures_are_kept_until_they_are_forgotten(self, store, reopen):
+        odd = os.fsdecode(b"/m/\xff.mp3")
+        failures = {path: KnownFailure(2**62, -5, f"{i} is bad.", "1.0") for i, path in enumerate(("/a", odd))}
+        store.set_failures(failures)
+        assert reopen(read_only=True).failures() == failures
+        store.set_failures({"/a": None, "/absent": None, odd: failures["/a"]})
+        assert store.failures() == {odd: failures["/a"]}
+        put(store, "/b")
+        store.set_identities({"/b": (1, 2), "/absent": (3, 4)})
+        assert store.file_states()["/b"].inode in (2, None) and len(store) == 1
 
     def test_move_keeps_everything_else(self, store):
         vectors = put(store, "/a", added=7.0)

@@ -97,8 +97,8 @@ def test_unusual_names_links_and_pipes(library, tmp_path):
     os.symlink("/nowhere", root / "dangling.flac")
     os.mkfifo(root / "pipe.flac")
     (root / "._plain.flac").write_bytes(b"what macOS leaves")
-    (root / ".hidden").mkdir()
-    (root / ".hidden" / "a.flac").write_bytes(data)
+    (root / "$RECYCLE.BIN").mkdir()
+    (root / "$RECYCLE.BIN" / "a.flac").write_bytes(data)
     report = library.add(root)
     assert counts(report) == (6, 0, 0, 0, 0, 2)
     assert {os.path.basename(failure.path) for failure in report.failed} == {"dangling.flac", "pipe.flac"}

@@ -28,13 +28,15 @@ NOT_A_RECORDING = "cannot be read as a recording|no audio stream|holds no audio"
 @dataclass(frozen=True)
 class Animal:
     """`make` writes it at a path. Indexed: it lasts `seconds`, give or take `within`, and sounds like `hertz` (None: no
-    tone). Named: `reason`, a pattern, is in the sentence."""
+    tone). Named: `reason`, a pattern, is in the sentence. Skipped: for the reason `skipped`, it or a folder around it.
+    """
 
     make: Callable[[Path], None]
     seconds: float | None = None
     hertz: float | None = 440
     within: float = 0.1
     reason: str | None = None
+    skipped: str | None = None
 
 
 def indexed(content: bytes | Callable, seconds: float = 2.0, hertz: float | None = 440, within: float = 0.1) -> Animal:
@@ -43,6 +45,10 @@ def indexed(content: bytes | Callable, seconds: float = 2.0, hertz: float | None
 
 def named(content: bytes | Callable, reason: str = NOT_A_RECORDING) -> Animal:
     return Animal(_maker(content), reason=reason)
+
+
+def skipped(content: bytes | Callable, reason: str) -> Animal:
+    return Animal(_maker(content), skipped=reason)
 
 
 def _maker(content: bytes | Callable) -> Callable[[Path], None]:
@@ -100,6 +106,7 @@ def pcm16(samples: np.ndarray) -> np.ndarray:
 
 
 SOUND = tone(440, 2)
+MIDI = b"MThd\0\0\0\6\0\0\0\1\0`MTrk\0\0\0\x04\0\xff\x2f\0"
 
 
 def kinds() -> dict[str, Animal]:
@@ -119,7 +126,79 @@ def kinds() -> dict[str, Animal]:
         "adpcm.wav": indexed(contained("wav", "adpcm_ms")),
         "core audio.caf": indexed(contained("caf", "pcm_s16le")),
         "sun.au": indexed(au),
+        "dolby.ac3": indexed(contained("ac3", "ac3", 48000, "fltp"), hertz=440),
+        "dolby plus.eac3": indexed(contained("eac3", "eac3", 48000, "fltp")),
+        "direct stream.dsf": indexed(dsf()),
+        "direct stream.dff": indexed(dsdiff()),
+        "no video.mp4": indexed(contained("mp4", "aac", sample_format="fltp"), within=0.15),
+        "no video.webm": indexed(contained("webm", "libopus", 48000)),
+        "a video.mkv": indexed(video(with_sound=True), within=0.15),
+        "a silent video.mp4": named(video(with_sound=False), "no audio stream"),
+        "protected.m4p": named(protected(), r"protected against copying \(DRM\)"),
+        "module.mod": skipped(bytes(2000), "unsupported format .mod"),
+        "score.mid": skipped(MIDI, "unsupported format .mid"),
+        "empty.cue": skipped(b"REM nothing", "cue sheet without tracks"),
+        "lost.cue": skipped(
+            b'FILE "none.wav" WAVE\nTRACK 01 AUDIO\nINDEX 01 00:00:00', "cue sheet without its recording"
+        ),
+        "half of it.mp3.part": skipped(encoded("mp3"), "unfinished download"),
     }
+
+
+DSD_RATE = 2_822_400
+
+
+@functools.cache
+def one_bit_tone() -> np.ndarray:
+    """By a modulator of the first order: (samples,) bool"""
+    sums = np.cumsum(0.25 * np.sin(2 * np.pi * 440 * np.arange(2 * DSD_RATE) / DSD_RATE) + 0.5)
+    return np.diff(np.floor(sums), prepend=0) > 0
+
+
+def dsf() -> bytes:
+    data, rate, block = np.packbits(one_bit_tone(), bitorder="little").tobytes(), DSD_RATE, 4096
+    data += b"\x69" * (-len(data) % block)
+    head = b"fmt " + struct.pack("<QIIIIIIQII", 52, 1, 0, 1, 1, rate, 1, 2 * rate, block, 0)
+    body = head + b"data" + struct.pack("<Q", 12 + len(data)) + data
+    return b"DSD " + struct.pack("<QQQ", 28, 28 + len(body), 0) + body
+
+
+def dsdiff() -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return name + struct.pack(">Q", len(data)) + data
+
+    properties = chunk(b"FS  ", struct.pack(">I", DSD_RATE)) + chunk(b"CHNL", b"\0\1C   ")
+    properties += chunk(b"CMPR", b"DSD \x0enot compressed\0")
+    body = b"DSD " + chunk(b"FVER", b"\1\5\0\0") + chunk(b"PROP", b"SND " + properties)
+    return chunk(b"FRM8", body + chunk(b"DSD ", np.packbits(one_bit_tone()).tobytes()))
+
+
+def video(with_sound: bool) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        import av
+
+        with av.open(str(path), "w", format="matroska" if path.suffix == ".mkv" else "mp4") as out:
+            pictures = out.add_stream("mpeg4", rate=5)
+            pictures.width = pictures.height = 16
+            sound = out.add_stream("aac", rate=RATE) if with_sound else None
+            for _ in range(10):
+                out.mux(pictures.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8))))
+            out.mux(pictures.encode(None))
+            if sound is not None:
+                frame = av.AudioFrame.from_ndarray(SOUND[None], format="fltp", layout="mono")
+                frame.rate = RATE
+                out.mux(sound.encode(frame))
+                out.mux(sound.encode(None))
+
+    return make
+
+
+def protected() -> bytes:
+    """The box that names the codec says what Apple's protected files say."""
+    m4a = bytearray(encoded("m4a"))
+    at = m4a.find(b"mp4a", m4a.find(b"stsd"))
+    m4a[at : at + 4] = b"drms"
+    return bytes(m4a)
 
 
 def depths() -> dict[str, Animal]:
@@ -234,7 +313,7 @@ def strangers() -> dict[str, Animal]:
         "playlist.m4a": named(m3u),
         "script.ogg": named(b"ffconcat version 1.0\nfile /etc/hostname\n"),
         "subtitles.wma": named(b"1\n00:00:01,000 --> 00:00:02,000\nLa la la\n" * 50),
-        "midi.wav": named(b"MThd\0\0\0\6\0\0\0\1\0`MTrk\0\0\0\x04\0\xff\x2f\0"),
+        "midi.wav": named(MIDI, "a score without sound, a format that is not supported"),
         "zipped.mp3": named(b"PK\x03\x04" + noise[:3000]),
         "packed.wav": named(gzip.compress(encoded("wav"))),
         "a program.ape": named(b"\x7fELF\x02\x01\x01" + bytes(9000)),
@@ -309,6 +388,19 @@ def with_page_checksum(data: bytes, at: int) -> bytes:
     return data[:at] + bytes(page)
 
 
+def headers_twice() -> bytes:
+    """An Ogg Vorbis whose headers come again behind them: FFmpeg refuses it, libsndfile reads it."""
+    data = encoded("ogg")
+    pages = [b"OggS" + page for page in data.split(b"OggS")[1:]]
+    first = next(i for i, page in enumerate(pages) if int.from_bytes(page[6:14], "little") > 0)
+    again = [page[:5] + b"\0" + page[6:] for page in pages[:first]]
+    numbered = b""
+    for number, page in enumerate([*pages[:first], *again, *pages[first:]]):
+        page = page[:18] + struct.pack("<I", number) + page[22:]
+        numbered = with_page_checksum(numbered + page, len(numbered))
+    return numbered
+
+
 def chains() -> dict[str, Animal]:
     """One recording after the other in a file, as radio is saved."""
     tag = b"ID3\x03\0\0\0\0\0\x7f" + bytes(127)
@@ -320,6 +412,7 @@ def chains() -> dict[str, Animal]:
         "rubbish behind.mp3": indexed(encoded("mp3") + b"TAG" + b"\xff" * 125 + b"rubbish" * 999, within=0.2),
         "rubbish before.mp3": indexed(b"rubbish" * 99 + encoded("mp3"), within=0.2),
         "a tag before.flac": indexed(tag + encoded("flac")),
+        "headers twice.ogg": indexed(headers_twice()),
         "2 MB of zeros behind.wav": indexed(encoded("wav") + bytes(2_000_000)),
         "two wavs.wav": indexed(encoded("wav") * 2),  # the second lies beyond what the first says of itself
     }
@@ -435,6 +528,7 @@ def places() -> dict[str, Animal]:
     return {
         "loops/around.flac": indexed(tree),
         "a link.flac": indexed(outside),
+        "a link inside.flac": skipped(link("sun.au"), "link to what is scanned itself"),
         "a link to nowhere.flac": named(link("nowhere"), r"is a broken link \(No such file"),
         "a link to itself.flac": named(link("a link to itself.flac"), r"is a broken link \(Too many"),
         "a pipe.mp3": named(os.mkfifo, "not a regular file"),
@@ -443,10 +537,47 @@ def places() -> dict[str, Animal]:
     }
 
 
+def hidden() -> dict[str, Animal]:
+    """Names that begin with a dot, trash, and recordings without an extension."""
+    flac = encoded("flac")
+    music = ("..Hits/a.flac", ".hack Sign OST/b.flac", ".hack.flac", "...Baby One More Time.flac", ".hidden/c.flac")
+    trash = ("$RECYCLE.BIN", "#recycle", "lost+found", ".Trash-1000", ".Trashes")
+    systems = ("@eaDir", "System Volume Information", ".git", "#snapshot", ".cache", "__MACOSX")
+    return {
+        **dict.fromkeys(music, indexed(flac)),
+        **{f"{name}/d.flac": skipped(flac, "trash folder") for name in trash},
+        **{f"{name}/e.flac": skipped(flac, "system folder") for name in systems},
+        "._a.flac": skipped(b"\0\5\x16\7" + bytes(4000), "macOS metadata file"),
+        "Untitled": indexed(flac),
+        "Mr. Brightside": indexed(encoded("mp3"), within=0.15),
+        "Song No. 5": indexed(encoded("m4a"), within=0.15),
+    }
+
+
+def odd_values() -> dict[str, Animal]:
+    """Times of change that 64 bits of ns cannot hold, where the file system can."""
+
+    def changed(ns: int) -> Callable[[Path], None]:
+        def make(path: Path) -> None:
+            path.write_bytes(encoded("flac"))
+            os.utime(path, ns=(0, ns))
+
+        return make
+
+    return {
+        "after 2262.flac": indexed(changed(2**63 + 10**9)),
+        "before 1970.flac": indexed(changed(-(10**18))),
+        "at 1970.flac": indexed(changed(0)),
+    }
+
+
 @functools.cache
 def zoo() -> dict[str, Animal]:
     """By the file's name, with its folders."""
-    houses = kinds, depths, rates, channels, levels, cuts, strangers, headers, chains, tags, names, places
+    houses = (
+        *(kinds, depths, rates, channels, levels, cuts, strangers, headers, chains, tags, names, places),
+        *(hidden, odd_values),
+    )
     return {name: animal for house in houses for name, animal in house().items()}
 
 

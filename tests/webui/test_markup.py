@@ -48,6 +48,13 @@ def test_hostile_text_stays_text(page):
     assert HOSTILE in read.text or HOSTILE in dict(read.attributes).get("aria-label", "")
 
 
+def test_a_part_of_a_file_is_played_from_its_start():
+    track = Track("/m/album.flac#3", "Third", duration=100.0, start=200.0, end=300.0)
+    page = markup.hits([Hit(0.6, track, 20.0)], lambda t: "x")
+    assert 'data-moment="20.00" data-duration="100.00" data-start="200.00"' in page and "0:20" in page
+    assert "data-start" not in markup.hits([Hit(0.6, BAD, 20.0)], lambda t: "x")
+
+
 def test_rows_are_ranked_and_say_all():
     track = Track("/m/y.mp3", "Night Bus", "The Trams", "", "Jazz; Blues", 1962, 150.0)
     page = markup.hits([Hit(0.61, track, 75.3), Hit(-0.2, BAD, 0.0)], lambda t: t.path[3])

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,14 +59,16 @@ def add(commands: SubCommands) -> None:
     indexed.add_argument(
         "paths", nargs="*", metavar="PATH", help="a folder, a file, or an address such as s3://bucket/music"
     )
-    indexed.add_argument("--list", metavar="FILE", help="a file with more of these, one a line")
+    indexed.add_argument(
+        "--list", metavar="FILE", help="a playlist (m3u, pls), or a text file with one of these a line"
+    )
     indexed.add_argument(
         "--shard", type=shard, metavar="I/N", help="only the I-th of N parts, for N machines (see docs/operate.md)"
     )
     indexed.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="where to embed (default: %(default)s)"
     )
-    command(
+    synced = command(
         commands,
         sync,
         "Scan all folders again that were added before.",
@@ -75,6 +77,9 @@ def add(commands: SubCommands) -> None:
         options,
         examples=("kobza sync", "kobza sync --analyze", "kobza sync --tags", "kobza sync --tags --tag-encoding cp1251"),
     )
+    for parser in (indexed, synced):
+        parser.add_argument("--retry", action="store_true", help="read files again that failed and have not changed")
+        parser.add_argument("--show-skipped", action="store_true", help="list what was passed over, and why")
     command(
         commands,
         reindex,
@@ -98,6 +103,7 @@ def add(commands: SubCommands) -> None:
         examples=("kobza info", "kobza info --json"),
     )
     described.add_argument("--json", action="store_true", help="print a JSON object")
+    described.add_argument("--failed", action="store_true", help="list the files that failed, with the reasons")
     shown = command(
         commands, demo, "Render a small album, index it and run eight searches.", options, examples=("kobza demo",)
     )
@@ -106,10 +112,21 @@ def add(commands: SubCommands) -> None:
     )
 
 
-def _print_report(report: "Report") -> int:
-    """Print the counts, and each failure with its reason. The exit code: 1 if there is no success."""
+def _print_report(report: "Report", show_skipped: bool = False) -> int:
+    """Print the counts, each new failure, and what was skipped. The exit code: 1 if there is no success."""
+    from kobza.audio import printable
+
     for failure in report.failed:
-        say(f"failed: {failure.reason}")
+        if not failure.is_known:
+            say(f"failed: {failure.reason}")
+    if known := sum(failure.is_known for failure in report.failed):
+        say(f"failed before: {known} (list: kobza info --failed; another try: --retry)")
+    if show_skipped:
+        for skipped in report.skipped:
+            say(f"skipped: {printable(skipped.path)} ({skipped.reason})")
+    elif report.skipped:
+        kinds = Counter(skipped.reason for skipped in report.skipped).most_common()
+        say(f"skipped: {', '.join(f'{reason} ({count})' for reason, count in kinds)}; list them with --show-skipped")
     print(report)
     succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed + report.retagged
     if not succeeded and not report.failed:
@@ -120,12 +137,13 @@ def _print_report(report: "Report") -> int:
 def index(args: argparse.Namespace) -> int:
     paths = list(args.paths)
     if args.list:
-        paths += filter(None, Path(args.list).read_bytes().splitlines())
+        from kobza.library.ingest.path_list import read_path_list
+
+        paths += read_path_list(args.list)
     if not paths:
         say("Name folders or files of music to index, or a file that lists them with --list.")
         return 2
     with open_library(args) as library, progress_bar() as progress:
-        decoded = map(os.fsdecode, paths)
         if args.engine == "ray":
             from kobza.library.ingest.ray import embed_on_ray
 
@@ -134,8 +152,10 @@ def index(args: argparse.Namespace) -> int:
             from kobza.library.ingest.embed import embed_jobs
 
             engine = embed_jobs
-        report = library.add(decoded, progress, args.shard, engine, args.tags, args.tag_encoding, args.analyze)
-    return _print_report(report)
+        report = library.add(
+            paths, progress, args.shard, engine, args.tags, args.tag_encoding, args.analyze, args.retry
+        )
+    return _print_report(report, args.show_skipped)
 
 
 def sync(args: argparse.Namespace) -> int:
@@ -146,10 +166,10 @@ def sync(args: argparse.Namespace) -> int:
             say("No folder has been added to the library yet; add one with: kobza index FOLDER")
             return 1
         with progress_bar() as progress:
-            report = library.sync(progress, args.tags, args.tag_encoding, args.analyze)
+            report = library.sync(progress, args.tags, args.tag_encoding, args.analyze, args.retry)
         if refreshed := refresh_all(library, say):
             say(f"Saved playlists refreshed: {refreshed}")
-    return _print_report(report)
+    return _print_report(report, args.show_skipped)
 
 
 def reindex(args: argparse.Namespace) -> int:
@@ -174,6 +194,10 @@ def info(args: argparse.Namespace) -> int:
     from kobza.library.paths import path_to_text
 
     with open_library(args, read_only=True) as library:
+        if args.failed:
+            for failure in library.store.failures().values():
+                print(failure.reason)
+            return 0
         meta, totals = library.store.meta, library.store.count()
         if args.json:
             described = {
@@ -183,6 +207,7 @@ def info(args: argparse.Namespace) -> int:
                 "seconds": totals.seconds,
                 "model": meta.get("model"),
                 "fingerprint": meta.get("fingerprint"),
+                "failed": len(library.store.failures()),
                 "folders": [path_to_text(folder) for folder in library.folders],
             }
             print(json.dumps(described, indent=2))
@@ -193,6 +218,8 @@ def info(args: argparse.Namespace) -> int:
         print(f"fingerprint  {meta.get('fingerprint', 'none yet')}")
         for folder in library.folders:
             print(f"folder       {printable(folder)}")
+        if failed := len(library.store.failures()):
+            print(f"failed       {failed} (list: kobza info --failed)")
     return 0
 
 

@@ -63,7 +63,7 @@ def print_hits(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.Names
         _write(as_m3u(entries_of(hits, from_moment=getattr(args, "by", None) == "moment"), args.relative_to))
     elif args.paths or args.null:
         end = b"\0" if args.null else b"\n"
-        _write(b"".join(os.fsencode(hit.track.path) + end for hit in hits))
+        _write(b"".join(os.fsencode(hit.track.file) + end for hit in hits))
     elif hits:
         print_hit_table(hits, roots, args, HITS)
 

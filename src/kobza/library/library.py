@@ -4,21 +4,23 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
+from kobza import __version__
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.ingest.analysis import require_analyzer
 from kobza.library.ingest.analyze import analyze_tracks
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
+from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
 from kobza.library.listing import Listing
 from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
-from kobza.library.records import Failure, LibraryError, Report
+from kobza.library.records import Failure, KnownFailure, LibraryError, Report
 from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store, open_store
 
@@ -142,6 +144,7 @@ class MusicLibrary(Searcher, Listing):
         retag: bool = False,
         tag_encoding: str | None = None,
         analyze: bool = False,
+        retry: bool = False,
     ) -> Report:
         """Index folders, files, or addresses that fsspec supports. Unchanged recordings are skipped.
 
@@ -151,6 +154,7 @@ class MusicLibrary(Searcher, Listing):
         Args:
             shard: (i, n), i counted from 1: only the i-th of n parts of the recordings, see `scan.in_shard`.
             engine: what embeds the recordings, such as `ingest.ray.embed_on_ray`.
+            retry: read files again that failed before and have not changed since.
             retag: also read the tags of files again that have the same size and time of change.
             tag_encoding: of tags that do not say theirs, such as "cp1251", or "auto" to guess it; the library keeps it.
             analyze: also find tempo, key, loudness and energy, of unchanged recordings too where they are unknown.
@@ -162,7 +166,7 @@ class MusicLibrary(Searcher, Listing):
         roots = [absolute(path) for path in _as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
             keep_tag_encoding(self.store, tag_encoding)
-            return self._index(roots, progress, shard, engine, retag, analyze)
+            return self._index(roots, progress, shard, engine, retag, analyze, retry)
 
     def sync(
         self,
@@ -170,11 +174,12 @@ class MusicLibrary(Searcher, Listing):
         retag: bool = False,
         tag_encoding: str | None = None,
         analyze: bool = False,
+        retry: bool = False,
     ) -> Report:
         """`add` again everything that was added before: finds new, changed, moved and deleted files."""
         with self.store.writing():
             keep_tag_encoding(self.store, tag_encoding)
-            report = self._index(self.folders, progress, retag=retag, analyze=analyze)
+            report = self._index(self.folders, progress, retag=retag, analyze=analyze, retry=retry)
             tracks = self.store.file_states()
             # A folder that is gone, and whose tracks were all found elsewhere or removed, is not scanned again.
             gone = {f for f in self.folders if not os.path.lexists(f) and not any(under(t, f) for t in tracks)}
@@ -190,31 +195,35 @@ class MusicLibrary(Searcher, Listing):
         engine: EmbeddingEngine = embed_jobs,
         retag: bool = False,
         analyze: bool = False,
+        retry: bool = False,
     ) -> Report:
         if analyze:
             require_analyzer()
         file_states = self.store.file_states()
-        files, searched, failed = survey(roots, file_states)
+        listing = survey(roots, file_states, self.folders)
+        failures = self.store.failures()
         if shard is not None:
             file_states = {path: file_state for path, file_state in file_states.items() if in_shard(path, shard)}
-            files = {path: status for path, status in files.items() if in_shard(path, shard)}
-        plan = make_plan(file_states, files, searched)
-        report = Report(failed=failed)
-        update_tags(self.store, plan, files, file_states, report, retag, progress)
+            listing.files = {path: status for path, status in listing.files.items() if in_shard(path, shard)}
+            failures = {path: failure for path, failure in failures.items() if in_shard(path, shard)}
+        plan = make_plan(file_states, listing, failures, retry)
+        report = Report(failed=[*listing.failed, *plan.known_failures], skipped=listing.skipped)
+        update_tags(self.store, plan, listing.files, file_states, report, retag, progress)
         if plan.jobs or self._named:
             self._check_fingerprint(self._load_embedder(progress))
         # Before embedding, so that `sync` can continue after an interruption
-        self._set_folders(self.folders + [r for r in roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
+        folders = [folder for folder in self.folders if folder not in listing.aliases]
+        self._set_folders(folders + [r for r in listing.roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
         self._apply(plan, report)
         if plan.jobs:
             plan.jobs = [replace(job, analyze=analyze) for job in plan.jobs]
             self._store_model()
             # Closed as soon as anything interrupts, so that no thread continues to decode
             with contextlib.closing(engine(plan.jobs, self.embedder, progress)) as outcomes:
-                self._store_outcomes(outcomes, report)
+                self._store_outcomes(outcomes, {job.path: job for job in plan.jobs}, report)
         if analyze:
             report.analyzed, unreadable = analyze_tracks(
-                self.store, files.keys() - {job.path for job in plan.jobs}, progress
+                self.store, listing.files.keys() - {job.path for job in plan.jobs}, progress
             )
             report.failed += unreadable
         self.store.optimize()
@@ -226,11 +235,13 @@ class MusicLibrary(Searcher, Listing):
             self.store.move(old, new, mtime_ns)
         for path, mtime_ns in plan.touched:
             self.store.move(path, path, mtime_ns)
+        self.store.set_identities(plan.identities)
+        self.store.set_failures(dict.fromkeys(plan.forgotten_failures))
         report.unchanged += plan.unchanged
         report.moved += len(plan.moved)
         report.removed = self.store.delete(plan.gone)
 
-    def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], report: Report) -> None:
+    def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
         """Store each track as soon as it is embedded, or in batches where the store is slow to start a write."""
         pending: list[Embedded | Failure] = []
         last_write = time.monotonic()
@@ -240,26 +251,44 @@ class MusicLibrary(Searcher, Listing):
                 due = time.monotonic() - last_write >= self.store.flush_interval_seconds
                 if due or len(pending) == MAX_UNWRITTEN_TRACKS:
                     batch, pending = pending, []  # emptied first: an interrupted write is not repeated below
-                    self._store(batch, report)
+                    self._store(batch, jobs, report)
                     last_write = time.monotonic()
         finally:  # also when interrupted
-            self._store(pending, report)
+            self._store(pending, jobs, report)
 
-    def _store(self, outcomes: list[Embedded | Failure], report: Report) -> None:
-        report.failed += [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    def _store(self, outcomes: list[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
         embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        failed += [failure for one in embedded for failure in one.failures]
+        report.failed += failed
+        self.store.set_failures(
+            {
+                failure.path: KnownFailure(job.size, job.mtime_ns, failure.reason, __version__)
+                for failure in failed
+                if failure.is_lasting and (job := jobs.get(file_of(failure.path, jobs)))
+            }
+        )
         if embedded:
-            self.store.upsert_many((one.track, one.file_state, one.starts, one.vectors) for one in embedded)
-        changed = sum(one.job.known for one in embedded)
-        report.changed += changed
-        report.added += len(embedded) - changed
+            self.store.upsert_many(track for one in embedded for track in one.tracks)
+        for one in embedded:
+            paths = {track.path for track, *_ in one.tracks}
+            report.changed += len(paths.intersection(one.job.replaces))
+            report.added += len(paths.difference(one.job.replaces))
+            if stale := set(one.job.replaces) - paths:  # a part that its cue sheet no longer has
+                report.removed += self.store.delete(stale)
 
     def remove(self, paths: PathLike | Iterable[PathLike]) -> Report:
         """Remove the tracks at or below these paths from the library; the files stay."""
         targets = [absolute(path) for path in _as_list(paths)]
         with self.store.writing():
-            gone = [path for path in self.store.file_states() if any(under(path, target) for target in targets)]
+            gone = [
+                path
+                for path in self.store.file_states()
+                if any(under(path, target) or under(file_of(path), target) for target in targets)
+            ]
             removed = self.store.delete(gone)
+            failed = [path for path in self.store.failures() if any(under(path, target) for target in targets)]
+            self.store.set_failures(dict.fromkeys(failed))
             self._set_folders(f for f in self.folders if not any(under(f, target) for target in targets))
         return Report(removed=removed)
 

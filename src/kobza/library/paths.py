@@ -7,7 +7,7 @@ or given to other programs is therefore the bytes decoded as UTF-8; an invalid b
 import json
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from kobza.audio import printable
 
@@ -52,6 +52,20 @@ def shell_word(path: str | os.PathLike[str]) -> str:
         return shlex.quote(printable(path))
     escaped = os.fsencode(path).replace(b"\\", rb"\\").replace(b"'", rb"\'")
     return f"$'{printable(os.fsdecode(escaped))}'"  # bash and zsh undo the escapes of `printable` in such a word
+
+
+def enclosing(path: str, folders: Collection[str]) -> str | None:
+    """The innermost of `folders` that is `path` or contains it; None if none does.
+
+    >>> enclosing("/music/jazz/a.mp3", {"/music", "/music/jazz"}), enclosing("/musical.mp3", {"/music"})
+    ('/music/jazz', None)
+    """
+    while path not in folders:
+        parent = path.rpartition("/")[0] if is_url(path) else os.path.dirname(path)
+        if parent in (path, ""):
+            return None
+        path = parent
+    return path
 
 
 def path_to_text(path: str | os.PathLike[str]) -> str:

@@ -1,8 +1,9 @@
 """The records that a library consists of, the same in every store."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from kobza.library.calibration import match_label
 
 NORM_TOLERANCE = 5e-3  # of a vector's length from 1; rounding to half precision changes it by up to 1e-3
 
+MAX_TEXT_LENGTH = 4000  # characters; a row of Milvus holds 64 KiB, and nobody reads a longer title
+
 
 class LibraryError(KobzaError):
     """A request that a library cannot fulfil. The message is a sentence that says why and what to do."""
@@ -19,12 +22,17 @@ class LibraryError(KobzaError):
 
 class FileState(NamedTuple):
     """What a file was when it was indexed: size in bytes, time of change in ns, hash of its bytes, and of its sound
-    without the tags (`audio_digest`; b"" if unknown)."""
+    without the tags (`audio_digest`; b"" if unknown).
+
+    Device and inode tell a renamed file from a copy. They are of this machine only: None if unknown, and not exported.
+    """
 
     size: int
     mtime_ns: int
     hash: bytes
     audio_hash: bytes = b""
+    device: int | None = None
+    inode: int | None = None
 
 
 class Totals(NamedTuple):
@@ -40,6 +48,10 @@ class Track:
     A tag with several values (genre, artist, album_artist, composer) has them joined by "; ". The units: duration in
     seconds, bitrate in kbit/s, sample_rate in Hz, bpm in beats per minute, loudness in LUFS (integrated), energy from 0
     to 1; key is such as "A minor".
+
+    A track that is a part of a file (of an album with a cue sheet, say) has its `start` and `end` in seconds within
+    that file, and a path with the part's number behind "#"; `end` is None for a whole file. Windows and moments count
+    from the track's start.
 
     `added` is when the track was first added, in seconds since 1970. A store keeps it when a track is replaced or
     moved, and uses the current time for a new track without it. It does not count in comparisons of tracks.
@@ -63,7 +75,40 @@ class Track:
     key: str = ""
     loudness: float | None = None
     energy: float | None = None
+    start: float = 0.0
+    end: float | None = None
     added: float | None = field(default=None, compare=False)
+
+    @property
+    def file(self) -> str:
+        """The path of the file that holds the track.
+
+        >>> Track("/music/album.flac#3", start=200.0, end=300.0).file
+        '/music/album.flac'
+        """
+        return self.path if self.end is None else self.path.rpartition("#")[0]
+
+
+def storable(track: Track) -> Track:
+    """The track with values that every store can hold; the same one if it has no others.
+
+    Texts lose NUL and lone surrogates and end after MAX_TEXT_LENGTH characters; numbers that are not finite or beyond
+    64 bits are unknown.
+
+    >>> storable(Track("/a", title="a\\0b", year=10**30)).title, storable(Track("/a", year=10**30)).year
+    ('ab', None)
+    """
+    changed: dict[str, Any] = {}
+    for name, value in vars(track).items():
+        if isinstance(value, str) and name != "path":
+            text = value.replace("\0", "")[:MAX_TEXT_LENGTH].encode("utf-8", "replace").decode("utf-8")
+            if text != value:
+                changed[name] = text
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            changed[name] = None
+        elif isinstance(value, float) and not math.isfinite(value):
+            changed[name] = 0.0 if name == "duration" else None
+    return replace(track, **changed) if changed else track
 
 
 # A track with all that a store holds of it: its windows' starts in seconds, their vectors (n, dim) float32.
@@ -148,7 +193,29 @@ class Hit:
 
 @dataclass(frozen=True)
 class Failure:
-    """A path that could not be used, and a sentence that says why."""
+    """A path that could not be used, and a sentence that says why.
+
+    `is_lasting`: the file is at fault, so it is not read again until it changes. `is_known`: it was not read again.
+    """
+
+    path: str
+    reason: str
+    is_lasting: bool = False
+    is_known: bool = False
+
+
+class KnownFailure(NamedTuple):
+    """A lasting failure as a store keeps it: what the file was, why it failed, and under which version of Kobza."""
+
+    size: int
+    mtime_ns: int
+    reason: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or folder that was passed over, and the kind of reason in a few words: "trash folder"."""
 
     path: str
     reason: str
@@ -156,7 +223,7 @@ class Failure:
 
 @dataclass
 class Report:
-    """How many tracks a run added, changed and so on; `failed` has each path with its reason.
+    """How many tracks a run added, changed and so on; `failed` and `skipped` have each path with its reason.
 
     `retagged`: of the files that sound as before, and have other tags. They count neither as changed nor as unchanged.
     `analyzed`: of the unchanged ones, those whose tempo, key, loudness and energy were found now.
@@ -170,11 +237,13 @@ class Report:
     retagged: int = 0
     analyzed: int = 0
     failed: list[Failure] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = ("added", "changed", "unchanged", "moved", "removed")
         some = "".join(f", {getattr(self, name)} {name}" for name in ("retagged", "analyzed") if getattr(self, name))
-        return ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f"{some}, {len(self.failed)} failed"
+        text = ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f"{some}, {len(self.failed)} failed"
+        return text + (f", {len(self.skipped)} skipped" if self.skipped else "")
 
 
 def validation_error(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | None:

@@ -5,9 +5,10 @@ import datetime
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from kobza.audio import printable
+from kobza.library.ingest.file_status import FileStatus, int64
 from kobza.library.paths import is_url
 from kobza.library.records import Failure
 
@@ -15,23 +16,19 @@ from kobza.library.records import Failure
 MODIFICATION_TIME_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 
-class RemoteStatus(NamedTuple):
-    """The two fields of an `os.stat_result` that indexing needs."""
-
-    st_size: int
-    st_mtime_ns: int
-
-
 def _mtime_ns(info: dict[str, Any]) -> int:
-    """0 if the file system does not report it; then only a different size shows that a file has changed."""
+    """0 if the file system does not report one that can be read; then only a different size shows a change."""
     changed = next((info[name] for name in MODIFICATION_TIME_KEYS if info.get(name)), 0)
-    if isinstance(changed, str):
-        changed = datetime.datetime.fromisoformat(changed)
-    seconds = changed.timestamp() if isinstance(changed, datetime.datetime) else changed
-    return round(seconds * 1e9)
+    try:
+        if isinstance(changed, str):
+            changed = datetime.datetime.fromisoformat(changed)
+        seconds = changed.timestamp() if isinstance(changed, datetime.datetime) else float(changed)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return int64(seconds * 1e9)
 
 
-def list_files(root: str) -> tuple[dict[str, RemoteStatus], list[Failure]]:
+def list_files(root: str) -> tuple[dict[str, FileStatus], list[Failure]]:
     """-> (every file at or below the URL `root` by its own URL, what could not be listed)."""
     from fsspec.core import url_to_fs
 
@@ -44,8 +41,10 @@ def list_files(root: str) -> tuple[dict[str, RemoteStatus], list[Failure]]:
         reason = f"{printable(root)} cannot be read ({error}); check the URL and your credentials for it."
         return {}, [Failure(root, reason)]
     prefix = len(path.rstrip("/"))  # names come without the protocol, as the file system spells them
-    files = {root + name[prefix:]: RemoteStatus(info.get("size") or 0, _mtime_ns(info)) for name, info in found.items()}
-    return files, []
+    return {
+        root + name[prefix:]: FileStatus(max(0, int64(info.get("size") or 0)), _mtime_ns(info))
+        for name, info in found.items()
+    }, []
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def player_command(player: str, entry: Entry) -> list[str]:
     >>> player_command("ffplay", Entry(Track("/music/a.mp3"), start=70.0))
     ['ffplay', '-nodisp', '-autoexit', '-vn', '-loglevel', 'error', '-ss', '70', '/music/a.mp3']
     """
-    path, end = entry.track.path, entry.end
+    path, end = entry.track.file, entry.end
     if player == "mpv":
         # A user's configuration may say otherwise, and the command would not end, or begin where the last one stopped.
         keep = ("--idle=no", "--keep-open=no", "--loop-file=no", "--loop-playlist=no", "--resume-playback=no")

@@ -52,7 +52,7 @@ def best_match(track: Track, candidates: Iterable[Candidate]) -> Candidate | Non
     for candidate in candidates:
         if not _same_duration(track, candidate):
             continue
-        path = _common_end(_parts(track.path), _parts(candidate.path))
+        path = _common_end(_parts(track.file), _parts(candidate.path))
         title, artist, album = (
             _same(getattr(track, name), getattr(candidate, name)) for name in ("title", "artist", "album")
         )

@@ -122,7 +122,7 @@ class MPDServer:
     def _find(self, track: Track) -> str | None:
         """The track's path in MPD's music_directory, which MPD does not tell: searched for by the file's name, or by
         the title if there is no such file."""
-        for kind, value in (("file", file_name(track.path)), ("title", track.title)):
+        for kind, value in (("file", file_name(track.file)), ("title", track.title)):
             if not value or not value.isprintable():  # MPD has no names that are not UTF-8, or not one line
                 continue
             match = best_match(track, map(_candidate, self._client.search(kind, value)))

@@ -189,7 +189,7 @@ class SubsonicServer:
 
     def _find(self, track: Track) -> str | None:
         """A track's id on the server, which can only be searched for by title; untagged files have their name there."""
-        for query in dict.fromkeys((track.title, file_name(track.path).rpartition(".")[0])):
+        for query in dict.fromkeys((track.title, file_name(track.file).rpartition(".")[0])):
             if query:
                 found = self._connection.search3(query, artistCount=0, albumCount=0, songCount=MAX_CANDIDATES)
                 match = best_match(track, map(_candidate, found.get("searchResult3", {}).get("song", [])))

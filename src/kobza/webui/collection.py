@@ -82,7 +82,7 @@ class Collection:
     def file(self, link: str) -> Path | None:
         """The recording of a link, if its track was shown, is still in the library, and its file exists."""
         track = self._track(link)
-        return Path(track.path) if track is not None and os.path.isfile(track.path) else None
+        return Path(track.file) if track is not None and os.path.isfile(track.file) else None
 
     def map(self) -> list[Point]:
         """The library in two dimensions, recomputed when it changes; of a large one every n-th track."""

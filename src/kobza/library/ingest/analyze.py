@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from kobza.internal_error import InternalError
 from kobza.library.ingest.analysis import SAMPLING_RATE, with_analysis
 from kobza.library.ingest.decoding import RecordingEnd, decoding_threads
 from kobza.library.ingest.embed import Progress
@@ -40,8 +41,10 @@ def analyze_tracks(
                 continue
             done += 1
             recording, path = event.recording, event.recording.job.path
-            if reason := recording.failure or recording.fault:
-                failed.append(Failure(path, reason))
+            if recording.failure is not None:
+                failed.append(recording.failure)
+            elif recording.fault is not None:
+                raise InternalError(recording.fault)
             elif recording.hash == states[path].hash and recording.analysis.energy is not None:
                 store.retag(with_analysis(tracks[path], recording.analysis), states[path])
                 written += 1

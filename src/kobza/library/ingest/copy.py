@@ -12,7 +12,7 @@ from kobza.library.records import LibraryError, StoredTrack
 from kobza.library.stores.base import open_store
 
 TRACKS_PER_WRITE = 200
-STORE_KEYS = ("schema", "index")  # what a library's meta says about its store
+STORE_KEYS = ("schema", "index", "failures")  # what a library's meta says about its store
 
 
 class CopyResult(NamedTuple):
@@ -59,7 +59,7 @@ def copy_library(
             pending: list[StoredTrack] = []
             for done, stored in enumerate(old.scan(), 1):
                 track, file_state, _, _ = stored
-                if present.get(track.path) == file_state:
+                if track.path in present and present[track.path][:3] == file_state[:3]:  # device and inode may differ
                     already_present += 1
                 else:
                     pending.append(stored)

@@ -14,8 +14,10 @@ from kobza.embedding.embedder import WindowRule, cut_windows
 from kobza.internal_error import BAD_FILE_ERRORS, internal_error
 from kobza.library.ingest.analysis import NOT_ANALYSED, Analysis, Analyzer
 from kobza.library.ingest.audio_digest import audio_digest
+from kobza.library.ingest.parts import Part, cut_parts, read_parts
 from kobza.library.ingest.scan import Job, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
+from kobza.library.records import Failure
 from kobza.library.remote import local_copy
 
 CPU_DECODER_THREADS = 2  # PyAV releases the GIL while it decodes; two threads outrun any model on a CPU
@@ -23,6 +25,7 @@ CPU_BATCH_WINDOWS = 16
 GPU_BATCH_WINDOWS = 128  # makes the overhead of a batch small; 80 MB of samples
 WINDOW_TIMEOUT_SECONDS = 60.0  # for the next window of a recording
 TIMEOUT_SECONDS_PER_BYTE = 1e-6  # in addition: large files are read once for their hash before the first window
+MAX_TIMED_BYTES = 10**11  # a file system may say any size
 
 
 @dataclass
@@ -34,11 +37,16 @@ class RecordingState:
     audio_hash: bytes = b""
     tags: Tags | None = None
     analysis: Analysis = NOT_ANALYSED
+    parts: tuple[Part, ...] = ()  # the tracks that it holds; none or one: the whole file is a track
     starts: list[float] = field(default_factory=list)
     vectors: list[np.ndarray] = field(default_factory=list)
-    failure: str | None = None
+    failure: Failure | None = None
     fault: str | None = None  # the message of an error in Kobza itself, which ends the run
     counted_bytes: float = 0.0  # that the progress includes already
+
+    def fail(self, reason: str, is_lasting: bool = True) -> None:
+        """`is_lasting`: see `Failure`."""
+        self.failure = Failure(self.job.path, reason, is_lasting)
 
 
 @dataclass(frozen=True)
@@ -78,22 +86,27 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, Non
 
     try:
         with local_copy(job.path) as file:
-            recording.hash = content_hash(file)  # before decoding: if the file changes meanwhile, the next run sees it
+            # Before decoding: if the file changes meanwhile, the next run sees it
+            recording.hash = content_hash(file, job.sheet)
             recording.audio_hash = audio_digest(file)
             recording.tags = read_tags(file, job.tag_encoding)
             if job.analyze:
                 analyzer = Analyzer(rule.sampling_rate, recording.tags.seconds)
-            for start, samples in cut_windows(rule, counted_chunks()):
+            recording.parts = read_parts(file, job.sheet_tracks)
+            chunks = counted_chunks()
+            divided = len(recording.parts) > 1
+            for start, samples in cut_parts(rule, chunks, recording.parts) if divided else cut_windows(rule, chunks):
                 yield Window(recording, start, samples)
         if analyzer is not None:
             recording.analysis = analyzer.result()
     except AudioError as error:
-        recording.failure = str(error).replace(printable(file), printable(job.path))
+        recording.fail(str(error).replace(printable(file), printable(job.path)), error.is_lasting)
     except OSError as error:
         reason = error.strerror or error
-        recording.failure = f"{printable(job.path)} cannot be read ({reason}); check it and index again."
+        recording.fail(f"{printable(job.path)} cannot be read ({reason}); check it and index again.", False)
     except BAD_FILE_ERRORS as error:  # one malformed file must not end the run: it is reported like the others
-        recording.failure = f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error})."
+        is_lasting = not isinstance(error, MemoryError)
+        recording.fail(f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error}).", is_lasting)
     except Exception as error:  # an error in Kobza itself, which every other file would meet, too
         recording.fault = str(internal_error(error, f"reading {printable(job.path)}"))
     yield RecordingEnd(recording, decoded_samples / rule.sampling_rate)
@@ -107,7 +120,8 @@ def decode_with_timeout(recording: RecordingState, rule: WindowRule) -> Iterator
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     free_slots = threading.Semaphore(2)
     abandoned = threading.Event()
-    timeout = WINDOW_TIMEOUT_SECONDS + TIMEOUT_SECONDS_PER_BYTE * recording.job.size
+    size = min(recording.job.size, MAX_TIMED_BYTES)
+    timeout = WINDOW_TIMEOUT_SECONDS + TIMEOUT_SECONDS_PER_BYTE * size
 
     def run() -> None:
         with contextlib.closing(_decode(recording, rule)) as decoded:
@@ -126,7 +140,7 @@ def decode_with_timeout(recording: RecordingState, rule: WindowRule) -> Iterator
             free_slots.release()
     except queue.Empty:
         name = printable(recording.job.path)
-        recording.failure = f"{name} timed out after {timeout:.0f} s; check the disk and the file and index again."
+        recording.fail(f"{name} timed out after {timeout:.0f} s; check the disk and the file and index again.", False)
         yield RecordingEnd(recording, 0.0)
     finally:
         abandoned.set()

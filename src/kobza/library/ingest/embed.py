@@ -16,8 +16,11 @@ from kobza.embedding.embedder import Embedder
 from kobza.internal_error import InternalError
 from kobza.library.ingest.analysis import with_analysis
 from kobza.library.ingest.decoding import Event, RecordingEnd, Window, decoding_threads, threads_and_batch
+from kobza.library.ingest.parts import divide, with_sheet_tags
 from kobza.library.ingest.scan import Job
-from kobza.library.records import Failure, FileState, Track
+from kobza.library.records import Failure, FileState, StoredTrack, Track
+
+MIN_EMBEDDABLE_SECONDS = 0.1  # a model may refuse shorter recordings; a frame of a spectrogram is 25 ms
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Embedded:
-    """A recording with its vectors: (n, dim) float32, one per window; `starts` in seconds."""
+    """The tracks of a recording with their vectors; several if a cue sheet or chapters divide it.
+
+    `failures`: of those of its tracks that could not be used.
+    """
 
     job: Job
-    track: Track
-    file_state: FileState
-    starts: list[float]
-    vectors: np.ndarray
+    tracks: tuple[StoredTrack, ...]
+    failures: tuple[Failure, ...] = ()
 
 
 def embed_batch(batch: list[Window], embedder: Embedder) -> None:
@@ -59,13 +63,18 @@ def embed_batch(batch: list[Window], embedder: Embedder) -> None:
                 embed_batch([window], embedder)
             return
         recording = batch[0].recording
-        recording.failure = f"{printable(recording.job.path)} cannot be embedded ({error}); leave it out."
+        name = printable(recording.job.path)
+        seconds = len(batch[0].samples) / embedder.sampling_rate
+        if not batch[0].start and seconds < MIN_EMBEDDABLE_SECONDS:
+            recording.fail(f"{name} cannot be embedded because it lasts only {1000 * seconds:.3g} ms; leave it out.")
+        else:
+            recording.fail(f"{name} cannot be embedded ({error}); leave it out.")
         return
     for window, vector in zip(batch, vectors, strict=True):
         recording = window.recording
         if not np.isfinite(vector).all():
             name = printable(recording.job.path)
-            recording.failure = f"{name} is too loud to be embedded; export the recording again at a lower level."
+            recording.fail(f"{name} is too loud to be embedded; export the recording again at a lower level.")
         recording.starts.append(window.start)
         recording.vectors.append(np.asarray(vector, np.float32))
 
@@ -77,12 +86,24 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
     if recording.fault is not None:
         raise InternalError(recording.fault)
     if recording.failure is not None:
-        return Failure(job.path, recording.failure)
+        return recording.failure
     tags = recording.tags
     assert tags is not None  # read before the first window
-    track = with_analysis(Track(job.path, duration=end.seconds, **tags.of_track()), recording.analysis)
-    file_state = FileState(job.size, job.mtime_ns, recording.hash, recording.audio_hash)
-    return Embedded(job, track, file_state, recording.starts, np.stack(recording.vectors))
+    track = Track(job.path, duration=end.seconds, **tags.of_track())
+    file_state = FileState(
+        *(job.size, job.mtime_ns, recording.hash, recording.audio_hash), device=job.device, inode=job.inode
+    )
+    if len(recording.parts) <= 1:
+        track = with_analysis(track, recording.analysis)
+    if len(recording.parts) == 1:
+        track = with_sheet_tags(track, recording.parts[0].track)
+    elif recording.parts:
+        vectors = np.stack(recording.vectors) if recording.vectors else np.zeros((0, 1), np.float32)
+        tracks, failures = divide(track, file_state, recording.starts, vectors, recording.parts)
+        if tracks:
+            return Embedded(job, tuple(tracks), tuple(failures))
+        return Failure(job.path, f"{printable(job.path)} ends before the tracks of its cue sheet begin.", True)
+    return Embedded(job, ((track, file_state, recording.starts, np.stack(recording.vectors)),))
 
 
 def _advance(event: Event, sampling_rate: int) -> float:

@@ -21,6 +21,7 @@ from kobza.library.stores.rows import TRACK_COLUMNS
 
 EMBEDDER_KEYS = ("fingerprint", "model", "dim", "windows")  # what a library's meta says about its vectors
 TRACKS_PER_BATCH = 500
+FILE_COLUMNS = ("size", "mtime_ns", "hash", "audio_hash")  # of a file's state; device and inode are of one machine
 TRACK_COLUMNS_0_2 = {"path", "title", "artist", "album", "genre", "year", "duration", "added"}
 REQUIRED_COLUMNS = TRACK_COLUMNS_0_2 | {"size", "mtime_ns", "hash", "starts", "vectors"}
 
@@ -76,7 +77,10 @@ def export_library(store: Store, file: Path) -> int:
 
 def _table(pa: Any, rows: list[StoredTrack]) -> Any:
     tracks, file_states, starts, vectors = zip(*rows, strict=True)
-    plain = [vars(t) | {"path": os.fsencode(t.path)} | r._asdict() for t, r in zip(tracks, file_states, strict=True)]
+    plain = [
+        vars(track) | {"path": os.fsencode(track.path)} | {name: getattr(file_state, name) for name in FILE_COLUMNS}
+        for track, file_state in zip(tracks, file_states, strict=True)
+    ]
     numbers = np.concatenate(vectors).astype(np.float16)
     ends = np.arange(0, numbers.size + 1, numbers.shape[1], dtype=np.int32)
     windows = pa.ListArray.from_arrays(ends, pa.array(numbers.ravel()))
@@ -127,7 +131,7 @@ def _tracks(table: Any, file: Path) -> Iterator[StoredTrack]:
             ends = np.cumsum([len(starts) for starts in batch["starts"]])[:-1]
             vectors = np.split(numbers.reshape(len(batch["starts"].flatten()), -1), ends)
             for row, own in zip(batch.drop_columns(["vectors"]).to_pylist(), vectors, strict=True):
-                file_state = FileState(**{name: row.pop(name) for name in FileState._fields if name in row})
+                file_state = FileState(**{name: row.pop(name) for name in FILE_COLUMNS if name in row})
                 starts = row.pop("starts")
                 yield Track(**row | {"path": os.fsdecode(row["path"])}), file_state, starts, own.astype(np.float32)
     except (OSError, TypeError, ValueError) as error:

@@ -26,6 +26,7 @@ from kobza.library.ingest.decoding import (
     decode_with_timeout,
 )
 from kobza.library.ingest.embed import Embedded, Progress, embed_batch, to_outcome
+from kobza.library.ingest.parts import Part
 from kobza.library.ingest.scan import Job
 from kobza.library.ingest.tags import Tags
 from kobza.library.records import Failure, LibraryError
@@ -60,8 +61,9 @@ class DecodedRecording(NamedTuple):
     hash: bytes
     audio_hash: bytes
     tags: Tags | None
+    parts: tuple[Part, ...]
     analysis: Analysis
-    failure: str | None
+    failure: Failure | None
     fault: str | None
     seconds: float
     windows: int
@@ -72,7 +74,7 @@ class EmbeddedWindows(NamedTuple):
 
     starts: list[float]
     vectors: list[np.ndarray]
-    failure: str | None
+    failure: Failure | None
 
 
 Message = DecodedWindow | DecodedRecording | EmbeddedWindows
@@ -105,8 +107,13 @@ class DecodingActor:
                     pending.append((number, DecodedWindow(job, event.start, event.samples)))
                 else:
                     state = event.recording
-                    found = state.hash, state.audio_hash, state.tags, state.analysis
-                    end = DecodedRecording(*found, state.failure, state.fault, event.seconds, windows)
+                    end = DecodedRecording(
+                        *(state.hash, state.audio_hash, state.tags, state.parts, state.analysis),
+                        failure=state.failure,
+                        fault=state.fault,
+                        seconds=event.seconds,
+                        windows=windows,
+                    )
                     pending.append((number, end))
                 if len(pending) == CPU_BATCH_WINDOWS:
                     yield _to_batch(pending)
@@ -168,6 +175,7 @@ def embed_on_ray(
                 state.audio_hash = message.audio_hash
                 state.tags = message.tags
                 state.analysis = message.analysis
+                state.parts = message.parts
                 state.fault = message.fault
                 ends[number] = message
             state.failure = state.failure or message.failure

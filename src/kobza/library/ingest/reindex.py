@@ -44,7 +44,7 @@ def reindex(
 
 
 def _refuse_unreachable(library: MusicLibrary) -> None:
-    for failure in survey(library.folders, library.store.file_states())[2]:
+    for failure in survey(library.folders, library.store.file_states()).failed:
         raise LibraryError(f"{failure.reason.removesuffix('.')}. Until then the library stays as it was.")
 
 
@@ -63,7 +63,7 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
     Tracks keep the time when they were added, and what an analysis found in the same sound. Ids are not reused, so
     indexes stay valid.
     """
-    names = f"{FILE_STATE}, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", added")
+    names = f"{FILE_STATE}, {NORMALIZED_COLUMNS}, {COLUMNS}".removesuffix(", [added]")
     db = store._db
     with translate_errors(store.folder):
         db.execute("ATTACH ? AS new", (sqlite_uri(beside / DATABASE, "ro"),))
@@ -77,6 +77,8 @@ def _take_over(store: SQLiteStore, beside: Path) -> None:
                 "INSERT INTO main.vectors SELECT here.id, vector, starts, windows FROM main.tracks AS here "
                 "JOIN new.tracks AS there USING (path) JOIN new.vectors ON track_id = there.id ORDER BY here.id",
                 "DELETE FROM main.search_files",
+                "DELETE FROM main.failures",
+                "INSERT INTO main.failures SELECT * FROM new.failures",
                 "INSERT OR REPLACE INTO main.meta SELECT * FROM new.meta WHERE key NOT IN ('schema', 'folders')",
                 "UPDATE main.tracks AS now SET bpm = coalesce(now.bpm, old.bpm), loudness = old.loudness, "
                 "energy = old.energy, key = iif(now.key = '', old.key, now.key), "

@@ -2,14 +2,17 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
 from kobza.library.ingest.audio_digest import audio_digest
+from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.embed import Progress
-from kobza.library.ingest.scan import FileStatus, Job, Plan, content_hash
+from kobza.library.ingest.file_status import FileStatus
+from kobza.library.ingest.parts import file_of, read_parts, to_parts, with_sheet_tags
+from kobza.library.ingest.scan import Job, Plan, content_hash
 from kobza.library.ingest.tags import Tags, read_tags
 from kobza.library.records import FileState, Report, Track
 from kobza.library.remote import local_copy
@@ -20,10 +23,15 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 
-def with_tags(track: Track, tags: Tags) -> Track:
-    """The track with what its file says now; tempo and key that an analysis found stay where no tag says them."""
+def with_tags(track: Track, tags: Tags, sheet_tracks: Sequence[CueTrack] = ()) -> Track:
+    """The track with what its file, and the cue sheet beside it, say now.
+
+    Tempo and key that an analysis found stay where no tag says them.
+    """
     found = tags.of_track()
-    return dataclasses.replace(track, **found | {"bpm": found["bpm"] or track.bpm, "key": found["key"] or track.key})
+    track = dataclasses.replace(track, **found | {"bpm": found["bpm"] or track.bpm, "key": found["key"] or track.key})
+    parts = to_parts(sheet_tracks)
+    return with_sheet_tags(track, parts[0].track) if len(parts) == 1 else track
 
 
 def keep_tag_encoding(store: Store, encoding: str | None) -> None:
@@ -67,6 +75,8 @@ def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, File
     """
     missing: dict[bytes, list[str]] = defaultdict(list)
     for path in plan.gone:
+        if file_of(path) != path:
+            continue  # a part of a file
         missing[file_states[path].audio_hash].append(path)
     missing.pop(b"", None)
     left = []
@@ -80,7 +90,7 @@ def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, File
         plan.gone.remove(old)
         store.move(old, job.path, job.mtime_ns)
         for track, *_ in store.scan(job.path):
-            store.retag(with_tags(track, tags), state)
+            store.retag(with_tags(track, tags, job.sheet_tracks), state)
     moved = len(plan.jobs) - len(left)
     plan.jobs = left
     return moved
@@ -90,8 +100,9 @@ def _same_sound(job: Job, known: Mapping[bytes, list[str]]) -> tuple[Tags, FileS
     """The tags and state of a file whose sound is among the `known`, by `audio_digest`."""
     with suppress(OSError, ValueError), local_copy(job.path) as file:
         sound = audio_digest(file)
-        if known.get(sound):
-            return read_tags(file, job.tag_encoding), FileState(job.size, job.mtime_ns, content_hash(file), sound)
+        if known.get(sound) and len(read_parts(file, job.sheet_tracks)) < 2:  # else it is several tracks now
+            state = FileState(job.size, job.mtime_ns, content_hash(file), sound, job.device, job.inode)
+            return read_tags(file, job.tag_encoding), state
     return None
 
 
@@ -101,7 +112,7 @@ def retag_changed_files(
     """Write the new tags of changed files that sound as before: (the jobs that are left, how many were written)."""
 
     def look(job: Job) -> tuple[Tags, FileState] | None:
-        before = file_states[job.path].audio_hash if job.known else b""
+        before = file_states[job.path].audio_hash if job.replaces == (job.path,) else b""
         return _same_sound(job, {before: [job.path]}) if before else None
 
     left = []
@@ -113,7 +124,7 @@ def retag_changed_files(
             left.append(job)
         else:
             tags, state = found
-            store.retag(with_tags(track, tags), state)
+            store.retag(with_tags(track, tags, job.sheet_tracks), state)
             written += 1
     return left, written
 
@@ -135,11 +146,10 @@ def retag_unchanged_files(
     def look(track: Track) -> tuple[Track, FileState] | None:
         status, before = files[track.path], file_states[track.path]
         with suppress(OSError, ValueError), local_copy(track.path) as file:
-            if (now := with_tags(track, read_tags(file, encoding))) != track:
-                sound = audio_digest(file)
-                return now, FileState(
-                    status.st_size, status.st_mtime_ns, content_hash(file), sound or before.audio_hash
-                )
+            if (now := with_tags(track, read_tags(file, encoding), status.sheet_tracks)) != track:
+                sound = audio_digest(file) or before.audio_hash
+                state = FileState(status.size, status.mtime_ns, content_hash(file), sound, status.device, status.inode)
+                return now, state
         return None
 
     jobs = []
@@ -148,7 +158,8 @@ def retag_unchanged_files(
         if found is not None:
             now, state = found
             if file_states[track.path].audio_hash not in (b"", state.audio_hash):
-                jobs.append(Job(track.path, state.size, state.mtime_ns, known=True, tag_encoding=encoding))
+                job = Job(track.path, state.size, state.mtime_ns, True, state.device, state.inode)
+                jobs.append(dataclasses.replace(job, replaces=(track.path,), tag_encoding=encoding))
             else:
                 store.retag(now, state)
                 written += 1

@@ -32,7 +32,7 @@ def entries_of(hits: Sequence[Hit], from_moment: bool) -> list[Entry]:
     >>> entries_of([Hit(0.5, Track("/music/a.mp3"), 70.0)], from_moment=True)[0].start
     70.0
     """
-    return [Entry(hit.track, hit.moment if from_moment else 0.0) for hit in hits]
+    return [Entry(hit.track, hit.track.start + (hit.moment if from_moment else 0.0), hit.track.end) for hit in hits]
 
 
 def is_present(path: str) -> bool:
@@ -56,7 +56,7 @@ def present_hits(
     n = k
     while True:
         hits = find(n)
-        there = [i for i, hit in enumerate(hits) if present(hit.track.path)]
+        there = [i for i, hit in enumerate(hits) if present(hit.track.file)]
         if len(there) >= k or len(hits) < n:
             last = there[k - 1] + 1 if len(there) >= k else len(hits)
             return [hits[i] for i in there[:k]], last - len(there[:k])

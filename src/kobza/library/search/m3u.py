@@ -33,7 +33,7 @@ def as_m3u(entries: Sequence[Entry], relative_to: str | os.PathLike[str] | None 
             lines.append(f"#EXTVLCOPT:start-time={seconds(entry.start)}")
         if entry.end is not None:
             lines.append(f"#EXTVLCOPT:stop-time={seconds(entry.end)}")
-        lines.append(_location(entry.track.path, relative_to))
+        lines.append(_location(entry.track.file, relative_to))
     return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 

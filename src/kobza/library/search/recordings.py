@@ -10,7 +10,7 @@ import numpy as np
 from kobza.audio import AudioError, printable
 from kobza.embedding.embedder import EmbeddedWindow, Embedder, TextEmbedder, embed_recording, normalized_mean
 from kobza.library.ingest.embed import Progress
-from kobza.library.ingest.scan import find_recordings
+from kobza.library.ingest.listing import find_recordings
 from kobza.library.ingest.tags import read_tags
 from kobza.library.paths import absolute, is_url
 from kobza.library.records import LibraryError, Track
@@ -85,10 +85,10 @@ class Recordings(ABC):
             ends = [min(at + seconds, max(track.duration, at)) for at in starts]
             windows = map(EmbeddedWindow, starts, ends, vectors)
             return [window for window in windows if window.start < end and window.end > start]
-        found, failed = find_recordings(path)
-        if failed:
-            raise LibraryError(failed[0].reason)
-        if path not in found:
+        listing = find_recordings(path)
+        if listing.failed:
+            raise LibraryError(listing.failed[0].reason)
+        if path not in listing.files:
             raise LibraryError(f"{printable(path)} is a folder; name a recording.")
         duration = read_tags(path).seconds
 

@@ -2,14 +2,23 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
 
 from kobza.library.address import LibraryAddress, MilvusAddress, library_address
 from kobza.library.filters.tree import Filter
-from kobza.library.records import Adjustments, FileState, LibraryError, StoredTrack, Totals, Track, WordMatch
+from kobza.library.records import (
+    Adjustments,
+    FileState,
+    KnownFailure,
+    LibraryError,
+    StoredTrack,
+    Totals,
+    Track,
+    WordMatch,
+)
 from kobza.library.stores.sqlite import SQLiteStore
 
 
@@ -26,6 +35,9 @@ class Store(Protocol):
     windows. `match_words` says where words stand in tags and paths; `tracks_with_words` gives at least the tracks with
     all of these words in title, artist or path. `sample` gives the vectors (about n, dim) of tracks that stand for all.
     `writing` is held by one process for each part of the library.
+
+    `set_identities` updates the device and inode of files whose content is the same; a store may ignore it.
+    `set_failures` keeps the failures of files, or with None forgets them.
 
     Attributes:
         has_words: whether it can find words; where not, `match_words` raises a LibraryError.
@@ -58,6 +70,9 @@ class Store(Protocol):
     def match_words(self, words: Sequence[str]) -> list[WordMatch]: ...
     def tracks_with_words(self, words: Sequence[str]) -> list[Track]: ...
     def sample(self, n: int) -> np.ndarray: ...
+    def set_identities(self, identities: Mapping[str, tuple[int | None, int | None]]) -> None: ...
+    def failures(self) -> dict[str, KnownFailure]: ...
+    def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None: ...
     def file_states(self) -> dict[str, FileState]: ...
     def select(self, where: Filter | None = None, limit: int | None = None) -> list[Track]: ...
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]: ...

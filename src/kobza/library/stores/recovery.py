@@ -61,7 +61,7 @@ def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection) -> int:
     track_columns = _column_names(new, "tracks")
     vector_columns = _column_names(new, "vectors")
     for track_id in sorted(_track_ids(old)):
-        tracks = _readable(old, f"SELECT {', '.join(track_columns)} FROM tracks WHERE id = {track_id}")
+        tracks = _readable(old, f"SELECT [{'], ['.join(track_columns)}] FROM tracks WHERE id = {track_id}")
         vectors = _readable(old, f"SELECT {', '.join(vector_columns)} FROM vectors WHERE track_id = {track_id}")
         if tracks and vectors and _insert(new, "tracks", track_columns, tracks[0]):
             _insert(new, "vectors", vector_columns, vectors[0])
@@ -97,7 +97,7 @@ def _readable(db: sqlite3.Connection, sql: str) -> list[tuple[Any, ...]]:
 def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], row: tuple[Any, ...]) -> bool:
     placeholders = ", ".join("?" * len(row))
     try:
-        db.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders})", row)
+        db.execute(f"INSERT INTO {table} ([{'], ['.join(columns)}]) VALUES ({placeholders})", row)
     except sqlite3.Error:
         return False  # a row that violates a constraint: garbage, or a duplicate
     return True

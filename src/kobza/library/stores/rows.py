@@ -9,7 +9,7 @@ import numpy as np
 from kobza.library.records import FileState, StoredTrack, Track
 
 TRACK_COLUMNS = tuple(field.name for field in fields(Track))  # path first
-COLUMNS = ", ".join(TRACK_COLUMNS)
+COLUMNS = ", ".join(f"[{name}]" for name in TRACK_COLUMNS)  # brackets: "end" is a word of SQL
 FILE_STATE = ", ".join(FileState._fields)
 
 
@@ -19,11 +19,11 @@ def to_track(row: tuple[Any, ...]) -> Track:
 
 
 def to_stored_track(row: tuple[Any, ...]) -> StoredTrack:
-    """`row`: the values of COLUMNS, FILE_STATE, starts, windows."""
-    *columns, size, mtime_ns, digest, audio_hash, starts, windows = row
+    """`row`: the values of COLUMNS, then FILE_STATE, starts, windows."""
+    *values, starts, windows = row
     return (
-        to_track(tuple(columns)),
-        FileState(size, mtime_ns, digest, audio_hash),
+        to_track(tuple(values[: len(TRACK_COLUMNS)])),
+        FileState(*values[len(TRACK_COLUMNS) :]),
         np.frombuffer(starts).tolist(),
         decode_vectors(windows, len(starts) // 8),
     )

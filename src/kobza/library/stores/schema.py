@@ -37,7 +37,9 @@ CREATE TABLE tracks (
     folded_album_artist TEXT NOT NULL DEFAULT '', folded_composer TEXT NOT NULL DEFAULT '',
     folded_comment TEXT NOT NULL DEFAULT '', folded_format TEXT NOT NULL DEFAULT '',
     folded_key TEXT NOT NULL DEFAULT '',
-    audio_hash BLOB NOT NULL DEFAULT x''    -- of the sound without the tags; empty: unknown
+    audio_hash BLOB NOT NULL DEFAULT x'',   -- of the sound without the tags; empty: unknown
+    start REAL NOT NULL DEFAULT 0, [end] REAL,  -- seconds within the file, of a track that is a part of one
+    device INTEGER, inode INTEGER           -- of this machine's file systems: tell a renamed file from a copy
 );
 CREATE TABLE vectors (                      -- separate from tracks, so that filters read little
     track_id INTEGER PRIMARY KEY REFERENCES tracks (id) ON DELETE CASCADE,
@@ -46,17 +48,25 @@ CREATE TABLE vectors (                      -- separate from tracks, so that fil
     windows BLOB NOT NULL                   -- of unit length, n x dim float16
 );
 CREATE TABLE search_files (kind TEXT PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE failures (                     -- files that are not read again until they change
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    reason TEXT NOT NULL, version TEXT NOT NULL
+);
 CREATE INDEX tracks_by_genre ON tracks (folded_genre);
 {WORDS}
 INSERT INTO meta VALUES ('schema', '3');
 """
 
 
+def _create_tables(db: sqlite3.Connection, *names: str) -> None:
+    for statement in TABLES.split(";\n"):
+        if statement.startswith(tuple(f"CREATE TABLE {name} " for name in names)):
+            db.execute(statement)
+
+
 def _migrate_to_2(db: sqlite3.Connection) -> None:
     """One row per track instead of one per window: reading a million windows took ten seconds at every opening."""
-    for table in TABLES.split(";\n"):
-        if table.startswith(("CREATE TABLE vectors", "CREATE TABLE search_files")):
-            db.execute(table)
+    _create_tables(db, "vectors", "search_files")
     rows = db.execute("SELECT track_id, start, vector FROM windows ORDER BY track_id, start")
     for track_id, group in itertools.groupby(rows, key=lambda row: row[0]):
         _, starts, blobs = zip(*group, strict=True)
@@ -84,10 +94,15 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         "key TEXT NOT NULL DEFAULT ''",
         "loudness REAL",
         "energy REAL",
+        "start REAL NOT NULL DEFAULT 0",
+        "[end] REAL",
+        "device INTEGER",
+        "inode INTEGER",
         "audio_hash BLOB NOT NULL DEFAULT x''",
         *(f"folded_{name} TEXT NOT NULL DEFAULT ''" for name in TEXT if name not in TEXT_IN_SCHEMA_2),
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
+    _create_tables(db, "failures")
     db.execute("CREATE INDEX tracks_by_genre ON tracks (folded_genre)")
     rewrite_normalized_tags(db)
     for statement in WORDS.split(";\n"):

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,12 +23,14 @@ from kobza.library.filters.tree import TEXT, Filter, normalize_tag, to_sql
 from kobza.library.records import (
     Adjustments,
     FileState,
+    KnownFailure,
     LibraryError,
     StoredTrack,
     Totals,
     Track,
     WordMatch,
     refuse_invalid,
+    storable,
 )
 from kobza.library.stores import tag_words
 from kobza.library.stores.connection import open_for_reading, open_for_writing
@@ -105,6 +107,7 @@ class SQLiteStore:
 
     def _put(self, track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray) -> None:
         halves = vectors.astype(np.float16)
+        track = storable(track)
         path, *tags, added = astuple(track)
         key = os.fsencode(path)
         (dim,) = self._db.execute("SELECT length(vector) / 2 FROM vectors LIMIT 1").fetchone() or (None,)
@@ -131,11 +134,34 @@ class SQLiteStore:
                 (os.fsencode(new_path), mtime_ns, os.fsencode(path)),
             )
 
+    def set_identities(self, identities: Mapping[str, tuple[int | None, int | None]]) -> None:
+        """Update the device and inode of these tracks' files."""
+        if identities:
+            with self._transaction():
+                rows = [(*identity, os.fsencode(path)) for path, identity in identities.items()]
+                self._db.executemany("UPDATE tracks SET device = ?, inode = ? WHERE path = ?", rows)
+
+    def failures(self) -> dict[str, KnownFailure]:
+        """The files that failed, by path."""
+        if not self._query("SELECT 1 FROM sqlite_schema WHERE name = 'failures'"):
+            return {}  # a library of an older version, opened read-only
+        rows = self._query("SELECT path, size, mtime_ns, reason, version FROM failures ORDER BY path")
+        return {os.fsdecode(path): KnownFailure(*failure) for path, *failure in rows}
+
+    def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None:
+        """Keep the failures of these files, or with None forget them."""
+        if failures:
+            with self._transaction():
+                self._db.executemany("DELETE FROM failures WHERE path = ?", [(os.fsencode(path),) for path in failures])
+                rows = [(os.fsencode(path), *failure) for path, failure in failures.items() if failure is not None]
+                self._db.executemany("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", rows)
+
     def retag(self, track: Track, file_state: FileState) -> None:
         """Replace what is known of a track and of its file; its windows, and when it was added, stay."""
+        track = storable(track)
         values = {name: getattr(track, name) for name in TRACK_COLUMNS if name not in ("path", "added")}
         values |= {f"folded_{name}": normalize_tag(name, getattr(track, name)) for name in TEXT} | file_state._asdict()
-        changes = ", ".join(f"{name} = ?" for name in values)
+        changes = ", ".join(f"[{name}] = ?" for name in values)
         with self._transaction():
             self._db.execute(f"UPDATE tracks SET {changes} WHERE path = ?", (*values.values(), os.fsencode(track.path)))
 

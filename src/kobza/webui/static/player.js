@@ -1,9 +1,11 @@
-// One sound at a time. Every element with data-track (a row, a point on the map) can start it at its data-moment.
+// One sound at a time. Every element with data-track (a row, a point on the map) can start it at its data-moment. With
+// data-start the track is a part of a file: it begins there, and stops after its data-duration.
 (() => {
   const audio = new Audio();
   audio.preload = "none";
   let now = ""; // key of what is loaded
-  const key = (element) => `${element.dataset.track}#t=${element.dataset.moment}`;
+  const begin = (element) => Number(element.dataset.start || 0);
+  const key = (element) => `${element.dataset.track}#t=${(begin(element) + Number(element.dataset.moment)).toFixed(2)}`;
   const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
   const write = (element, text) => {
     if (element && element.textContent !== text) element.textContent = text;
@@ -24,7 +26,7 @@
   function seek(line, event) {
     const row = line.closest("[data-track]");
     const box = line.getBoundingClientRect();
-    const seconds = ((event.clientX - box.left) / box.width) * Number(row.dataset.duration);
+    const seconds = begin(row) + ((event.clientX - box.left) / box.width) * Number(row.dataset.duration);
     if (now !== key(row)) start(row);
     const go = () => (audio.currentTime = seconds);
     if (audio.readyState > 0) go();
@@ -37,10 +39,12 @@
     for (const element of document.querySelectorAll("[data-track]")) {
       const current = key(element) === now;
       found ||= current;
+      const position = Math.max(0, audio.currentTime - begin(element));
+      if (current && element.dataset.start && position > Number(element.dataset.duration)) audio.pause();
       element.classList.toggle("kz-current", current);
       element.classList.toggle("kz-playing", current && !audio.paused);
       if (!element.classList.contains("kz-row")) continue;
-      const at = current && audio.readyState > 0 ? audio.currentTime : Number(element.dataset.moment);
+      const at = current && audio.readyState > 0 ? position : Number(element.dataset.moment);
       const share = current ? `${(100 * at) / Math.max(1, Number(element.dataset.duration))}%` : "0%";
       const played = element.querySelector(".kz-played");
       if (played.style.width !== share) played.style.width = share;

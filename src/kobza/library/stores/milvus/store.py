@@ -14,7 +14,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -24,15 +24,18 @@ import numpy as np
 from kobza.folders import cache_folder
 from kobza.library.address import MilvusAddress
 from kobza.library.filters.tree import Filter
+from kobza.library.paths import path_from_text, path_to_text
 from kobza.library.records import (
     Adjustments,
     FileState,
+    KnownFailure,
     LibraryError,
     StoredTrack,
     Totals,
     Track,
     WordMatch,
     refuse_invalid,
+    storable,
 )
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus.client import ConnectionParameters
@@ -168,6 +171,7 @@ class MilvusStore:
         dim = self.collections.dim() or next(iter(tracks.values()))[3].shape[1]
         for key, (track, file_state, starts, vectors) in tracks.items():
             refuse_invalid(track.path, starts, vectors, dim)
+            track = storable(track)
             if track.added is None:
                 track = replace(track, added=before[key]["added"] if key in before else time.time())
             row, its_windows = to_rows(track, file_state, starts, vectors, run=secrets.randbits(62))
@@ -187,6 +191,21 @@ class MilvusStore:
             self.upsert(replace(track, path=new_path), file_state._replace(mtime_ns=mtime_ns), starts, vectors)
             if path != new_path:
                 self.delete([path])
+
+    def set_identities(self, identities: Mapping[str, tuple[int | None, int | None]]) -> None:
+        """Does nothing: device and inode are of one machine, and a library in Milvus is of many."""
+
+    def failures(self) -> dict[str, KnownFailure]:
+        """The files that failed, by path."""
+        rows = json.loads(self.meta.get("failures", "{}"))
+        return {path_from_text(path): KnownFailure(*row) for path, row in rows.items()}
+
+    def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None:
+        """Keep the failures of these files, or with None forget them."""
+        if failures:
+            all_failures = {**self.failures(), **failures}
+            kept = {path: failure for path, failure in all_failures.items() if failure is not None}
+            self.set_meta(failures=json.dumps({path_to_text(path): failure for path, failure in kept.items()}))
 
     def retag(self, track: Track, file_state: FileState) -> None:
         """Replace what is known of a track and of its file; its windows stay."""
