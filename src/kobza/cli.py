@@ -12,13 +12,13 @@ import textwrap
 from collections.abc import Iterable
 
 from kobza import __version__
-from kobza.commands import completion, config, evaluate, index, library, musiccaps, push, search, serve
+from kobza.commands import completion, config, evaluate, index, library, musiccaps, push, removal, search, serve, watch
 from kobza.commands.arguments import CommandParser, SubCommands, with_settings
 from kobza.terminal import say
 
 SECTIONS = {  # of `kobza --help`
     "find music": (search, serve),
-    "keep a library": (index, library),
+    "keep a library": (index, removal, watch, library),
     "set up": (config, completion),
     "evaluate, train and publish models": (musiccaps, evaluate, push),
 }

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ from kobza.terminal import print_table, progress_bar, say, terminal_width
 if TYPE_CHECKING:
     from kobza.library import Hit, MusicLibrary
 
+MAX_NAMES = 3  # in a message
+
 
 def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
@@ -34,6 +36,9 @@ def add(commands: SubCommands) -> None:
         "--where",
         metavar="FILTER",
         help='only tracks that pass this filter, such as "year >= 1980 and genre in (jazz, blues)"',
+    )
+    results.add_argument(
+        "--available", action="store_true", help="leave out tracks whose file is not there now, as on a disc elsewhere"
     )
     output = output_options()
     ranking = CommandParser(add_help=False)
@@ -111,13 +116,23 @@ def add(commands: SubCommands) -> None:
     between.add_argument("--to", dest="last", required=True, metavar="TRACK", help="its last track")
 
 
+def _found(args: argparse.Namespace, search: "Callable[[int], list[Hit]]") -> "list[Hit]":
+    """The best hits; with --available, the best of those whose files are there."""
+    from kobza.library.search.availability import available_hits
+
+    return available_hits(search, args.k) if args.available else search(args.k)
+
+
 def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.Namespace) -> int:
     """Print the hits, and on standard error what is to be said of them. The exit code: 1 if there are none."""
+    from kobza.audio import printable
     from kobza.library.search.formats import no_good_match
 
     if not hits:
         if not len(library):
             say("The library is empty; fill it with: kobza index FOLDER")
+        elif args.available:
+            say("No such track is there at the moment; connect its disc, or search without --available.")
         elif args.where:
             say("No track passes the filter; use a less strict one.")
         else:
@@ -125,6 +140,9 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     elif no_good_match(hits):
         say("No track is a good match; the closest are:")
     print_hits(hits, library.folders, args)
+    if away := [printable(hit.track.path) for hit in hits if not hit.available]:
+        names = ", ".join(away[:MAX_NAMES]) + (f" and {len(away) - MAX_NAMES} more" if len(away) > MAX_NAMES else "")
+        say(f"Not there now: {names}; leave out what is on a disc elsewhere with: --available")
     return 0 if hits else 1
 
 
@@ -143,17 +161,21 @@ def search(args: argparse.Namespace) -> int:
     text = " ".join(args.text)
     _hint_at_exclusion(text)
     with open_library(args, read_only=True) as library:
-        return _print_hits(library, library.search(text, args.k, args.where, args.by), args)
+        return _print_hits(library, _found(args, lambda k: library.search(text, k, args.where, args.by)), args)
 
 
 def similar(args: argparse.Namespace) -> int:
     with open_library(args, read_only=True) as library:
-        return _print_hits(library, library.similar(args.track, args.k, args.where, args.by, args.but), args)
+        hits = _found(args, lambda k: library.similar(args.track, k, args.where, args.by, args.but))
+        return _print_hits(library, hits, args)
 
 
 def playlist(args: argparse.Namespace) -> int:
     with open_library(args, read_only=True) as library:
-        return _print_hits(library, library.playlist(args.first, args.last, args.k, args.where), args)
+        hits = library.playlist(args.first, args.last, args.k, args.where)
+        if args.available:
+            hits = [hit for hit in hits if hit.available]
+        return _print_hits(library, hits, args)
 
 
 @contextlib.contextmanager

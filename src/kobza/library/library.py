@@ -11,15 +11,16 @@ from typing import Protocol
 from kobza import __version__
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
+from kobza.library.exclusions import ExclusionRules
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
-from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
+from kobza.library.paths import absolute, is_url, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, LibraryError, Report
+from kobza.library.removal import PathLike, Remover, as_list, outermost
 from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store, open_store
 
-PathLike = str | os.PathLike[str]
 MAX_UNWRITTEN_TRACKS = 256  # embedded, held in memory until the next write
 
 
@@ -31,7 +32,7 @@ class EmbeddingEngine(Protocol):
     ) -> Generator[Embedded | Failure, None, None]: ...
 
 
-class MusicLibrary(Searcher):
+class MusicLibrary(Searcher, Remover):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
     Recordings are only read. All vectors are those of one model, whose fingerprint the library stores; it refuses
@@ -118,17 +119,8 @@ class MusicLibrary(Searcher):
             windows=json.dumps(window_rule),
         )
 
-    @property
-    def folders(self) -> list[str]:
-        """The folders and files that were added, as absolute paths; `sync` scans them again."""
-        return paths_from_json(self.store.meta.get("folders", "[]"))
-
     def _set_folders(self, folders: Iterable[str]) -> None:
-        kept: list[str] = []
-        for folder in sorted(set(folders), key=len):  # a folder before its subfolders, which need no entry
-            if not any(under(folder, other) for other in kept):
-                kept.append(folder)
-        self.store.set_meta(folders=paths_to_json(kept))
+        self.store.set_meta(folders=paths_to_json(outermost(folders)))
 
     def add(
         self,
@@ -151,9 +143,11 @@ class MusicLibrary(Searcher):
         Raises:
             LibraryError: the library has vectors of another model, or another process is writing to it.
         """
-        roots = [absolute(path) for path in _as_list(paths)]
+        roots = [absolute(path) for path in as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
-            return self._index(roots, progress, shard, engine, retry)
+            report = self._index(roots, progress, shard, engine, retry)
+            report.failed += self._excluded_failures(roots)
+        return report
 
     def sync(self, progress: Callable[[Progress], None] | None = None, retry: bool = False) -> Report:
         """`add` again everything that was added before: finds new, changed, moved and deleted files."""
@@ -175,7 +169,9 @@ class MusicLibrary(Searcher):
         retry: bool = False,
     ) -> Report:
         file_states = self.store.file_states()
-        listing = survey(roots, file_states, self.folders)
+        rules = ExclusionRules(self.exclusions, [*self.folders, *roots])
+        listing = survey(roots, file_states, self.folders, rules.reason)
+        self._keep_away(listing, file_states)
         failures = self.store.failures()
         if shard is not None:
             file_states = {path: file_state for path, file_state in file_states.items() if in_shard(path, shard)}
@@ -187,19 +183,23 @@ class MusicLibrary(Searcher):
         # Before embedding, so that `sync` can continue after an interruption
         folders = [folder for folder in self.folders if folder not in listing.aliases]
         self._set_folders(folders + [r for r in listing.roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
-        failed = [*listing.failed, *plan.known_failures]
+        failed = [*listing.failed, *plan.known_failures, *rules.failed]
         report = Report(unchanged=plan.unchanged, failed=failed, skipped=listing.skipped)
         self._apply(plan, report)
+        self._take_out_missing(plan, rules, listing, report)
+        self._bring_back(plan, report)
         if plan.jobs:
             self._store_model()
             # Closed as soon as anything interrupts, so that no thread continues to decode
             with contextlib.closing(engine(plan.jobs, self.embedder, progress)) as outcomes:
                 self._store_outcomes(outcomes, {job.path: job for job in plan.jobs}, report)
+        self._purge()
+        self._note_discs(listing.files)
         self.store.optimize()
         return report
 
     def _apply(self, plan: Plan, report: Report) -> None:
-        """The changes that need no embedding: moved, touched and deleted files."""
+        """The changes that need no embedding: moved and touched files, and what is known of others."""
         for old, new, mtime_ns in plan.moved:
             self.store.move(old, new, mtime_ns)
         for path, mtime_ns in plan.touched:
@@ -207,7 +207,6 @@ class MusicLibrary(Searcher):
         self.store.set_identities(plan.identities)
         self.store.set_failures(dict.fromkeys(plan.forgotten_failures))
         report.moved = len(plan.moved)
-        report.removed = self.store.delete(plan.gone)
 
     def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
         """Store each track as soon as it is embedded, or in batches where the store is slow to start a write."""
@@ -225,7 +224,7 @@ class MusicLibrary(Searcher):
             self._store(pending, jobs, report)
 
     def _store(self, outcomes: list[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
-        embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
+        embedded = self._without_excluded_parts(outcome for outcome in outcomes if isinstance(outcome, Embedded))
         failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         failed += [failure for one in embedded for failure in one.failures]
         report.failed += failed
@@ -245,21 +244,6 @@ class MusicLibrary(Searcher):
             if stale := set(one.job.replaces) - paths:  # a part that its cue sheet no longer has
                 report.removed += self.store.delete(stale)
 
-    def remove(self, paths: PathLike | Iterable[PathLike]) -> Report:
-        """Remove the tracks at or below these paths from the library; the files stay."""
-        targets = [absolute(path) for path in _as_list(paths)]
-        with self.store.writing():
-            gone = [
-                path
-                for path in self.store.file_states()
-                if any(under(path, target) or under(file_of(path), target) for target in targets)
-            ]
-            removed = self.store.delete(gone)
-            failed = [path for path in self.store.failures() if any(under(path, target) for target in targets)]
-            self.store.set_failures(dict.fromkeys(failed))
-            self._set_folders(f for f in self.folders if not any(under(f, target) for target in targets))
-        return Report(removed=removed)
-
     def __len__(self) -> int:
         return len(self.store)
 
@@ -273,7 +257,3 @@ class MusicLibrary(Searcher):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
-    return [paths] if isinstance(paths, str | os.PathLike) else list(paths)

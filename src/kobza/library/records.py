@@ -10,6 +10,7 @@ import numpy as np
 from kobza.audio import printable
 from kobza.errors import KobzaError
 from kobza.library.calibration import match_label
+from kobza.library.paths import is_available
 
 NORM_TOLERANCE = 5e-3  # of a vector's length from 1; rounding to half precision changes it by up to 1e-3
 
@@ -129,6 +130,11 @@ class Hit:
     z_score: float | None = None
 
     @property
+    def available(self) -> bool:
+        """Whether the file is there now; not so if its disc is not connected, or it was deleted since the last sync."""
+        return is_available(self.track.path)
+
+    @property
     def match(self) -> str | None:
         """strong, fair, weak or none; None without a z-score"""
         return None if self.z_score is None else match_label(self.z_score)
@@ -173,11 +179,12 @@ class Report:
     unchanged: int = 0
     moved: int = 0
     removed: int = 0
+    excluded: int = 0  # that were in the library and left it
     failed: list[Failure] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
     def __str__(self) -> str:
-        counts = ("added", "changed", "unchanged", "moved", "removed")
+        counts = ["added", "changed", "unchanged", "moved", "removed"] + ["excluded"] * (self.excluded > 0)
         text = ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f", {len(self.failed)} failed"
         return text + (f", {len(self.skipped)} skipped" if self.skipped else "")
 

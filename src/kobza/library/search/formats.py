@@ -44,7 +44,14 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
 def as_json(hits: Sequence[Hit]) -> str:
     """A list of objects. Bytes of a path that are not UTF-8 become escaped lone surrogates."""
     rows = [
-        {"score": hit.score, "moment": hit.moment, "strength": hit.z_score, "match": hit.match} | as_dict(hit.track)
+        {
+            "score": hit.score,
+            "moment": hit.moment,
+            "strength": hit.z_score,
+            "match": hit.match,
+            "available": hit.available,
+        }
+        | as_dict(hit.track)
         for hit in hits
     ]
     return json.dumps(rows, indent=2)

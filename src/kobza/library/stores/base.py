@@ -10,6 +10,7 @@ import numpy as np
 from kobza.library.address import LibraryAddress, MilvusAddress, library_address
 from kobza.library.filters.tree import Filter
 from kobza.library.records import FileState, KnownFailure, LibraryError, StoredTrack, Totals, Track
+from kobza.library.stores.removed import RemovedTracks
 from kobza.library.stores.sqlite import SQLiteStore
 
 
@@ -26,9 +27,13 @@ class Store(Protocol):
     Attributes:
         flush_interval_seconds: how long embedded tracks are collected before they are written together; 0 writes each
             at once.
+        removed: the tracks that were removed in the last hour; None if the store does not keep them.
     """
 
     flush_interval_seconds: float
+
+    @property
+    def removed(self) -> RemovedTracks | None: ...
 
     @property
     def address(self) -> LibraryAddress: ...
@@ -46,6 +51,7 @@ class Store(Protocol):
     def set_identities(self, identities: Mapping[str, tuple[int | None, int | None]]) -> None: ...
     def failures(self) -> dict[str, KnownFailure]: ...
     def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None: ...
+    def longer_than(self, seconds: float) -> list[str]: ...
     def file_states(self) -> dict[str, FileState]: ...
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]: ...
     def __len__(self) -> int: ...

@@ -46,6 +46,20 @@ CREATE TABLE failures (                     -- files that are not read again unt
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     reason TEXT NOT NULL, version TEXT NOT NULL
 );
+CREATE TABLE removals (                     -- of the last hour: `removed.py`
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time REAL NOT NULL,                     -- seconds since 1970
+    command TEXT NOT NULL,                  -- remove or sync
+    details TEXT NOT NULL                   -- JSON: the settings that the removal changed, and the model
+);
+CREATE TABLE removed_tracks (
+    removal INTEGER NOT NULL REFERENCES removals (id) ON DELETE CASCADE,
+    path BLOB NOT NULL,
+    track TEXT NOT NULL,                    -- JSON, as is the file's state: their fields may become more
+    file_state TEXT NOT NULL,
+    starts BLOB NOT NULL, windows BLOB NOT NULL,
+    PRIMARY KEY (removal, path)
+);
 INSERT INTO meta VALUES ('schema', '3');
 """
 
@@ -74,7 +88,7 @@ def _migrate_to_2(db: sqlite3.Connection) -> None:
 
 
 def _migrate_to_3(db: sqlite3.Connection) -> None:
-    """More tags, what a file's header says, and what an analysis finds."""
+    """More tags, what a file's header says, what an analysis finds, and what was removed in the last hour."""
     for column in (
         "album_artist TEXT NOT NULL DEFAULT ''",
         "composer TEXT NOT NULL DEFAULT ''",
@@ -93,7 +107,7 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         "inode INTEGER",
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
-    _create_tables(db, "failures")
+    _create_tables(db, "failures", "removals", "removed_tracks")
 
 
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _migrate_to_2, 3: _migrate_to_3}
