@@ -206,7 +206,8 @@ class Watcher:
         for line in describe_changes(before, self._known):
             self.tell(line)
         for failure in report.failed:
-            self._tell_once(f"failed {failure.reason}")
+            if not failure.is_known:
+                self._tell_once(f"failed {failure.reason}")
         return True
 
     def _tell_once(self, line: str) -> None:
