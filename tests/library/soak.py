@@ -408,14 +408,16 @@ class LibrarySoak(RuleBasedStateMachine):
             self.scanned_since_removal = True
         elif action in ("remove", "undo"):
             # All or nothing: the tracks, the folders and the exclusions change together
-            if actual != before:
+            if self.removals_kept() != len(self.removals):
                 self.note(action, argument, before, actual)
             else:
-                assert set(self.library.folders) == folders or not before
-                assert self.library.exclusions == exclusions or not before
+                assert (actual, set(self.library.folders), self.library.exclusions) == (before, folders, exclusions)
         else:
             assert actual == before
         self.known = actual
+
+    def removals_kept(self) -> int:
+        return self.library.store._query("SELECT count(*) FROM removals WHERE command = 'remove'")[0][0]
 
     def note(self, action, argument, before, actual) -> None:
         """A removal or its undoing has happened: check it, and note it for the next `undo`."""
@@ -453,6 +455,7 @@ class LibrarySoak(RuleBasedStateMachine):
             assert report.removed == len(before) - len(actual)
             if before != actual or set(self.library.folders) != folders:
                 self.note(action, argument, before, actual)
+            assert self.removals_kept() == len(self.removals)
         elif action == "undo":
             assert report.added == len(actual) - len(before)
             self.note(action, argument, before, actual)
