@@ -7,6 +7,7 @@ import time
 import pytest
 from recordings import ToneEmbedder, counts, tone, write
 from test_changes import no_decoding, stored_content
+from test_parts import SHEET, album_sound
 
 from kobza import MusicLibrary
 from kobza.library import LibraryError
@@ -234,3 +235,61 @@ class TestAway:
         library.add(music)
         shutil.rmtree(music / "jazz")
         assert counts(library.sync()) == (0, 0, 4, 0, 3, 0)
+
+
+class TestParts:
+    """Tracks within a file, which a cue sheet divides."""
+
+    @pytest.fixture
+    def album(self, library, tmp_path):
+        folder = tmp_path / "music"
+        write(folder / "album.flac", album_sound())
+        (folder / "album.cue").write_text(SHEET, encoding="utf-8")
+        write(folder / "more" / "other.flac", tone(3000, 3))
+        library.add(folder)
+        assert len(library) == 4
+        return folder / "album.flac"
+
+    def numbers(self, library) -> str:
+        return "".join(sorted(path[-1] for path in library.store.file_states() if "#" in path))
+
+    def test_one_part_stays_out(self, library, album):
+        assert library.remove(f"{album}#2").removed == 1 and self.numbers(library) == "13"
+        assert counts(library.sync()) == (0, 0, 3, 0, 0, 0)
+        album.with_suffix(".cue").write_text(SHEET.replace("Third", "3rd"), encoding="utf-8")
+        assert library.sync().changed == 2 and self.numbers(library) == "13"
+        library.include(f"{album}#2")
+        library.sync()
+        assert self.numbers(library) == "123"
+        library.exclude(f"{album}#3")
+        assert library.sync().excluded == 1 and self.numbers(library) == "12"
+
+    def test_the_file_with_all_its_parts(self, library, album, monkeypatch):
+        before = stored_content(library)
+        assert library.remove(album).removed == 3
+        assert library.undo().added == 3 and stored_content(library) == before
+        library.exclude("album.flac")
+        assert library.sync().excluded == 3 and len(library) == 1
+        library.include("album.flac")
+        no_decoding(monkeypatch)
+        assert library.sync().added == 3 and stored_content(library) == before
+
+    def test_a_part_that_was_removed_does_not_come_back_with_the_others(self, library, album, tmp_path):
+        library.remove(f"{album}#2")
+        album.rename(tmp_path / "away.flac")
+        assert library.sync().removed == 2
+        (tmp_path / "away.flac").rename(album)
+        assert library.sync().added == 2 and self.numbers(library) == "13"
+
+    def test_an_album_in_one_file_is_no_long_recording(self, library, album):
+        library.exclude(max_length=30)
+        assert library.sync().excluded == 0 and len(library) == 4
+        album.with_suffix(".cue").unlink()
+        library.sync()
+        assert self.numbers(library) == "" and len(library) == 1
+
+    def test_hits_know_whether_the_file_is_there(self, library, album):
+        hit = library.search("tone 400", k=1)[0]
+        assert hit.track.path == f"{album}#2" and hit.available
+        album.unlink()
+        assert not hit.available
