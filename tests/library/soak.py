@@ -28,6 +28,7 @@ from kobza.library.stores.integrity import check
 NAMES = ("a.flac", "B.flac", "sub/c.flac", "sub/B.flac", "sub/deep/d.flac", "mix/e.flac", "mix/deep/f.flac")
 FOLDERS = ("sub", "sub/deep", "mix")
 DISCS = ("disc0", "disc1", "disc2")
+CHANGES = ("write", "write", "write", "delete", "touch", "retag", "damage", "move", "move", "copy", "rename folder")
 LENGTH_LIMIT = 2.0  # seconds; some recordings are longer
 # A pattern of gitignore, and what it means for a path relative to the folder of the pattern
 PATTERNS = {
@@ -191,13 +192,24 @@ class LibrarySoak(RuleBasedStateMachine):
         files = sorted(self.files())
         return data.draw(st.sampled_from(files)) if files else None
 
-    @rule(data=st.data(), name=st.sampled_from(NAMES), content=st.integers(0, 14))
-    def write_a_file(self, data, name, content):
+    @rule(data=st.data(), changes=st.lists(st.sampled_from(CHANGES), min_size=1, max_size=5))
+    def change_the_music(self, data, changes):
+        for change in changes:
+            if change == "write":
+                self.write_a_file(data)
+            elif change == "rename folder":
+                self.rename_a_folder(data)
+            elif change in ("move", "copy"):
+                self.move_or_copy_a_file(data, change)
+            else:
+                self.change_a_file(data, change)
+
+    def write_a_file(self, data):
         if disc := self.connected(data):
             self.counts["write"] += 1
-            self.put(os.path.join(disc, name), self.contents[self.keys[content]][0])
+            content = self.contents[self.keys[data.draw(st.integers(0, 14))]][0]
+            self.put(os.path.join(disc, data.draw(st.sampled_from(NAMES))), content)
 
-    @rule(data=st.data(), what=st.sampled_from(["delete", "touch", "retag", "damage"]))
     def change_a_file(self, data, what):
         path = self.a_file(data)
         if path is None:
@@ -216,18 +228,17 @@ class LibrarySoak(RuleBasedStateMachine):
             others = [one for one in self.keys if self.contents[one][1].split()[1] == hertz and one != digest]
             self.put(path, self.contents[data.draw(st.sampled_from(others))][0])
 
-    @rule(data=st.data(), name=st.sampled_from(NAMES), what=st.sampled_from(["move", "copy"]))
-    def move_or_copy_a_file(self, data, name, what):
-        path, disc = self.a_file(data), self.connected(data)
+    def move_or_copy_a_file(self, data, what):
+        path, disc, name = self.a_file(data), self.connected(data), data.draw(st.sampled_from(NAMES))
         if path is None or disc is None or (target := os.path.join(disc, name)) == path:
             return
         self.counts[what] += 1
         os.makedirs(os.path.dirname(target), exist_ok=True)
         (os.replace if what == "move" else shutil.copy2)(path, target)
 
-    @rule(data=st.data(), name=st.sampled_from(FOLDERS), other=st.sampled_from(("new", "Sub", "mix2", *FOLDERS)))
-    def rename_a_folder(self, data, name, other):
-        disc = self.connected(data)
+    def rename_a_folder(self, data):
+        disc, name = self.connected(data), data.draw(st.sampled_from(FOLDERS))
+        other = data.draw(st.sampled_from(("new", "Sub", "mix2", *FOLDERS)))
         if disc is None:
             return
         old, new = os.path.join(disc, name), os.path.join(disc, other)
@@ -333,7 +344,6 @@ class LibrarySoak(RuleBasedStateMachine):
         self.act(data, "sync", None)
 
     sync_again = rule(data=st.data())(lambda self, data: self.act(data, "sync", None))
-    sync_often = rule(data=st.data())(lambda self, data: self.act(data, "sync", None))
 
     @rule(data=st.data(), name=st.sampled_from(("", *FOLDERS, *NAMES)), disc=st.sampled_from(range(3)))
     def remove(self, data, name, disc):
