@@ -278,14 +278,16 @@ class LibrarySoak(RuleBasedStateMachine):
 
     # What the library must hold
 
-    def is_excluded(self, path: str, digest: bytes | None) -> bool:
+    def is_too_long(self, digest: bytes | None) -> bool:
+        limit = self.library.exclusions.max_length
+        return limit is not None and digest is not None and self.contents[digest][2] > limit
+
+    def is_excluded(self, path: str) -> bool:
         """By the settings and the files as they are now, without the code under test."""
         settings = self.library.exclusions
         if any(path == one or path.startswith(one + "/") for one in settings.paths):
             return True
         disc = next(disc for disc in self.discs if path.startswith(disc + "/"))
-        if settings.max_length and digest is not None and self.contents[digest][2] > settings.max_length:
-            return True
         parts = path[len(disc) + 1 :].split("/")
         if any(PATTERNS[pattern](parts) for pattern in settings.patterns):
             return True
@@ -303,21 +305,25 @@ class LibrarySoak(RuleBasedStateMachine):
             for path, digest in self.files().items()
             if any(path == root or path.startswith(root + "/") for root in roots)
         }
-        listed = {path: digest for path, digest in files.items() if not self.is_excluded(path, digest)}
+        found = {path: digest for path, digest in files.items() if not self.is_excluded(path)}
+        listed = {path: digest for path, digest in found.items() if not self.is_too_long(digest)}
+        new = {digest for path, digest in listed.items() if path not in self.known}
         result, optional, away = {}, set(), []
         for path, digest in self.known.items():
             root = next((root for root in roots if path.startswith(root + "/") or path == root), None)
             if root is None:
                 result[path] = digest
+                if digest in new and not os.path.exists(path):
+                    optional.add(path)  # it counts as moved, from a disc that is away
                 continue
-            is_empty = not any(one.startswith(root + "/") for one in listed)
-            if is_empty and not (os.path.isdir(root) and self.is_excluded(path, digest)):
+            is_empty = not any(one.startswith(root + "/") for one in found)
+            if is_empty and not (os.path.isdir(root) and self.is_excluded(path)):
                 away.append(root)
         for path, digest in self.known.items():
             root = next((root for root in roots if path.startswith(root + "/") or path == root), None)
             if root in away:
                 result[path] = digest
-                if self.is_excluded(path, digest) or (path not in files and digest in listed.values()):
+                if self.is_excluded(path) or self.is_too_long(digest) or digest in new:
                     optional.add(path)  # excluded, or found elsewhere meanwhile
             elif path in listed and listed[path] is None:
                 result[path] = digest  # what it was before it was damaged
@@ -484,7 +490,7 @@ class LibrarySoak(RuleBasedStateMachine):
             assert root in failed, f"{root} is away, and the run did not say so"
         for path, digest in self.files().items():
             is_scanned = any(path.startswith(root + "/") for root in roots)
-            if digest is None and is_scanned and not self.is_excluded(path, None):
+            if digest is None and is_scanned and not self.is_excluded(path):
                 assert path in failed, f"{path} is damaged, and the run did not say so"
 
     @invariant()

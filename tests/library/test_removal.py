@@ -153,6 +153,10 @@ class TestExclusions:
         assert counts(library.sync()) == (0, 0, 5, 0, 0, 0)
         library.include(max_length=True)
         assert library.sync().added == 2
+        library.exclude(max_length=7.5)
+        (music / "old" / "1200.m4a").rename(music / "moved.m4a")
+        report = library.sync()
+        assert (report.moved, report.excluded) == (0, 2)  # what is moved and too long only leaves
         with pytest.raises(LibraryError, match="above 0"):
             library.exclude(max_length=0)
 

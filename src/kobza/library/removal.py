@@ -212,6 +212,7 @@ class Remover(ABC):
                 excluded |= {*stored[file], *(jobs[file].replaces if file in jobs else ())}
                 plan.jobs = [job for job in plan.jobs if job.path != file]
         report.excluded = self._take_out(excluded, "sync", {}, {})
+        report.moved -= len(excluded.intersection(new for _, new, _ in plan.moved))
 
     def _without_excluded_parts(self, outcomes: Iterable[Embedded]) -> list[Embedded]:
         """Without the parts of a recording that were excluded by themselves, such as album.flac#3."""

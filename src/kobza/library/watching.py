@@ -201,7 +201,7 @@ class Watcher:
         except Exception as error:  # whatever it is, the next change or the next hour may succeed
             self._next_try = time.monotonic() + RETRY_SECONDS
             is_expected = isinstance(error, OSError | ValueError)
-            self._tell_once(str(error) if is_expected else internal_error(error, "watching"))
+            self._tell_once(str(error if is_expected else internal_error(error, "watching")))
             return False
         for line in describe_changes(before, self._known):
             self.tell(line)

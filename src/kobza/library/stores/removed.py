@@ -85,7 +85,7 @@ class RemovedTracks:
             "SELECT id, time, command, details FROM removals WHERE command = ? AND time > ? ORDER BY id DESC LIMIT 1",
             (command, time.time() - UNDO_SECONDS),
         )
-        return next((Removal(*row[:3], json.loads(row[3])) for row in rows), None)
+        return next((Removal(number, at, by, json.loads(details)) for number, at, by, details in rows), None)
 
     def take_back(self, removal: Removal, meta: Mapping[str, str]) -> int:
         """Put the tracks of a removal into the library again and set `meta`, in one transaction; how many tracks.
