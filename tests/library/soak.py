@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
 from kobza.library import LibraryError
+from kobza.library.exclusions import Exclusions
 from kobza.library.stores import connection
 from kobza.library.stores.integrity import check
 
@@ -138,7 +140,9 @@ class LibrarySoak(RuleBasedStateMachine):
             os.mkdir(disc)
         self.known: dict[str, bytes] = {}  # the model: what the library holds, path -> hash
         self.vectors: dict[bytes, bytes] = {}
-        self.removals: list[dict[str, bytes]] = []  # that `undo` takes back, the last at the end
+        self.exclusions = Exclusions()  # as the library must have them
+        # That `undo` takes back, the last at the end: the tracks, and what was excluded by it
+        self.removals: list[tuple[dict[str, bytes], frozenset[str]]] = []
         self.scanned_since_removal = False
         self._connect, connection.connect = connection.connect, connect_with_fuse
         self.library = self.reopen()
@@ -279,12 +283,12 @@ class LibrarySoak(RuleBasedStateMachine):
     # What the library must hold
 
     def is_too_long(self, digest: bytes | None) -> bool:
-        limit = self.library.exclusions.max_length
+        limit = self.exclusions.max_length
         return limit is not None and digest is not None and self.contents[digest][2] > limit
 
     def is_excluded(self, path: str) -> bool:
         """By the settings and the files as they are now, without the code under test."""
-        settings = self.library.exclusions
+        settings = self.exclusions
         if any(path == one or path.startswith(one + "/") for one in settings.paths):
             return True
         disc = next(disc for disc in self.discs if path.startswith(disc + "/"))
@@ -365,7 +369,7 @@ class LibrarySoak(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def include(self, data):
-        exclusions = self.library.exclusions
+        exclusions = self.exclusions
         if every := sorted([*exclusions.patterns, *exclusions.paths]):
             self.act(data, "include", data.draw(st.sampled_from(every)))
 
@@ -387,7 +391,7 @@ class LibrarySoak(RuleBasedStateMachine):
         """Do it, or be killed while doing it, and compare."""
         kill = data.draw(st.sampled_from([""] * 12 + ["exception"] * 5 + ["exit"]))
         roots = self.library.folders if action == "sync" else [argument] if action == "index" else []
-        folders, exclusions = set(self.library.folders), self.library.exclusions
+        folders = set(self.library.folders)
         if not kill:
             self.counts[action] += 1
             self.complete(action, argument, roots)
@@ -411,9 +415,9 @@ class LibrarySoak(RuleBasedStateMachine):
                 fuse.left = None
                 self.library.close()
         self.library = self.reopen()
-        self.after_a_kill(action, argument, roots, folders, exclusions)
+        self.after_a_kill(action, argument, roots, folders)
 
-    def after_a_kill(self, action, argument, roots, folders, exclusions) -> None:
+    def after_a_kill(self, action, argument, roots, folders) -> None:
         before, actual = self.known, self.actual()
         if action in ("sync", "index"):
             after, optional, _ = self.expected(roots)
@@ -425,26 +429,43 @@ class LibrarySoak(RuleBasedStateMachine):
         elif action in ("remove", "undo"):
             # All or nothing: the tracks, the folders and the exclusions change together
             if self.removals_kept() != len(self.removals):
-                self.note(action, argument, before, actual)
+                self.note(action, argument, before, actual, folders)
             else:
-                assert (actual, set(self.library.folders), self.library.exclusions) == (before, folders, exclusions)
+                assert (actual, set(self.library.folders)) == (before, folders)
         else:
             assert actual == before
+            if self.library.exclusions != self.exclusions:
+                self.exclusions = self.changed_exclusions(action, argument)
         self.known = actual
+
+    def changed_exclusions(self, action, argument) -> Exclusions:
+        """After `exclude`, `include` or `limit`."""
+        old = self.exclusions
+        if action == "limit":
+            return replace(old, max_length=argument)
+        if action == "exclude":
+            return replace(old, patterns=tuple(dict.fromkeys([*old.patterns, argument])))
+        patterns = tuple(one for one in old.patterns if one != argument)
+        return replace(old, patterns=patterns, paths=old.paths - {argument})
 
     def removals_kept(self) -> int:
         return self.library.store._query("SELECT count(*) FROM removals WHERE command = 'remove'")[0][0]
 
-    def note(self, action, argument, before, actual) -> None:
+    def note(self, action, argument, before, actual, folders) -> None:
         """A removal or its undoing has happened: check it, and note it for the next `undo`."""
         if action == "remove":
             gone = {p: d for p, d in before.items() if p == argument or p.startswith(argument + "/")}
             assert actual == {path: digest for path, digest in before.items() if path not in gone}
-            self.removals.append(gone)
+            stays = any(argument.startswith(one + "/") for one in folders)
+            excluded = frozenset([argument] if gone and stays else []) - self.exclusions.paths
+            self.exclusions = replace(self.exclusions, paths=self.exclusions.paths | excluded)
+            assert set(self.library.folders) == {one for one in folders if one != argument}
+            self.removals.append((gone, excluded))
             self.scanned_since_removal = False
         else:
             back = {path: digest for path, digest in actual.items() if path not in before}
-            removed = self.removals.pop()
+            removed, excluded = self.removals.pop()
+            self.exclusions = replace(self.exclusions, paths=self.exclusions.paths - excluded)
             assert {path: actual.get(path) for path in before} == before
             assert back.items() <= removed.items()
             if not self.scanned_since_removal:
@@ -470,13 +491,14 @@ class LibrarySoak(RuleBasedStateMachine):
         elif action == "remove":
             assert report.removed == len(before) - len(actual)
             if before != actual or set(self.library.folders) != folders:
-                self.note(action, argument, before, actual)
+                self.note(action, argument, before, actual, folders)
             assert self.removals_kept() == len(self.removals)
         elif action == "undo":
             assert report.added == len(actual) - len(before)
-            self.note(action, argument, before, actual)
+            self.note(action, argument, before, actual, folders)
         else:
             assert actual == before
+            self.exclusions = self.changed_exclusions(action, argument)
         self.known = actual
 
     def compare_report(self, report, before, actual, away, roots) -> None:
@@ -497,3 +519,4 @@ class LibrarySoak(RuleBasedStateMachine):
     def is_sound(self):
         assert check(self.library.store.folder) == []
         assert self.actual() == self.known
+        assert self.library.exclusions == self.exclusions
