@@ -15,9 +15,9 @@ from kobza.library.exclusions import ExclusionRules
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
-from kobza.library.paths import absolute, is_url, paths_to_json, under
+from kobza.library.paths import absolute, is_url, outermost, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, LibraryError, Report
-from kobza.library.removal import PathLike, Remover, as_list, outermost
+from kobza.library.removal import PathLike, Remover, as_list
 from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store, open_store
 

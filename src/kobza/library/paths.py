@@ -80,6 +80,19 @@ def enclosing(path: str, folders: Collection[str]) -> str | None:
     return path
 
 
+def outermost(paths: Iterable[str]) -> list[str]:
+    """Without those that are inside another one.
+
+    >>> outermost(["/music/jazz", "/music", "/more"])
+    ['/more', '/music']
+    """
+    kept: list[str] = []
+    for path in sorted(set(paths), key=len):
+        if not any(under(path, other) for other in kept):
+            kept.append(path)
+    return sorted(kept)
+
+
 def path_to_text(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode(*UTF8)
 

@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from kobza.audio import AudioError, declared_seconds, printable
+from kobza.audio import printable
 from kobza.embedding.embedder import Embedder
 from kobza.library.exclusions import ExclusionRules, Exclusions, parse_exclusion
 from kobza.library.ingest.away import away_discs, find_discs
 from kobza.library.ingest.embed import Embedded
+from kobza.library.ingest.length import is_longer
 from kobza.library.ingest.listing import Listing
-from kobza.library.ingest.parts import file_of, has_embedded_sheet
+from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.scan import Plan
 from kobza.library.paths import (
     absolute,
-    is_url,
+    outermost,
     path_from_text,
     path_to_text,
     paths_from_json,
@@ -108,8 +109,8 @@ class Remover(ABC):
             removal = kept.last("remove")
             if removal is None:
                 raise LibraryError("Nothing was removed in the last hour; add recordings with: kobza index PATH")
-            details, meta = removal.details, self.store.meta
-            if len(self.store) and details["fingerprint"] != meta.get("fingerprint"):
+            details = removal.details
+            if len(self.store) and details["fingerprint"] != self.store.meta.get("fingerprint"):
                 raise LibraryError(
                     "The removed tracks have vectors of another model than the library has now; add them again with: "
                     "kobza index PATH"
@@ -164,8 +165,7 @@ class Remover(ABC):
 
     def _take_out(self, paths: Iterable[str], command: str, details: dict[str, Any], meta: dict[str, str]) -> int:
         """Remove tracks, kept aside where the store can, and change settings; how many tracks there were."""
-        paths = list(paths)
-        if not paths and not meta:
+        if not (paths := list(paths)) and not meta:
             return 0
         if self.store.removed is not None:
             stored = self.store.meta
@@ -185,11 +185,10 @@ class Remover(ABC):
     def _keep_away(self, listing: Listing, known: Iterable[str]) -> None:
         """Keep the tracks of discs that are not there, and say so."""
         for disc, count in away_discs(self.discs, listing.files, known).items():
-            name = printable(disc)
             listing.fail(
                 disc,
                 f"is not there; the library keeps its {count} tracks. Connect the disc and run kobza sync, or remove "
-                f"them with: kobza remove {name}",
+                f"them with: kobza remove {printable(disc)}",
             )
 
     def _take_out_missing(self, plan: Plan, rules: ExclusionRules, listing: Listing, report: Report) -> None:
@@ -239,37 +238,8 @@ class Remover(ABC):
             report.added += len(back)
 
     def _note_discs(self, files: Iterable[str]) -> None:
-        discs = set(self.discs)
-        if new := find_discs(files) - discs:
-            self.store.set_meta(discs=paths_to_json(discs | new))
-
-
-def is_longer(path: str, limit: float) -> bool:
-    """Whether a recording's header says that it is longer than `limit` seconds, and no cue sheet in it divides it."""
-    try:
-        if is_url(path):
-            import fsspec
-
-            with fsspec.open(path, "rb") as stream:
-                seconds = declared_seconds(stream)
-        else:
-            seconds = declared_seconds(path)
-    except (AudioError, OSError, ValueError):  # reading it is tried again, and reported, when it is embedded
-        return False
-    return seconds is not None and seconds > limit and (is_url(path) or not has_embedded_sheet(path))
-
-
-def outermost(paths: Iterable[str]) -> list[str]:
-    """Without those that are inside another one.
-
-    >>> outermost(["/music/jazz", "/music", "/more"])
-    ['/more', '/music']
-    """
-    kept: list[str] = []
-    for path in sorted(set(paths), key=len):
-        if not any(under(path, other) for other in kept):
-            kept.append(path)
-    return sorted(kept)
+        if new := find_discs(files).difference(self.discs):
+            self.store.set_meta(discs=paths_to_json([*self.discs, *new]))
 
 
 def _absolute_paths(paths: PathLike | Iterable[PathLike]) -> list[str]:

@@ -16,9 +16,8 @@ from kobza.audio import AUDIO_EXTENSIONS, printable
 from kobza.internal_error import internal_error
 from kobza.library.exclusions import IGNORE_FILE
 from kobza.library.library import MusicLibrary
-from kobza.library.paths import is_url, under
+from kobza.library.paths import is_url, outermost, under
 from kobza.library.records import FileState, Report
-from kobza.library.removal import outermost
 
 SETTLE_SECONDS = 3.0  # without a change of size and time: the file is complete
 TICK_SECONDS = 0.5
