@@ -182,7 +182,7 @@ def length(text: str) -> float:
 def exclusion_lines(exclusions: "Exclusions") -> list[str]:
     """The exclusions of a library, for people: the paths, the patterns, the longest recording."""
     from kobza.audio import printable
-    from kobza.library.search.formats import clock
+    from kobza.library.search.columns import clock
 
     lines = [*map(printable, sorted(exclusions.paths)), *map(printable, exclusions.patterns)]
     if exclusions.max_length is not None:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pathspec import GitIgnoreSpec
@@ -20,6 +20,7 @@ from kobza.library.records import Failure, LibraryError
 IGNORE_FILE = ".kobzaignore"
 BOM = b"\xef\xbb\xbf"  # of UTF-8, which some editors write
 
+Excluded = Callable[[str, bool], str | None]  # (path, is it a folder?) -> why it is left out, if it is
 IgnoreFile = tuple[str, list[str], GitIgnoreSpec]  # its folder, its lines that are patterns, its rules
 
 
@@ -60,6 +61,10 @@ class Exclusions:
         lengths = [one.max_length for one in (self, other) if one.max_length is not None]
         patterns = tuple(dict.fromkeys(self.patterns + other.patterns))
         return Exclusions(self.paths | other.paths, patterns, min(lengths, default=None))
+
+
+def nothing_excluded(path: str, is_folder: bool) -> str | None:
+    return None
 
 
 def parse_exclusion(text: str) -> Exclusions:

@@ -6,10 +6,11 @@ What is passed over is said, and what could not be read is kept apart: of its tr
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from kobza.audio import AUDIO_EXTENSIONS, printable
+from kobza.library.exclusions import Excluded, nothing_excluded
 from kobza.library.ingest.file_status import FileStatus, file_status
 from kobza.library.ingest.names import (
     FIRST_BYTES,
@@ -28,12 +29,6 @@ from kobza.library.remote import list_files
 LINK_WITHIN = "link to what is scanned itself"
 SAME_FOLDER = "another path of a folder that is scanned already"
 SAME_FILE = "another path of a recording that is scanned already"
-
-Excluded = Callable[[str, bool], str | None]  # (path, is it a folder?) -> why it is left out, if it is
-
-
-def nothing_excluded(path: str, is_folder: bool) -> str | None:
-    return None
 
 
 @dataclass

@@ -7,9 +7,10 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kobza import __version__
+from kobza.library.exclusions import Excluded, nothing_excluded
 from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.file_status import FileStatus
-from kobza.library.ingest.listing import Excluded, Listing, list_recordings, nothing_excluded
+from kobza.library.ingest.listing import Listing, list_recordings
 from kobza.library.ingest.moves import Identity, find_moved
 from kobza.library.ingest.parts import file_of
 from kobza.library.paths import enclosing, is_url, shell_word
