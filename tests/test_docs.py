@@ -1,8 +1,13 @@
 """README and docs: their Python runs, their commands exist, their links lead somewhere."""
 
 import argparse
+import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +82,44 @@ def test_every_sub_command_is_in_the_reference(monkeypatch):
 
     (sub,) = [action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction)]
     assert all(f"## kobza {name}\n" in command_reference() for name in sub.choices)
+
+
+class TestServiceFiles:
+    """Those of docs/operate.md."""
+
+    PAGE = ROOT / "docs" / "operate.md"
+
+    @staticmethod
+    def understood(command: str) -> None:
+        from kobza.cli import make_parser
+
+        for words in map(shlex.split, re.findall(r"kobza (?:watch|index)[^&\"']*", command)):
+            make_parser().parse_args(words[1:])
+
+    def test_the_systemd_unit(self, tmp_path):
+        (text,) = blocks(self.PAGE, "ini")
+        (command,) = re.findall(r"^ExecStart=(.*)$", text, flags=re.MULTILINE)
+        self.understood(command)
+        assert command == "%h/.local/bin/kobza watch"
+        if shutil.which("systemd-analyze") is None:
+            pytest.skip("systemd-analyze is not installed")
+        unit = tmp_path / "kobza.service"
+        unit.write_text(text.replace("%h/.local/bin/kobza", sys.executable))
+        check = ["systemd-analyze", "--user", "verify", unit]
+        verified = subprocess.run(
+            check, capture_output=True, text=True, env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+        )
+        assert verified.returncode == 0 and "kobza.service" not in verified.stderr, verified.stderr
+
+    def test_the_container(self):
+        yaml = pytest.importorskip("yaml")
+        (text,) = blocks(self.PAGE, "dockerfile")
+        words = {"FROM", "RUN", "USER", "ENV", "VOLUME", "CMD"}
+        assert {line.split()[0] for line in text.splitlines()} == words and text.startswith("FROM ")
+        (command,) = re.findall(r"^CMD (.*)$", text, flags=re.MULTILINE)
+        self.understood(json.loads(command)[2])
+        (compose,) = blocks(self.PAGE, "yaml")
+        composed = yaml.safe_load(compose)
+        volumes = composed["services"]["kobza"]["volumes"]
+        assert "/music:ro" in volumes[0] and volumes[1].split(":") == ["library", re.search(r"VOLUME (\S+)", text)[1]]
+        assert "library" in composed["volumes"]

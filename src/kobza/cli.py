@@ -23,15 +23,17 @@ from kobza.commands import (
     musiccaps,
     playlists,
     push,
+    removal,
     search,
     serve,
+    watch,
 )
 from kobza.commands.arguments import CommandParser, SubCommands, with_settings
 from kobza.terminal import say
 
 SECTIONS = {  # of `kobza --help`
     "find music": (search, listing, playlists, serve),
-    "keep a library": (index, library, matching),
+    "keep a library": (index, removal, watch, library, matching),
     "set up": (config, completion),
     "evaluate, train and publish models": (musiccaps, evaluate, push),
 }

@@ -57,7 +57,8 @@ def test_json(kobza, music):
     assert code == 0 and len(rows) == 2
     assert rows[0]["path"] == str(music / "low.mp3") and rows[0]["title"] == "Low [red]" and rows[0]["moment"] == 0
     fields = {field.name for field in dataclasses.fields(Track)}
-    assert set(rows[0]) == {"score", "moment", "strength", "match", "artists", "composers", "genres"} | fields
+    more = {"score", "moment", "strength", "match", "available", "artists", "composers", "genres"}
+    assert set(rows[0]) == more | fields
     assert rows[0]["score"] > rows[1]["score"]
 
 

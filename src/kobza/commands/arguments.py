@@ -14,9 +14,11 @@ from kobza.suggestions import nearest, unknown
 
 if TYPE_CHECKING:
     from kobza.library import LibraryAddress, MusicLibrary
+    from kobza.library.exclusions import Exclusions
 
 SubCommands: TypeAlias = "argparse._SubParsersAction[CommandParser]"
 SECONDS_PER_MINUTE = 60
+MINUTES_PER_HOUR = 60
 # A word with one dash that is longer than a short option. "-k20" is the option -k.
 EXCLUDED_TERM = re.compile(r"-(?!-)(?!k\d+$)..")
 
@@ -182,6 +184,30 @@ def encoding(text: str) -> str:
             f"{text!r} is no character encoding; give, for example, cp1251 or auto"
         ) from None
     return name
+
+
+def length(text: str) -> float:
+    """The argparse type of a length of time, in seconds: 1h, 90m, 1h30m, or as `seconds` takes it.
+
+    >>> length("1h30m"), length("1:30")
+    (5400.0, 90.0)
+    """
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text, re.ASCII)
+    if not text or not match:
+        return seconds(text)
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return float((hours * MINUTES_PER_HOUR + minutes) * SECONDS_PER_MINUTE + rest)
+
+
+def exclusion_lines(exclusions: "Exclusions") -> list[str]:
+    """The exclusions of a library, for people: the paths, the patterns, the longest recording."""
+    from kobza.audio import printable
+    from kobza.library.search.columns import clock
+
+    lines = [*map(printable, sorted(exclusions.paths)), *map(printable, exclusions.patterns)]
+    if exclusions.max_length is not None:
+        lines.append(f"longer than {clock(exclusions.max_length)}")
+    return lines
 
 
 def shard(text: str) -> tuple[int, int]:

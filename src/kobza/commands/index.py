@@ -1,4 +1,4 @@
-"""Commands that fill a library and describe it: index, sync, reindex, remove, info, demo."""
+"""Commands that fill a library and describe it: index, sync, reindex, info, demo."""
 
 import argparse
 import json
@@ -11,6 +11,8 @@ from kobza.commands.arguments import (
     SubCommands,
     command,
     encoding,
+    exclusion_lines,
+    length,
     library_folder,
     library_options,
     open_library,
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
 def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
     options = library_options()
-    paths = CommandParser(add_help=False)
-    paths.add_argument("paths", nargs="+", metavar="PATH", help="a track or a folder")
-
     tags = CommandParser(add_help=False)
     tags.add_argument(
         "--tags",
@@ -68,6 +67,12 @@ def add(commands: SubCommands) -> None:
     indexed.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="where to embed (default: %(default)s)"
     )
+    indexed.add_argument(
+        "--max-length",
+        type=length,
+        metavar="LENGTH",
+        help="leave out what is longer, such as 1h; from now on, also in sync (see: kobza exclude)",
+    )
     synced = command(
         commands,
         sync,
@@ -86,14 +91,6 @@ def add(commands: SubCommands) -> None:
         "Rebuild the library, with another model if --model names one.",
         options,
         examples=("kobza reindex --model laion/clap-htsat-unfused",),
-    )
-    command(
-        commands,
-        remove,
-        "Remove tracks or folders from the library. The files stay.",
-        paths,
-        options,
-        examples=("kobza remove ~/Music/audiobooks",),
     )
     described = command(
         commands,
@@ -128,7 +125,8 @@ def _print_report(report: "Report", show_skipped: bool = False) -> int:
         kinds = Counter(skipped.reason for skipped in report.skipped).most_common()
         say(f"skipped: {', '.join(f'{reason} ({count})' for reason, count in kinds)}; list them with --show-skipped")
     print(report)
-    succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed + report.retagged
+    succeeded = report.added + report.changed + report.unchanged + report.moved + report.removed
+    succeeded += report.retagged + report.excluded
     if not succeeded and not report.failed:
         say("No recordings were found; name a folder with music in it.")
     return 0 if succeeded else 1
@@ -144,6 +142,8 @@ def index(args: argparse.Namespace) -> int:
         say("Name folders or files of music to index, or a file that lists them with --list.")
         return 2
     with open_library(args) as library, progress_bar() as progress:
+        if args.max_length:
+            library.exclude(max_length=args.max_length)
         if args.engine == "ray":
             from kobza.library.ingest.ray import embed_on_ray
 
@@ -180,15 +180,6 @@ def reindex(args: argparse.Namespace) -> int:
     return _print_report(report)
 
 
-def remove(args: argparse.Namespace) -> int:
-    with open_library(args) as library:
-        report = library.remove(args.paths)
-    print(f"{report.removed} removed")
-    if not report.removed:
-        say("The library has no track there; `kobza search` prints the paths of its tracks.")
-    return 0 if report.removed else 1
-
-
 def info(args: argparse.Namespace) -> int:
     from kobza.audio import printable
     from kobza.library.paths import path_to_text
@@ -209,6 +200,11 @@ def info(args: argparse.Namespace) -> int:
                 "fingerprint": meta.get("fingerprint"),
                 "failed": len(library.store.failures()),
                 "folders": [path_to_text(folder) for folder in library.folders],
+                "excluded": {
+                    "paths": [path_to_text(path) for path in sorted(library.exclusions.paths)],
+                    "patterns": [path_to_text(pattern) for pattern in library.exclusions.patterns],
+                    "max_length": library.exclusions.max_length,
+                },
             }
             print(json.dumps(described, indent=2))
             return 0
@@ -220,6 +216,8 @@ def info(args: argparse.Namespace) -> int:
             print(f"folder       {printable(folder)}")
         if failed := len(library.store.failures()):
             print(f"failed       {failed} (list: kobza info --failed)")
+        for line in exclusion_lines(library.exclusions):
+            print(f"excluded     {line}")
     return 0
 
 

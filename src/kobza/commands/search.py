@@ -26,6 +26,8 @@ from kobza.terminal import print_table, progress_bar, say, terminal_width
 if TYPE_CHECKING:
     from kobza.library import Hit, MusicLibrary
 
+MAX_NAMES = 3  # in a message
+
 
 def selection_options() -> CommandParser:
     """A parent parser with how many tracks, and which."""
@@ -161,6 +163,7 @@ def find_and_print(library: "MusicLibrary", args: argparse.Namespace, find: "Cal
 
 def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.Namespace) -> int:
     """Print the hits, and on standard error what is to be said of them. The exit code: 1 if there are none."""
+    from kobza.audio import printable
     from kobza.library.search.formats import no_good_match
 
     for sentence in library.unknown_values(args.where, [hit.track for hit in hits]):
@@ -181,6 +184,9 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     print_hits(hits, library.folders, args)
     if getattr(args, "explain", False):
         explain(hits)
+    if away := [printable(hit.track.path) for hit in hits if not hit.available]:
+        names = ", ".join(away[:MAX_NAMES]) + (f" and {len(away) - MAX_NAMES} more" if len(away) > MAX_NAMES else "")
+        say(f"Not there now: {names}; leave out what is on a disc elsewhere with: --skip-missing")
     return 0 if hits else 1
 
 

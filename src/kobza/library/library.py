@@ -12,6 +12,7 @@ from typing import Protocol
 from kobza import __version__
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
+from kobza.library.exclusions import ExclusionRules
 from kobza.library.ingest.analysis import require_analyzer
 from kobza.library.ingest.analyze import analyze_tracks
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
@@ -19,12 +20,12 @@ from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
 from kobza.library.listing import Listing
-from kobza.library.paths import absolute, is_url, paths_from_json, paths_to_json, under
+from kobza.library.paths import absolute, is_url, outermost, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, LibraryError, Report
+from kobza.library.removal import PathLike, Remover, as_list
 from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store, open_store
 
-PathLike = str | os.PathLike[str]
 MAX_UNWRITTEN_TRACKS = 256  # embedded, held in memory until the next write
 
 
@@ -36,7 +37,7 @@ class EmbeddingEngine(Protocol):
     ) -> Generator[Embedded | Failure, None, None]: ...
 
 
-class MusicLibrary(Searcher, Listing):
+class MusicLibrary(Searcher, Listing, Remover):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
     Recordings are only read. All vectors are those of one model, whose fingerprint the library stores; it refuses
@@ -123,17 +124,8 @@ class MusicLibrary(Searcher, Listing):
             windows=json.dumps(window_rule),
         )
 
-    @property
-    def folders(self) -> list[str]:
-        """The folders and files that were added, as absolute paths; `sync` scans them again."""
-        return paths_from_json(self.store.meta.get("folders", "[]"))
-
     def _set_folders(self, folders: Iterable[str]) -> None:
-        kept: list[str] = []
-        for folder in sorted(set(folders), key=len):  # a folder before its subfolders, which need no entry
-            if not any(under(folder, other) for other in kept):
-                kept.append(folder)
-        self.store.set_meta(folders=paths_to_json(kept))
+        self.store.set_meta(folders=paths_to_json(outermost(folders)))
 
     def add(
         self,
@@ -163,10 +155,12 @@ class MusicLibrary(Searcher, Listing):
             LibraryError: the library has vectors of another model, another process is writing to it, or the extra
                 kobza[analysis] is not installed.
         """
-        roots = [absolute(path) for path in _as_list(paths)]
+        roots = [absolute(path) for path in as_list(paths)]
         with self.store.writing("{}/{}".format(*shard) if shard else ""):
             keep_tag_encoding(self.store, tag_encoding)
-            return self._index(roots, progress, shard, engine, retag, analyze, retry)
+            report = self._index(roots, progress, shard, engine, retag, analyze, retry)
+            report.failed += self._excluded_failures(roots)
+        return report
 
     def sync(
         self,
@@ -200,14 +194,16 @@ class MusicLibrary(Searcher, Listing):
         if analyze:
             require_analyzer()
         file_states = self.store.file_states()
-        listing = survey(roots, file_states, self.folders)
+        rules = ExclusionRules(self.exclusions, [*self.folders, *roots])
+        listing = survey(roots, file_states, self.folders, rules.reason)
+        self._keep_away(listing, file_states)
         failures = self.store.failures()
         if shard is not None:
             file_states = {path: file_state for path, file_state in file_states.items() if in_shard(path, shard)}
             listing.files = {path: status for path, status in listing.files.items() if in_shard(path, shard)}
             failures = {path: failure for path, failure in failures.items() if in_shard(path, shard)}
         plan = make_plan(file_states, listing, failures, retry)
-        report = Report(failed=[*listing.failed, *plan.known_failures], skipped=listing.skipped)
+        report = Report(failed=[*listing.failed, *plan.known_failures, *rules.failed], skipped=listing.skipped)
         update_tags(self.store, plan, listing.files, file_states, report, retag, progress)
         if plan.jobs or self._named:
             self._check_fingerprint(self._load_embedder(progress))
@@ -215,6 +211,8 @@ class MusicLibrary(Searcher, Listing):
         folders = [folder for folder in self.folders if folder not in listing.aliases]
         self._set_folders(folders + [r for r in listing.roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
         self._apply(plan, report)
+        self._take_out_missing(plan, rules, listing, report)
+        self._bring_back(plan, report)
         if plan.jobs:
             plan.jobs = [replace(job, analyze=analyze) for job in plan.jobs]
             self._store_model()
@@ -226,11 +224,13 @@ class MusicLibrary(Searcher, Listing):
                 self.store, listing.files.keys() - {job.path for job in plan.jobs}, progress
             )
             report.failed += unreadable
+        self._purge()
+        self._note_discs(listing.files)
         self.store.optimize()
         return report
 
     def _apply(self, plan: Plan, report: Report) -> None:
-        """The changes that need no embedding: moved, touched and deleted files."""
+        """The changes that need no embedding: moved and touched files, and what is known of others."""
         for old, new, mtime_ns in plan.moved:
             self.store.move(old, new, mtime_ns)
         for path, mtime_ns in plan.touched:
@@ -239,7 +239,6 @@ class MusicLibrary(Searcher, Listing):
         self.store.set_failures(dict.fromkeys(plan.forgotten_failures))
         report.unchanged += plan.unchanged
         report.moved += len(plan.moved)
-        report.removed = self.store.delete(plan.gone)
 
     def _store_outcomes(self, outcomes: Iterable[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
         """Store each track as soon as it is embedded, or in batches where the store is slow to start a write."""
@@ -257,7 +256,7 @@ class MusicLibrary(Searcher, Listing):
             self._store(pending, jobs, report)
 
     def _store(self, outcomes: list[Embedded | Failure], jobs: Mapping[str, Job], report: Report) -> None:
-        embedded = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
+        embedded = self._without_excluded_parts(outcome for outcome in outcomes if isinstance(outcome, Embedded))
         failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         failed += [failure for one in embedded for failure in one.failures]
         report.failed += failed
@@ -277,21 +276,6 @@ class MusicLibrary(Searcher, Listing):
             if stale := set(one.job.replaces) - paths:  # a part that its cue sheet no longer has
                 report.removed += self.store.delete(stale)
 
-    def remove(self, paths: PathLike | Iterable[PathLike]) -> Report:
-        """Remove the tracks at or below these paths from the library; the files stay."""
-        targets = [absolute(path) for path in _as_list(paths)]
-        with self.store.writing():
-            gone = [
-                path
-                for path in self.store.file_states()
-                if any(under(path, target) or under(file_of(path), target) for target in targets)
-            ]
-            removed = self.store.delete(gone)
-            failed = [path for path in self.store.failures() if any(under(path, target) for target in targets)]
-            self.store.set_failures(dict.fromkeys(failed))
-            self._set_folders(f for f in self.folders if not any(under(f, target) for target in targets))
-        return Report(removed=removed)
-
     def __len__(self) -> int:
         return len(self.store)
 
@@ -305,7 +289,3 @@ class MusicLibrary(Searcher, Listing):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
-    return [paths] if isinstance(paths, str | os.PathLike) else list(paths)

@@ -6,11 +6,13 @@ or given to other programs is therefore the bytes decoded as UTF-8; an invalid b
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Collection, Iterable
 
 from kobza.audio import printable
 
+PART = re.compile(r"(.+)#\d+", re.DOTALL)  # a track within a file, see `ingest.parts`
 UTF8 = ("utf-8", "surrogateescape")
 
 
@@ -31,6 +33,16 @@ def absolute(path: str | os.PathLike[str]) -> str:
     """
     text = os.fspath(path)
     return text.rstrip("/") if is_url(text) else os.path.abspath(text)
+
+
+def is_available(path: str) -> bool:
+    """Whether the recording's file is there at the moment; one system call. A URL counts as available.
+
+    >>> is_available("/unplugged/a.mp3"), is_available("s3://bucket/a.mp3")
+    (False, True)
+    """
+    part = PART.fullmatch(path)
+    return is_url(path) or os.path.exists(path) or (part is not None and os.path.exists(part[1]))
 
 
 def under(path: str, folder: str) -> bool:
@@ -66,6 +78,19 @@ def enclosing(path: str, folders: Collection[str]) -> str | None:
             return None
         path = parent
     return path
+
+
+def outermost(paths: Iterable[str]) -> list[str]:
+    """Without those that are inside another one.
+
+    >>> outermost(["/music/jazz", "/music", "/more"])
+    ['/more', '/music']
+    """
+    kept: list[str] = []
+    for path in sorted(set(paths), key=len):
+        if not any(under(path, other) for other in kept):
+            kept.append(path)
+    return sorted(kept)
 
 
 def path_to_text(path: str | os.PathLike[str]) -> str:

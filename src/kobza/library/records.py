@@ -10,6 +10,7 @@ import numpy as np
 from kobza.audio import printable
 from kobza.errors import KobzaError
 from kobza.library.calibration import match_label
+from kobza.library.paths import is_available
 
 NORM_TOLERANCE = 5e-3  # of a vector's length from 1; rounding to half precision changes it by up to 1e-3
 
@@ -186,6 +187,11 @@ class Hit:
     copies: tuple[str, ...] = ()
 
     @property
+    def available(self) -> bool:
+        """Whether the file is there now; not so if its disc is not connected, or it was deleted since the last sync."""
+        return is_available(self.track.path)
+
+    @property
     def match(self) -> str | None:
         """strong, fair, weak or none; None without a z-score"""
         return None if self.z_score is None else match_label(self.z_score)
@@ -236,12 +242,14 @@ class Report:
     removed: int = 0
     retagged: int = 0
     analyzed: int = 0
+    excluded: int = 0  # that were in the library and left it
     failed: list[Failure] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = ("added", "changed", "unchanged", "moved", "removed")
-        some = "".join(f", {getattr(self, name)} {name}" for name in ("retagged", "analyzed") if getattr(self, name))
+        rare = ("retagged", "analyzed", "excluded")
+        some = "".join(f", {getattr(self, name)} {name}" for name in rare if getattr(self, name))
         text = ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f"{some}, {len(self.failed)} failed"
         return text + (f", {len(self.skipped)} skipped" if self.skipped else "")
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from kobza.library.address import LibraryAddress
+from kobza.library.exclusions import Exclusions
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import merge_paths_json
 from kobza.library.records import LibraryError, StoredTrack
@@ -52,7 +53,8 @@ def copy_library(
             )
         with new.writing():
             folders = merge_paths_json(meta.get("folders", "[]"), target_meta.get("folders", "[]"))
-            new.set_meta(**meta | {"folders": folders})
+            exclusions = (Exclusions.from_meta(meta) | Exclusions.from_meta(target_meta)).to_meta()
+            new.set_meta(**meta | {"folders": folders} | exclusions)
             present = new.file_states()
             already_present = 0
             copied = 0

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from kobza.audio import AUDIO_EXTENSIONS, printable
+from kobza.library.exclusions import Excluded, nothing_excluded
 from kobza.library.ingest.file_status import FileStatus, file_status
 from kobza.library.ingest.names import (
     FIRST_BYTES,
@@ -70,25 +71,36 @@ class Listing:
         )
 
 
-def list_recordings(roots: Iterable[str], known_folders: Collection[str] = (), known: Collection[str] = ()) -> Listing:
+def list_recordings(
+    roots: Iterable[str],
+    known_folders: Collection[str] = (),
+    known: Collection[str] = (),
+    excluded: Excluded = nothing_excluded,
+) -> Listing:
     """List what is at or below `roots`: absolute paths, or URLs.
 
     Args:
         known_folders: roots of earlier runs. A root that is one of these, or inside one, under another path is listed
             under the known path.
         known: paths of the library's recordings. Of several paths of one file, one of these is preferred.
+        excluded: the reason why a path is left out, if it is.
     """
     listing = Listing()
     listing.roots, listing.aliases = resolve_roots(roots, known_folders)
     for alias in listing.aliases:
         listing.skip(alias, SAME_FOLDER)
-    walk = _Walk(listing, known)
+    walk = _Walk(listing, known, excluded)
     for root in sorted(listing.roots, key=len, reverse=True):  # a folder inside another one first
         if is_url(root):
             files, failed = list_files(root)
             listing.failed += failed
             listing.unread |= {failure.path for failure in failed}
-            listing.files |= {path: status for path, status in files.items() if path == root or _has_audio_name(path)}
+            for path, status in files.items():
+                if path == root or _has_audio_name(path):
+                    if reason := excluded(path, False):
+                        listing.skip(path, reason)
+                    else:
+                        listing.files[path] = status
         else:
             walk.add_root(root)
     walk.drop_second_paths()
@@ -109,9 +121,10 @@ def _has_audio_name(path: str) -> bool:
 class _Walk:
     """Reads folders into a listing."""
 
-    def __init__(self, listing: Listing, known: Collection[str]):
+    def __init__(self, listing: Listing, known: Collection[str], excluded: Excluded):
         self.listing = listing
         self.known = known
+        self.excluded = excluded
         self.real_roots = {real_path(root) for root in listing.roots if not is_url(root)}
         self.seen: set[tuple[int, int]] = set()  # (device, inode) of the folders that were read
         self.sheets: dict[str, FileStatus] = {}  # cue sheets
@@ -125,7 +138,9 @@ class _Walk:
         except (OSError, ValueError) as error:  # ValueError: the path contains NUL
             listing.fail(root, f"cannot be read ({getattr(error, 'strerror', None) or error}); check the path.")
             return
-        if stat.S_ISREG(status.st_mode) and extension(root) == SHEET_EXTENSION:
+        if reason := self.excluded(root, stat.S_ISDIR(status.st_mode)):
+            listing.skip(root, reason)
+        elif stat.S_ISREG(status.st_mode) and extension(root) == SHEET_EXTENSION:
             self._add_sheet(root)
         elif stat.S_ISREG(status.st_mode) and extension(root) in PLAYLIST_EXTENSIONS:
             listing.fail(root, "is a playlist; index the recordings that it names with: kobza index --list FILE")
@@ -187,7 +202,7 @@ class _Walk:
                 self.listing.fail(path, reason)
             return None
         if stat.S_ISDIR(status.st_mode):
-            if skipped := folder_skip_reason(name):
+            if skipped := folder_skip_reason(name) or self.excluded(path, True):
                 self.listing.skip(path, skipped)
             elif os.path.islink(path) and self._leads_inside(path):
                 self.listing.skip(path, LINK_WITHIN)
@@ -201,6 +216,9 @@ class _Walk:
         elif skipped := file_skip_reason(name):
             self.listing.skip(path, skipped)
         elif may_be_audio or (not end and not name.startswith("._") and _sounds(path)):
+            if left_out := self.excluded(path, False):
+                self.listing.skip(path, left_out)
+                return None
             if os.path.islink(path):
                 if self._leads_inside(path):
                     self.listing.skip(path, LINK_WITHIN)

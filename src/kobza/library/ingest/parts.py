@@ -99,6 +99,13 @@ def read_parts(file: str, sheet_tracks: Sequence[CueTrack] = ()) -> tuple[Part, 
     return ()
 
 
+def has_embedded_sheet(file: str) -> bool:
+    """Whether a cue sheet in the recording's own tags divides it."""
+    with contextlib.suppress(Exception):  # as in `read_parts`
+        return bool(_embedded_sheet(file))
+    return False
+
+
 def _embedded_sheet(file: str) -> tuple[Part, ...]:
     tags = mutagen.File(file)
     text = next((tags.tags[name] for name in SHEET_TAGS if name in (tags.tags or ())), None)

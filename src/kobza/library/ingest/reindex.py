@@ -34,6 +34,7 @@ def reindex(
         _refuse_unreachable(old)
         _discard_if_of_another_model(beside, old._load_embedder(progress))
         with MusicLibrary.open(beside, old.embedder) as new:
+            new.store.set_meta(**old.exclusions.to_meta())
             report = new.add(old.folders, progress)
             _refuse_unreachable(old)
             new.store.optimize()  # moves its write-ahead log into the file that is read now

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kobza import __version__
+from kobza.library.exclusions import Excluded, nothing_excluded
 from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.file_status import FileStatus
 from kobza.library.ingest.listing import Listing, list_recordings
@@ -81,17 +82,22 @@ def _is_absent(path: str) -> bool:
     return False
 
 
-def survey(roots: Iterable[str], file_states: Mapping[str, FileState], known_folders: Iterable[str] = ()) -> Listing:
+def survey(
+    roots: Iterable[str],
+    file_states: Mapping[str, FileState],
+    known_folders: Iterable[str] = (),
+    excluded: Excluded = nothing_excluded,
+) -> Listing:
     """List the recordings below `roots`, and decide below which of them missing recordings are gone.
 
     Args:
-        known_folders: the library's, see `list_recordings`.
+        known_folders, excluded: see `list_recordings`. A folder may be empty because all in it is excluded.
     """
-    listing = list_recordings(roots, list(known_folders), file_states)
+    listing = list_recordings(roots, list(known_folders), file_states, excluded)
     wanted = set(listing.roots)
     stored = _by_file(file_states, listing.files)
     found = Counter(root for path in listing.files if (root := enclosing(path, wanted)))
-    known = Counter(root for path in stored if (root := enclosing(path, wanted)))
+    known = Counter(root for path in stored if (root := enclosing(path, wanted)) and not excluded(path, False))
     nested = {root: [other for other in wanted if other != root and enclosing(other, {root})] for root in wanted}
     unread = set(listing.unread)
     for root in listing.roots:

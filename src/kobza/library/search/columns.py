@@ -90,6 +90,7 @@ COLUMNS = {
     "bitrate": _number("bitrate", "d", " kbit/s"),
     "sample_rate": _number("sample_rate", "d", " Hz"),
     "added": Column(lambda hit: iso_time(hit.track.added)[:10]),
+    "available": Column(lambda hit: "yes" if hit.available else "no"),
     "path": Column(lambda hit: printable(hit.track.path), 3, cut=cut_path),
 }
 

@@ -42,8 +42,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
 def as_json(hits: Sequence[Hit]) -> str:
     """A list of objects. Bytes of a path that are not UTF-8 become escaped lone surrogates."""
     rows = [
-        {"score": hit.score, "moment": hit.moment, "strength": hit.z_score, "match": hit.match}
-        | {
+        {
+            "score": hit.score,
+            "moment": hit.moment,
+            "strength": hit.z_score,
+            "match": hit.match,
+            "available": hit.available,
             "sound": hit.sound,
             "words": [found._asdict() for found in hit.words],
             "copies": list(map(path_to_text, hit.copies)),

@@ -12,6 +12,7 @@ from kobza.library.paths import is_url, under
 from kobza.library.records import Hit, Track
 from kobza.library.search.columns import COLUMNS
 
+UNAVAILABLE = " (not there now)"  # after a title: the file's disc may not be connected
 GAP = 2  # cells between columns
 MIN_CELLS = 10  # of a column that is cut, before another is dropped
 
@@ -43,7 +44,9 @@ def table(
     if width is not None:
         if "path" in names:
             texts["path"] = [printable(path) for path in relative_paths([hit.track.path for hit in hits], roots)]
-        suffixes = distinctions(hits)
+        suffixes = [
+            text + UNAVAILABLE * (not hit.available) for text, hit in zip(distinctions(hits), hits, strict=True)
+        ]
         if "title" in names:
             texts["title"] = [text + suffix for text, suffix in zip(texts["title"], suffixes, strict=True)]
     heads = {name: COLUMNS[name].head or name.replace("_", " ") for name in names}

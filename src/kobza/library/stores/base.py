@@ -19,6 +19,7 @@ from kobza.library.records import (
     Track,
     WordMatch,
 )
+from kobza.library.stores.removed import RemovedTracks
 from kobza.library.stores.sqlite import SQLiteStore
 
 
@@ -43,10 +44,14 @@ class Store(Protocol):
         has_words: whether it can find words; where not, `match_words` raises a LibraryError.
         flush_interval_seconds: how long embedded tracks are collected before they are written together; 0 writes each
             at once.
+        removed: the tracks that were removed in the last hour; None if the store does not keep them.
     """
 
     has_words: bool
     flush_interval_seconds: float
+
+    @property
+    def removed(self) -> RemovedTracks | None: ...
 
     @property
     def address(self) -> LibraryAddress: ...
@@ -73,6 +78,7 @@ class Store(Protocol):
     def set_identities(self, identities: Mapping[str, tuple[int | None, int | None]]) -> None: ...
     def failures(self) -> dict[str, KnownFailure]: ...
     def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None: ...
+    def longer_than(self, seconds: float) -> list[str]: ...
     def file_states(self) -> dict[str, FileState]: ...
     def select(self, where: Filter | None = None, limit: int | None = None) -> list[Track]: ...
     def scan(self, path: str | None = None) -> Iterator[StoredTrack]: ...

@@ -53,6 +53,20 @@ CREATE TABLE failures (                     -- files that are not read again unt
     reason TEXT NOT NULL, version TEXT NOT NULL
 );
 CREATE INDEX tracks_by_genre ON tracks (folded_genre);
+CREATE TABLE removals (                     -- of the last hour: `removed.py`
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time REAL NOT NULL,                     -- seconds since 1970
+    command TEXT NOT NULL,                  -- remove or sync
+    details TEXT NOT NULL                   -- JSON: the settings that the removal changed, and the model
+);
+CREATE TABLE removed_tracks (
+    removal INTEGER NOT NULL REFERENCES removals (id) ON DELETE CASCADE,
+    path BLOB NOT NULL,
+    track TEXT NOT NULL,                    -- JSON, as is the file's state: their fields may become more
+    file_state TEXT NOT NULL,
+    starts BLOB NOT NULL, windows BLOB NOT NULL,
+    PRIMARY KEY (removal, path)
+);
 {WORDS}
 INSERT INTO meta VALUES ('schema', '3');
 """
@@ -81,7 +95,7 @@ def _migrate_to_2(db: sqlite3.Connection) -> None:
 
 
 def _migrate_to_3(db: sqlite3.Connection) -> None:
-    """More tags, what a file's header says, and what an analysis finds."""
+    """More tags, what a file's header says, what an analysis finds, and what was removed in the last hour."""
     for column in (
         "album_artist TEXT NOT NULL DEFAULT ''",
         "composer TEXT NOT NULL DEFAULT ''",
@@ -102,7 +116,7 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
         *(f"folded_{name} TEXT NOT NULL DEFAULT ''" for name in TEXT if name not in TEXT_IN_SCHEMA_2),
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
-    _create_tables(db, "failures")
+    _create_tables(db, "failures", "removals", "removed_tracks")
     db.execute("CREATE INDEX tracks_by_genre ON tracks (folded_genre)")
     rewrite_normalized_tags(db)
     for statement in WORDS.split(";\n"):

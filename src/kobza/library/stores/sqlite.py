@@ -35,6 +35,7 @@ from kobza.library.records import (
 from kobza.library.stores import tag_words
 from kobza.library.stores.connection import open_for_reading, open_for_writing
 from kobza.library.stores.lock import writer_lock
+from kobza.library.stores.removed import RemovedTracks
 from kobza.library.stores.rows import COLUMNS, FILE_STATE, TRACK_COLUMNS, decode_vectors, to_stored_track, to_track
 from kobza.library.stores.schema import NORMALIZED_COLUMNS, transaction, translate_errors
 
@@ -64,6 +65,7 @@ class SQLiteStore:
         self._totals: tuple[object, Totals] | None = None
         self._sample: tuple[object, np.ndarray] | None = None
         self._db = open_for_reading(folder) if read_only else open_for_writing(folder)
+        self.removed = RemovedTracks(self)
 
     def _query(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock, translate_errors(self.folder):
@@ -170,6 +172,11 @@ class SQLiteStore:
         with self._transaction():
             keys = [(os.fsencode(path),) for path in paths]
             return max(0, self._db.executemany("DELETE FROM tracks WHERE path = ?", keys).rowcount)
+
+    def longer_than(self, seconds: float) -> list[str]:
+        """The paths of the tracks that are longer, or are a part of what is at least so long."""
+        rows = self._query("SELECT path FROM tracks WHERE max(duration, coalesce([end], 0)) > ?", (seconds,))
+        return [os.fsdecode(path) for (path,) in rows]
 
     def file_states(self) -> dict[str, FileState]:
         rows = self._query(f"SELECT path, {FILE_STATE} FROM tracks")

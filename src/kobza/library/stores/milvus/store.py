@@ -61,6 +61,7 @@ class MilvusStore:
 
     has_words = False  # its servers have no full-text search before 2.5
     flush_interval_seconds = 5.0  # a write takes about half a second, of one track or of hundreds
+    removed = None  # Milvus moves nothing between collections: a removal is final
 
     def __init__(self, address: MilvusAddress, read_only: bool = False):
         self.address = address
@@ -226,6 +227,10 @@ class MilvusStore:
                 self.collections.delete("windows", window_ids(runs))
             deleted += len(rows)
         return deleted
+
+    def longer_than(self, seconds: float) -> list[str]:
+        """The paths of the longer tracks."""
+        return [to_path(row["path"]) for row in self.collections.rows("tracks", f"duration > {seconds}", ["path"])]
 
     def file_states(self) -> dict[str, FileState]:
         rows = self.collections.rows("tracks", fields=["path", "size", "mtime_ns", "hash"])
