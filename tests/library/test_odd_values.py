@@ -19,7 +19,8 @@ from kobza.library.ingest import decoding
 from kobza.library.ingest.file_status import file_status
 from kobza.library.ingest.parquet import export_library, import_library
 from kobza.library.ingest.tags import read_tags
-from kobza.library.records import FileState, Track, storable
+from kobza.library.records import FileState, Track
+from kobza.library.stores.validation import storable
 
 INTEGERS = st.one_of(
     st.integers(),

@@ -5,20 +5,13 @@ Audio is synthesized (`synth/album.py`), and other people's models have random w
 
 import copy
 import functools
-import multiprocessing
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from kobza.audio import load_audio
-from kobza.benchmarks.audio import TRACK_SECONDS, copy_tracks, synthetic_tracks, thousand_tracks, three_hour_track
+from kobza.benchmarks.audio import TRACK_SECONDS, synthetic_tracks
+from kobza.benchmarks.commands import cold_search, indexing, memory
 from kobza.benchmarks.runner import MIN_COSINE, Measurement, side_by_side
 from kobza.synth.album import random_pieces
 
@@ -191,70 +184,6 @@ def training() -> list[Measurement]:
     note = f"{cached.wall:.1f} and {uncached.wall:.1f} s, 64 clips"
     what = "an epoch of model_1 with its frozen tower cached"
     return [Measurement("training", what, "without", uncached.wall / cached.wall, "x", 30, note=note)]
-
-
-def cold_search() -> list[Measurement]:
-    """`kobza search` as a new process, over a library of six tracks."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "kobza.cli"]
-        library = ["--library", f"{folder}/library"]
-        subprocess.run([*command, "index", str(synthetic_tracks()), *library], check=True, capture_output=True)
-        times = []
-        for _ in range(6):
-            start = time.perf_counter()
-            subprocess.run([*command, "search", "slow sad piano", *library], check=True, capture_output=True)
-            times.append(time.perf_counter() - start)
-    median = sorted(times[1:])[2]  # the first run reads files into the disk cache
-    return [Measurement("cold-search", "kobza search, a new process", "", median, "s", 3, lower_is_better=True)]
-
-
-def indexing() -> list[Measurement]:
-    """`kobza index` of 100 tracks of 3 minutes: how busy the cores are, its speed, its memory."""
-    with tempfile.TemporaryDirectory() as folder:
-        music = copy_tracks(Path(folder) / "music", 100)
-        wall, cpu, peak = _in_new_process(_index, music, Path(folder) / "library")
-    cores = len(os.sched_getaffinity(0))
-    rate = 100 * TRACK_SECONDS / 3600 / (wall / 60)
-    note = f"{rate:.1f} hours of music a minute, peak memory {peak:.0f} MiB"
-    what = "kobza index, 100 tracks: cores busy"
-    return [Measurement("indexing", what, "", 100 * cpu / cores / wall, "%", 90, note=note)]
-
-
-def memory() -> list[Measurement]:
-    """Peak memory of indexing 1,000 tracks, and one recording of three hours."""
-    measurements = []
-    with tempfile.TemporaryDirectory() as folder:
-        for what, make in (("1,000 tracks", thousand_tracks), ("one file of three hours", three_hour_track)):
-            music = make(Path(folder) / what)
-            _, _, peak = _in_new_process(_index, music, Path(folder) / f"library of {what}")
-            what = f"peak while indexing {what}"
-            measurements.append(Measurement("memory", what, "", peak, "MiB", 1536, lower_is_better=True))
-            shutil.rmtree(music)
-    return measurements
-
-
-def _index(music: Path, folder: Path) -> tuple[float, float, float]:
-    """Index music into a new library: (wall-clock seconds, CPU seconds, peak MiB of the process)."""
-    from kobza.library import MusicLibrary
-
-    with MusicLibrary.open(folder) as library:
-        library.embedder.embed_windows([np.zeros(16_000, np.float32)])  # loading the model is not part of indexing
-        wall_start, cpu_start = time.perf_counter(), time.process_time()
-        library.add(music)
-        wall, cpu = time.perf_counter() - wall_start, time.process_time() - cpu_start
-    return wall, cpu, _peak_memory()
-
-
-def _peak_memory() -> float:
-    """MiB (Linux). Not by `getrusage`: a new process inherits the peak of the one that started it there."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
-
-
-def _in_new_process(function: Callable, *args):
-    """The function's result, computed in a process of its own, so that memory and caches are its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, args)
 
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Measurement]]] = {

@@ -6,13 +6,11 @@ or given to other programs is therefore the bytes decoded as UTF-8; an invalid b
 
 import json
 import os
-import re
 import shlex
 from collections.abc import Collection, Iterable
 
 from kobza.audio import printable
 
-PART = re.compile(r"(.+)#\d+", re.DOTALL)  # a track within a file, see `ingest.parts`
 UTF8 = ("utf-8", "surrogateescape")
 
 
@@ -36,13 +34,12 @@ def absolute(path: str | os.PathLike[str]) -> str:
 
 
 def is_available(path: str) -> bool:
-    """Whether the recording's file is there at the moment; one system call. A URL counts as available.
+    """Whether the file is there now: it is not on a disc that is away, nor deleted since. Of a URL this is assumed.
 
     >>> is_available("/unplugged/a.mp3"), is_available("s3://bucket/a.mp3")
     (False, True)
     """
-    part = PART.fullmatch(path)
-    return is_url(path) or os.path.exists(path) or (part is not None and os.path.exists(part[1]))
+    return is_url(path) or os.path.isfile(path)
 
 
 def under(path: str, folder: str) -> bool:

@@ -1,20 +1,13 @@
 """The records that a library consists of, the same in every store."""
 
-import math
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from kobza.audio import printable
 from kobza.errors import KobzaError
 from kobza.library.calibration import match_label
 from kobza.library.paths import is_available
-
-NORM_TOLERANCE = 5e-3  # of a vector's length from 1; rounding to half precision changes it by up to 1e-3
-
-MAX_TEXT_LENGTH = 4000  # characters; a row of Milvus holds 64 KiB, and nobody reads a longer title
 
 
 class LibraryError(KobzaError):
@@ -88,28 +81,6 @@ class Track:
         '/music/album.flac'
         """
         return self.path if self.end is None else self.path.rpartition("#")[0]
-
-
-def storable(track: Track) -> Track:
-    """The track with values that every store can hold; the same one if it has no others.
-
-    Texts lose NUL and lone surrogates and end after MAX_TEXT_LENGTH characters; numbers that are not finite or beyond
-    64 bits are unknown.
-
-    >>> storable(Track("/a", title="a\\0b", year=10**30)).title, storable(Track("/a", year=10**30)).year
-    ('ab', None)
-    """
-    changed: dict[str, Any] = {}
-    for name, value in vars(track).items():
-        if isinstance(value, str) and name != "path":
-            text = value.replace("\0", "")[:MAX_TEXT_LENGTH].encode("utf-8", "replace").decode("utf-8")
-            if text != value:
-                changed[name] = text
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            changed[name] = None
-        elif isinstance(value, float) and not math.isfinite(value):
-            changed[name] = 0.0 if name == "duration" else None
-    return replace(track, **changed) if changed else track
 
 
 # A track with all that a store holds of it: its windows' starts in seconds, their vectors (n, dim) float32.
@@ -189,7 +160,7 @@ class Hit:
     @property
     def available(self) -> bool:
         """Whether the file is there now; not so if its disc is not connected, or it was deleted since the last sync."""
-        return is_available(self.track.path)
+        return is_available(self.track.file)
 
     @property
     def match(self) -> str | None:
@@ -252,30 +223,3 @@ class Report:
         some = "".join(f", {getattr(self, name)} {name}" for name in rare if getattr(self, name))
         text = ", ".join(f"{getattr(self, name)} {name}" for name in counts) + f"{some}, {len(self.failed)} failed"
         return text + (f", {len(self.skipped)} skipped" if self.skipped else "")
-
-
-def validation_error(starts: list[float], vectors: np.ndarray, dim: int | None) -> str | None:
-    """Why these are not a track's windows in order, each with a vector of unit length; None if they are.
-
-    `dim`: of the library's other vectors; None for none.
-    """
-    n, width = vectors.shape
-    if not n:
-        return "has no windows"
-    if n != len(starts):
-        return f"has {n} vectors for {len(starts)} windows"
-    if dim not in (None, width):
-        return f"has vectors of {width} numbers where the library's have {dim}"
-    if not all(b > a for a, b in pairwise([-1.0, *starts])):
-        return "has windows that are not in order"
-    if not np.isfinite(vectors).all():
-        return "has a vector that is not finite"
-    if (abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1) > NORM_TOLERANCE).any():
-        return "has a vector that is not of unit length"
-    return None
-
-
-def refuse_invalid(path: str, starts: list[float], vectors: np.ndarray, dim: int | None) -> None:
-    """Every store's gate. LibraryError: `validation_error`."""
-    if wrong := validation_error(starts, vectors, dim):
-        raise LibraryError(f"{printable(path)} cannot be stored: it {wrong}. Index it again.")

@@ -8,7 +8,6 @@ Recipes that come with Kobza, the files in `recipes/`, are known by their names.
 
 import argparse
 import dataclasses
-import difflib
 import json
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from transformers import HfArgumentParser
 
 from kobza.audio import printable
 from kobza.errors import KobzaError
+from kobza.suggestions import nearest
 from kobza.terminal import say
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 
@@ -51,8 +51,8 @@ def recipe_names() -> list[str]:
 
 
 def _did_you_mean(name: str, names) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else "check the name."
+    near = nearest(name, names)
+    return f"did you mean {near!r}?" if near else "check the name."
 
 
 def _find_recipe(name: str, folder: Path) -> Path:

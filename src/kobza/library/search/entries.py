@@ -1,10 +1,9 @@
 """What players and playlist files get: the recordings that were found, and where in them to begin."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kobza.library.paths import is_url
+from kobza.library.paths import is_available
 from kobza.library.records import Hit, Track
 
 
@@ -35,13 +34,8 @@ def entries_of(hits: Sequence[Hit], from_moment: bool) -> list[Entry]:
     return [Entry(hit.track, hit.track.start + (hit.moment if from_moment else 0.0), hit.track.end) for hit in hits]
 
 
-def is_present(path: str) -> bool:
-    """Whether the file is there now: it is not on a disc that is away, nor deleted since. Of a URL this is assumed."""
-    return is_url(path) or os.path.isfile(path)
-
-
 def present_hits(
-    find: Callable[[int], Sequence[Hit]], k: int, present: Callable[[str], bool] = is_present
+    find: Callable[[int], Sequence[Hit]], k: int, present: Callable[[str], bool] = is_available
 ) -> tuple[list[Hit], int]:
     """The k best hits whose files are there now, and how many better ones were left out.
 

@@ -2,6 +2,7 @@
 
 from kobza.library.calibration import match_label
 from kobza.library.records import FoundWord, Hit
+from kobza.library.search.columns import clock
 
 
 def explanation(hit: Hit) -> str:
@@ -20,7 +21,7 @@ def explanation(hit: Hit) -> str:
     if hit.sound is not None:
         label = match_label(hit.sound)
         match = "no match" if label == "none" else f"a {label} match"
-        parts.append(f"the sound is {match} ({hit.sound:.1f}), best from {_clock(hit.moment)}")
+        parts.append(f"the sound is {match} ({hit.sound:.1f}), best from {clock(hit.moment)}")
     parts.append(f"in all {hit.score:.1f}")
     return f"{hit.track.title}: {'; '.join(parts)}"
 
@@ -28,7 +29,3 @@ def explanation(hit: Hit) -> str:
 def _said(found: FoundWord) -> str:
     as_term = "" if found.term == found.word else f" ({found.term})"
     return f"{found.word}{as_term} in {found.field.replace('_', ' ')}"
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

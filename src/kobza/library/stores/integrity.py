@@ -15,7 +15,6 @@ from kobza.atomic import PARTIAL_SUFFIX
 from kobza.audio import printable
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.filters.tree import TEXT, normalize_tag
-from kobza.library.records import validation_error
 from kobza.library.stores import index_file
 from kobza.library.stores.connection import open_for_reading, require_library
 from kobza.library.stores.lock import writer_lock
@@ -24,6 +23,7 @@ from kobza.library.stores.rows import decode_vectors
 from kobza.library.stores.schema import DamagedLibraryError, rewrite_normalized_tags, transaction, translate_errors
 from kobza.library.stores.sqlite import SQLiteStore
 from kobza.library.stores.tag_words import rebuild_words, words_differ
+from kobza.library.stores.validation import validation_error
 
 # How far a number of a track's vector may be from the mean of its windows; float16 rounding causes up to 5e-4.
 MEAN_TOLERANCE = 2e-3

@@ -29,8 +29,6 @@ from kobza.library.records import (
     Totals,
     Track,
     WordMatch,
-    refuse_invalid,
-    storable,
 )
 from kobza.library.stores import tag_words
 from kobza.library.stores.connection import open_for_reading, open_for_writing
@@ -38,6 +36,7 @@ from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.removed import RemovedTracks
 from kobza.library.stores.rows import COLUMNS, FILE_STATE, TRACK_COLUMNS, decode_vectors, to_stored_track, to_track
 from kobza.library.stores.schema import NORMALIZED_COLUMNS, transaction, translate_errors
+from kobza.library.stores.validation import refuse_invalid, storable
 
 if TYPE_CHECKING:
     from kobza.library.stores.vector_index import VectorIndex

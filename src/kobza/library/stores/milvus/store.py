@@ -34,8 +34,6 @@ from kobza.library.records import (
     Totals,
     Track,
     WordMatch,
-    refuse_invalid,
-    storable,
 )
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus.client import ConnectionParameters
@@ -52,6 +50,7 @@ from kobza.library.stores.milvus.rows import (
     to_rows,
     track_id,
 )
+from kobza.library.stores.validation import refuse_invalid, storable
 
 TRACKS_PER_BATCH = 500
 
