@@ -15,7 +15,7 @@ from store_contract import agree, exact, fill, put, unit
 from kobza.cli import main
 from kobza.library import LibraryError, open_store
 from kobza.library.filters.parser import parse_filter
-from kobza.library.stores import sqlite as sqlite_store
+from kobza.library.stores import search_indexes
 from kobza.library.stores.integrity import check
 
 
@@ -164,7 +164,7 @@ def test_in_a_folder_of_somebody_else():
 
 def test_the_music_is_only_read(music, tmp_path, monkeypatch):
     replace_checkpoint(monkeypatch)
-    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
+    monkeypatch.setattr(search_indexes, "MIN_ROWS_FOR_INDEX_FILE", 1)
     (music / "text.mp3").write_text("no music")
     before, library = everything(music), ["--library", str(tmp_path / "library")]
     for words in (

@@ -16,7 +16,7 @@ from kobza import MusicLibrary
 from kobza.cli import main
 from kobza.library import LibraryError, Track, open_store
 from kobza.library.ingest.parquet import export_library, import_library
-from kobza.library.stores import sqlite as sqlite_store
+from kobza.library.stores import search_indexes
 from kobza.library.stores.integrity import check, repair
 
 TABLE_LEAF = 13  # the first byte of such a page of SQLite
@@ -25,7 +25,7 @@ TABLE_LEAF = 13  # the first byte of such a page of SQLite
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A library of 120 tracks in good order, with index files."""
-    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 100)
+    monkeypatch.setattr(search_indexes, "MIN_ROWS_FOR_INDEX_FILE", 100)
     store = open_store(tmp_path / "library")
     fill(store)
     put(store, "/m/1/7", n=1, title="T7")

@@ -18,9 +18,9 @@ from store_contract import agree, exact, fill, unit
 
 from kobza import MusicLibrary
 from kobza.library import LibraryError, open_store
-from kobza.library.stores import index_file
-from kobza.library.stores import sqlite as sqlite_store
+from kobza.library.stores import index_file, search_indexes
 from kobza.library.stores.integrity import check
+from kobza.library.stores.sqlite import SQLiteStore
 
 FILES = 24
 
@@ -34,7 +34,7 @@ def music(tmp_path):
 
 def index(steps, folder, music, stored, min_rows_for_index_file=0):
     """Index slowly, with an embedder of tones; the path of every stored track is sent to `stored`."""
-    upsert_many = sqlite_store.SQLiteStore.upsert_many
+    upsert_many = SQLiteStore.upsert_many
 
     def upsert_and_tell(self, tracks):
         tracks = list(tracks)
@@ -43,9 +43,9 @@ def index(steps, folder, music, stored, min_rows_for_index_file=0):
             stored.send_bytes(os.fsencode(track.path))
 
     dawdle_at_each_statement(steps)
-    sqlite_store.SQLiteStore.upsert_many = upsert_and_tell
+    SQLiteStore.upsert_many = upsert_and_tell
     if min_rows_for_index_file:
-        sqlite_store.MIN_ROWS_FOR_INDEX_FILE = min_rows_for_index_file
+        search_indexes.MIN_ROWS_FOR_INDEX_FILE = min_rows_for_index_file
     with MusicLibrary.open(folder, ToneEmbedder()) as library:
         library.add(music)
 
@@ -167,7 +167,7 @@ def fill_with_index_files(steps, folder) -> None:
 
         return call
 
-    sqlite_store.MIN_ROWS_FOR_INDEX_FILE = 1
+    search_indexes.MIN_ROWS_FOR_INDEX_FILE = 1
     for name in ("fsync", "replace"):
         setattr(os, name, slowly(getattr(os, name)))
     index_file.zlib.crc32 = slowly(zlib.crc32)
@@ -180,7 +180,7 @@ def fill_with_index_files(steps, folder) -> None:
 
 def test_killed_while_index_files_are_written(tmp_path, monkeypatch, caplog):
     """Whatever the moment: the file that the database names is complete, and leftovers are deleted by the next run."""
-    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
+    monkeypatch.setattr(search_indexes, "MIN_ROWS_FOR_INDEX_FILE", 1)
     folder, rng, kills = tmp_path / "store", np.random.default_rng(4), 0
     store = open_store(folder)
     fill(store)

@@ -8,7 +8,7 @@ from recordings import ToneEmbedder, counts, tone, write
 from kobza import MusicLibrary
 from kobza.library import LibraryError
 from kobza.library.ingest.reindex import reindex
-from kobza.library.stores import sqlite as sqlite_store
+from kobza.library.stores import search_indexes
 from kobza.library.stores.integrity import check
 
 
@@ -28,7 +28,7 @@ class TestReindex:
         return tmp_path / "library"
 
     def test_by_another_checkpoint(self, old, tmp_path, monkeypatch):
-        monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
+        monkeypatch.setattr(search_indexes, "MIN_ROWS_FOR_INDEX_FILE", 1)
         with MusicLibrary.open(old, ToneEmbedder(64, "new-embedder"), read_only=True) as reader:
             before = {track.path: track.added for track, *_ in reader.store.scan()}
             with pytest.raises(LibraryError, match="kobza reindex"):

@@ -12,8 +12,7 @@ from store_contract import StoreContract, agree, exact, fill, put, unit
 from kobza.cli import main
 from kobza.library import LibraryError, Track, open_store
 from kobza.library.filters.parser import parse_filter
-from kobza.library.stores import index_file
-from kobza.library.stores import sqlite as sqlite_store
+from kobza.library.stores import index_file, search_indexes
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ class TestWithIndexFiles(StoreContract):
 
     @pytest.fixture(autouse=True)
     def small_is_large(self, monkeypatch):
-        monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
+        monkeypatch.setattr(search_indexes, "MIN_ROWS_FOR_INDEX_FILE", 1)
 
     @pytest.fixture
     def store(self, reopen):
@@ -58,7 +57,7 @@ class TestWithIndexFiles(StoreContract):
 class TestIndexFiles:
     @pytest.fixture
     def held(self, reopen, monkeypatch):
-        monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 100)
+        monkeypatch.setattr(search_indexes, "MIN_ROWS_FOR_INDEX_FILE", 100)
         store = reopen()
         held = fill(store)
         store.optimize()
@@ -82,7 +81,7 @@ class TestIndexFiles:
         for handle in (reader, store):
             self.search(handle, held)
             for by in ("track", "moment"):
-                assert handle._indexes[by].mapped is not None and handle._indexes[by].recent is None
+                assert handle.indexes.current(by).mapped is not None and handle.indexes.current(by).recent is None
         names = {path.name for path in folder.glob("search-*")}
         store.optimize()
         assert {path.name for path in folder.glob("search-*")} == names  # nothing to do
@@ -100,7 +99,7 @@ class TestIndexFiles:
             self.search(handle, held)
         store.optimize()
         self.search(store, held)
-        assert store._indexes["moment"].stale_rows == 0
+        assert store.indexes.current("moment").stale_rows == 0
         assert not caplog.records
 
     @pytest.mark.parametrize("read_only", [False, True])
@@ -149,7 +148,7 @@ class TestIndexFiles:
 
 def test_a_damaged_index_file_is_rebuilt_by_the_next_run(music, tmp_path, monkeypatch, caplog, capsys):
     replace_checkpoint(monkeypatch)
-    monkeypatch.setattr(sqlite_store, "MIN_ROWS_FOR_INDEX_FILE", 1)
+    monkeypatch.setattr(search_indexes, "MIN_ROWS_FOR_INDEX_FILE", 1)
     library = ["--library", str(tmp_path / "library")]
     assert main(["index", str(music), *library]) == 0
     capsys.readouterr()

@@ -146,7 +146,7 @@ def repair(folder: Path) -> list[str]:
             with translate_errors(folder), transaction(store._db):
                 done += [_fix(store._db, problem) for problem in problems]
             store.optimize()
-            current = {folder / name for name in store.index_files().values()}
+            current = {folder / name for name in store.indexes.file_names().values()}
             for unused in {*folder.glob("search-*"), *folder.glob(f".search-*{PARTIAL_SUFFIX}")} - current:
                 unused.unlink()
         finally:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,18 +32,15 @@ from kobza.library.records import (
 )
 from kobza.library.stores import tag_words
 from kobza.library.stores.connection import open_for_reading, open_for_writing
+from kobza.library.stores.failures import read_failures, write_failures
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.removed import RemovedTracks
 from kobza.library.stores.rows import COLUMNS, FILE_STATE, TRACK_COLUMNS, decode_vectors, to_stored_track, to_track
 from kobza.library.stores.schema import NORMALIZED_COLUMNS, transaction, translate_errors
+from kobza.library.stores.search_indexes import SearchIndexes
 from kobza.library.stores.validation import refuse_invalid, storable
 
-if TYPE_CHECKING:
-    from kobza.library.stores.vector_index import VectorIndex
-
 TRACKS_PER_PAGE = 50
-MIN_ROWS_FOR_INDEX_FILE = 200_000  # fewer are read from the database in a second or two
-MAX_STALE_FRACTION = 0.25  # an index file with more deleted or missing rows is rewritten
 
 
 class SQLiteStore:
@@ -57,12 +54,8 @@ class SQLiteStore:
         self.address = FolderAddress(folder)
         self.read_only = read_only
         self._lock = threading.RLock()  # for the one connection, which several threads may use (the web server's)
-        self._indexes: dict[str, VectorIndex] = {}
-        self._index_versions: dict[str, object] = {}
-        # Results with the version of the database that they are of.
-        self._filtered: tuple[object, np.ndarray] | None = None
-        self._totals: tuple[object, Totals] | None = None
-        self._sample: tuple[object, np.ndarray] | None = None
+        self.indexes = SearchIndexes(self)
+        self._totals: tuple[object, Totals] | None = None  # with the version of the database that they are of
         self._db = open_for_reading(folder) if read_only else open_for_writing(folder)
         self.removed = RemovedTracks(self)
 
@@ -144,18 +137,14 @@ class SQLiteStore:
 
     def failures(self) -> dict[str, KnownFailure]:
         """The files that failed, by path."""
-        if not self._query("SELECT 1 FROM sqlite_schema WHERE name = 'failures'"):
-            return {}  # a library of an older version, opened read-only
-        rows = self._query("SELECT path, size, mtime_ns, reason, version FROM failures ORDER BY path")
-        return {os.fsdecode(path): KnownFailure(*failure) for path, *failure in rows}
+        with self._transaction("DEFERRED"):
+            return read_failures(self._db)
 
     def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None:
         """Keep the failures of these files, or with None forget them."""
         if failures:
             with self._transaction():
-                self._db.executemany("DELETE FROM failures WHERE path = ?", [(os.fsencode(path),) for path in failures])
-                rows = [(os.fsencode(path), *failure) for path, failure in failures.items() if failure is not None]
-                self._db.executemany("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", rows)
+                write_failures(self._db, failures)
 
     def retag(self, track: Track, file_state: FileState) -> None:
         """Replace what is known of a track and of its file; its windows, and when it was added, stay."""
@@ -213,8 +202,8 @@ class SQLiteStore:
         """The k tracks nearest to `vector` (dim,) among those that pass the filter: see `Store.search`."""
         query = np.ascontiguousarray(vector, np.float32)
         with self._transaction("DEFERRED"):  # one snapshot, whatever is being written
-            allowed = self._matching_ids(where) if where is not None else None
-            best = self._current_index(by).best_tracks(query, k, allowed, adjustments)
+            allowed = self.indexes.matching_ids(where) if where is not None else None
+            best = self.indexes.current(by).best_tracks(query, k, allowed, adjustments)
             rows = self._query(
                 f"SELECT {COLUMNS}, id, starts, windows FROM tracks JOIN vectors ON track_id = id "
                 "WHERE id IN (SELECT value FROM json_each(?))",
@@ -240,70 +229,18 @@ class SQLiteStore:
 
     def sample(self, n: int) -> np.ndarray:
         """(about n, dim) vectors of tracks that stand for all: see `Store.sample`."""
-        version = (self._version(), n)
-        if self._sample is None or self._sample[0] != version:
-            with self._transaction("DEFERRED"):
-                self._sample = version, self._current_index("track").sample(n)
-        return self._sample[1]
+        return self.indexes.sample(n)
 
-    def _version(self) -> object:
+    def version(self) -> object:
         """Changes after every write, by this process or another."""
         return self._query("PRAGMA data_version"), self._db.total_changes
-
-    def _matching_ids(self, where: Filter) -> np.ndarray:
-        """The ids of the tracks that pass. Cached: users change the query more often than the filter."""
-        version = (self._version(), where)
-        if self._filtered is None or self._filtered[0] != version:
-            condition, values = to_sql(where)
-            ids = [track_id for (track_id,) in self._query(f"SELECT id FROM tracks WHERE {condition}", values)]
-            self._filtered = version, np.array(ids, np.int64)
-        return self._filtered[1]
-
-    def _current_index(self, by: str) -> "VectorIndex":
-        """The index of the tracks' or the windows' vectors, up to date with the database."""
-        version = self._version()
-        if self._index_versions.get(by) != version:
-            if by not in self._indexes:
-                self._indexes[by] = self._open_index(by)
-            self._indexes[by].refresh(self._db)
-            self._index_versions[by] = version
-        return self._indexes[by]
-
-    def index_files(self) -> dict[str, str]:
-        """The names of the current index files, by kind."""
-        return dict(self._query("SELECT kind, name FROM search_files"))
-
-    def _open_index(self, by: str) -> "VectorIndex":
-        from kobza.library.stores import index_file  # imported here: only a search needs FAISS
-
-        return index_file.open_index(self.folder, self.index_files().get(by), by)
-
-    def _update_index_file(self, by: str) -> None:
-        """Rewrite the index file if it is missing though worthwhile, or too much of it is out of date."""
-        from kobza.library.stores import index_file
-        from kobza.library.stores.vector_index import VectorIndex
-
-        with self._transaction("DEFERRED"):
-            index = self._current_index(by)
-            rows = sum(len(block.track_ids) for block in index.blocks)
-            if rows < MIN_ROWS_FOR_INDEX_FILE or index.stale_rows <= MAX_STALE_FRACTION * rows:
-                return
-            index = VectorIndex(by)
-            index.refresh(self._db)
-        name = index_file.write_index(self.folder, index)
-        if name is None:
-            return
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO search_files VALUES (?, ?)", (by, name))
-        index_file.remove_old_files(self.folder, by, name)
-        del self._indexes[by], self._index_versions[by]
 
     def __len__(self) -> int:
         return self.count().tracks
 
     def count(self) -> Totals:
         with self._transaction("DEFERRED"):
-            version = self._version()
+            version = self.version()
             if self._totals is None or self._totals[0] != version:  # cached: every search asks for it
                 tracks, seconds = self._query("SELECT count(*), total(duration) FROM tracks")[0]
                 windows = self._query("SELECT coalesce(sum(length(starts)), 0) / 8 FROM vectors")[0][0]
@@ -313,7 +250,7 @@ class SQLiteStore:
     def optimize(self) -> None:
         """Speed up the next opening and search; called once at the end of a run that writes."""
         for by in ("track", "moment"):
-            self._update_index_file(by)
+            self.indexes.update_file(by)
         self._query("PRAGMA optimize")
         self._query("PRAGMA wal_checkpoint(TRUNCATE)")
 
