@@ -20,7 +20,7 @@ import numpy as np
 from kobza.benchmarks.query_quality import INSTRUMENT_WORDS, embed_pieces, pieces_with_instrument
 from kobza.embedding.embedder import Embedder
 from kobza.library import FileState, MusicLibrary, Track
-from kobza.library.search.searcher import Match
+from kobza.library.search.options import Match
 from kobza.synth.album import Piece, random_pieces
 
 K = 10

@@ -16,7 +16,7 @@ import numpy as np
 from kobza.benchmarks.library_search import DIM, GENRES
 from kobza.library import FileState, MusicLibrary, Track
 from kobza.library.records import StoredTrack
-from kobza.library.search.searcher import Match
+from kobza.library.search.options import Match
 
 QUERIES = ("jazz", "slow sad piano", "Artist 17", "love song by Artist 3", "Title 123", "rock -live", "guitarr", "qzx")
 WORDS = ("love", "night", "blue", "piano", "rain", "dance", "live", "sad", "song", "guitar", "summer", "time")

@@ -12,6 +12,7 @@ from typing import Protocol
 from kobza import __version__
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.library.address import LibraryAddress, default_library_address
+from kobza.library.catalog import Catalog
 from kobza.library.exclusions import ExclusionRules
 from kobza.library.ingest.analysis import require_analyzer
 from kobza.library.ingest.analyze import analyze_tracks
@@ -19,7 +20,6 @@ from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
-from kobza.library.listing import Listing
 from kobza.library.paths import absolute, is_url, outermost, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, LibraryError, Report
 from kobza.library.removal import PathLike, Remover, as_list
@@ -37,7 +37,7 @@ class EmbeddingEngine(Protocol):
     ) -> Generator[Embedded | Failure, None, None]: ...
 
 
-class MusicLibrary(Searcher, Listing, Remover):
+class MusicLibrary(Searcher, Catalog, Remover):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
     Recordings are only read. All vectors are those of one model, whose fingerprint the library stores; it refuses

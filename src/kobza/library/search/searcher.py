@@ -3,36 +3,26 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 
 from kobza.audio import printable
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.calibration import SAMPLE_TRACKS, ScoreCalibration, ScoreScale, calibrate, score_scale
-from kobza.library.filters.parser import parse_filter
-from kobza.library.filters.tree import Filter
+from kobza.library.filters.where import Where, filter_tree
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import shell_word
 from kobza.library.records import Hit, LibraryError, Track, WordMatch
-from kobza.library.search.copies import (
-    NO_LIMITS,
-    Limits,
-    merge_copies,
-    within_limits,
-    without_copies_of,
-)
+from kobza.library.search.copies import NO_LIMITS, Limits, merge_copies, within_limits, without_copies_of
 from kobza.library.search.fusion import tag_evidence, to_adjustments
 from kobza.library.search.moments import Moment, MomentScores
+from kobza.library.search.options import By, Match, check_match, check_ranking
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import QueryTerm, combine_examples, compose_query, parse_query, positive_mean
 from kobza.library.search.recordings import PathLike, Recordings, Seeds, as_list
 from kobza.library.search.transitions import check_smooth, transition_distance
 from kobza.library.search.words import found_words, query_words
 
-By = Literal["track", "moment"]
-Match = Literal["sound", "tags", "both"]
-Where = str | Filter | None
 MORE_HITS = 20  # than are asked for, because some may be copies of others
 
 
@@ -69,12 +59,11 @@ class Searcher(Recordings):
         Raises:
             LibraryError: an empty description, k below 1, an invalid filter, or vectors of another model.
         """
-        terms, tree = parse_query(text), _filter(where)
-        _check(k, by)
+        terms, tree = parse_query(text), filter_tree(where)
+        check_ranking(k, by)
         if match is None:
             match = "both" if self.store.has_words else "sound"
-        if match not in get_args(Match):
-            raise LibraryError(f"match is {match!r}; it must be one of: {', '.join(get_args(Match))}.")
+        check_match(match)
         if not len(self.store):
             return []
         self._check_fingerprint(self.text_embedder)
@@ -126,8 +115,8 @@ class Searcher(Recordings):
             LibraryError: a recording does not exist or cannot be embedded, a name fits several tracks, or an argument
                 is invalid.
         """
-        _check(k, by)
-        tree = _filter(where)
+        check_ranking(k, by)
+        tree = filter_tree(where)
         changes = parse_query(but) if but is not None else []
         seeds = [self._seed(one) for one in as_list(track)]
         unwanted = [self._seed(one) for one in as_list(minus)]
@@ -216,7 +205,7 @@ class Searcher(Recordings):
         if k < 2:
             raise LibraryError(f"k is {k}; a playlist needs 2 tracks or more, the first and the last.")
         check_smooth(smooth)
-        tree = _filter(where)
+        tree = filter_tree(where)
         start, end = self._playlist_end(first), self._playlist_end(last)
         if start[0].path == end[0].path:
             raise LibraryError(f"{printable(start[0].path)} is both the first and the last track; choose two.")
@@ -245,14 +234,3 @@ class Searcher(Recordings):
         positive = [i for i, term in enumerate(terms) if term.weight > 0]
         unfamiliarity = float(self.calibration.unfamiliarity(vectors[positive]).mean())
         return query, score_scale(self.calibration, query, positive_mean(terms, vectors), unfamiliarity, tracks)
-
-
-def _filter(where: Where) -> Filter | None:
-    return parse_filter(where) if isinstance(where, str) else where
-
-
-def _check(k: int, by: str) -> None:
-    if k < 1:
-        raise LibraryError(f"k is {k}; ask for 1 track or more.")
-    if by not in get_args(By):
-        raise LibraryError(f"by is {by!r}; it must be one of: {', '.join(get_args(By))}.")

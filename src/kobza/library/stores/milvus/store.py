@@ -11,7 +11,6 @@ written before; later, a store that does not write itself may see other processe
 """
 
 import contextlib
-import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,6 @@ import numpy as np
 from kobza.folders import cache_folder
 from kobza.library.address import MilvusAddress
 from kobza.library.filters.tree import Filter
-from kobza.library.paths import path_from_text, path_to_text
 from kobza.library.records import (
     Adjustments,
     FileState,
@@ -38,12 +36,19 @@ from kobza.library.records import (
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus.client import ConnectionParameters
 from kobza.library.stores.milvus.collections import Collections, Row, batches, is_in
-from kobza.library.stores.milvus.indexes import DEFAULT_INDEX
-from kobza.library.stores.milvus.journal import NOT_JOURNAL, Journal, window_ids
+from kobza.library.stores.milvus.journal import Journal, window_ids
 from kobza.library.stores.milvus.lease import Lease, conflict, lease_rows, refusal
+from kobza.library.stores.milvus.meta import (
+    Layout,
+    check_index,
+    failures_from_json,
+    failures_to_json,
+    read_meta,
+    stored_layout,
+    write_meta,
+)
 from kobza.library.stores.milvus.reader import Reader
 from kobza.library.stores.milvus.rows import (
-    MAX_TEXT_BYTES,
     SCHEMA,
     to_file_state,
     to_path,
@@ -81,22 +86,12 @@ class MilvusStore:
     def _check_layout(self) -> None:
         """The layout is that of the library; that of an empty one is chosen here."""
         meta = self.meta
-        self._schema = int(meta.get("schema", SCHEMA))
-        if self._schema > SCHEMA:
-            raise LibraryError(
-                f"The library {self.address} was written by a newer Kobza (schema {self._schema}, this one supports up "
-                f"to {SCHEMA}); upgrade Kobza."
-            )
+        layout = stored_layout(meta, self.address)
         if not self.read_only and ("schema" not in meta or not self.collections.exists("tracks")):
-            self._schema = SCHEMA
-            meta["index"] = self.parameters.index_name or meta.get("index", DEFAULT_INDEX)
-            self.set_meta(schema=str(SCHEMA), index=meta["index"])
-        self.collections.index = meta.get("index", DEFAULT_INDEX)
-        if self.parameters.index_name not in ("", self.collections.index):
-            raise LibraryError(
-                f"The library {self.address} was made with the index {self.collections.index}; for another one copy "
-                "the library: kobza library copy OLD_ADDRESS NEW_ADDRESS?index=..."
-            )
+            layout = Layout(SCHEMA, self.parameters.index_name or layout.index)
+            self.set_meta(schema=str(layout.schema), index=layout.index)
+        check_index(self.parameters.index_name, layout.index, self.address)
+        self._schema, self.collections.index = layout
 
     def _refuse_to_write(self) -> None:
         if self.read_only:
@@ -138,19 +133,11 @@ class MilvusStore:
 
     @property
     def meta(self) -> dict[str, str]:
-        rows = self.collections.rows("meta", NOT_JOURNAL, ["value"])
-        parts = {row["id"]: row["value"] for row in rows}
-        return {key: "".join(parts[part] for part in json.loads(ids)) for key, ids in parts.items() if "/" not in key}
+        return read_meta(self.collections)
 
     def set_meta(self, **values: str) -> None:
-        """A long value (a list of thousands of files) takes several rows, which the row of its key lists in order."""
         self._refuse_to_write()
-        rows: dict[str, str] = {}
-        for key, value in values.items():
-            parts = {f"{key}/{i}": "".join(part) for i, part in enumerate(batches(value, MAX_TEXT_BYTES // 4))}
-            rows |= parts | {key: json.dumps(list(parts))}
-        entries = [{"id": key, "value": value, "vector": [0.0, 0.0]} for key, value in rows.items()]
-        self.collections.upsert("meta", entries)
+        write_meta(self.collections, values)
 
     def upsert(self, track: Track, file_state: FileState, starts: list[float], vectors: np.ndarray) -> None:
         """Write a track and its windows, replacing what its path had before."""
@@ -197,15 +184,12 @@ class MilvusStore:
 
     def failures(self) -> dict[str, KnownFailure]:
         """The files that failed, by path."""
-        rows = json.loads(self.meta.get("failures", "{}"))
-        return {path_from_text(path): KnownFailure(*row) for path, row in rows.items()}
+        return failures_from_json(self.meta.get("failures", "{}"))
 
     def set_failures(self, failures: Mapping[str, KnownFailure | None]) -> None:
         """Keep the failures of these files, or with None forget them."""
         if failures:
-            all_failures = {**self.failures(), **failures}
-            kept = {path: failure for path, failure in all_failures.items() if failure is not None}
-            self.set_meta(failures=json.dumps({path_to_text(path): failure for path, failure in kept.items()}))
+            self.set_meta(failures=failures_to_json({**self.failures(), **failures}))
 
     def retag(self, track: Track, file_state: FileState) -> None:
         """Replace what is known of a track and of its file; its windows stay."""

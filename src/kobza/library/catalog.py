@@ -5,17 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kobza.library.filters.parser import field_named, parse_filter, shown_name
-from kobza.library.filters.tree import NUMBERS, SEPARATOR, SEVERAL_VALUES, TEXT, Filter, normalize_text
+from kobza.library.filters.parser import field_named, shown_name
+from kobza.library.filters.tree import NUMBERS, SEPARATOR, SEVERAL_VALUES, TEXT, normalize_text
 from kobza.library.filters.unknown_values import explain, unknown_values
+from kobza.library.filters.where import Where, filter_tree
 from kobza.library.records import LibraryError, Track
 from kobza.library.stores.base import Store
 
-Where = str | Filter | None
 FIELDS = ("path", *TEXT, *NUMBERS)
 
 
-class Listing:
+class Catalog:
     """What a `MusicLibrary` tells without a query. `where` is a filter, as text or as a tree."""
 
     store: Store
@@ -26,7 +26,7 @@ class Listing:
         Raises:
             LibraryError: an invalid filter or field.
         """
-        return in_order(self.store.select(_tree(where)), sort)
+        return in_order(self.store.select(filter_tree(where)), sort)
 
     def values(self, field: str, where: Where = None) -> list[tuple[str | float, int]]:
         """The values of a field, such as "genre", each with its number of tracks; the most frequent first.
@@ -35,7 +35,7 @@ class Listing:
             LibraryError: an invalid filter or field.
         """
         name = known_field(field)
-        return value_counts(self.store.select(_tree(where)), name)
+        return value_counts(self.store.select(filter_tree(where)), name)
 
     def unknown_values(self, where: Where, found: Sequence[Track]) -> list[str]:
         """A sentence for each value of a filter that no track has, with the nearest that there are.
@@ -43,13 +43,9 @@ class Listing:
         Args:
             found: tracks that pass, or some of them: the values that they have need no look into the library.
         """
-        tree = _tree(where)
+        tree = filter_tree(where)
         unknown = unknown_values(tree, found, lambda one: self.store.select(one, 1)) if tree is not None else []
         return [explain(one, [str(value) for value, _ in self.values(one.field)]) for one in unknown]
-
-
-def _tree(where: Where) -> Filter | None:
-    return parse_filter(where) if isinstance(where, str) else where
 
 
 def known_field(name: str) -> str:
