@@ -19,6 +19,7 @@ from kobza.commands import (
     index,
     library,
     listing,
+    locate,
     matching,
     musiccaps,
     playlists,
@@ -32,7 +33,7 @@ from kobza.commands.arguments import CommandParser, SubCommands, with_settings
 from kobza.terminal import say
 
 SECTIONS = {  # of `kobza --help`
-    "find music": (search, listing, playlists, serve),
+    "find music": (search, locate, listing, playlists, serve),
     "keep a library": (index, removal, watch, library, matching),
     "set up": (config, completion),
     "evaluate, train and publish models": (musiccaps, evaluate, push),

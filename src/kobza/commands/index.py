@@ -22,7 +22,7 @@ from kobza.terminal import progress_bar, say
 
 if TYPE_CHECKING:
     from kobza.library import Report
-    from kobza.library.library import EmbeddingEngine
+    from kobza.library.indexing import EmbeddingEngine
 
 
 def add(commands: SubCommands) -> None:

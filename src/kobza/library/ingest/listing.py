@@ -13,11 +13,10 @@ from kobza.audio import AUDIO_EXTENSIONS, printable
 from kobza.library.exclusions import Excluded, nothing_excluded
 from kobza.library.ingest.file_status import FileStatus, file_status
 from kobza.library.ingest.names import (
-    FIRST_BYTES,
+    begins_as_recording,
     extension,
     file_skip_reason,
     folder_skip_reason,
-    is_audio_content,
 )
 from kobza.library.ingest.path_list import PLAYLIST_EXTENSIONS
 from kobza.library.ingest.roots import real_path, resolve_roots
@@ -215,7 +214,7 @@ class _Walk:
             self.sheets[path] = file_status(status)
         elif skipped := file_skip_reason(name):
             self.listing.skip(path, skipped)
-        elif may_be_audio or (not end and not name.startswith("._") and _sounds(path)):
+        elif may_be_audio or (not end and not name.startswith("._") and begins_as_recording(path)):
             if left_out := self.excluded(path, False):
                 self.listing.skip(path, left_out)
                 return None
@@ -249,12 +248,3 @@ class _Walk:
             for path in same[max(1, kept) :]:
                 del self.listing.files[path]
                 self.listing.skip(path, SAME_FILE)
-
-
-def _sounds(path: str) -> bool:
-    """Whether the file begins as a recording."""
-    try:
-        with open(path, "rb") as file:
-            return is_audio_content(file.read(FIRST_BYTES))
-    except OSError:
-        return False  # it may be anything

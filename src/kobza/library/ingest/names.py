@@ -81,3 +81,12 @@ def file_skip_reason(name: str) -> str | None:
     if end in UNFINISHED_EXTENSIONS and extension(name[: -len(end)]) in AUDIO_EXTENSIONS:
         return "unfinished download"
     return f"unsupported format {end}" if end in UNSUPPORTED_EXTENSIONS else None
+
+
+def begins_as_recording(path: str) -> bool:
+    """Whether the file's first bytes are those of a recording, whatever its name."""
+    try:
+        with open(path, "rb") as file:
+            return is_audio_content(file.read(FIRST_BYTES))
+    except OSError:
+        return False  # it may be anything

@@ -29,6 +29,16 @@ def to_stored_track(row: tuple[Any, ...]) -> StoredTrack:
     )
 
 
+def to_hit(row: tuple[Any, ...], query: np.ndarray) -> tuple[int, Track, float]:
+    """Its id, the track, and the start in seconds of the window nearest to `query` (dim,).
+
+    `row`: the values of COLUMNS, then id, starts, windows.
+    """
+    *columns, track_id, start_bytes, windows = row
+    starts = np.frombuffer(start_bytes)
+    return track_id, to_track(tuple(columns)), float(starts[np.argmax(decode_vectors(windows, len(starts)) @ query)])
+
+
 def decode_vectors(blob: bytes, n: int) -> np.ndarray:
     """(n, dim) float32 of a column of n vectors"""
     return np.frombuffer(blob, np.float16).reshape(n, -1).astype(np.float32)

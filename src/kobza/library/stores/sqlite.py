@@ -24,7 +24,6 @@ from kobza.library.records import (
     Adjustments,
     FileState,
     KnownFailure,
-    LibraryError,
     StoredTrack,
     Totals,
     Track,
@@ -35,10 +34,10 @@ from kobza.library.stores.connection import open_for_reading, open_for_writing
 from kobza.library.stores.failures import read_failures, write_failures
 from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.removed import RemovedTracks
-from kobza.library.stores.rows import COLUMNS, FILE_STATE, TRACK_COLUMNS, decode_vectors, to_stored_track, to_track
+from kobza.library.stores.rows import COLUMNS, FILE_STATE, TRACK_COLUMNS, to_hit, to_stored_track, to_track
 from kobza.library.stores.schema import NORMALIZED_COLUMNS, transaction, translate_errors
 from kobza.library.stores.search_indexes import SearchIndexes
-from kobza.library.stores.validation import refuse_invalid, storable
+from kobza.library.stores.validation import refuse_invalid, refuse_read_only, storable
 
 TRACKS_PER_PAGE = 50
 
@@ -66,18 +65,14 @@ class SQLiteStore:
     @contextlib.contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
         if kind == "IMMEDIATE":
-            self._refuse_read_only()
+            refuse_read_only(self.read_only, self.address)
         with self._lock, translate_errors(self.folder), transaction(self._db, kind):
             yield
-
-    def _refuse_read_only(self) -> None:
-        if self.read_only:
-            raise LibraryError(f"The library {self.address} was opened read-only; open it without read_only to write.")
 
     @contextlib.contextmanager
     def writing(self, part: str = "") -> Iterator[None]:
         """Held by one process for the whole library: SQLite has one writer."""
-        self._refuse_read_only()
+        refuse_read_only(self.read_only, self.address)
         with writer_lock(self.folder / "writer.lock", str(self.address)):
             yield
 
@@ -209,13 +204,10 @@ class SQLiteStore:
                 "WHERE id IN (SELECT value FROM json_each(?))",
                 (json.dumps([track_id for _, track_id, _ in best]),),
             )
+        hits = [to_hit(row, query) for row in rows]
         scores = {track_id: score for score, track_id, _ in best}
-        hits = []
-        for *columns, track_id, start_bytes, windows in rows:
-            starts = np.frombuffer(start_bytes)
-            best_start = float(starts[np.argmax(decode_vectors(windows, len(starts)) @ query)])
-            hits.append((scores[track_id], to_track(tuple(columns)), best_start))
-        return sorted(hits, key=lambda hit: (-hit[0], hit[1].path))  # a stable order of equal scores
+        found = [(scores[track_id], track, start) for track_id, track, start in hits]
+        return sorted(found, key=lambda hit: (-hit[0], hit[1].path))  # a stable order of equal scores
 
     def match_words(self, words: Sequence[str]) -> list[WordMatch]:
         """Where the words stand in tags and paths: see `tag_words.match_words`."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kobza.audio import printable
+from kobza.library.address import LibraryAddress
 from kobza.library.records import LibraryError, Track
 
 NORM_TOLERANCE = 5e-3  # of a vector's length from 1; rounding to half precision changes it by up to 1e-3
@@ -61,3 +62,9 @@ def refuse_invalid(path: str, starts: list[float], vectors: np.ndarray, dim: int
     """Every store's gate. LibraryError: `validation_error`."""
     if wrong := validation_error(starts, vectors, dim):
         raise LibraryError(f"{printable(path)} cannot be stored: it {wrong}. Index it again.")
+
+
+def refuse_read_only(read_only: bool, address: LibraryAddress) -> None:
+    """LibraryError: the store was opened read-only."""
+    if read_only:
+        raise LibraryError(f"The library {address} was opened read-only; open it without read_only to write.")

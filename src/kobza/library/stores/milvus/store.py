@@ -15,12 +15,10 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from kobza.folders import cache_folder
 from kobza.library.address import MilvusAddress
 from kobza.library.filters.tree import Filter
 from kobza.library.records import (
@@ -33,11 +31,10 @@ from kobza.library.records import (
     Track,
     WordMatch,
 )
-from kobza.library.stores.lock import writer_lock
 from kobza.library.stores.milvus.client import ConnectionParameters
 from kobza.library.stores.milvus.collections import Collections, Row, batches, is_in
+from kobza.library.stores.milvus.held_leases import HeldLeases
 from kobza.library.stores.milvus.journal import Journal, window_ids
-from kobza.library.stores.milvus.lease import Lease, conflict, lease_rows, refusal
 from kobza.library.stores.milvus.meta import (
     Layout,
     check_index,
@@ -55,7 +52,7 @@ from kobza.library.stores.milvus.rows import (
     to_rows,
     track_id,
 )
-from kobza.library.stores.validation import refuse_invalid, storable
+from kobza.library.stores.validation import refuse_invalid, refuse_read_only, storable
 
 TRACKS_PER_BATCH = 500
 
@@ -73,9 +70,9 @@ class MilvusStore:
         self.read_only = read_only
         self.collections = Collections(self.parameters)
         self._reader = Reader(self.collections)
-        self._token = secrets.token_hex(8)
-        self._journal = Journal(self.collections, self._token)
-        self._leases: list[Lease] = []
+        token = secrets.token_hex(8)
+        self._journal = Journal(self.collections, token)
+        self._leases = HeldLeases(self.collections, self.parameters.library, str(address), token)
         self._schema = SCHEMA
         if not read_only:
             self.collections.ensure("meta", 2)
@@ -94,39 +91,20 @@ class MilvusStore:
         self._schema, self.collections.index = layout
 
     def _refuse_to_write(self) -> None:
-        if self.read_only:
-            raise LibraryError(f"The library {self.address} was opened read-only; open it without read_only to write.")
+        refuse_read_only(self.read_only, self.address)
         if self._schema < SCHEMA:
             raise LibraryError(
                 f"The library {self.address} was written by an older Kobza, whose collections have no columns for "
                 "today's tags: it can be read, but not written; copy it, which embeds nothing again: "
                 "kobza library copy OLD_ADDRESS NEW_ADDRESS"
             )
-        for lease in self._leases:
-            lease.check()
-
-    def _lock_file(self, part: str) -> Path:
-        return cache_folder() / f"{track_id(repr((*self.parameters.library, part)))}.lock"
+        self._leases.check()
 
     @contextlib.contextmanager
     def writing(self, part: str = "") -> Iterator[None]:
         """Held by the one process that writes `part` ("i/n", a shard, or "", all) of the library, see `lease`."""
         self._refuse_to_write()
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(writer_lock(self._lock_file(part), str(self.address)))
-            except LibraryError:
-                holders = [row for row in lease_rows(self.collections) if conflict(row.part, part)]
-                if holders:
-                    raise refusal(str(self.address), holders[0]) from None
-                raise
-            lease = Lease(self.collections, str(self.address), self._token, part, self._lock_file)
-            lease.acquire()
-            stack.callback(lease.release)
-            self._leases.append(lease)
-            stack.callback(self._leases.remove, lease)
-            self.collections.writing = True
-            stack.callback(setattr, self.collections, "writing", False)
+        with self._leases.held(part) as lease:
             self._journal.delete_orphans(lease.dead_here)
             yield
             self._journal.clear()
