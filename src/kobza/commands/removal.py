@@ -37,16 +37,16 @@ def add(commands: SubCommands) -> None:
         options,
         examples=(
             "kobza exclude",
-            "kobza exclude '*.mid' Audiobooks/ /music/old",
+            "kobza exclude '*karaoke*' Audiobooks/ /music/old",
             "kobza exclude --max-length 1h",
-            "kobza exclude --remove '*.mid'",
+            "kobza exclude --remove '*karaoke*'",
         ),
     )
     excluded.add_argument(
         "patterns",
         nargs="*",
         metavar="PATTERN",
-        help="a path, or a pattern with gitignore's rules, such as '*.mid' or Audiobooks/; quote it",
+        help="a path, or a pattern with gitignore's rules, such as '*karaoke*' or Audiobooks/; quote it",
     )
     excluded.add_argument("--remove", action="store_true", help="take these exclusions back")
     excluded.add_argument(

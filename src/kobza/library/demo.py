@@ -10,10 +10,10 @@ from kobza.embedding.embedder import Embedder
 from kobza.folders import cache_folder
 from kobza.library.ingest.embed import Progress
 from kobza.library.library import MusicLibrary
+from kobza.library.paths import PathLike
 from kobza.library.records import Hit, LibraryError
 from kobza.synth.album import DEMO_QUERIES, DemoQuery, Piece, write_album
 
-PathLike = str | os.PathLike[str]
 TOP = 3  # pieces that an answer lists
 
 

@@ -18,9 +18,9 @@ from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
-from kobza.library.paths import absolute, is_url, outermost, paths_to_json, under
+from kobza.library.paths import PathLike, absolute, is_url, outermost, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, Report
-from kobza.library.removal import PathLike, Remover, as_list
+from kobza.library.removal import Remover, as_list
 
 MAX_UNWRITTEN_TRACKS = 256  # embedded, held in memory until the next write
 
@@ -113,7 +113,7 @@ class Indexer(Remover):
         file_states = self.store.file_states()
         rules = ExclusionRules(self.exclusions, [*self.folders, *roots])
         listing = survey(roots, file_states, self.folders, rules.reason)
-        self._keep_away(listing, file_states)
+        self._report_away_discs(listing, file_states)
         failures = self.store.failures()
         if shard is not None:
             file_states = {path: file_state for path, file_state in file_states.items() if in_shard(path, shard)}

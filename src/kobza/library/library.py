@@ -9,8 +9,8 @@ from kobza.library.address import LibraryAddress, default_library_address
 from kobza.library.catalog import Catalog
 from kobza.library.indexing import Indexer
 from kobza.library.ingest.embed import Progress
+from kobza.library.paths import PathLike
 from kobza.library.records import LibraryError
-from kobza.library.removal import PathLike
 from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store, open_store
 

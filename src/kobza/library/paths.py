@@ -13,6 +13,8 @@ from kobza.audio import printable
 
 UTF8 = ("utf-8", "surrogateescape")
 
+PathLike = str | os.PathLike[str]
+
 
 def is_url(path: str | os.PathLike[str]) -> bool:
     """Whether it names a recording outside this machine's file system.

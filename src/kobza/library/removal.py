@@ -17,6 +17,7 @@ from kobza.library.ingest.listing import Listing
 from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.scan import Plan
 from kobza.library.paths import (
+    PathLike,
     absolute,
     outermost,
     path_from_text,
@@ -27,8 +28,6 @@ from kobza.library.paths import (
 )
 from kobza.library.records import Failure, LibraryError, Report
 from kobza.library.stores.base import Store
-
-PathLike = str | os.PathLike[str]
 
 
 class Remover(ABC):
@@ -182,7 +181,7 @@ class Remover(ABC):
         if self.store.removed is not None:
             self.store.removed.purge()
 
-    def _keep_away(self, listing: Listing, known: Iterable[str]) -> None:
+    def _report_away_discs(self, listing: Listing, known: Iterable[str]) -> None:
         """Keep the tracks of discs that are not there, and say so."""
         for disc, count in away_discs(self.discs, listing.files, known).items():
             listing.fail(

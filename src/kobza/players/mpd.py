@@ -7,6 +7,7 @@ from typing import Any
 
 import mpd
 
+from kobza.library.filters.tree import SEPARATOR
 from kobza.library.records import Track
 from kobza.library.search.entries import Entry
 from kobza.library.search.m3u import seconds
@@ -134,6 +135,6 @@ class MPDServer:
 def _candidate(song: Mapping[str, Any]) -> Candidate:
     """From MPD's answer, in which a tag with several values is a list."""
     tags = {name: song.get(name, "") for name in ("title", "artist", "album")}
-    one_line = {name: value if isinstance(value, str) else "; ".join(value) for name, value in tags.items()}
+    one_line = {name: value if isinstance(value, str) else SEPARATOR.join(value) for name, value in tags.items()}
     duration = float(song["duration"]) if "duration" in song else None
     return Candidate(song["file"], song["file"], **one_line, duration=duration)

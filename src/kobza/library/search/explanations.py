@@ -15,7 +15,7 @@ def explanation(hit: Hit) -> str:
     """
     parts = []
     if hit.words:
-        parts.append(", ".join(map(_said, hit.words)))
+        parts.append(", ".join(map(_word_and_field, hit.words)))
     else:
         parts.append("no word of the query in its tags")
     if hit.sound is not None:
@@ -26,6 +26,6 @@ def explanation(hit: Hit) -> str:
     return f"{hit.track.title}: {'; '.join(parts)}"
 
 
-def _said(found: FoundWord) -> str:
+def _word_and_field(found: FoundWord) -> str:
     as_term = "" if found.term == found.word else f" ({found.term})"
     return f"{found.word}{as_term} in {found.field.replace('_', ' ')}"

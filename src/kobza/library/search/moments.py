@@ -9,7 +9,10 @@ from kobza.library.calibration import match_label
 
 @dataclass(frozen=True)
 class Moment:
-    """A window: start and end in seconds, its cosine with the query, and the z-score of that (`calibration`)."""
+    """A window: start and end in seconds, and how strongly it matches a description (`calibration`).
+
+    `z_score` equals `score`.
+    """
 
     start: float
     end: float

@@ -12,14 +12,13 @@ from kobza.embedding.embedder import EmbeddedWindow, Embedder, TextEmbedder, emb
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.listing import find_recordings
 from kobza.library.ingest.tags import read_tags
-from kobza.library.paths import absolute, is_url
+from kobza.library.paths import PathLike, absolute, is_url
 from kobza.library.records import LibraryError, Track
 from kobza.library.search.copies import SAME_SECONDS, Recording, are_copies, recording_of
 from kobza.library.search.seeds import named_track
 from kobza.library.stores.base import Store
 from kobza.library.stores.tag_words import text_words
 
-PathLike = str | os.PathLike[str]
 Seeds = Track | PathLike | Sequence[Track | PathLike]
 
 
@@ -104,7 +103,7 @@ class Recordings(ABC):
             raise LibraryError(f"{printable(path)} cannot be embedded: {error}") from error
 
 
-def as_list(seeds: Seeds) -> list[Track | PathLike]:
+def seed_list(seeds: Seeds) -> list[Track | PathLike]:
     return [seeds] if isinstance(seeds, Track | str | os.PathLike) else list(seeds)
 
 

@@ -11,7 +11,7 @@ from kobza.embedding.embedder import normalized_mean
 from kobza.library.calibration import SAMPLE_TRACKS, ScoreCalibration, ScoreScale, calibrate, score_scale
 from kobza.library.filters.where import Where, filter_tree
 from kobza.library.ingest.embed import Progress
-from kobza.library.paths import shell_word
+from kobza.library.paths import PathLike, shell_word
 from kobza.library.records import Hit, LibraryError, Track, WordMatch
 from kobza.library.search.copies import NO_LIMITS, Limits, merge_copies, within_limits, without_copies_of
 from kobza.library.search.fusion import tag_evidence, to_adjustments
@@ -19,7 +19,7 @@ from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.options import By, Match, check_match, check_ranking
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import QueryTerm, combine_examples, compose_query, parse_query, positive_mean
-from kobza.library.search.recordings import PathLike, Recordings, Seeds, as_list
+from kobza.library.search.recordings import Recordings, Seeds, seed_list
 from kobza.library.search.transitions import check_smooth, transition_distance
 from kobza.library.search.words import found_words, query_words
 
@@ -118,8 +118,8 @@ class Searcher(Recordings):
         check_ranking(k, by)
         tree = filter_tree(where)
         changes = parse_query(but) if but is not None else []
-        seeds = [self._seed(one) for one in as_list(track)]
-        unwanted = [self._seed(one) for one in as_list(minus)]
+        seeds = [self._seed(one) for one in seed_list(track)]
+        unwanted = [self._seed(one) for one in seed_list(minus)]
         if not seeds:
             raise LibraryError("Name a track that the results should sound like.")
         query = combine_examples([one.vector for _, one in seeds], [one.vector for _, one in unwanted])
