@@ -11,7 +11,6 @@ EBML, SEGMENT, TAGS, TAG = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x12\x54\
 TARGETS, TARGET_LEVEL, TARGET_CHAPTER = b"\x63\xc0", b"\x68\xca", b"\x63\xc4"
 SIMPLE_TAG, TAG_NAME, TAG_TEXT = b"\x67\xc8", b"\x45\xa3", b"\x44\x87"
 ALBUM_LEVEL = 50
-TRACK_LEVEL = 30
 MAX_TAGS_BYTES = 1 << 24
 MAX_ELEMENTS = 1_000_000  # of a segment: a cluster each second or so
 # What a tag of the album says of a track; "" for nothing, as the number of tracks has the name of a track's number
