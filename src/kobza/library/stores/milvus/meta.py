@@ -17,7 +17,7 @@ class Layout(NamedTuple):
     """The version of a library's collections, and the kind of its search indexes."""
 
     schema: int
-    index: str
+    index_name: str
 
 
 def read_meta(collections: Collections) -> dict[str, str]:

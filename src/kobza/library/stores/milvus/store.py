@@ -85,9 +85,9 @@ class MilvusStore:
         meta = self.meta
         layout = stored_layout(meta, self.address)
         if not self.read_only and ("schema" not in meta or not self.collections.exists("tracks")):
-            layout = Layout(SCHEMA, self.parameters.index_name or layout.index)
-            self.set_meta(schema=str(layout.schema), index=layout.index)
-        check_index(self.parameters.index_name, layout.index, self.address)
+            layout = Layout(SCHEMA, self.parameters.index_name or layout.index_name)
+            self.set_meta(schema=str(layout.schema), index=layout.index_name)
+        check_index(self.parameters.index_name, layout.index_name, self.address)
         self._schema, self.collections.index = layout
 
     def _refuse_to_write(self) -> None:
