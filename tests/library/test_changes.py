@@ -15,7 +15,7 @@ def stored_content(library) -> dict:
 
 
 def no_decoding(monkeypatch):
-    def decode(path, *_):
+    def decode(path, *_, **__):
         raise AssertionError(f"{path} was decoded")
 
     monkeypatch.setattr("kobza.library.ingest.decoding.decode", decode)

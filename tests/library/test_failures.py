@@ -22,9 +22,9 @@ def decoded(monkeypatch) -> list[str]:
     """The names of the files that were decoded."""
     decode, names = decoding.decode, []
 
-    def noting(path, *args):
+    def noting(path, *args, **kwargs):
         names.append(os.path.basename(path))
-        return decode(path, *args)
+        return decode(path, *args, **kwargs)
 
     monkeypatch.setattr(decoding, "decode", noting)
     return names

@@ -16,7 +16,7 @@ def broken(monkeypatch):
     """As after an update of PyAV that took an argument away: recordings whose name has "broken" in it."""
     decode = decoding.decode
 
-    def decode_with_fault(path, rate):
+    def decode_with_fault(path, rate, **_):
         if "broken" in str(path):
             raise TypeError("open() got an unexpected keyword argument 'metadata_errors'")
         yield from decode(path, rate)
@@ -91,7 +91,7 @@ def test_tags(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("error", [ValueError("odd"), ZeroDivisionError(), OSError(5, "Input/output error")])
 def test_what_a_bad_file_raises_is_named_and_passed_over(library, tmp_path, monkeypatch, error):
-    def decode(*_):
+    def decode(*_, **__):
         raise error
 
     monkeypatch.setattr(decoding, "decode", decode)
