@@ -24,7 +24,7 @@ from recordings import ToneEmbedder, tone, write
 from kobza import MusicLibrary
 from kobza.library import LibraryError
 from kobza.library.exclusions import Exclusions
-from kobza.library.stores import connection
+from kobza.library.stores import connection, tag_words
 from kobza.library.stores.integrity import check
 
 NAMES = ("a.flac", "B.flac", "sub/c.flac", "sub/B.flac", "sub/deep/d.flac", "mix/e.flac", "mix/deep/f.flac")
@@ -82,6 +82,7 @@ def connect_with_fuse(name: str) -> sqlite3.Connection:
     db = sqlite3.connect(
         name, uri=True, isolation_level=None, timeout=10.0, check_same_thread=False, factory=FusedConnection
     )
+    tag_words.register(db)
     db.execute("PRAGMA foreign_keys = ON")
     return db
 
