@@ -224,6 +224,43 @@ class TestAway:
         on_disc[0] = True
         assert counts(library.sync()) == (0, 0, 7, 0, 0, 0) and library.search("tone 400", k=1)[0].available
 
+    @pytest.mark.parametrize("leaves_mount_point", [False, True])
+    def test_a_copy_made_from_a_disc_that_is_away(self, library, music, tmp_path, monkeypatch, leaves_mount_point):
+        """The copy is a new track, and the disc's one is kept for when the disc comes back."""
+        disc, laptop = tmp_path / "disc", tmp_path / "laptop"
+        shutil.move(music / "jazz", disc)
+        shutil.copytree(music / "old", laptop)
+        real, folder = away._device, str(disc)
+        monkeypatch.setattr(
+            away, "_device", lambda path: -1 if path.startswith(folder) and disc.exists() else real(path)
+        )
+        library.add([disc, laptop])
+        shutil.copy(disc / "400.mp3", laptop / "copy.mp3")
+        disc.rename(tmp_path / "unplugged")
+        if leaves_mount_point:
+            monkeypatch.setattr(away, "_device", real)
+            disc.mkdir()
+        report = library.add(laptop)
+        assert (report.added, report.moved, report.removed) == (1, 0, 0) and len(library) == 6
+        assert {str(disc / "400.mp3"), str(laptop / "copy.mp3")} <= library.store.file_states().keys()
+        if leaves_mount_point:
+            disc.rmdir()
+        (tmp_path / "unplugged").rename(disc)
+        assert counts(library.sync()) == (0, 0, 6, 0, 0, 0)
+
+    def test_a_disc_that_is_mounted_elsewhere(self, library, music, tmp_path, monkeypatch):
+        """Its files have the inodes that they had; the device may have another number."""
+        disc, other = tmp_path / "disc", tmp_path / "elsewhere"
+        shutil.move(music / "jazz", disc)
+        real, folder = away._device, str(disc)
+        monkeypatch.setattr(
+            away, "_device", lambda path: -1 if path.startswith(folder) and disc.exists() else real(path)
+        )
+        library.add(disc)
+        disc.rename(other)
+        report = library.add(other)
+        assert (report.added, report.moved) == (0, 3) and len(library) == 3
+
     def test_a_link_that_leads_nowhere(self, library, music, tmp_path):
         disc = tmp_path / "disc"
         shutil.move(music / "old", disc)

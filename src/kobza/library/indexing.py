@@ -127,6 +127,7 @@ class Indexer(Remover):
         # Before embedding, so that `sync` can continue after an interruption
         folders = [folder for folder in self.folders if folder not in listing.aliases]
         self._set_folders(folders + [r for r in listing.roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
+        self._note_discs(listing.files)
         self._apply(plan, report)
         self._take_out_missing(plan, rules, listing, report)
         self._bring_back(plan, report)
@@ -142,7 +143,6 @@ class Indexer(Remover):
             )
             report.failed += unreadable
         self._purge()
-        self._note_discs(listing.files)
         self.store.optimize()
         return report
 

@@ -184,6 +184,7 @@ class Remover(ABC):
     def _report_away_discs(self, listing: Listing, known: Iterable[str]) -> None:
         """Keep the tracks of discs that are not there, and say so."""
         for disc, count in away_discs(self.discs, listing.files, known).items():
+            listing.away_discs.add(disc)
             listing.fail(
                 disc,
                 f"is not there; the library keeps its {count} tracks. Connect the disc and run kobza sync, or remove "

@@ -88,7 +88,8 @@ def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, File
         tags, state = found
         old = missing[state.audio_hash].pop()
         plan.gone.remove(old)
-        store.move(old, job.path, job.mtime_ns)
+        # With another time than the file's until the tags are written, so that a run that is killed here is completed
+        store.move(old, job.path, job.mtime_ns ^ 1)
         for track, *_ in store.scan(job.path):
             store.retag(with_tags(track, tags, job.sheet_tracks), state)
     moved = len(plan.jobs) - len(left)

@@ -82,6 +82,14 @@ def _is_absent(path: str) -> bool:
     return False
 
 
+def _is_empty(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as found:
+            return next(found, None) is None
+    except OSError:
+        return False
+
+
 def survey(
     roots: Iterable[str],
     file_states: Mapping[str, FileState],
@@ -119,6 +127,9 @@ def survey(
             )
         else:
             listing.searched.add(root)
+    for folder in known_folders:
+        if not is_url(folder) and enclosing(folder, wanted) is None and _is_empty(folder):
+            listing.unread.add(folder)  # as above; it was not asked for, so nothing is said
     listing.searched |= {alias for alias, path in listing.aliases.items() if enclosing(path, listing.searched)}
     return listing
 
