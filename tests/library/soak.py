@@ -357,6 +357,9 @@ class LibrarySoak(RuleBasedStateMachine):
                 is_moved = (digest, states[path].inode) in inodes  # before the disc went away
                 if self.is_excluded(path) or self.is_too_long(digest) or is_moved:
                     optional.add(path)
+            elif root is not None and self.is_excluded(path) and any(path.startswith(d + "/") for d in self.hidden):
+                result[path] = digest  # excluded, and no longer there
+                optional.add(path)
             elif path in listed and listed[path] is None:
                 result[path] = digest  # what it was before it was damaged
         result |= {path: digest for path, digest in listed.items() if digest is not None}

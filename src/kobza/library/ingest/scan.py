@@ -12,8 +12,7 @@ from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.file_status import FileStatus
 from kobza.library.ingest.listing import Listing, list_recordings
 from kobza.library.ingest.moves import Identity, find_moved
-from kobza.library.ingest.parts import file_of
-from kobza.library.paths import enclosing, is_url, shell_word
+from kobza.library.paths import enclosing, file_of, is_url, shell_word
 from kobza.library.records import Failure, FileState, KnownFailure
 
 
