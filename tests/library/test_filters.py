@@ -27,6 +27,7 @@ from kobza.library.filters.tree import (
     normalize_text,
     to_sql,
 )
+from kobza.library.stores import tag_words
 from kobza.library.stores.schema import TABLES
 
 
@@ -259,6 +260,7 @@ ROW = st.fixed_dictionaries(
 @given(tracks=st.lists(ROW, min_size=1, max_size=6), trees=st.lists(TREE, min_size=5, max_size=20))
 def test_sql_is_the_reference_for_any_tree_and_tags(tracks, trees):
     with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        tag_words.register(db)
         for statement in TABLES.split(";\n"):
             db.execute(statement)
         for i, tags in enumerate(tracks):

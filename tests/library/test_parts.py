@@ -12,6 +12,7 @@ from mutagen.flac import FLAC, CueSheet, CueSheetTrack, CueSheetTrackIndex
 from mutagen.id3 import CHAP, CTOC, ID3, TIT2, TXXX, CTOCFlags
 from recordings import counts, tone, write
 
+from kobza.library.filters.tree import Compare, Not, matches
 from kobza.library.ingest.cue import decode_text, parse_cue
 from kobza.library.ingest.parts import cut_parts, to_parts
 
@@ -94,6 +95,70 @@ def test_a_change_of_the_sheet_changes_the_tracks(library, album):
     assert counts(library.sync()) == (3, 0, 0, 0, 1, 0)
 
 
+def test_a_change_of_titles_is_no_reason_to_embed(library, album):
+    library.add(album.parent)
+    heard = library.embedder.windows_embedded
+    album.with_suffix(".cue").write_text(SHEET.replace("Third", "3rd"), encoding="utf-8")
+    report = library.sync()
+    assert (report.retagged, report.changed, report.removed) == (3, 0, 0)
+    assert [track.title for track in tracks(library)] == ["First", "Другий", "3rd"]
+    assert library.embedder.windows_embedded == heard and counts(library.sync()) == (0, 0, 3, 0, 0, 0)
+    for before, after in (("00:12:00", "00:13:00"), ("00:37:00", "00:36:00")):  # other times are other tracks
+        album.with_suffix(".cue").write_text(SHEET.replace(before, after), encoding="utf-8")
+        assert library.sync().changed == 3 and library.embedder.windows_embedded > heard
+        heard = library.embedder.windows_embedded
+
+
+def test_tags_of_parts_are_read_again(library, album):
+    """`sync --tags`, where size and time of change are the same."""
+    library.add(album.parent)
+    heard = library.embedder.windows_embedded
+    times = {path: os.stat(path).st_mtime_ns for path in (album, album.with_suffix(".cue"))}
+    sheet = SHEET.replace("Third", "Thord")
+    album.with_suffix(".cue").write_text(sheet, encoding="utf-8-sig", newline="\r\n")
+    file = FLAC(album)
+    file["composer"] = "C"
+    size = album.stat().st_size
+    file.save(padding=lambda info: info.padding)  # takes the tag's room
+    os.truncate(album, size)
+    for path, mtime in times.items():
+        os.utime(path, ns=(mtime, mtime))
+    assert library.sync().retagged == 0
+    report = library.sync(retag=True)
+    assert (report.retagged, report.unchanged, report.changed) == (3, 0, 0)
+    assert [track.title for track in tracks(library)][2] == "Thord"
+    assert {track.composer for track in tracks(library)} == {"C"}
+    assert library.embedder.windows_embedded == heard
+    assert counts(library.sync(retag=True)) == counts(library.sync()) == (0, 0, 3, 0, 0, 0)
+
+
+def test_a_sheet_whose_recording_is_gone_divides_no_other(library, album):
+    folder = album.parent
+    write(folder / "other.flac", tone(3000, 30), title="Other")
+    assert counts(library.add(folder))[0] == 4
+    album.unlink()
+    report = library.sync()
+    assert [track.path for track in tracks(library)] == [str(folder / "other.flac")]
+    assert [one.reason for one in report.skipped] == ["cue sheet without its recording"]
+
+
+def test_the_only_recording_of_the_sheets_length(library, album):
+    renamed = album.rename(album.with_name("renamed.flac"))
+    assert counts(library.add(album.parent))[0] == 3
+    assert {track.file for track in tracks(library)} == {str(renamed)}
+
+
+def test_filters_find_the_parts_of_a_file(library, album):
+    library.add(album.parent)
+    write(album.parent / "more" / "album.flac.flac", tone(3000, 2))
+    library.sync()
+    found = library.search("tone 400", where=f'path under "{album}"')
+    assert {hit.track.path for hit in found} == {f"{album}#{number}" for number in (1, 2, 3)}
+    tree = Compare("path", "under", str(album))
+    assert [matches(tree, track) for track in tracks(library)].count(True) == 3
+    assert len(library.store.select(Not(tree))) == 1
+
+
 def test_moved_and_removed_as_one(library, album):
     library.add(album.parent)
     heard = library.embedder.windows_embedded
@@ -111,7 +176,7 @@ def test_interrupted_between_the_tracks(library, album):
     """Tracks of a file of which some are missing or old are written again."""
     library.add(album.parent)
     ((track, file_state, starts, vectors), *_) = library.store.scan()
-    library.store.upsert(track, file_state._replace(hash=b"older"), starts, vectors)
+    library.store.upsert(track, file_state._replace(hash=b"older", audio_hash=b"another"), starts, vectors)
     assert counts(library.sync()) == (0, 3, 0, 0, 0, 0)
 
 
@@ -129,11 +194,12 @@ def test_a_sheet_beside_split_files_gives_tags_only(library, tmp_path):
     for i, pitch in enumerate(PITCHES, 1):
         write(tmp_path / "music" / f"{i}.flac", tone(pitch, 3))
         lines += [f'FILE "{i}.wav" WAVE', f"TRACK {i:02} AUDIO", f'TITLE "T{i}"', "INDEX 01 00:00:00"]
+    write(tmp_path / "music" / "3.flac", tone(PITCHES[2], 3), title="3")  # a tag comes first
     (tmp_path / "music" / "album.cue").write_text('PERFORMER "P"\nTITLE "A"\n' + "\n".join(lines))
     assert counts(library.add(tmp_path / "music")) == (3, 0, 0, 0, 0, 0)
     for i, track in enumerate(tracks(library), 1):
         assert (track.path, track.end) == (str(tmp_path / "music" / f"{i}.flac"), None)
-        assert (track.artist, track.album, track.track_number) == ("P", "A", i)
+        assert (track.title, track.artist, track.album, track.track_number) == ("3" if i == 3 else f"T{i}", "P", "A", i)
 
 
 def test_sheets_that_are_not_used_are_said(library, album):

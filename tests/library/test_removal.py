@@ -6,6 +6,7 @@ import time
 
 import pytest
 from recordings import ToneEmbedder, counts, tone, write
+from soak import Killed, connect_with_fuse, fuse
 from test_changes import no_decoding, stored_content
 from test_parts import SHEET, album_sound
 
@@ -15,7 +16,7 @@ from kobza.library.exclusions import ExclusionRules, Exclusions, parse_exclusion
 from kobza.library.ingest import away
 from kobza.library.ingest.copy import copy_library
 from kobza.library.ingest.reindex import reindex
-from kobza.library.stores import removed
+from kobza.library.stores import connection, removed
 from kobza.library.stores.integrity import check
 
 
@@ -95,6 +96,63 @@ class TestRemove:
         shutil.copytree(tmp_path / "backup", music / "jazz")
         no_decoding(monkeypatch)
         assert counts(library.sync()) == (3, 0, 4, 0, 0, 0) and stored_content(library) == before
+
+    def test_another_spelling_of_a_folder(self, library, music, tmp_path, monkeypatch):
+        """A link, "..", and a path within these."""
+        library.add(music)
+        (tmp_path / "link").symlink_to(music)
+        (tmp_path / "jazz link").symlink_to(music / "jazz")
+        assert library.tracks_under(tmp_path / "jazz link") == library.tracks_under(music / "jazz")
+        assert library.remove(tmp_path / "link" / "jazz" / "live").removed == 1
+        assert library.remove(music / "old" / ".." / "jazz").removed == 2
+        assert library.exclusions.paths == {str(music / "jazz" / "live"), str(music / "jazz")}
+        (music / "old" / "1400.wma").unlink()  # a file that is gone has a folder still
+        monkeypatch.chdir(tmp_path / "link")
+        assert library.remove("old/1400.wma").removed == 1
+        assert library.remove(tmp_path / "link").removed == 3 and library.folders == []
+        assert library.undo().added == 3 and library.sync().added == 0
+
+    def test_a_link_that_the_library_follows_is_its_own_folder(self, library, music, tmp_path):
+        shutil.move(music / "jazz", tmp_path / "outside")
+        (music / "jazz").symlink_to(tmp_path / "outside")
+        library.add(music)
+        assert library.remove(music / "jazz").removed == 3 and library.exclusions.paths == {str(music / "jazz")}
+
+    def test_killed_at_any_statement(self, library, music, tmp_path, monkeypatch):
+        """Tracks, folders and exclusions change together, on the way out and on the way back."""
+        library.add([music / "jazz", music / "old"])
+        library.close()
+        monkeypatch.setattr(connection, "connect", connect_with_fuse)
+
+        def state() -> tuple:
+            with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
+                return len(library), tuple(library.folders), library.exclusions.paths
+
+        def run_killed(act) -> set[tuple]:
+            """The states that a kill at one of the statements leaves, until one comes too late."""
+            seen = set()
+            for statements in range(1000):
+                with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
+                    monkeypatch.setattr(fuse, "left", statements)
+                    try:
+                        act(library)
+                    except Killed:
+                        is_done = False
+                    else:
+                        is_done = True
+                    finally:
+                        monkeypatch.setattr(fuse, "left", None)
+                seen.add(state())
+                if len(seen) > 1 or is_done:
+                    return seen
+            raise AssertionError("it never ends")
+
+        before = state()
+        targets = [music / "old", music / "jazz" / "live"]
+        after = (2, (str(music / "jazz"),), frozenset([str(music / "jazz" / "live")]))
+        assert before[0] == 5
+        assert run_killed(lambda library: library.remove(targets)) == {before, after}
+        assert run_killed(lambda library: library.undo()) == {after, before}
 
 
 class TestExclusions:
@@ -224,6 +282,43 @@ class TestAway:
         on_disc[0] = True
         assert counts(library.sync()) == (0, 0, 7, 0, 0, 0) and library.search("tone 400", k=1)[0].available
 
+    @pytest.mark.parametrize("leaves_mount_point", [False, True])
+    def test_a_copy_made_from_a_disc_that_is_away(self, library, music, tmp_path, monkeypatch, leaves_mount_point):
+        """The copy is a new track, and the disc's one is kept for when the disc comes back."""
+        disc, laptop = tmp_path / "disc", tmp_path / "laptop"
+        shutil.move(music / "jazz", disc)
+        shutil.copytree(music / "old", laptop)
+        real, folder = away._device, str(disc)
+        monkeypatch.setattr(
+            away, "_device", lambda path: -1 if path.startswith(folder) and disc.exists() else real(path)
+        )
+        library.add([disc, laptop])
+        shutil.copy(disc / "400.mp3", laptop / "copy.mp3")
+        disc.rename(tmp_path / "unplugged")
+        if leaves_mount_point:
+            monkeypatch.setattr(away, "_device", real)
+            disc.mkdir()
+        report = library.add(laptop)
+        assert (report.added, report.moved, report.removed) == (1, 0, 0) and len(library) == 6
+        assert {str(disc / "400.mp3"), str(laptop / "copy.mp3")} <= library.store.file_states().keys()
+        if leaves_mount_point:
+            disc.rmdir()
+        (tmp_path / "unplugged").rename(disc)
+        assert counts(library.sync()) == (0, 0, 6, 0, 0, 0)
+
+    def test_a_disc_that_is_mounted_elsewhere(self, library, music, tmp_path, monkeypatch):
+        """Its files have the inodes that they had; the device may have another number."""
+        disc, other = tmp_path / "disc", tmp_path / "elsewhere"
+        shutil.move(music / "jazz", disc)
+        real, folder = away._device, str(disc)
+        monkeypatch.setattr(
+            away, "_device", lambda path: -1 if path.startswith(folder) and disc.exists() else real(path)
+        )
+        library.add(disc)
+        disc.rename(other)
+        report = library.add(other)
+        assert (report.added, report.moved) == (0, 3) and len(library) == 3
+
     def test_a_link_that_leads_nowhere(self, library, music, tmp_path):
         disc = tmp_path / "disc"
         shutil.move(music / "old", disc)
@@ -261,7 +356,7 @@ class TestParts:
         assert library.remove(f"{album}#2").removed == 1 and self.numbers(library) == "13"
         assert counts(library.sync()) == (0, 0, 3, 0, 0, 0)
         album.with_suffix(".cue").write_text(SHEET.replace("Third", "3rd"), encoding="utf-8")
-        assert library.sync().changed == 2 and self.numbers(library) == "13"
+        assert library.sync().retagged == 2 and self.numbers(library) == "13"
         library.include(f"{album}#2")
         library.sync()
         assert self.numbers(library) == "123"
@@ -277,6 +372,18 @@ class TestParts:
         library.include("album.flac")
         no_decoding(monkeypatch)
         assert library.sync().added == 3 and stored_content(library) == before
+
+    def test_a_part_that_failed_is_forgotten_with_its_file(self, library, album):
+        late = '  TRACK 04 AUDIO\n    TITLE "None"\n    INDEX 01 09:00:00\n'
+        album.with_suffix(".cue").write_text(SHEET + late, encoding="utf-8")
+        library.sync()
+        assert set(library.store.failures()) == {f"{album}#4"}
+        library.remove(album)
+        assert not library.store.failures() and len(library) == 1
+
+    def test_excluded_by_its_path(self, library, album):
+        library.exclude(str(album))
+        assert library.sync().excluded == 3 and len(library) == 1
 
     def test_a_part_that_was_removed_does_not_come_back_with_the_others(self, library, album, tmp_path):
         library.remove(f"{album}#2")

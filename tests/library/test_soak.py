@@ -11,20 +11,22 @@ from soak import LibrarySoak
 
 def run(examples: int, steps: int, **options) -> None:
     LibrarySoak.counts.clear()
-    run_state_machine_as_test(
-        LibrarySoak,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],  # a failure is shown as it is: to shrink it takes many minutes
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-            **options,
-        ),
-    )
-    print(f"\n{sum(LibrarySoak.counts.values())} actions:", dict(LibrarySoak.counts.most_common()))
+    try:
+        run_state_machine_as_test(
+            LibrarySoak,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],  # a failure is shown as it is: to shrink it takes many minutes
+                report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck),
+                **options,
+            ),
+        )
+    finally:
+        print(f"\n{sum(LibrarySoak.counts.values())} actions:", dict(LibrarySoak.counts.most_common()))
 
 
 def test_two_hundred_steps():

@@ -19,7 +19,7 @@ ALL |= {"key": "A minor", "bpm": 128.0, "comment": "Hi", "composer": "Bach"}
 def said(path, *fields: str) -> dict:
     """Some fields of what a file says; without names, all that have a value and are no property of the stream."""
     tags = vars(read_tags(path))
-    stream = ("format", "bitrate", "sample_rate", "seconds")
+    stream = ("format", "bitrate", "sample_rate", "seconds", "has_title")
     return {name: value for name, value in tags.items() if (name in fields if fields else value and name not in stream)}
 
 
@@ -323,3 +323,16 @@ def test_the_bar_moves_within_an_untagged_file(library, tmp_path, monkeypatch, k
     fractions = []
     library.add(path, lambda now: fractions.append(now.fraction))
     assert len({round(fraction, 2) for fraction in fractions if 0 < fraction < 0.99}) >= 4
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "\U0001f469\u200d\U0001f680",
+        "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u0915\u094d\u200d\u0937",
+    ],
+)
+def test_joiners_within_words_and_emojis_stay(tmp_path, title):
+    path = write(tmp_path / "a.flac", tone(300, 1), title=f"{title}\u200b\x07", artist=title, genre=title)
+    assert said(path, "title", "artist", "genre") == dict.fromkeys(("title", "artist", "genre"), title)

@@ -15,10 +15,9 @@ from kobza.library.exclusions import ExclusionRules
 from kobza.library.ingest.analysis import require_analyzer
 from kobza.library.ingest.analyze import analyze_tracks
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
-from kobza.library.ingest.parts import file_of
 from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
-from kobza.library.paths import PathLike, absolute, is_url, outermost, paths_to_json, under
+from kobza.library.paths import PathLike, absolute, file_of, is_url, outermost, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, Report
 from kobza.library.removal import Remover, as_list
 
@@ -127,6 +126,7 @@ class Indexer(Remover):
         # Before embedding, so that `sync` can continue after an interruption
         folders = [folder for folder in self.folders if folder not in listing.aliases]
         self._set_folders(folders + [r for r in listing.roots if is_url(r) or os.path.isdir(r) or os.path.isfile(r)])
+        self._note_discs(listing.files)
         self._apply(plan, report)
         self._take_out_missing(plan, rules, listing, report)
         self._bring_back(plan, report)
@@ -142,7 +142,6 @@ class Indexer(Remover):
             )
             report.failed += unreadable
         self._purge()
-        self._note_discs(listing.files)
         self.store.optimize()
         return report
 

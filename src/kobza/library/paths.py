@@ -6,11 +6,14 @@ or given to other programs is therefore the bytes decoded as UTF-8; an invalid b
 
 import json
 import os
+import re
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
+from pathlib import PurePath
 
-from kobza.audio import printable
+from kobza.audio import AUDIO_EXTENSIONS, printable
 
+PART = re.compile(r"(.+)#(\d+)", re.DOTALL)  # a track within a file, see `ingest.parts`
 UTF8 = ("utf-8", "surrogateescape")
 
 PathLike = str | os.PathLike[str]
@@ -51,6 +54,38 @@ def under(path: str, folder: str) -> bool:
     (True, False)
     """
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def file_of(path: str, files: Container[str] = ()) -> str:
+    """The file of a track; `files` are known to be files, whatever their names.
+
+    >>> file_of("/music/album.flac#3"), file_of("/music/song #3.flac")
+    ('/music/album.flac', '/music/song #3.flac')
+    """
+    match = PART.fullmatch(path)
+    if match and path not in files and has_parts(match[1]):
+        return match[1]
+    return path
+
+
+def has_parts(path: str) -> bool:
+    """Whether tracks within this file can be in a library: whether its name is that of a recording.
+
+    >>> has_parts("/music/album.flac"), has_parts("/music/jazz")
+    (True, False)
+    """
+    return PurePath(path).suffix.lower() in AUDIO_EXTENSIONS
+
+
+def under_or_part(path: str, folder: str) -> bool:
+    """Whether `path` is `folder`, is inside it, or is a track within it, if it is a file.
+
+    >>> under_or_part("/music/album.flac#3", "/music/album.flac"), under_or_part("/music/a#3.mp3", "/music/a")
+    (True, False)
+    """
+    return under(path, folder) or (
+        has_parts(folder) and re.match(r"#[0-9]", path[len(folder) :]) is not None and path.startswith(folder)
+    )
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:

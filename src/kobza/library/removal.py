@@ -14,17 +14,19 @@ from kobza.library.ingest.away import away_discs, find_discs
 from kobza.library.ingest.embed import Embedded
 from kobza.library.ingest.length import is_longer
 from kobza.library.ingest.listing import Listing
-from kobza.library.ingest.parts import file_of
+from kobza.library.ingest.roots import known_path
 from kobza.library.ingest.scan import Plan
 from kobza.library.paths import (
     PathLike,
     absolute,
+    file_of,
     outermost,
     path_from_text,
     path_to_text,
     paths_from_json,
     paths_to_json,
     under,
+    under_or_part,
 )
 from kobza.library.records import Failure, LibraryError, Report
 from kobza.library.stores.base import Store
@@ -51,12 +53,17 @@ class Remover(ABC):
 
     def tracks_under(self, paths: PathLike | Iterable[PathLike]) -> list[str]:
         """The paths of the tracks at or below these paths: what `remove` would remove."""
-        targets = _absolute_paths(paths)
-        return sorted(
-            path
-            for path in self.store.file_states()
-            if any(under(path, target) or under(file_of(path), target) for target in targets)
-        )
+        known = self.store.file_states()
+        targets = self._targets(paths, known)
+        return sorted(path for path in known if any(under_or_part(path, target) for target in targets))
+
+    def _targets(self, paths: PathLike | Iterable[PathLike], known: Iterable[str]) -> list[str]:
+        """The paths as the library spells them: it may have a folder under another path, as for `add`."""
+        found = [absolute(path) for path in as_list(paths)]
+        known = [*known, *self.folders]
+        return [
+            path if any(under_or_part(one, path) for one in known) else known_path(path, self.folders) for path in found
+        ]
 
     def remove(self, paths: PathLike | Iterable[PathLike]) -> Report:
         """Remove the tracks at or below these paths from the library; the files stay.
@@ -64,16 +71,15 @@ class Remover(ABC):
         A path inside a folder that stays in the library is excluded, so that `sync` does not add it again. For an hour
         `undo` takes the removal back.
         """
-        targets = _absolute_paths(paths)
         with self.store.writing():
+            targets = self._targets(paths, self.store.file_states())
             gone = self.tracks_under(targets)
             folders, exclusions = self.folders, self.exclusions
             left = [folder for folder in folders if not any(under(folder, target) for target in targets)]
             inside = [
                 target
                 for target in targets
-                if any(under(target, folder) for folder in left)
-                and any(under(path, target) or under(file_of(path), target) for path in gone)
+                if any(under(target, folder) for folder in left) and any(under_or_part(path, target) for path in gone)
             ]
             meta = {}
             if len(left) < len(folders):
@@ -85,7 +91,7 @@ class Remover(ABC):
                 "excluded_paths": list(map(path_to_text, set(inside) - exclusions.paths)),
             }
             removed = self._take_out(gone, "remove", details, meta)
-            failed = [path for path in self.store.failures() if any(under(path, target) for target in targets)]
+            failed = [path for path in self.store.failures() if any(under_or_part(path, one) for one in targets)]
             self.store.set_failures(dict.fromkeys(failed))
             self._purge()
         return Report(removed=removed)
@@ -184,6 +190,7 @@ class Remover(ABC):
     def _report_away_discs(self, listing: Listing, known: Iterable[str]) -> None:
         """Keep the tracks of discs that are not there, and say so."""
         for disc, count in away_discs(self.discs, listing.files, known).items():
+            listing.away_discs.add(disc)
             listing.fail(
                 disc,
                 f"is not there; the library keeps its {count} tracks. Connect the disc and run kobza sync, or remove "
@@ -239,10 +246,6 @@ class Remover(ABC):
     def _note_discs(self, files: Iterable[str]) -> None:
         if new := find_discs(files).difference(self.discs):
             self.store.set_meta(discs=paths_to_json([*self.discs, *new]))
-
-
-def _absolute_paths(paths: PathLike | Iterable[PathLike]) -> list[str]:
-    return [absolute(path) for path in as_list(paths)]
 
 
 def as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:

@@ -8,8 +8,8 @@
 - numbers (year, duration in seconds, track_number, bitrate, ...): a track whose number is unknown fails each of
   = in < <= > >=. `!=` and `not` are plain negation, so it passes `year != 1980`, and `not year > 0` selects the tracks
   without a year.
-- path: equal or not, byte by byte; `under` a folder selects the folder and everything in it. "~" and relative paths are
-  resolved.
+- path: equal or not, byte by byte; `under` a folder selects the folder and everything in it, `under` a file its tracks,
+  too (album.flac#3). "~" and relative paths are resolved.
 - added: when the track was first added to the library, by days in local time: `added >= 2024-05-01`.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kobza.library.paths import under
+from kobza.library.paths import has_parts, under_or_part
 from kobza.library.records import Track
 
 # Fields of a track by how they are compared
@@ -92,7 +92,7 @@ OPERATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "le": lambda actual, value: actual <= value,
     "gt": lambda actual, value: actual > value,
     "ge": lambda actual, value: actual >= value,
-    "under": under,
+    "under": under_or_part,
 }
 
 
@@ -140,6 +140,9 @@ def to_sql(tree: Filter) -> tuple[str, list[SqlValue]]:
         folder = os.fsencode(str(tree.value))
         prefix = folder.rstrip(b"/") + b"/"
         after = prefix[:-1] + b"0"  # "0" is the byte after "/": a range, which the index of paths can answer
+        if has_parts(str(tree.value)):  # "#" and a digit: ":" is the byte after "9"
+            parts = "(path = ? OR (path >= ? AND path < ?) OR (path >= ? AND path < ?))"
+            return parts, [folder, prefix, after, folder + b"#0", folder + b"#:"]
         return "(path = ? OR (path >= ? AND path < ?))", [folder, prefix, after]
     value = _column_value(tree.field, tree.value)
     if tree.op in ("eq", "ne"):

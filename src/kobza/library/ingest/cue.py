@@ -5,7 +5,7 @@ files that have been converted since.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath, PureWindowsPath
 
@@ -115,24 +115,44 @@ def _with_tag(track: CueTrack, name: str, value: str) -> CueTrack:
     return track
 
 
+def recordings_in(names: Iterable[str]) -> list[str]:
+    """
+    >>> recordings_in(["a.flac", "cover.jpg"])
+    ['a.flac']
+    """
+    return [name for name in names if PurePath(name).suffix.lower() in AUDIO_EXTENSIONS]
+
+
+def may_divide(tracks: Sequence[CueTrack], seconds: float | None) -> bool:
+    """Whether a recording of another name than a sheet's FILE, the only one in its folder, can be what the sheet means.
+
+    A sheet does not say where its last track ends. So the recording must be longer than the last track's start, and
+    that track no longer than all others together.
+
+    >>> sheet = [CueTrack(1, 0.0), CueTrack(2, 200.0)]
+    >>> [may_divide(sheet, seconds) for seconds in (30.0, 390.0, 3600.0, None)]
+    [False, True, False, False]
+    """
+    last = max((track.start or 0.0 for track in tracks), default=0.0)
+    return seconds is not None and last < seconds <= 2 * last
+
+
 def file_named(name: str, present: Collection[str], sheet: str, is_only: bool) -> str | None:
     """Which of the files `present` in the sheet's folder the FILE `name` means; None if it is not there.
 
     Recordings are converted and renamed after the sheet was written: the same name in another case, with another
-    extension, that of the sheet, or if the sheet has one FILE, the only recording.
+    extension, or if the sheet has one FILE, that of the sheet.
 
     >>> file_named("CDImage.wav", ["album.flac", "cover.jpg"], "album.cue", True)
     'album.flac'
     """
     wanted = PureWindowsPath(name).name  # knows both separators
-    recordings = [other for other in present if PurePath(other).suffix.lower() in AUDIO_EXTENSIONS]
+    recordings = recordings_in(present)
 
     def candidates() -> Iterator[str]:
         yield from (other for other in present if other == wanted)
         yield from (other for other in recordings if other.casefold() == wanted.casefold())
         for stem in (PurePath(wanted).stem, PurePath(sheet).stem) if is_only else (PurePath(wanted).stem,):
             yield from (other for other in recordings if PurePath(other).stem.casefold() == stem.casefold())
-        if is_only and len(recordings) == 1:
-            yield recordings[0]
 
     return next(candidates(), None)

@@ -96,7 +96,7 @@ def to_outcome(end: RecordingEnd) -> Embedded | Failure:
     if len(recording.parts) <= 1:
         track = with_analysis(track, recording.analysis)
     if len(recording.parts) == 1:
-        track = with_sheet_tags(track, recording.parts[0].track)
+        track = with_sheet_tags(track, recording.parts[0].track, tags.has_title)
     elif recording.parts:
         vectors = np.stack(recording.vectors) if recording.vectors else np.zeros((0, 1), np.float32)
         tracks, failures = divide(track, file_state, recording.starts, vectors, recording.parts)

@@ -40,6 +40,7 @@ class Listing:
         files: every recording.
         searched: the roots and aliases below which a recording that is not among `files` is gone.
         unread: what could not be read; nothing is known of the recordings at or below it.
+        away_discs: what of it is a disc that is not there.
     """
 
     roots: list[str] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Listing:
     files: dict[str, FileStatus] = field(default_factory=dict)
     searched: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
+    away_discs: set[str] = field(default_factory=set)
     failed: list[Failure] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -68,6 +70,11 @@ class Listing:
             and enclosing(path, self.searched) is not None
             and enclosing(path, self.unread) is None
         )
+
+    def away(self) -> set[str]:
+        """The folders whose recordings may still be somewhere: on discs that are not there, behind links to these, or
+        in folders that cannot be read. Any other folder that is not there was moved or deleted."""
+        return self.away_discs | {path for path in self.unread if os.path.lexists(path)}
 
 
 def list_recordings(

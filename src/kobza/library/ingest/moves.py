@@ -23,7 +23,9 @@ def find_moved(
     """{new file: the file of the library that it was}.
 
     A new file is a moved one if its content is that of a file that is gone. Or it is that file itself, by device and
-    inode: the old path has another file now, or is another spelling. A copy is neither.
+    inode: the old path has another file now, or is another spelling. A copy is neither. Of a file on a disc that is
+    away, nothing says that it is gone: what has its content is a copy, unless it has its inode number, too, as when the
+    same disc is mounted elsewhere (its device number may be another then).
 
     Args:
         new, changed: the files of the listing that the library does not have, or has with other content.
@@ -37,6 +39,7 @@ def find_moved(
     own_files: dict[Identity, str] = {
         (status.device, status.inode): path for path, status in listing.files.items() if status.inode is not None
     }
+    away = listing.away()
     candidates: dict[tuple[int, bytes], list[str]] = defaultdict(list)
     for path, file_state in states.items():
         if file_state.size not in by_size or (path in listing.files and path not in changed):
@@ -55,6 +58,8 @@ def find_moved(
         for path, digest in digests.items()
         if digest is not None
         for old in candidates.get((listing.files[path].size, digest), ())
+        if enclosing(old, away) is None
+        or (states[old].inode is not None and states[old].inode == listing.files[path].inode)
     ]
     moved: dict[str, str] = {}
     used: set[str] = set()

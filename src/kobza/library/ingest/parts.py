@@ -4,24 +4,22 @@ A part's path is its file's with "#" and the track's number: /music/album.flac#3
 """
 
 import contextlib
-import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import mutagen
 import mutagen.flac
 import numpy as np
 
-from kobza.audio import AUDIO_EXTENSIONS, AudioError, chapters, printable
+from kobza.audio import AudioError, chapters, printable
 from kobza.embedding.embedder import WindowRule, cut_windows
 from kobza.library.ingest.cue import MAX_SHEET_BYTES, CueFile, CueTrack, decode_text, parse_cue
 from kobza.library.records import Failure, FileState, StoredTrack, Track
 
 MIN_PART_SECONDS = 1.0  # shorter ones are gaps
 MAX_PARTS = 999
-PART = re.compile(r"(.+)#(\d+)", re.DOTALL)
+MAX_TIME_DIFFERENCE = 0.005  # seconds; a frame of a CD lasts 0.013
 # In Vorbis comments and APEv2, ID3, MP4
 SHEET_TAGS = ("CUESHEET", "TXXX:CUESHEET", "TXXX:cuesheet", "----:com.apple.iTunes:CUESHEET")
 LEAD_OUT_TRACKS = (170, 255)  # of FLAC's own cue sheets: the end of the disc
@@ -37,18 +35,6 @@ class Part(NamedTuple):
 
 def part_path(file: str, number: int) -> str:
     return f"{file}#{number}"
-
-
-def file_of(path: str, files: Container[str] = ()) -> str:
-    """The file of a track; `files` are known to be files, whatever their names.
-
-    >>> file_of("/music/album.flac#3"), file_of("/music/song #3.flac")
-    ('/music/album.flac', '/music/song #3.flac')
-    """
-    match = PART.fullmatch(path)
-    if match and path not in files and Path(match[1]).suffix.lower() in AUDIO_EXTENSIONS:
-        return match[1]
-    return path
 
 
 def to_parts(tracks: Iterable[CueTrack], ends: Sequence[float | None] = ()) -> tuple[Part, ...]:
@@ -171,11 +157,35 @@ class _SampleStream:
             yield chunk[:taken]
 
 
-def with_sheet_tags(track: Track, sheet: CueTrack) -> Track:
-    """The track with what only its sheet says."""
+def with_sheet_tags(track: Track, sheet: CueTrack, has_title: bool) -> Track:
+    """The track with what only its sheet says; its title, too, if no tag says one."""
     values = {name: getattr(sheet, name) for name in ("title", "artist", "album", "genre", "year")}
     values["track_number"] = sheet.number or None
-    return replace(track, **{name: value for name, value in values.items() if value and not getattr(track, name)})
+    unknown = {name for name in values if not getattr(track, name)} | (set() if has_title else {"title"})
+    return replace(track, **{name: value for name, value in values.items() if value and name in unknown})
+
+
+def with_part_tags(whole: Track, sheet: CueTrack) -> Track:
+    """What the tags of a file and of a track within it say together."""
+    return replace(
+        whole,
+        title=sheet.title or f"{whole.title} ({sheet.number})",
+        artist=sheet.artist or whole.artist,
+        album=sheet.album or whole.album or whole.title,
+        genre=whole.genre or sheet.genre,
+        year=whole.year or sheet.year,
+        track_number=sheet.number,
+    )
+
+
+def is_same_part(part: Part, track: Track, seconds: float | None) -> bool:
+    """Whether a track of the library has the times of a part of its file, which lasts `seconds` by its header."""
+    if track.end is None or abs(track.start - part.start) > MAX_TIME_DIFFERENCE:
+        return False
+    if part.end is not None and abs(track.end - part.end) <= MAX_TIME_DIFFERENCE:
+        return True
+    to_end = part.end is None or (seconds is not None and part.end >= seconds)
+    return to_end and seconds is not None and abs(track.end - seconds) < MIN_PART_SECONDS
 
 
 def divide(
@@ -193,19 +203,8 @@ def divide(
             reason = f"{printable(path)} has no sound: it begins at {part.start:.1f} s and {length}; correct the sheet."
             failures.append(Failure(path, reason, is_lasting=True))
             continue
-        sheet = part.track
         track = replace(
-            whole,
-            path=path,
-            title=sheet.title or f"{whole.title} ({sheet.number})",
-            artist=sheet.artist or whole.artist,
-            album=sheet.album or whole.album or whole.title,
-            genre=whole.genre or sheet.genre,
-            year=whole.year or sheet.year,
-            track_number=sheet.number,
-            duration=end - part.start,
-            start=part.start,
-            end=end,
+            with_part_tags(whole, part.track), path=path, duration=end - part.start, start=part.start, end=end
         )
         own_starts = [round(starts[i] - part.start, 6) for i in own]
         tracks.append((track, file_state, own_starts, vectors[own]))

@@ -4,7 +4,7 @@ import os
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
-from kobza.library.paths import is_url
+from kobza.library.paths import file_of, is_url
 
 
 def resolve_roots(roots: Iterable[str], known_folders: Collection[str] = ()) -> tuple[list[str], dict[str, str]]:
@@ -34,6 +34,13 @@ def resolve_roots(roots: Iterable[str], known_folders: Collection[str] = ()) -> 
         if not is_url(folder) and (resolved := _known_path(folder, paths)) != folder:
             aliases[folder] = resolved
     return found, aliases
+
+
+def known_path(path: str, known_folders: Collection[str]) -> str:
+    """The path that a folder, a file, or a track within a file has below one of the library's folders, whatever links
+    and spellings were given; the path itself if it is in none."""
+    file = file_of(path)
+    return resolve_roots([file], known_folders)[0][0] + path[len(file) :]
 
 
 def real_path(path: str) -> str:

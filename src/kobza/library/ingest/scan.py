@@ -12,8 +12,7 @@ from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.file_status import FileStatus
 from kobza.library.ingest.listing import Listing, list_recordings
 from kobza.library.ingest.moves import Identity, find_moved
-from kobza.library.ingest.parts import file_of
-from kobza.library.paths import enclosing, is_url, shell_word
+from kobza.library.paths import enclosing, file_of, is_url, shell_word
 from kobza.library.records import Failure, FileState, KnownFailure
 
 
@@ -82,6 +81,14 @@ def _is_absent(path: str) -> bool:
     return False
 
 
+def _is_empty(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as found:
+            return next(found, None) is None
+    except OSError:
+        return False
+
+
 def survey(
     roots: Iterable[str],
     file_states: Mapping[str, FileState],
@@ -119,6 +126,9 @@ def survey(
             )
         else:
             listing.searched.add(root)
+    for folder in known_folders:
+        if not is_url(folder) and enclosing(folder, wanted) is None and _is_empty(folder):
+            listing.unread.add(folder)  # as above; it was not asked for, so nothing is said
     listing.searched |= {alias for alias, path in listing.aliases.items() if enclosing(path, listing.searched)}
     return listing
 

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePath
 
-from kobza.library.ingest.cue import CueTrack, file_named
+from kobza.audio import AudioError, declared_seconds
+from kobza.library.ingest.cue import CueTrack, file_named, may_divide, recordings_in
 from kobza.library.ingest.file_status import FileStatus, int64
 from kobza.library.ingest.parts import part_path, read_sheet, to_parts
 
@@ -66,6 +67,15 @@ def _tracks_by_file(sheet: str, folder: str, present: Collection[str]) -> dict[s
     tracks: dict[str, list[CueTrack]] = defaultdict(list)
     for file in found:
         name = file_named(file.name, present, os.path.basename(sheet), len(found) == 1)
+        if name is None and len(found) == 1 and len(recordings := recordings_in(present)) == 1:
+            name = recordings[0] if may_divide(file.tracks, _seconds(os.path.join(folder, recordings[0]))) else None
         if name is not None:
             tracks[os.path.join(folder, name)] += file.tracks
     return tracks if found else None
+
+
+def _seconds(path: str) -> float | None:
+    try:
+        return declared_seconds(path)
+    except (AudioError, OSError):
+        return None

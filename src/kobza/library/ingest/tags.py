@@ -9,7 +9,7 @@ A file without an artist has its album artist. What cannot be read counts as abs
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,12 @@ CODEC_FORMATS = {"wmav1": "wma", "wmav2": "wma", "wmapro": "wma", "wmalossless":
 
 @dataclass(frozen=True)
 class Tags:
-    """Fields of `Track`, in its units. `seconds`: the length by the header, 0 if unknown; it may be wrong."""
+    """Fields of `Track`, in its units.
+
+    Attributes:
+        seconds: the length by the header, 0 if unknown; it may be wrong.
+        has_title: whether a tag says the title; if not, it is the file's name.
+    """
 
     title: str
     artist: str = ""
@@ -50,10 +55,11 @@ class Tags:
     bpm: float | None = None
     key: str = ""
     seconds: float = 0.0
+    has_title: bool = field(default=True, compare=False)
 
     def of_track(self) -> dict[str, Any]:
         """The fields of a `Track` that a file says."""
-        return {name: value for name, value in asdict(self).items() if name != "seconds"}
+        return {name: value for name, value in asdict(self).items() if name not in ("seconds", "has_title")}
 
 
 def read_tags(path: str | Path, encoding: str | None = None) -> Tags:
@@ -73,8 +79,9 @@ def read_tags(path: str | Path, encoding: str | None = None) -> Tags:
 
     artist, album_artist = (first(field, _joined(tag_values.names)) or "" for field in ("artist", "album_artist"))
     info = getattr(file, "info", None)
+    title = first("title", _first_text)
     return Tags(
-        title=first("title", _first_text) or tag_values.one_line(path_to_text(Path(path).stem)),
+        title=title or tag_values.one_line(path_to_text(Path(path).stem)),
         artist=artist or album_artist,
         album=first("album", _first_text) or "",
         genre=first("genre", _joined(tag_values.genres)) or "",
@@ -89,6 +96,7 @@ def read_tags(path: str | Path, encoding: str | None = None) -> Tags:
         bpm=first("bpm", _first_of(tag_values.tempo)),
         key=first("key", _first_of(musical_key)) or "",
         seconds=float(getattr(info, "length", None) or stream.seconds),
+        has_title=bool(title),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kobza.library.ingest.parts import file_of
+from kobza.library.paths import file_of
 from kobza.library.records import FileState, StoredTrack, Track
 from kobza.library.stores.rows import COLUMNS, FILE_STATE, decode_vectors, to_stored_track
 

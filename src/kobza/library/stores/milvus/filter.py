@@ -19,6 +19,7 @@ from kobza.library.filters.tree import (
     Or,
     normalize_text,
 )
+from kobza.library.paths import has_parts
 from kobza.library.stores.milvus.rows import NO_NUMBER, NUMBER_FIELDS, SCHEMA, TEXT_FIELDS, digest, to_text
 
 NEVER = "duration < -1.0"  # matches no row
@@ -91,7 +92,10 @@ def _condition(tree: Compare | In) -> str:
         path = to_text(str(tree.value))
         prefix = path.rstrip("/")
         # "0" is the character after "/", so this range is all that begins with the folder and a slash.
-        return f"((path == {quoted(path)}) or (path >= {quoted(prefix + '/')} and path < {quoted(prefix + '0')}))"
+        inside = f"(path == {quoted(path)}) or (path >= {quoted(prefix + '/')} and path < {quoted(prefix + '0')})"
+        if has_parts(path):  # "#" and a digit: ":" is the character after "9"
+            inside += f" or (path >= {quoted(path + '#0')} and path < {quoted(path + '#:')})"
+        return f"({inside})"
     literal = _literal(tree.field, tree.value)
     if tree.field in TEXT_FIELDS:
         return f"(array_contains(texts, {literal}))"
