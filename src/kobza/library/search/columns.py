@@ -1,6 +1,5 @@
 """The columns of a table of hits, by name. A new column is one entry of `COLUMNS`."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +8,6 @@ from kobza.audio import printable
 from kobza.cells import cut_end, cut_path, one_line
 from kobza.library.records import Hit
 from kobza.suggestions import unknown
-
-COPIES = re.compile(r" \+\d+ cop(y|ies)$")
-MIN_TITLE_CELLS = 8  # beside the number of copies
 
 
 @dataclass(frozen=True)
@@ -66,28 +62,20 @@ def title_and_copies(hit: Hit) -> str:
     >>> title_and_copies(Hit(1.0, Track("/a.mp3", title="Rain"), 0.0, copies=("/b.mp3",)))
     'Rain +1 copy'
     """
+    return one_line(hit.track.title) + copies_note(hit)
+
+
+def copies_note(hit: Hit) -> str:
+    """How many copies the hit has, for the end of its title; "" for none."""
     count = len(hit.copies)
-    note = f" +{count} {'copy' if count == 1 else 'copies'}" if count else ""
-    return one_line(hit.track.title) + note
-
-
-def cut_title(text: str, limit: int) -> str:
-    """What `title_and_copies` gives, shortened; the number of copies stays if there is room for it and some of the title.
-
-    >>> cut_title("Rain on the Window +2 copies", 20)
-    'Rain on t… +2 copies'
-    """
-    note = COPIES.search(text)
-    if note is None or limit < MIN_TITLE_CELLS + len(note[0]):
-        return cut_end(text, limit)
-    return cut_end(text[: note.start()], limit - len(note[0])) + note[0]
+    return f" +{count} {'copy' if count == 1 else 'copies'}" if count else ""
 
 
 COLUMNS = {
     "score": Column(lambda hit: f"{hit.score:.3f}", right=True),
     "match": Column(lambda hit: hit.match or ""),
     "sound": Column(lambda hit: "" if hit.sound is None else f"{hit.sound:.3f}", right=True),
-    "title": Column(title_and_copies, 3, cut=cut_title),
+    "title": Column(title_and_copies, 3),
     "artist": _text("artist", 2),
     "album": _text("album", 2),
     "album_artist": _text("album_artist", 2),
