@@ -154,7 +154,7 @@ def test_loading_a_model_is_named(kobza, music, tmp_path, monkeypatch):
     kobza("search", "tone 300")
     assert shown == []  # the text tower alone is there at once
     kobza("similar", other)
-    assert shown[0] == "0%" and shown[-2:] == ["100%", "end"]  # how far it is listened to
+    assert shown[0] == "0%" and shown[-1] == "end" and "%" in shown[-2]  # how far it is listened to
     shown.clear()
     loaded = []
 

@@ -78,11 +78,14 @@ def _line(texts: dict[str, tuple[str, str]], widths: dict[str, int]) -> list[Cel
     return [*line[:-1], line[-1]._replace(after="")]
 
 
+SUFFIX_CELLS = 10  # " +2 copies", which is kept whole
+
+
 def _cut_title(text: str, suffix: str, limit: int) -> str:
     """A title with its copies and what tells it apart, of which as much as half of the cell is kept."""
     if not suffix or cells(text) <= limit:
         return cut_end(text, limit)
-    end = cut_middle(suffix, max(limit // 2, limit - cells(text.removesuffix(suffix))))
+    end = cut_middle(suffix, max(limit // 2, SUFFIX_CELLS, limit - cells(text.removesuffix(suffix))))
     return cut_end(text.removesuffix(suffix), limit - cells(end)) + end
 
 
