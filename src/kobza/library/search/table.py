@@ -85,7 +85,8 @@ def _cut_title(text: str, suffix: str, limit: int) -> str:
     """A title with its copies and what tells it apart, of which as much as half of the cell is kept."""
     if not suffix or cells(text) <= limit:
         return cut_end(text, limit)
-    end = cut_middle(suffix, max(limit // 2, SUFFIX_CELLS, limit - cells(text.removesuffix(suffix))))
+    least = SUFFIX_CELLS if limit >= SUFFIX_CELLS + MIN_CELLS else 0
+    end = cut_middle(suffix, max(limit // 2, least, limit - cells(text.removesuffix(suffix))))
     return cut_end(text.removesuffix(suffix), limit - cells(end)) + end
 
 
