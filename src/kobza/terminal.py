@@ -58,6 +58,20 @@ def progress_bar(first: str = "looking for changes") -> Iterator[Callable[[Progr
 
 
 @contextlib.contextmanager
+def progress_if_any() -> Iterator[Callable[[ProgressState], None]]:
+    """A `progress_bar` that is not there before its first state, for what is mostly done at once."""
+    with contextlib.ExitStack() as stack:
+        bars: list[Callable[[ProgressState], None]] = []
+
+        def update(now: ProgressState) -> None:
+            if not bars:
+                bars.append(stack.enter_context(progress_bar(now.stage)))
+            bars[0](now)
+
+        yield update
+
+
+@contextlib.contextmanager
 def _bar(console: "Console", first: str) -> Iterator[Callable[[ProgressState], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.table import Column

@@ -135,3 +135,19 @@ def test_m3u_begins_at_the_moment_only_if_moments_are_ranked(kobza, tmp_path):
     assert "#EXTVLCOPT:start-time=70\n" in kobza("search", "tone 3000", "--m3u", "--by", "moment")[1]
     assert "EXTVLCOPT" not in kobza("search", "tone 3000", "--m3u")[1]
     assert kobza("search", "tone 3000", "--m3u", "--relative-to", tmp_path)[1].splitlines()[2] == "m/a.flac"
+
+
+def test_limits_and_what_is_matched_are_kept(kobza, tmp_path):
+    for hertz in (300, 320, 1200):
+        write(tmp_path / "m" / f"{hertz}.flac", tone(hertz, 4 + hertz / 100), title=f"Tone {hertz}", artist="Ann; Bo")
+    assert kobza("index", tmp_path / "m")[0] == 0
+    kept = ("--match", "sound", "--per-artist", 1)
+    assert kobza("playlist", "save", "a", "tone 300", *kept)[0] == 0
+    file = tmp_path / "library" / "playlists" / "a.m3u8"
+    assert entries(file) == [str(tmp_path / "m" / "300.flac")]
+    assert "--match sound --per-artist 1 ->" in kobza("playlist", "list")[1]
+    rows = json.loads(kobza("playlist", "show", "a", "--json")[1])
+    assert [row["title"] for row in rows] == ["Tone 300"] and rows[0]["words"] == []
+    (tmp_path / "m" / "300.flac").unlink()
+    kobza("sync")
+    assert entries(file) == [str(tmp_path / "m" / "320.flac")]

@@ -1,5 +1,6 @@
 """Output and errors of the commands search, similar, locate and playlist."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -136,3 +137,35 @@ def test_query_words_and_options_are_told_apart():
     parser.takes_query = False
     with pytest.raises(SystemExit):
         parser.parse_args(["piano", "-drums"])
+
+
+def test_loading_a_model_is_named(kobza, music, tmp_path, monkeypatch):
+    from recordings import ToneEmbedder
+
+    shown: list[str] = []
+
+    @contextlib.contextmanager
+    def progress_bar(first):
+        yield lambda now: shown.append(now.stage or f"{now.fraction:.0%}")
+        shown.append("end")
+
+    monkeypatch.setattr("kobza.terminal.progress_bar", progress_bar)
+    other = write(tmp_path / "other.flac", tone(310, 12))
+    kobza("search", "tone 300")
+    assert shown == []  # the text tower alone is there at once
+    kobza("similar", other)
+    assert shown[0] == "0%" and shown[-1] == "end" and "%" in shown[-2]  # how far it is listened to
+    shown.clear()
+    loaded = []
+
+    def load(name, *_):
+        loaded.append(name)
+        return ToneEmbedder()
+
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", load)
+    monkeypatch.setattr("kobza.embedding.loader.load_text_embedder", load)
+    for argv in (("search", "tone 300"), ("similar", other), ("similar", music / "300.flac", "--but", "tone 900")):
+        assert kobza(*argv, "--model", "some/clap")[0] == 0
+        assert shown[0] == "loading the model some/clap" and shown.pop() == "end" and loaded == ["some/clap"]
+        shown.clear()
+        loaded.clear()

@@ -15,6 +15,7 @@ from recordings import counts, tone, write
 from kobza.library.filters.tree import Compare, Not, matches
 from kobza.library.ingest.cue import decode_text, parse_cue
 from kobza.library.ingest.parts import cut_parts, to_parts
+from kobza.library.search.copies import duplicate_groups
 
 PITCHES = (200, 400, 1000)
 LENGTHS = (12, 25, 4)  # seconds
@@ -69,6 +70,7 @@ def check_parts(library, file) -> None:
 def test_a_cue_sheet_beside_an_album(library, album):
     assert counts(library.add(album.parent)) == (3, 0, 0, 0, 0, 0)
     check_parts(library, album)
+    assert duplicate_groups(library.store.scan()) == []  # though the file's hash is theirs, too
     first, second, _ = tracks(library)
     assert (first.title, first.artist, first.album, first.genre, first.year) == (
         *("First", "Somebody", "The Album", "Trip Hop"),

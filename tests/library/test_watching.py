@@ -15,7 +15,9 @@ from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
 from kobza.library import LibraryError, watching
+from kobza.library.search.saved import SavedSearch, save
 from kobza.library.watching import PendingChanges, Watcher, folder_to_scan, is_relevant
+from kobza.players.refresh import refresh_all
 
 PATIENCE_SECONDS = 60.0
 
@@ -131,6 +133,26 @@ def test_where_the_system_cannot_watch(library, music, monkeypatch):
     stop.set()
     thread.join(PATIENCE_SECONDS)
     assert "limit reached" in log[0] and log[1] == f"removed {music / '200.flac'}"
+
+
+def test_saved_playlists_follow_changes(library, music, tmp_path):
+    file = tmp_path / "low.m3u8"
+    library.add(music)
+    save(library.store, SavedSearch("low", {"text": "tone 5000", "k": 1, "match": "sound"}, str(file)))
+    log, calls = [], []
+
+    def follow(tell):
+        calls.append(refresh_all(library, tell))
+        if len(calls) == 2:
+            raise OSError("The disc is full.")
+
+    watcher = Watcher(library, log.append, threading.Event(), follow)
+    assert watcher._scan(library.sync) and calls == [] and not file.exists()  # nothing has changed
+    new = write(music / "new.flac", tone(5000, 3))
+    assert watcher._scan(library.sync) and calls == [1] and file.read_text().endswith(f"{new}\n")
+    new.unlink()
+    assert watcher._scan(library.sync) and calls == [1, 1] and str(new) not in file.read_text()
+    assert log[-2:] == [f"removed {new}", "The disc is full."]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

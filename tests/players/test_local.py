@@ -162,6 +162,13 @@ class TestQueue:
         second.end()
         assert queue.begin().take_or_end() == []
 
+    def test_a_part_of_a_file_stays_one(self, tmp_path):
+        queue = PlayQueue(tmp_path)
+        turn = queue.begin()
+        part = Entry(Track("/m/album.flac#2", "Two", start=200.0, end=300.0), 210.0, 300.0)
+        queue.append([part])
+        assert turn.take_or_end() == [part] and part.track.file == "/m/album.flac"
+
     def test_what_is_queued_is_played_at_the_end(self, silent_players, tmp_path, minute):
         need("mpv")
         queue, said = PlayQueue(tmp_path), []

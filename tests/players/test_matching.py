@@ -1,5 +1,6 @@
 """Which of a server's tracks is the one of the library."""
 
+import dataclasses
 import unicodedata
 
 import pytest
@@ -51,3 +52,13 @@ def test_the_nearest_path_wins_and_then_the_tags():
 def test_letters_may_be_composed_or_not():
     track = Track("/music/" + unicodedata.normalize("NFD", "Beyoncé/Déjà.mp3"))
     assert best_match(track, [Candidate("1", unicodedata.normalize("NFC", "Beyoncé/Déjà.mp3"))])
+
+
+def test_a_part_of_a_file_is_in_a_file_that_is_long_enough():
+    part = Track("/music/Live/live.flac#2", "Two", "Ann", duration=100.0, start=200.0, end=300.0)
+    whole = Candidate("", "Live/live.flac", "Live", duration=400.0)
+    assert best_match(part, [whole]) == whole
+    itself = Candidate("", "Live/live.cue/track0002", "Two", "Ann", duration=100.0)  # as MPD has it
+    assert best_match(part, [itself]) == itself
+    for other in (dataclasses.replace(whole, duration=250.0), Candidate("", "", "Two", "Ann", duration=400.0)):
+        assert best_match(part, [other]) is None

@@ -4,7 +4,7 @@ import shutil
 import sys
 
 import pytest
-from music_servers import PASSWORD, free_port, mpd_client, mpd_server, supysonic
+from music_servers import PASSWORD, free_port, mpd_client, mpd_server, playlists, supysonic
 from recordings import tone, write
 
 
@@ -66,8 +66,6 @@ def test_play_and_queue_on_mpd(kobza, mpd, monkeypatch, music, tmp_path):
 
 
 def test_a_saved_search_on_both_servers_is_refreshed_by_sync(kobza, mpd, music, served, tmp_path, monkeypatch):
-    from test_subsonic import playlists
-
     monkeypatch.setenv("KOBZA_SUBSONIC_PASSWORD", PASSWORD)
     with supysonic(tmp_path / "supysonic", served) as (url, _):
         for wrong in (("--mpd", f"secret@{mpd}"), ("--subsonic", url.replace("ann@", "ann:secret@"))):

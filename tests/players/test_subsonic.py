@@ -5,9 +5,8 @@ import http.server
 import threading
 import time
 
-import libsonic
 import pytest
-from music_servers import PASSWORD, USER, free_port, supysonic
+from music_servers import PASSWORD, USER, free_port, playlists, subsonic_client, supysonic
 
 from kobza.library import Track
 from kobza.library.search.entries import Entry
@@ -36,19 +35,6 @@ def server(running):
     server.close()
 
 
-def client(url: str, user: str = USER, password: str = PASSWORD) -> libsonic.Connection:
-    """The test's own."""
-    return libsonic.Connection("http://127.0.0.1", user, password, port=int(url.rpartition(":")[2]), legacyAuth=True)
-
-
-def playlists(url: str) -> dict[str, list[str]]:
-    connection, found = client(url), {}
-    for one in connection.getPlaylists()["playlists"]["playlist"]:
-        songs = connection.getPlaylist(one["id"])["playlist"].get("entry", [])
-        found[one["name"]] = [song["path"] for song in songs]
-    return found
-
-
 def test_a_playlist_is_created_then_replaced(running, server, tracks):
     paths = [track.path.removeprefix("/mnt/nas/") for track in tracks]
     sent = server.replace_playlist("Дощ & вітер", [Entry(track) for track in tracks])
@@ -74,7 +60,7 @@ def test_the_jukebox_queues_and_plays_from_the_moment(running, server, tracks):
     sent = server.queue([Entry(tracks[2])], play=False)
     assert "jukebox" in sent.place
     server.queue([Entry(tracks[1], start=2.0), Entry(tracks[0])], play=True)
-    connection = client(running[0])
+    connection = subsonic_client(running[0])
     state = connection.jukeboxControl("get")["jukeboxPlaylist"]
     assert [song["path"] for song in state["entry"]] == ["Пісні/Ой у лузі.ogg", "red/01.flac", "blue/01.flac"]
     assert state["playing"] and state["currentIndex"] == 1

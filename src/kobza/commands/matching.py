@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def matching_option() -> CommandParser:
-    """A parent parser with --match and --explain."""
+    """A parent parser with --match."""
     options = CommandParser(add_help=False)
     options.add_argument(
         "--match",
@@ -21,6 +21,12 @@ def matching_option() -> CommandParser:
         help="match the description with the sound, with the words of tags and file names, or with both (the default, "
         "but in Milvus the sound)",
     )
+    return options
+
+
+def explain_option() -> CommandParser:
+    """A parent parser with --explain."""
+    options = CommandParser(add_help=False)
     options.add_argument("--explain", action="store_true", help="say of each track why it was found")
     return options
 
@@ -36,7 +42,7 @@ def limit_options() -> CommandParser:
 def limits_of(args: argparse.Namespace) -> "Limits":
     from kobza.library import Limits
 
-    return Limits(getattr(args, "per_artist", None), getattr(args, "per_album", None))
+    return Limits(args.per_artist, args.per_album)
 
 
 def explain(hits: "Sequence[Hit]") -> None:

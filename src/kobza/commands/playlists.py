@@ -16,6 +16,7 @@ from kobza.commands.arguments import (
     open_library,
     smooth,
 )
+from kobza.commands.matching import limit_options, matching_option
 from kobza.commands.playing import playing_options, print_sent, server_options
 from kobza.commands.search import (
     find_and_print,
@@ -67,7 +68,9 @@ def _add_saved(parser: CommandParser, group: SubCommands) -> None:
         save,
         "Keep a search as a playlist; `kobza sync` refreshes it.",
         selection_options(),
+        matching_option(),
         ranking_options(),
+        limit_options(),
         options,
         examples=(
             'kobza playlist save "Rainy jazz" rainy jazz -k 50',
@@ -129,7 +132,7 @@ def playlist(args: argparse.Namespace) -> int:
         if unknown := sum(not is_known(hit.track, args.smooth) for hit in hits):
             values = " and ".join(args.smooth)
             say(f"{unknown} of these tracks: {values} not known; find what can be found with: kobza sync --analyze")
-        return find_and_print(library, args, lambda n: hits)
+        return find_and_print(library, args, lambda n, progress: hits)
 
 
 def save(args: argparse.Namespace) -> int:
@@ -199,13 +202,15 @@ def _default_file(address: "LibraryAddress", name: str) -> Path:
 
 
 def show(args: argparse.Namespace) -> int:
-    from kobza.library.search.saved import saved_search
+    from kobza.library.search.saved import run_search, saved_search
 
     with open_library(args, read_only=True) as library:
         saved = saved_search(library.store, args.name)
-        shown = argparse.Namespace(**vars(args) | saved.search)
+        shown = argparse.Namespace(**{"where": None} | vars(args) | saved.search)
         shown.skip_missing = args.skip_missing or saved.skip_missing
-        return find_and_print(library, shown, lambda n: library.search(**saved.search | {"k": n}))
+        return find_and_print(
+            library, shown, lambda n, progress: run_search(library, **saved.search | {"k": n}, progress=progress)
+        )
 
 
 def list_(args: argparse.Namespace) -> int:
@@ -226,12 +231,12 @@ def _command_line(saved: "SavedSearch") -> str:
     """The search as the user would type it.
 
     >>> from kobza.library.search.saved import SavedSearch
-    >>> _command_line(SavedSearch("Rain", {"text": "rainy jazz", "k": 20, "where": None, "by": "track"}))
-    "kobza search 'rainy jazz' -k 20 --by track"
+    >>> _command_line(SavedSearch("Rain", {"text": "rainy jazz", "k": 20, "by": "track", "per_artist": 2}))
+    "kobza search 'rainy jazz' -k 20 --by track --per-artist 2"
     """
     words = ["kobza", "search", saved.search["text"]]
     for name, value in saved.search.items():
-        if name != "text" and value is not None:
+        if name != "text":
             words += [f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 

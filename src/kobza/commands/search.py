@@ -3,7 +3,7 @@
 import argparse
 import shlex
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kobza.commands.arguments import (
     CommandParser,
@@ -14,13 +14,15 @@ from kobza.commands.arguments import (
     library_options,
     open_library,
 )
-from kobza.commands.matching import explain, limit_options, limits_of, matching_option
+from kobza.commands.matching import explain, explain_option, limit_options, limits_of, matching_option
 from kobza.commands.playing import find_hits, play_hits, playing_options, wants_player
 from kobza.commands.results import output_options, print_hits
-from kobza.terminal import say
+from kobza.terminal import progress_if_any, say
 
 if TYPE_CHECKING:
-    from kobza.library import Hit, MusicLibrary
+    from kobza.library import Hit, MusicLibrary, Progress
+
+    Find: TypeAlias = Callable[[int, Callable[[Progress], None]], Sequence[Hit]]
 
 MAX_NAMES = 3  # in a message
 
@@ -50,14 +52,14 @@ def add(commands: SubCommands) -> None:
     """Declare the sub-commands of this module."""
     options, results, ranking = library_options(), selection_options(), ranking_options()
     output, playing = output_options(), playing_options()
-
-    limits = limit_options()
+    matching, limits = matching_option(), limit_options()
     by_text = command(
         commands,
         search,
         "Find music that matches a description.",
         results,
-        matching_option(),
+        matching,
+        explain_option(),
         ranking,
         limits,
         output,
@@ -81,12 +83,14 @@ def add(commands: SubCommands) -> None:
         play,
         "Play music that matches a description, each track from the moment that fits best.",
         results,
+        matching,
         ranking,
+        limits,
         playing_options(always=True),
         options,
         examples=(
             'kobza play "slow sad piano" -k 20',
-            'kobza play "rainy jazz" --queue',
+            'kobza play "rainy jazz" --queue --per-artist 2',
             'kobza play "rainy jazz" --mpd localhost:6600',
             "kobza play rainy jazz -k 50 --subsonic https://ann@nas --playlist Rain",
         ),
@@ -126,14 +130,17 @@ def add(commands: SubCommands) -> None:
 
 
 def search_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `MusicLibrary.search` that the options of a search stand for; a saved search keeps them."""
-    text = " ".join(word.strip() for word in args.text)
-    return {"text": text, "k": args.k, "where": args.where, "by": args.by, "match": getattr(args, "match", None)}
+    """The arguments of `saved.run_search` that the options of a search stand for; a saved search keeps them."""
+    arguments = {name: getattr(args, name) for name in ("k", "where", "by", "match", "per_artist", "per_album")}
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return {"text": " ".join(word.strip() for word in args.text)} | given
 
 
-def find_and_print(library: "MusicLibrary", args: argparse.Namespace, find: "Callable[[int], Sequence[Hit]]") -> int:
-    """Find the args.k best hits, and print or play them. `find`: n -> the n best."""
-    return _print_hits(library, find_hits(args, find), args)
+def find_and_print(library: "MusicLibrary", args: argparse.Namespace, find: "Find") -> int:
+    """Find the args.k best hits, and print or play them. `find`: n, and what to tell of the progress -> the n best."""
+    with progress_if_any() as progress:
+        hits = find_hits(args, lambda n: find(n, progress))
+    return _print_hits(library, hits, args)
 
 
 def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.Namespace) -> int:
@@ -177,10 +184,14 @@ def _hint_at_exclusion(text: str) -> None:
 
 
 def search(args: argparse.Namespace) -> int:
+    from kobza.library.search.saved import run_search
+
     arguments = search_arguments(args)
     _hint_at_exclusion(arguments["text"])
     with open_library(args, read_only=True) as library:
-        return find_and_print(library, args, lambda n: library.search(**arguments | {"k": n}, limits=limits_of(args)))
+        return find_and_print(
+            library, args, lambda n, progress: run_search(library, **arguments | {"k": n}, progress=progress)
+        )
 
 
 def play(args: argparse.Namespace) -> int:
@@ -192,5 +203,7 @@ def similar(args: argparse.Namespace) -> int:
         return find_and_print(
             library,
             args,
-            lambda n: library.similar(args.track, n, args.where, args.by, args.but, args.minus, limits_of(args)),
+            lambda n, progress: library.similar(
+                args.track, n, args.where, args.by, args.but, args.minus, limits_of(args), progress
+            ),
         )

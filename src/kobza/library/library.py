@@ -67,10 +67,14 @@ class MusicLibrary(Searcher, Catalog, Indexer):
         return self._embedder
 
     def _load_embedder(self, progress: Callable[[Progress], None] | None) -> Embedder:
-        """The model; `progress` is told that it is being loaded, which can take most of a minute."""
         if self._embedder is None and progress is not None:
             progress(Progress.of_stage(f"loading the model {self._model_name or 'kobza-mini'}"))
         return self.embedder
+
+    def _load_text_embedder(self, progress: Callable[[Progress], None] | None) -> TextEmbedder:
+        if self._embedder is None and self._text_embedder is None and self._model_name and progress is not None:
+            progress(Progress.of_stage(f"loading the model {self._model_name}"))
+        return self.text_embedder
 
     @property
     def text_embedder(self) -> TextEmbedder:
@@ -81,6 +85,8 @@ class MusicLibrary(Searcher, Catalog, Indexer):
             from kobza.embedding.loader import load_text_embedder
 
             self._text_embedder = load_text_embedder(self._model_name)
+            if isinstance(self._text_embedder, Embedder):  # of a model that is loaded as a whole or not at all
+                self._embedder = self._text_embedder
         return self._text_embedder
 
     def _check_fingerprint(self, embedder: TextEmbedder) -> None:

@@ -117,10 +117,17 @@ class Watcher:
 
     Args:
         tell: called with each line of the log.
+        follow: called after each change of the library, with what tells a line that is not repeated.
     """
 
-    def __init__(self, library: MusicLibrary, tell: Callable[[str], None], stop: threading.Event) -> None:
-        self.library, self.tell, self.stop = library, tell, stop
+    def __init__(
+        self,
+        library: MusicLibrary,
+        tell: Callable[[str], None],
+        stop: threading.Event,
+        follow: Callable[[Callable[[str], None]], object] = lambda tell: None,
+    ) -> None:
+        self.library, self.tell, self.stop, self.follow = library, tell, stop, follow
         self.pending = PendingChanges()
         self._known: Mapping[str, FileState] = {}
         self._said: set[str] = set()  # failures, and the last error, which are not repeated
@@ -199,15 +206,24 @@ class Watcher:
             self._known = self.library.store.file_states()
         except Exception as error:  # whatever it is, the next change or the next hour may succeed
             self._next_try = time.monotonic() + RETRY_SECONDS
-            is_expected = isinstance(error, OSError | ValueError)
-            self._tell_once(str(error if is_expected else internal_error(error, "watching")))
+            self._tell_error(error)
             return False
-        for line in describe_changes(before, self._known):
+        changes = describe_changes(before, self._known)
+        for line in changes:
             self.tell(line)
         for failure in report.failed:
             if not failure.is_known:
                 self._tell_once(f"failed {failure.reason}")
+        if changes or report.retagged:
+            try:
+                self.follow(self._tell_once)
+            except Exception as error:  # the library is right all the same
+                self._tell_error(error)
         return True
+
+    def _tell_error(self, error: Exception) -> None:
+        is_expected = isinstance(error, OSError | ValueError)
+        self._tell_once(str(error if is_expected else internal_error(error, "watching")))
 
     def _tell_once(self, line: str) -> None:
         if line not in self._said:

@@ -41,8 +41,8 @@ def best_match(track: Track, candidates: Iterable[Candidate]) -> Candidate | Non
     """The candidate that is this track; None if no one is.
 
     Those are: a file of the same name in a folder of the same name; a file of the same name and title; a track of the
-    same title and artist. Each only with the same duration, where the server says one. Of several, the one that has
-    most of the path in common, then of the tags.
+    same title and artist. Each only with the same duration, where the server says one; a file that a part of is meant
+    may be longer. Of several, the one that has most of the path in common, then of the tags.
 
     >>> track = Track("/home/ann/music/blue/01.mp3", "Low", "Ann", duration=95.4)
     >>> best_match(track, [Candidate("1", "red/01.mp3", "Up"), Candidate("2", "blue/01.mp3", "Low")]).id
@@ -50,9 +50,9 @@ def best_match(track: Track, candidates: Iterable[Candidate]) -> Candidate | Non
     """
     ranked = []
     for candidate in candidates:
-        if not _same_duration(track, candidate):
-            continue
         path = _common_end(_parts(track.file), _parts(candidate.path))
+        if not (_same_duration(track, candidate) or (path and _has_part(candidate, track))):
+            continue
         title, artist, album = (
             _same(getattr(track, name), getattr(candidate, name)) for name in ("title", "artist", "album")
         )
@@ -81,6 +81,13 @@ def _common_end(a: list[str], b: list[str]) -> int:
 
 def _same(a: str, b: str) -> bool:
     return bool(a) and normalize_text(a) == normalize_text(b)
+
+
+def _has_part(candidate: Candidate, track: Track) -> bool:
+    """Whether the candidate may be the whole file of which the track is a part."""
+    if track.end is None or candidate.duration is None:
+        return False
+    return candidate.duration >= track.end - MAX_SECONDS_APART
 
 
 def _same_duration(track: Track, candidate: Candidate) -> bool:

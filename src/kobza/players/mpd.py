@@ -70,6 +70,7 @@ class MPDServer:
     def __init__(self, address: MPDAddress):
         """PlayerError: it cannot be reached, or refuses the password."""
         self.address = address
+        self._parts: set[str] = set()  # of the paths that were found, those that are parts of files there, too
         self._client = mpd.MPDClient()
         self._client.timeout = SECONDS_TO_ANSWER
         with self._errors():
@@ -90,16 +91,20 @@ class MPDServer:
             ) from error
 
     def queue(self, entries: Sequence[Entry], play: bool) -> Sent:
-        """Part of a recording is queued as such: MPD begins and ends there."""
+        """Part of a recording is queued as such: MPD begins and ends there. What MPD itself has as a part, by a cue
+        sheet, can have no other range; the first one of all is still played from its moment."""
         with self._errors():
             known, unknown = known_entries(entries, self._find, str(self.address))
             ids = [self._client.addid(uri) for uri, _ in known]
-            for song, (_, entry) in zip(ids, known, strict=True):
-                if entry.start or entry.end is not None:
+            for song, (uri, entry) in zip(ids, known, strict=True):
+                if uri not in self._parts and (entry.start or entry.end is not None):
                     end = "" if entry.end is None else seconds(entry.end)
                     self._client.rangeid(song, f"{seconds(entry.start)}:{end}")
             if play:
+                uri, first = known[0]
                 self._client.playid(ids[0])
+                if uri in self._parts:
+                    self._client.seekid(ids[0], seconds(first.start - first.track.start))
         return Sent(len(known), f"the queue of {self.address}", unknown)
 
     def replace_playlist(self, name: str, entries: Sequence[Entry]) -> Sent:
@@ -126,8 +131,10 @@ class MPDServer:
         for kind, value in (("file", file_name(track.file)), ("title", track.title)):
             if not value or not value.isprintable():  # MPD has no names that are not UTF-8, or not one line
                 continue
-            match = best_match(track, map(_candidate, self._client.search(kind, value)))
+            songs = self._client.search(kind, value)
+            match = best_match(track, map(_candidate, songs))
             if match is not None:
+                self._parts |= {song["file"] for song in songs if "range" in song}
                 return match.id
         return None
 
@@ -135,6 +142,7 @@ class MPDServer:
 def _candidate(song: Mapping[str, Any]) -> Candidate:
     """From MPD's answer, in which a tag with several values is a list."""
     tags = {name: song.get(name, "") for name in ("title", "artist", "album")}
+    tags["artist"] = tags["artist"] or song.get("albumartist", "")  # the only one that a cue sheet may have
     one_line = {name: value if isinstance(value, str) else SEPARATOR.join(value) for name, value in tags.items()}
     duration = float(song["duration"]) if "duration" in song else None
     return Candidate(song["file"], song["file"], **one_line, duration=duration)

@@ -19,12 +19,14 @@ from kobza.library.search.entries import Entry
 def _to_json(entry: Entry) -> str:
     track = entry.track
     row = {"path": path_to_text(track.path), "title": track.title, "artist": track.artist}
-    return json.dumps(row | {"start": entry.start, "end": entry.end})
+    return json.dumps(row | {"part": [track.start, track.end], "start": entry.start, "end": entry.end})
 
 
 def _from_json(line: str) -> Entry:
     row = json.loads(line)
-    return Entry(Track(path_from_text(row["path"]), row["title"], row["artist"]), row["start"], row["end"])
+    start, end = row["part"]  # of the file: without them the path of a part would be taken for a file's
+    track = Track(path_from_text(row["path"]), row["title"], row["artist"], start=start, end=end)
+    return Entry(track, row["start"], row["end"])
 
 
 @dataclass(frozen=True)

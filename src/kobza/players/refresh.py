@@ -8,7 +8,7 @@ from kobza.errors import KobzaError
 from kobza.library import MusicLibrary
 from kobza.library.search.entries import Entry, entries_of, present_hits
 from kobza.library.search.m3u import as_m3u
-from kobza.library.search.saved import SavedSearch, saved_searches
+from kobza.library.search.saved import SavedSearch, run_search, saved_searches
 from kobza.players.choice import PlayerChoice, open_server
 from kobza.players.server import Sent
 
@@ -17,9 +17,9 @@ def found_entries(library: MusicLibrary, saved: SavedSearch) -> list[Entry]:
     """What the saved search finds now; from the moments where it ranks by them."""
     search = saved.search
     if saved.skip_missing:
-        hits, _ = present_hits(lambda n: library.search(**search | {"k": n}), search["k"])
+        hits, _ = present_hits(lambda n: run_search(library, **search | {"k": n}), search["k"])
     else:
-        hits = library.search(**search)
+        hits = run_search(library, **search)
     return entries_of(hits, from_moment=search.get("by") == "moment")
 
 

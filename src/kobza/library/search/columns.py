@@ -62,9 +62,13 @@ def title_and_copies(hit: Hit) -> str:
     >>> title_and_copies(Hit(1.0, Track("/a.mp3", title="Rain"), 0.0, copies=("/b.mp3",)))
     'Rain +1 copy'
     """
+    return one_line(hit.track.title) + copies_note(hit)
+
+
+def copies_note(hit: Hit) -> str:
+    """How many copies the hit has, for the end of its title; "" for none."""
     count = len(hit.copies)
-    note = f" +{count} {'copy' if count == 1 else 'copies'}" if count else ""
-    return one_line(hit.track.title) + note
+    return f" +{count} {'copy' if count == 1 else 'copies'}" if count else ""
 
 
 COLUMNS = {

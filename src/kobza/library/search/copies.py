@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kobza.embedding.embedder import normalized_mean
-from kobza.library.filters.tree import normalize_text
+from kobza.library.filters.tree import SEPARATOR, normalize_text
 from kobza.library.records import Hit, LibraryError, StoredTrack, Track
 
 SAME_SECONDS = 1.0  # encoders add up to a tenth of a second of silence at both ends
@@ -22,7 +22,8 @@ TRACKS_PER_BLOCK = 2000  # compared at once
 
 
 class Recording(NamedTuple):
-    """What tells whether two files are copies: the hash of the bytes, the duration in seconds, the vector (dim,)."""
+    """What tells whether two tracks are copies: the hash of the file's bytes and, of a part of a file, where it begins;
+    the duration in seconds; the vector (dim,)."""
 
     hash: bytes
     seconds: float
@@ -41,7 +42,8 @@ NO_LIMITS = Limits()
 
 def recording_of(stored: StoredTrack) -> Recording:
     track, file_state, _, vectors = stored
-    return Recording(file_state.hash, track.duration, normalized_mean(vectors))
+    place = b"" if track.end is None or not file_state.hash else b"#%r" % track.start
+    return Recording(file_state.hash + place, track.duration, normalized_mean(vectors))
 
 
 def are_copies(one: Recording, other: Recording) -> bool:
@@ -94,7 +96,7 @@ def without_copies_of(
 
 
 def within_limits(hits: Iterable[Hit], limits: Limits) -> list[Hit]:
-    """The best hits of each artist and album, as many as the limits allow.
+    """The best hits of each artist and album, as many as the limits allow. A track of several artists counts for each.
 
     >>> hits = [Hit(1.0 - i / 10, Track(f"/{i}.mp3", artist="Ann"), 0.0) for i in range(3)]
     >>> [hit.track.path for hit in within_limits(hits, Limits(per_artist=2))]
@@ -106,12 +108,14 @@ def within_limits(hits: Iterable[Hit], limits: Limits) -> list[Hit]:
     counts: Counter[tuple[str, ...]] = Counter()
     kept = []
     for hit in hits:
-        artist = normalize_text(hit.track.artist)
+        artists = normalize_text(hit.track.artist).split(SEPARATOR)
         album = normalize_text(hit.track.album)
-        keys: list[tuple[str, ...]] = [("artist", artist)] if artist and limits.per_artist else []
+        keys: list[tuple[str, ...]] = []
+        if artists[0] and limits.per_artist:
+            keys += [("artist", name) for name in dict.fromkeys(artists)]
         most = {"artist": limits.per_artist or 0, "album": limits.per_album or 0}
         if album and limits.per_album:
-            keys.append(("album", album, normalize_text(hit.track.album_artist) or artist))
+            keys.append(("album", album, normalize_text(hit.track.album_artist) or artists[0]))
         if all(counts[key] < most[key[0]] for key in keys):
             counts.update(keys)
             kept.append(hit)

@@ -36,7 +36,12 @@ class Recordings(ABC):
     def text_embedder(self) -> TextEmbedder: ...
 
     @abstractmethod
-    def _load_embedder(self, progress: Callable[[Progress], None] | None) -> Embedder: ...
+    def _load_embedder(self, progress: Callable[[Progress], None] | None) -> Embedder:
+        """The model; `progress` is told that it is being loaded, which can take most of a minute."""
+
+    @abstractmethod
+    def _load_text_embedder(self, progress: Callable[[Progress], None] | None) -> TextEmbedder:
+        """The same for descriptions; nothing is told of Kobza's own text tower, which is there at once."""
 
     @abstractmethod
     def _check_fingerprint(self, embedder: TextEmbedder) -> None:
@@ -60,13 +65,15 @@ class Recordings(ABC):
     def _recording(self, track: Track) -> Recording | None:
         return next(map(recording_of, self.store.scan(track.path)), None)
 
-    def _seed(self, name: Track | PathLike) -> tuple[str, Recording]:
+    def _seed(
+        self, name: Track | PathLike, progress: Callable[[Progress], None] | None = None
+    ) -> tuple[str, Recording]:
         """The path of a recording, of the library or not, and what its copies are told by."""
         path = self._path_of(name)
         for stored in self.store.scan(path):
             return path, recording_of(stored)
-        self._check_fingerprint(self.text_embedder)
-        windows = self._windows(path, 0.0, np.inf)
+        self._check_fingerprint(self._load_text_embedder(progress))
+        windows = self._windows(path, 0.0, np.inf, progress)
         return path, Recording(b"", windows[-1].end, normalized_mean(np.stack([window.vector for window in windows])))
 
     def _stored_vector(self, path: str) -> np.ndarray | None:

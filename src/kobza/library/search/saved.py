@@ -3,11 +3,15 @@
 import dataclasses
 import json
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from kobza.library.ingest.embed import Progress
 from kobza.library.paths import path_from_text, path_to_text
-from kobza.library.records import LibraryError
+from kobza.library.records import Hit, LibraryError
+from kobza.library.search.copies import Limits
+from kobza.library.search.searcher import Searcher
 from kobza.library.stores.base import Store
 
 PREFIX = "playlist "  # of the keys in `meta`
@@ -19,7 +23,7 @@ class SavedSearch:
     """A search with a name, and where its results are kept up to date.
 
     Attributes:
-        search: the arguments of `MusicLibrary.search`.
+        search: the arguments of `run_search` that are not None.
         file: the playlist file, an absolute path; None for none.
         relative_to: the folder to which the paths in the file are relative; None for absolute ones.
         skip_missing: leave out tracks whose files are not there.
@@ -36,6 +40,18 @@ class SavedSearch:
 
 
 PATHS = ("file", "relative_to")
+
+
+def run_search(
+    library: Searcher,
+    k: int,
+    per_artist: int | None = None,
+    per_album: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    **arguments: Any,
+) -> list[Hit]:
+    """`MusicLibrary.search` with arguments that are all numbers and texts, so that a library can keep them."""
+    return library.search(k=k, limits=Limits(per_artist, per_album), progress=progress, **arguments)
 
 
 def save(store: Store, saved: SavedSearch) -> None:

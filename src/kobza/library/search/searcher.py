@@ -46,6 +46,7 @@ class Searcher(Recordings):
         by: By = "track",
         match: Match | None = None,
         limits: Limits = NO_LIMITS,
+        progress: Callable[[Progress], None] | None = None,
     ) -> list[Hit]:
         """The k tracks that match a description best, best first, copies of a recording as one hit.
 
@@ -55,6 +56,7 @@ class Searcher(Recordings):
         Args:
             match: "sound", "tags" or "both"; by default both, where the store can find words.
             limits: how many tracks of one artist or album.
+            progress: told of the model's loading, where that takes a while.
 
         Raises:
             LibraryError: an empty description, k below 1, an invalid filter, or vectors of another model.
@@ -66,7 +68,7 @@ class Searcher(Recordings):
         check_match(match)
         if not len(self.store):
             return []
-        self._check_fingerprint(self.text_embedder)
+        self._check_fingerprint(self._load_text_embedder(progress))
         query, scale = self._query_and_scale(terms, self.store.sample(SAMPLE_TRACKS))
         matches: list[WordMatch] = []
         adjustments = None
@@ -103,6 +105,7 @@ class Searcher(Recordings):
         but: str | None = None,
         minus: Seeds = (),
         limits: Limits = NO_LIMITS,
+        progress: Callable[[Progress], None] | None = None,
     ) -> list[Hit]:
         """The k tracks most similar to `track`, best first, without itself and its copies; copies are one hit.
 
@@ -110,6 +113,7 @@ class Searcher(Recordings):
             track: a track of the library (its path, a part of it or the title, see `seeds`), any recording, or several.
             but: changes relative to the track, in the query language: "calmer", "-drums", "more strings -drums".
             minus: tracks that the results should not sound like.
+            progress: called while the model is loaded, and recordings that the library does not hold are embedded.
 
         Raises:
             LibraryError: a recording does not exist or cannot be embedded, a name fits several tracks, or an argument
@@ -118,13 +122,13 @@ class Searcher(Recordings):
         check_ranking(k, by)
         tree = filter_tree(where)
         changes = parse_query(but) if but is not None else []
-        seeds = [self._seed(one) for one in seed_list(track)]
-        unwanted = [self._seed(one) for one in seed_list(minus)]
+        seeds = [self._seed(one, progress) for one in seed_list(track)]
+        unwanted = [self._seed(one, progress) for one in seed_list(minus)]
         if not seeds:
             raise LibraryError("Name a track that the results should sound like.")
         query = combine_examples([one.vector for _, one in seeds], [one.vector for _, one in unwanted])
         if changes:
-            self._check_fingerprint(self.text_embedder)
+            self._check_fingerprint(self._load_text_embedder(progress))
             query = compose_query(changes, self._embed_terms(changes), self.calibration, query)
         paths = {path for path, _ in (*seeds, *unwanted)}
 
@@ -161,7 +165,7 @@ class Searcher(Recordings):
 
         Args:
             start, end: the part to look at, in seconds.
-            progress: called while a recording that the library does not hold is embedded.
+            progress: called while the model is loaded, and a recording that the library does not hold is embedded.
 
         Raises:
             LibraryError: an empty description, an empty part or one beyond the recording's end, or no such recording.
@@ -172,6 +176,7 @@ class Searcher(Recordings):
             raise LibraryError(f"The start is {start:g} s; it must be 0 or later.")
         if not start < until:
             raise LibraryError(f"The end ({until:g} s) must be later than the start ({start:g} s).")
+        self._load_text_embedder(progress)
         compose_query(terms, self._embed_terms(terms), self.calibration)  # fails before a long recording is embedded
         windows = self._windows(path, start, until, progress)
         if not windows:

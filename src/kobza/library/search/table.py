@@ -10,7 +10,7 @@ from kobza.audio import printable
 from kobza.cells import Cell, cells, cut_end, cut_middle, one_line, padding
 from kobza.library.paths import is_url, under
 from kobza.library.records import Hit, Track
-from kobza.library.search.columns import COLUMNS
+from kobza.library.search.columns import COLUMNS, copies_note
 
 UNAVAILABLE = " (not there now)"  # after a title: the file's disc may not be connected
 GAP = 2  # cells between columns
@@ -45,14 +45,16 @@ def table(
         if "path" in names:
             texts["path"] = [printable(path) for path in relative_paths([hit.track.path for hit in hits], roots)]
         suffixes = [
-            text + UNAVAILABLE * (not hit.available) for text, hit in zip(distinctions(hits), hits, strict=True)
+            copies_note(hit) + text + UNAVAILABLE * (not hit.available)
+            for text, hit in zip(distinctions(hits), hits, strict=True)
         ]
         if "title" in names:
-            texts["title"] = [text + suffix for text, suffix in zip(texts["title"], suffixes, strict=True)]
+            titles = [one_line(hit.track.title) for hit in hits]
+            texts["title"] = [title + suffix for title, suffix in zip(titles, suffixes, strict=True)]
     heads = {name: COLUMNS[name].head or name.replace("_", " ") for name in names}
     natural = {name: max(map(cells, [heads[name], *texts[name]])) for name in names}
     widths = natural if width is None else _fit(_with_room(natural, layout.dropped_if_narrow, width), width)
-    links = [link_to(hit.track.path) for hit in hits]
+    links = [link_to(hit.track.file) for hit in hits]
     linked = "path" if "path" in widths else "title"
     lines = [_line({name: (cut_end(heads[name], limit), "") for name, limit in widths.items()}, widths)]
     for row, link in enumerate(links):
@@ -76,11 +78,15 @@ def _line(texts: dict[str, tuple[str, str]], widths: dict[str, int]) -> list[Cel
     return [*line[:-1], line[-1]._replace(after="")]
 
 
+SUFFIX_CELLS = 10  # " +2 copies", which is kept whole
+
+
 def _cut_title(text: str, suffix: str, limit: int) -> str:
-    """A title with what tells it apart, of which as much as half of the cell is kept."""
+    """A title with its copies and what tells it apart, of which as much as half of the cell is kept."""
     if not suffix or cells(text) <= limit:
         return cut_end(text, limit)
-    end = cut_middle(suffix, max(limit // 2, limit - cells(text.removesuffix(suffix))))
+    least = SUFFIX_CELLS if limit >= SUFFIX_CELLS + MIN_CELLS else 0
+    end = cut_middle(suffix, max(limit // 2, least, limit - cells(text.removesuffix(suffix))))
     return cut_end(text.removesuffix(suffix), limit - cells(end)) + end
 
 

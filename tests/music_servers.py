@@ -150,3 +150,19 @@ jukebox_command = {sys.executable} {folder}/play.py {folder}/played %offset %pat
         web = python(WEB.format(port=port))
         stack.enter_context(running(web, folder / "web", lambda: urllib.request.urlopen(ping, timeout=5).read()))
         yield f"http://{USER}@127.0.0.1:{port}", folder / "played"
+
+
+def subsonic_client(url: str, user: str = USER, password: str = PASSWORD):
+    """A client of the test's own, to see what a Subsonic server has."""
+    import libsonic
+
+    return libsonic.Connection("http://127.0.0.1", user, password, port=int(url.rpartition(":")[2]), legacyAuth=True)
+
+
+def playlists(url: str) -> dict[str, list[str]]:
+    """The paths of the songs in each playlist of a Subsonic server."""
+    connection, found = subsonic_client(url), {}
+    for one in connection.getPlaylists()["playlists"]["playlist"]:
+        songs = connection.getPlaylist(one["id"])["playlist"].get("entry", [])
+        found[one["name"]] = [song["path"] for song in songs]
+    return found
