@@ -81,6 +81,8 @@ COLUMNS = {
     "year": _number("year", "d"),
     "track_number": _number("track_number", "d", head="no."),
     "duration": Column(lambda hit: clock(hit.track.duration), right=True),
+    "start": Column(lambda hit: "" if hit.track.end is None else clock(hit.track.start), right=True),
+    "end": Column(lambda hit: "" if hit.track.end is None else clock(hit.track.end), right=True),
     "moment": Column(lambda hit: clock(hit.moment), right=True),
     "bpm": _number("bpm", ".0f"),
     "key": _text("key", 0),
