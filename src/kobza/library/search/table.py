@@ -15,6 +15,7 @@ from kobza.library.search.columns import COLUMNS
 UNAVAILABLE = " (not there now)"  # after a title: the file's disc may not be connected
 UNAVAILABLE_SHORT = " (away)"
 GAP = 2  # cells between columns
+MIN_LABEL_CELLS = 4  # of what tells same titles apart
 MIN_CELLS = 10  # of a column that is cut, before another is dropped
 
 
@@ -84,16 +85,16 @@ def _short_title(hit: Hit, label: str, limit: int) -> str:
     half of the cell is kept, and whether the file is away.
 
     >>> hit = Hit(3.0, Track("https://host/a.mp3", "Rain on the Window"), 0.0, copies=("/b.mp3",))
-    >>> [_short_title(hit, " (Live)", limit) for limit in (28, 17, 12)]
-    ['Rain on the Window +1 (Live)', 'Rain o… +1 (Live)', 'Rain… +1…e)']
+    >>> [_short_title(hit, " (Live)", limit) for limit in (28, 20, 12)]
+    ['Rain on the Window +1 (Live)', 'Rain on t… +1 (Live)', 'Rain on… +1']
     """
     title = one_line(hit.track.title)
     note = f" +{len(hit.copies)}" if hit.copies else ""
     for away in ("",) if hit.available else (UNAVAILABLE_SHORT, ""):
         room = max((limit + 1) // 2 - cells(note + away), limit - cells(title + note + away))
-        if room > 2 or not label:
+        if room >= MIN_LABEL_CELLS or not label:
             break
-    end = note + (cut_middle(label, room) if room > 2 else "") + away
+    end = note + (cut_middle(label, room) if room >= MIN_LABEL_CELLS else "") + away
     return cut_end(title, limit - cells(end)) + end if cells(end) < limit else cut_end(title, limit)
 
 
