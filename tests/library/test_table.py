@@ -41,6 +41,7 @@ def hits(count: int = 40) -> list[Hit]:
             ),
             i * 91.0,
             3.0,
+            copies=("/music/copy.mp3",) * (i % 4),
         )
         for i in range(count)
     ]
@@ -122,7 +123,13 @@ def test_same_titles_are_told_apart():
     assert same(track("/a/03 - Adagio.mp3"), track("/a/07 - Adagio.mp3")) == [" (03)", " (07)"]
     lines = table([Hit(0.0, track(f"/x/{n}.mp3", f"{'Live at the ' * 3}{n}"), 0.0) for n in "ab"], HITS, 60, ["/x"])
     titles = [line[1].text for line in lines[1:]]
-    assert len(set(titles)) == 2 and titles[0].endswith("a)") and titles[1].endswith("b)")
+    assert len(set(titles)) == 2 and [title[-9:] for title in titles] == ["a) (away)", "b) (away)"]
+
+
+def test_copies_are_counted_however_narrow_the_terminal():
+    copied = Hit(3.0, Track("/m/a/1.mp3", "Live at the Palace of Sports", "Ann"), 0.0, 3.0, copies=("/m/b/1.mp3",) * 2)
+    for width in (30, 40, 60, 80, 100):
+        assert any(" +2" in cell.text for cell in table([copied], HITS, width, ["/m"])[1]), width
 
 
 def test_the_path_links_to_the_file_and_without_a_path_the_title_does():

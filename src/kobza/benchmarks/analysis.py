@@ -6,6 +6,7 @@ known; they have no singers and no drifting tempo, and half of them no drums.
 
 import functools
 import itertools
+import resource
 import tempfile
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ import numpy as np
 from kobza.audio import load_audio
 from kobza.benchmarks.analyzers import Analyzer, installed_analyzers
 from kobza.benchmarks.runner import Measurement
+from kobza.library.ingest.analysis import end_idle_workers
 from kobza.synth.album import write_album, write_flac
 from kobza.synth.pieces import Piece, lengthened, random_pieces
 from kobza.synth.styles import STYLES
@@ -162,6 +164,28 @@ def _playlists(folder: Path) -> Iterator[Measurement]:
             yield Measurement(NAME, what, "", percent, "%", lower_is_better=True, note=note)
 
 
+def _indexing(folder: Path) -> Measurement:
+    """Processor time of indexing a folder with --analyze, against without."""
+    from kobza.library import MusicLibrary
+
+    def cpu_seconds() -> float:
+        return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+    seconds = {}
+    for analyze in (False, True):
+        with tempfile.TemporaryDirectory() as place, MusicLibrary.open(place) as library:
+            library.embedder.embed_windows([np.zeros(library.embedder.sampling_rate, np.float32)])  # loads the model
+            start = cpu_seconds()
+            library.add(folder, analyze=analyze)
+            end_idle_workers()  # the time of a process counts once it has ended
+            seconds[analyze] = cpu_seconds() - start
+            minutes = sum(track.duration for track, *_ in library.store.scan()) / 60
+    note = f"{seconds[True] / minutes:.2f} and {seconds[False] / minutes:.2f} CPU seconds for a minute of music"
+    what = "kobza index --analyze: processor time"
+    ratio = seconds[True] / seconds[False]
+    return Measurement(NAME, what, "kobza index", ratio, "x", lower_is_better=True, note=note)
+
+
 def analysis() -> Iterator[Measurement]:
     """Tempo, key and loudness of made pieces by every analyzer that is installed, and playlists of these pieces."""
     with tempfile.TemporaryDirectory() as place:
@@ -171,4 +195,5 @@ def analysis() -> Iterator[Measurement]:
         for name, (rate, analyzer) in installed_analyzers().items():
             yield _accuracy(name, analyzer, rate, paths)
         yield _loudness(paths)
+        yield _indexing(folder)
         yield from _playlists(folder)

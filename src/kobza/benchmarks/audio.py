@@ -36,13 +36,17 @@ def synthetic_tracks() -> Path:
 _folders: list[tempfile.TemporaryDirectory] = []  # keeps them from being deleted before the process ends
 
 
-def encode(path: Path, samples: np.ndarray, encoder: str, container: str, times: int = 1) -> None:
-    """Write samples (2, n) float32 at `SAMPLING_RATE`, `times` over."""
+def encode(
+    path: Path, samples: np.ndarray, encoder: str, container: str, times: int = 1, bit_rate: int | None = None
+) -> None:
+    """Write samples (2, n) float32 at `SAMPLING_RATE`, `times` over, at so many bits a second."""
     with av.open(str(path), "w", format=container) as file:
         rate = OPUS_SAMPLING_RATE if encoder == "libopus" else SAMPLING_RATE
         stream = file.add_stream(encoder, rate=rate, layout="stereo")
         if not isinstance(stream, av.AudioStream):
             raise ValueError(f"{encoder} is not an audio encoder.")
+        if bit_rate:
+            stream.bit_rate = bit_rate
         resampler = av.AudioResampler(stream.format.name, "stereo", rate, frame_size=stream.frame_size or rate)
         for start in times * [*range(0, samples.shape[1], SAMPLING_RATE)]:
             second = np.ascontiguousarray(samples[:, start : start + SAMPLING_RATE])

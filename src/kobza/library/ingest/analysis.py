@@ -133,6 +133,12 @@ def _forget_workers() -> None:
 os.register_at_fork(after_in_child=_forget_workers)
 
 
+def end_idle_workers() -> None:
+    """Wait until the workers that are idle have ended; a later question starts new ones."""
+    while _idle_workers:
+        _idle_workers.pop().communicate()
+
+
 @contextlib.contextmanager
 def _worker() -> Iterator["subprocess.Popen[bytes]"]:
     """A worker for one question: an idle one, or a new one. It is killed if the question fails."""

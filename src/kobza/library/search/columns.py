@@ -62,13 +62,9 @@ def title_and_copies(hit: Hit) -> str:
     >>> title_and_copies(Hit(1.0, Track("/a.mp3", title="Rain"), 0.0, copies=("/b.mp3",)))
     'Rain +1 copy'
     """
-    return one_line(hit.track.title) + copies_note(hit)
-
-
-def copies_note(hit: Hit) -> str:
-    """How many copies the hit has, for the end of its title; "" for none."""
     count = len(hit.copies)
-    return f" +{count} {'copy' if count == 1 else 'copies'}" if count else ""
+    note = f" +{count} {'copy' if count == 1 else 'copies'}" if count else ""
+    return one_line(hit.track.title) + note
 
 
 COLUMNS = {
@@ -85,6 +81,8 @@ COLUMNS = {
     "year": _number("year", "d"),
     "track_number": _number("track_number", "d", head="no."),
     "duration": Column(lambda hit: clock(hit.track.duration), right=True),
+    "start": Column(lambda hit: "" if hit.track.end is None else clock(hit.track.start), right=True),
+    "end": Column(lambda hit: "" if hit.track.end is None else clock(hit.track.end), right=True),
     "moment": Column(lambda hit: clock(hit.moment), right=True),
     "bpm": _number("bpm", ".0f"),
     "key": _text("key", 0),

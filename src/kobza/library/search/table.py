@@ -10,10 +10,12 @@ from kobza.audio import printable
 from kobza.cells import Cell, cells, cut_end, cut_middle, one_line, padding
 from kobza.library.paths import is_url, under
 from kobza.library.records import Hit, Track
-from kobza.library.search.columns import COLUMNS, copies_note
+from kobza.library.search.columns import COLUMNS
 
 UNAVAILABLE = " (not there now)"  # after a title: the file's disc may not be connected
+UNAVAILABLE_SHORT = " (away)"
 GAP = 2  # cells between columns
+MIN_LABEL_CELLS = 4  # of what tells same titles apart
 MIN_CELLS = 10  # of a column that is cut, before another is dropped
 
 
@@ -40,28 +42,28 @@ def table(
     """
     names = [name for name in layout.columns if layout != HITS or name != "match" or any(hit.match for hit in hits)]
     texts = {name: [COLUMNS[name].text(hit) for hit in hits] for name in names}
-    suffixes = [""] * len(hits)
+    labels = [""] * len(hits)
     if width is not None:
         if "path" in names:
             texts["path"] = [printable(path) for path in relative_paths([hit.track.path for hit in hits], roots)]
-        suffixes = [
-            copies_note(hit) + text + UNAVAILABLE * (not hit.available)
-            for text, hit in zip(distinctions(hits), hits, strict=True)
-        ]
+        labels = distinctions(hits)
         if "title" in names:
-            titles = [one_line(hit.track.title) for hit in hits]
-            texts["title"] = [title + suffix for title, suffix in zip(titles, suffixes, strict=True)]
+            texts["title"] = [
+                text + label + UNAVAILABLE * (not hit.available)
+                for text, label, hit in zip(texts["title"], labels, hits, strict=True)
+            ]
     heads = {name: COLUMNS[name].head or name.replace("_", " ") for name in names}
     natural = {name: max(map(cells, [heads[name], *texts[name]])) for name in names}
     widths = natural if width is None else _fit(_with_room(natural, layout.dropped_if_narrow, width), width)
-    links = [link_to(hit.track.file) for hit in hits]
+    links = [link_to(hit.track.path) for hit in hits]
     linked = "path" if "path" in widths else "title"
     lines = [_line({name: (cut_end(heads[name], limit), "") for name, limit in widths.items()}, widths)]
     for row, link in enumerate(links):
         cut = {}
         for name, limit in widths.items():
             if name == "title":
-                text = _cut_title(texts[name][row], suffixes[row], limit)
+                text = texts[name][row]
+                text = text if cells(text) <= limit else _short_title(hits[row], labels[row], limit)
             else:
                 text = COLUMNS[name].cut(texts[name][row], limit)
             cut[name] = (text, link if name == linked else "")
@@ -78,16 +80,22 @@ def _line(texts: dict[str, tuple[str, str]], widths: dict[str, int]) -> list[Cel
     return [*line[:-1], line[-1]._replace(after="")]
 
 
-SUFFIX_CELLS = 10  # " +2 copies", which is kept whole
+def _short_title(hit: Hit, label: str, limit: int) -> str:
+    """A title with its notes in `limit` cells: the number of copies, the label that tells it apart, of which as much as
+    half of the cell is kept, and whether the file is away.
 
-
-def _cut_title(text: str, suffix: str, limit: int) -> str:
-    """A title with its copies and what tells it apart, of which as much as half of the cell is kept."""
-    if not suffix or cells(text) <= limit:
-        return cut_end(text, limit)
-    least = SUFFIX_CELLS if limit >= SUFFIX_CELLS + MIN_CELLS else 0
-    end = cut_middle(suffix, max(limit // 2, least, limit - cells(text.removesuffix(suffix))))
-    return cut_end(text.removesuffix(suffix), limit - cells(end)) + end
+    >>> hit = Hit(3.0, Track("https://host/a.mp3", "Rain on the Window"), 0.0, copies=("/b.mp3",))
+    >>> [_short_title(hit, " (Live)", limit) for limit in (28, 20, 12)]
+    ['Rain on the Window +1 (Live)', 'Rain on t… +1 (Live)', 'Rain on… +1']
+    """
+    title = one_line(hit.track.title)
+    note = f" +{len(hit.copies)}" if hit.copies else ""
+    for away in ("",) if hit.available else (UNAVAILABLE_SHORT, ""):
+        room = max((limit + 1) // 2 - cells(note + away), limit - cells(title + note + away))
+        if room >= MIN_LABEL_CELLS or not label:
+            break
+    end = note + (cut_middle(label, room) if room >= MIN_LABEL_CELLS else "") + away
+    return cut_end(title, limit - cells(end)) + end if cells(end) < limit else cut_end(title, limit)
 
 
 def _with_room(natural: dict[str, int], dropped_if_narrow: Sequence[str], width: int) -> dict[str, int]:
