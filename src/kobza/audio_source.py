@@ -91,19 +91,21 @@ def opened(source: Source) -> Iterator[tuple[BinaryIO, str, str]]:
 
 
 def wav_end(stream: BinaryIO, size: int) -> int:
-    """Where the samples of a RIFF wav end, if its header says so; else `size`.
+    """Where the chunks of a RIFF wav end, if its header says so; else `size`.
 
-    Behind them are tags at most, in which FFmpeg looks for chunks eight bytes at a time: 0.35 s for each MB of zeros.
+    FFmpeg looks for more chunks in what is behind them, eight bytes at a time: 0.35 s for each MB of zeros.
     """
     stream.seek(0)
     head = stream.read(12)
     at = 12
+    has_samples = False
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         while len(chunk := stream.read(8)) == 8:
-            length = int.from_bytes(chunk[4:], "little")
+            name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
+            if has_samples and not (name.isascii() and name.decode("latin-1").isprintable()):
+                return at
+            has_samples = has_samples or (name == b"data" and length > 0)
             at += 8 + length + length % 2
-            if chunk[:4] == b"data":
-                return at if length > 0 and at < size else size
             if at >= size:
                 break
             stream.seek(at)

@@ -57,15 +57,28 @@ def test_json(kobza, music):
     assert code == 0 and len(rows) == 2
     assert rows[0]["path"] == str(music / "low.mp3") and rows[0]["title"] == "Low [red]" and rows[0]["moment"] == 0
     fields = {field.name for field in dataclasses.fields(Track)}
-    more = {"score", "moment", "strength", "match", "available", "artists", "composers", "genres"}
+    more = {
+        "score",
+        "moment",
+        "strength",
+        "match",
+        "available",
+        "sound",
+        "words",
+        "copies",
+        "artists",
+        "composers",
+        "genres",
+    }
     assert set(rows[0]) == more | fields
     assert rows[0]["score"] > rows[1]["score"]
 
 
 def test_m3u_with_names_of_every_kind(kobza, tmp_path):
     folder = os.fsencode(tmp_path / "m")
-    data = write(tmp_path / "m" / "plain.flac", tone(440, 2), title="T", artist="A").read_bytes()
-    for name in (b"\xff.flac", b"two\nlines.flac"):
+    write(tmp_path / "m" / "plain.flac", tone(440, 2), title="T", artist="A")
+    for i, name in enumerate((b"\xff.flac", b"two\nlines.flac")):
+        data = write(tmp_path / "other.flac", tone(1000 + 1500 * i, 2), title="T", artist="A").read_bytes()
         with open(os.path.join(folder, name), "wb") as file:
             file.write(data)
     kobza("index", tmp_path / "m")

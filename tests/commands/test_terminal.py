@@ -46,7 +46,9 @@ TITLES = (
 def music(kobza, tmp_path):
     for n, title in enumerate(TITLES):
         name = f"{n} {title.strip()[:40]}.flac"
-        write(tmp_path / "m" / f"Folder {n}" / "An album" / name, tone(300 + n, 2), title=title, artist=title[::-1])
+        write(
+            tmp_path / "m" / f"Folder {n}" / "An album" / name, tone(300 + 60 * n, 2), title=title, artist=title[::-1]
+        )
     assert kobza("index", tmp_path / "m")[0] == 0
     return tmp_path / "m"
 

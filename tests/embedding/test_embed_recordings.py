@@ -17,8 +17,8 @@ def test_recording_has_the_same_vector_as_in_a_library(tiny_checkpoint, tmp_path
     with MusicLibrary.open(tmp_path / "library", checkpoint) as library:
         library.add([tmp_path / "album"])
         track = next((tmp_path / "album").glob("*.flac"))
-        hits = {str(hit.track.path): hit.score for hit in library.search("slow piano", 3)}
-    text = checkpoint.embed_text(["slow piano"])[0]
+        text = checkpoint.embed_text(["slow piano"])[0]
+        hits = {track.path: score for score, track, _ in library.store.search(text, 3)}
     vector = embed_recordings(checkpoint, [track])[0][0]
     assert text @ vector == pytest.approx(hits[str(track)], abs=2e-3)
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)

@@ -98,7 +98,7 @@ def test_a_recording_that_gives_nothing_is_left(tmp_path, monkeypatch):
     """As a dead disc or a decoder that runs in circles: two such, so both threads are held up, and one in mid-file."""
     release, decode = threading.Event(), decoding.decode
 
-    def blocking(path, rate):
+    def blocking(path, rate, **_):
         if "blocks" in path:
             if "late" in path:
                 yield np.zeros(15 * rate, np.float32)
@@ -141,7 +141,7 @@ def test_a_file_that_grows_faster_than_it_is_read(tmp_path, monkeypatch):
     path.parent.mkdir()
     path.write_bytes(link * 5)
 
-    def growing(source, rate):
+    def growing(source, rate, **_):
         for chunk in decode(source, rate):
             with open(path, "ab") as file:
                 file.write(link)
@@ -162,7 +162,7 @@ def test_a_file_that_goes_while_it_is_read(library, tmp_path, monkeypatch, chang
     noise = np.random.default_rng(0).normal(size=60 * 16000) * 0.1
     write(path, noise)
 
-    def changing(source, rate):
+    def changing(source, rate, **_):
         for i, chunk in enumerate(decode(source, rate)):
             if i == 2:
                 change(path)

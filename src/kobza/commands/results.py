@@ -50,6 +50,11 @@ def columns(text: str) -> list[str]:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def chosen_columns(args: argparse.Namespace) -> list[str] | None:
+    """The columns of --columns, or of the setting. ConfigError: the setting names one that does not exist."""
+    return args.columns or columns_setting(value_of("columns"))
+
+
 def print_hits(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.Namespace) -> None:
     """Print the hits as `args` of `output_options` say. `roots`: the library's folders."""
     from kobza.library.search import formats
@@ -72,7 +77,7 @@ def print_hit_table(hits: "Sequence[Hit]", roots: Sequence[str], args: argparse.
     """Print a table with the columns of --columns, or of the setting, or else of `layout`."""
     from kobza.library.search.table import Layout, table
 
-    chosen = args.columns or columns_setting(value_of("columns"))
+    chosen = chosen_columns(args)
     lines = table(hits, Layout(tuple(chosen)) if chosen else layout, terminal_width(), roots)
     print_lines(lines)
     if chosen and (hidden := chosen[len(lines[0]) :]):

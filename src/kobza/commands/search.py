@@ -16,7 +16,7 @@ from kobza.commands.arguments import (
 )
 from kobza.commands.matching import explain, explain_option, limit_options, limits_of, matching_option
 from kobza.commands.playing import find_hits, play_hits, playing_options, wants_player
-from kobza.commands.results import output_options, print_hits
+from kobza.commands.results import chosen_columns, output_options, print_hits
 from kobza.terminal import progress_if_any, say
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def search_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 def find_and_print(library: "MusicLibrary", args: argparse.Namespace, find: "Find") -> int:
     """Find the args.k best hits, and print or play them. `find`: n, and what to tell of the progress -> the n best."""
+    chosen_columns(args)  # a mistake in the settings is said before anything is searched
     with progress_if_any() as progress:
         hits = find_hits(args, lambda n: find(n, progress))
     return _print_hits(library, hits, args)

@@ -30,6 +30,7 @@ NUMBER_FIELDS = ("duration", "added", "year", "track_number", "bitrate", "sample
 TRACK_FIELDS = ("run", "windows", "path", "tags", "duration", "added", "size", "mtime_ns", "hash")
 TAGS_OF_SCHEMA_1 = ("title", "artist", "album", "genre", "year")
 TAGS = tuple(field.name for field in fields(Track) if field.name not in ("path", "duration", "added"))
+UNKNOWN = {field.name: field.default for field in fields(Track)}  # which need not be stored
 INTEGER_COLUMNS = ("run", "windows", "size", "mtime_ns")
 
 
@@ -92,7 +93,7 @@ def tags_json(track: Track) -> str:
     >>> tags_json(Track("/a.mp3", title="A", year=1999))
     '{"title": "A", "year": 1999}'
     """
-    tags = {name: getattr(track, name) for name in TAGS if getattr(track, name) not in ("", None)}
+    tags = {name: getattr(track, name) for name in TAGS if getattr(track, name) != UNKNOWN[name]}
     while len(text := json.dumps(tags)) > MAX_TEXT_BYTES:
         longest = max(tags, key=lambda name: len(json.dumps(tags[name])))
         tags[longest] = tags[longest][: len(tags[longest]) // 2]
