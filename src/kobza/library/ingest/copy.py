@@ -53,8 +53,9 @@ def copy_library(
             )
         with new.writing():
             folders = merge_paths_json(meta.get("folders", "[]"), target_meta.get("folders", "[]"))
-            exclusions = (Exclusions.from_meta(meta) | Exclusions.from_meta(target_meta)).to_meta()
-            new.set_meta(**meta | {"folders": folders} | exclusions)
+            exclusions = Exclusions.from_meta(meta) | Exclusions.from_meta(target_meta)
+            settings = {} if exclusions.is_empty else exclusions.to_meta()
+            new.set_meta(**meta | {"folders": folders} | settings)
             present = new.file_states()
             already_present = 0
             copied = 0
