@@ -138,7 +138,8 @@ def search_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 def find_and_print(library: "MusicLibrary", args: argparse.Namespace, find: "Find") -> int:
     """Find the args.k best hits, and print or play them. `find`: n, and what to tell of the progress -> the n best."""
-    chosen_columns(args)  # a mistake in the settings is said before anything is searched
+    if not wants_player(args):
+        chosen_columns(args)  # a mistake in the settings is said before anything is searched
     with progress_if_any() as progress:
         hits = find_hits(args, lambda n: find(n, progress))
     return _print_hits(library, hits, args)
