@@ -225,8 +225,8 @@ class Terminal:
 def test_in_a_terminal(kobza, silent_players, minute, monkeypatch, tmp_path):
     need("mpv")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("one", "two"):
-        write(tmp_path / "m" / f"{name}.flac", tone(300, 60), title=name)
+    for name, hertz in (("one", 300), ("two", 900)):
+        write(tmp_path / "m" / f"{name}.flac", tone(hertz, 60), title=name)
     assert kobza("index", tmp_path / "m")[0] == 0
     terminal = Terminal("play", "tone 300")
     terminal.until("q stop")
