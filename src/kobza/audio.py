@@ -91,8 +91,10 @@ def windows(
         (start in seconds, (samples,) float32). All are `window_seconds` long except the last, which is dropped if
         shorter than `min_window_seconds`, unless it is the only one. The sizes of the chunks make no difference.
 
-    >>> [(start, len(samples)) for start, samples in windows([np.zeros(25)], 1, 10.0, 6.0)]
-    [(0.0, 10), (10.0, 10)]
+    >>> for start, samples in windows([np.zeros(25)], 1, 10.0, 6.0):
+    ...     print(start, len(samples))
+    0.0 10
+    10.0 10
     """
     size = round(window_seconds * sampling_rate)
     pending: list[np.ndarray] = []
