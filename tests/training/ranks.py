@@ -72,3 +72,5 @@ if __name__ == "__main__":
     found["recordings"] = train_on_recordings(sys.argv[1], 2, frozen_cache=f"{sys.argv[1]}/cache")
     if torch.distributed.get_rank() == 0:
         torch.save(found, f"{sys.argv[1]}/found.pt")
+    torch.distributed.barrier()  # a process that ends while the other still works may crash in its threads
+    torch.distributed.destroy_process_group()
