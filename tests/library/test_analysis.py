@@ -10,16 +10,24 @@ import pytest
 from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
+from kobza.audio import decode
 from kobza.cli import main
 from kobza.library import LibraryError
 from kobza.library.filters.parser import parse_filter
 from kobza.library.ingest import analysis
-from kobza.library.ingest.analysis import MAX_SECONDS, MiddleSamples, analyze_file
+from kobza.library.ingest.analysis import MAX_SECONDS, SAMPLING_RATE, Analysis, Analyzer, MiddleSamples
 from kobza.library.ingest.ray import DecodingActor, WindowSettings, _from_batch, _to_batch
 from kobza.library.ingest.reindex import reindex
 from kobza.library.ingest.scan import Job
 from kobza.synth.pieces import album, lengthened
 from kobza.synth.renderer import render
+
+
+def analyze_file(path: str, seconds: float) -> Analysis:
+    analyzer = Analyzer(SAMPLING_RATE, seconds)
+    for chunk in decode(path, SAMPLING_RATE, meter=analyzer.meter):
+        analyzer.add(chunk)
+    return analyzer.result()
 
 
 def clicks(bpm: float, seconds: float = 30.0, rate: int = 16000) -> np.ndarray:

@@ -161,10 +161,10 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
             say("No track passes the filter; use a less strict one.")
         else:
             say("The library has no other track yet; add more with: kobza index FOLDER")
+    elif no_good_match(hits):
+        say("No track is a good match; the closest are:")
     if wants_player(args):
         return play_hits(hits, args) if hits else 1
-    if no_good_match(hits):
-        say("No track is a good match; the closest are:")
     print_hits(hits, library.folders, args)
     if getattr(args, "explain", False):
         explain(hits)

@@ -21,11 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kobza.audio import decode
 from kobza.library.ingest.analysis_worker import HEADER
 from kobza.library.musical_key import musical_key
 from kobza.library.records import LibraryError, Track
-from kobza.library.remote import local_copy
 from kobza.loudness import LoudnessMeter
 
 SAMPLING_RATE = 16000  # Hz; tempo and key are as good as at 44.1 kHz, see docs/benchmarks.md
@@ -108,15 +106,6 @@ class Analyzer:
     def result(self) -> Analysis:
         found = _ask_worker(self._middle.samples(), self.sampling_rate)
         return Analysis(found.get("bpm"), musical_key(found.get("key") or ""), self.meter.result(), found.get("energy"))
-
-
-def analyze_file(path: str, seconds: float) -> Analysis:
-    """Decode and analyse a recording of about `seconds`. AudioError, OSError: it cannot be decoded."""
-    analyzer = Analyzer(SAMPLING_RATE, seconds)
-    with local_copy(path) as file:
-        for chunk in decode(file, SAMPLING_RATE, meter=analyzer.meter):
-            analyzer.add(chunk)
-    return analyzer.result()
 
 
 _idle_workers: list["subprocess.Popen[bytes]"] = []  # they end by themselves
