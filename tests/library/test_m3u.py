@@ -91,3 +91,10 @@ def test_missing_files_make_room_for_others(tmp_path):
     assert found(9) == ([0, 4, 8, 12, 16], 15)
     url = Hit(1.0, Track("https://host/a.flac"), 0.0)
     assert present_hits(lambda n: [url][:n], 5) == ([url], 0)
+
+
+def test_addresses_in_place_of_paths():
+    entries = [Entry(Track("/m/a.flac", "A", duration=3.2)), Entry(Track("/m/b.flac#2", "B", start=5, end=9), 5, 9)]
+    lines = as_m3u(entries, url_of=lambda track: f"http://host/track/{track.title}").decode()
+    assert locations(lines.encode()) == ["http://host/track/A", "http://host/track/B"]
+    assert "/m/" not in lines and "start-time=5\n" in lines

@@ -7,7 +7,8 @@ import pytest
 from recordings import ToneEmbedder, memory_taken, tone, write
 
 from kobza import MusicLibrary
-from kobza.library import LibraryError
+from kobza.embedding.embedder import embed_recording
+from kobza.library import LibraryError, Track
 from kobza.library.filters.parser import FilterError
 from kobza.library.filters.tree import Compare
 
@@ -120,6 +121,21 @@ def test_best_moments_are_local_maxima(library, tmp_path):
     scores = library.locate(write(tmp_path / "a.flac", np.concatenate(parts)), "tone 3000")
     assert [moment.start for moment in scores.best(2)] == [10, 40]
     assert len(scores.best(100)) < len(scores.moments)
+
+
+def test_locate_in_tracks_and_in_windows_is_locate(library, embedder, mix, tmp_path):
+    other = write(tmp_path / "other.flac", tone(3000, 15))
+    library.add([mix, other])
+    tracks = [Track(str(mix)), Track("/gone.flac"), Track(str(other))]
+    alone = [library.locate(path, "tone 3000 -tone 200") for path in (mix, other)]
+    assert library.locate_in_tracks(tracks, "tone 3000 -tone 200") == alone
+    assert library.locate_in_tracks([], "tone 3000") == []
+    with pytest.raises(LibraryError, match="description is empty"):
+        library.locate_in_tracks(tracks, " ")
+    windows = list(embed_recording(embedder, mix))
+    same = library.locate_in_windows(windows, "tone 3000 -tone 200").moments
+    assert [moment.start for moment in same] == [moment.start for moment in alone[0].moments]
+    assert [moment.score for moment in same] == pytest.approx([moment.score for moment in alone[0].moments], abs=1e-3)
 
 
 def test_locate_holds_at_most_one_batch_of_audio(library, tmp_path, monkeypatch):

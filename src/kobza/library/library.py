@@ -11,11 +11,11 @@ from kobza.library.indexing import Indexer
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import PathLike
 from kobza.library.records import LibraryError
-from kobza.library.search.searcher import Searcher
+from kobza.library.search.locator import Locator
 from kobza.library.stores.base import Store, open_store
 
 
-class MusicLibrary(Searcher, Catalog, Indexer):
+class MusicLibrary(Locator, Catalog, Indexer):
     """Index and search recordings. Made by `MusicLibrary.open`; a context manager.
 
     Recordings are only read. All vectors are those of one model, whose fingerprint the library stores; it refuses

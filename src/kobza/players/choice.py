@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kobza.config import DEFAULT_SOURCE, value_of
 from kobza.players.local import LOCAL_PLAYERS, PlayerError, find_player
 from kobza.players.server import Server
 from kobza.players.settings import Settings, setting
@@ -47,6 +48,19 @@ def choose_player(
     if name in SERVERS:
         return PlayerChoice(name)
     return PlayerChoice(find_player(name))
+
+
+def configured_servers() -> list[str]:
+    """Those of `SERVERS` whose address is in the user's settings; MPD also if it is the player that the settings name.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+    """
+    named = {
+        "mpd": value_of("mpd.host").source != DEFAULT_SOURCE or value_of("player").value == "mpd",
+        "subsonic": value_of("subsonic.url").value is not None,
+    }
+    return [server for server in SERVERS if named[server]]
 
 
 def server_address(choice: PlayerChoice, settings: Settings = setting) -> "MPDAddress | SubsonicAddress":

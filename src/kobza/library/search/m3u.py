@@ -2,13 +2,18 @@
 
 import os
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kobza.library.paths import is_url
+from kobza.library.records import Track
 from kobza.library.search.entries import Entry
 
 
-def as_m3u(entries: Sequence[Entry], relative_to: str | os.PathLike[str] | None = None) -> bytes:
+def as_m3u(
+    entries: Sequence[Entry],
+    relative_to: str | os.PathLike[str] | None = None,
+    url_of: Callable[[Track], str] | None = None,
+) -> bytes:
     """An extended M3U playlist in UTF-8.
 
     Where an entry begins or ends inside its file, a line `#EXTVLCOPT` says so. VLC obeys it; other players take it for
@@ -16,8 +21,8 @@ def as_m3u(entries: Sequence[Entry], relative_to: str | os.PathLike[str] | None 
 
     Args:
         relative_to: the folder in which the playlist will be; paths are relative to it. Without it they are absolute.
+        url_of: the address of a track's file, to be there in place of its path.
 
-    >>> from kobza.library.records import Track
     >>> low = Track("/music/low.mp3", "Low", "Ann", duration=95.4)
     >>> print(as_m3u([Entry(low, start=70.0)], relative_to="/music/lists").decode(), end="")
     #EXTM3U
@@ -33,7 +38,7 @@ def as_m3u(entries: Sequence[Entry], relative_to: str | os.PathLike[str] | None 
             lines.append(f"#EXTVLCOPT:start-time={seconds(entry.start)}")
         if entry.end is not None:
             lines.append(f"#EXTVLCOPT:stop-time={seconds(entry.end)}")
-        lines.append(_location(entry.track.file, relative_to))
+        lines.append(url_of(entry.track) if url_of is not None else _location(entry.track.file, relative_to))
     return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 

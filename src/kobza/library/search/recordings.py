@@ -80,17 +80,23 @@ class Recordings(ABC):
         """The vector of a track; None if the library does not hold it."""
         return next((normalized_mean(vectors) for *_, vectors in self.store.scan(path)), None)
 
-    def _windows(
-        self, path: str, start: float, end: float, progress: Callable[[Progress], None] | None = None
-    ) -> list[EmbeddedWindow]:
-        """The windows of a recording that overlap [start, end): from the store, or embedded now."""
+    def _stored_windows(self, path: str) -> list[EmbeddedWindow] | None:
+        """The windows of a track; None if the library does not hold it."""
         for track, _, starts, vectors in self.store.scan(path):
             self._check_fingerprint(self.text_embedder)
             # from the library, because to ask the model it would have to be loaded
             seconds = float(json.loads(self.store.meta["windows"])["window_seconds"])
             ends = [min(at + seconds, max(track.duration, at)) for at in starts]
-            windows = map(EmbeddedWindow, starts, ends, vectors)
-            return [window for window in windows if window.start < end and window.end > start]
+            return list(map(EmbeddedWindow, starts, ends, vectors))
+        return None
+
+    def _windows(
+        self, path: str, start: float, end: float, progress: Callable[[Progress], None] | None = None
+    ) -> list[EmbeddedWindow]:
+        """The windows of a recording that overlap [start, end): from the store, or embedded now."""
+        stored = self._stored_windows(path)
+        if stored is not None:
+            return [window for window in stored if window.start < end and window.end > start]
         listing = find_recordings(path)
         if listing.failed:
             raise LibraryError(listing.failed[0].reason)

@@ -1,4 +1,4 @@
-"""Searching a library: by description, by example, within a recording, and for a playlist between two tracks."""
+"""Searching a library: by description, by example, and for a playlist between two tracks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,7 +15,6 @@ from kobza.library.paths import PathLike, shell_word
 from kobza.library.records import Hit, LibraryError, Track, WordMatch
 from kobza.library.search.copies import NO_LIMITS, Limits, merge_copies, within_limits, without_copies_of
 from kobza.library.search.fusion import tag_evidence, to_adjustments
-from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.options import By, Match, check_match, check_ranking
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import QueryTerm, combine_examples, compose_query, parse_query, positive_mean
@@ -152,41 +151,6 @@ class Searcher(Recordings):
             if len(selected) >= k or n >= most:
                 return selected[:k]
             n *= 4
-
-    def locate(
-        self,
-        track: Track | PathLike,
-        text: str,
-        start: float = 0.0,
-        end: float | None = None,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> MomentScores:
-        """How well a description matches each window of a recording, of the library or not.
-
-        Args:
-            start, end: the part to look at, in seconds.
-            progress: called while the model is loaded, and a recording that the library does not hold is embedded.
-
-        Raises:
-            LibraryError: an empty description, an empty part or one beyond the recording's end, or no such recording.
-        """
-        terms, path = parse_query(text), self._path_of(track)
-        until = np.inf if end is None else end
-        if start < 0:
-            raise LibraryError(f"The start is {start:g} s; it must be 0 or later.")
-        if not start < until:
-            raise LibraryError(f"The end ({until:g} s) must be later than the start ({start:g} s).")
-        self._load_text_embedder(progress)
-        compose_query(terms, self._embed_terms(terms), self.calibration)  # fails before a long recording is embedded
-        windows = self._windows(path, start, until, progress)
-        if not windows:
-            raise LibraryError(f"{printable(path)} ends before {start:g} s; choose an earlier start.")
-        vectors = np.stack([window.vector for window in windows])
-        sample = self.store.sample(SAMPLE_TRACKS)
-        query, scale = self._query_and_scale(terms, sample if len(sample) else vectors)
-        scores = scale.scores(vectors @ query).tolist()
-        rows = zip(windows, scores, strict=True)
-        return MomentScores(path, tuple(Moment(window.start, window.end, score, score) for window, score in rows))
 
     def playlist(
         self,

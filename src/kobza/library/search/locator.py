@@ -1,0 +1,78 @@
+"""Searching within recordings: where in them a description fits, or another recording sounds like them."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from kobza.audio import printable
+from kobza.embedding.embedder import EmbeddedWindow
+from kobza.library.calibration import SAMPLE_TRACKS
+from kobza.library.ingest.embed import Progress
+from kobza.library.paths import PathLike
+from kobza.library.records import LibraryError, Track
+from kobza.library.search.moments import Moment, MomentScores
+from kobza.library.search.query import QueryTerm, compose_query, parse_query
+from kobza.library.search.searcher import Searcher
+
+
+class Locator(Searcher):
+    """The searches of a `MusicLibrary` that look at each window of a recording."""
+
+    def locate(
+        self,
+        track: Track | PathLike,
+        text: str,
+        start: float = 0.0,
+        end: float | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> MomentScores:
+        """How well a description matches each window of a recording, of the library or not.
+
+        Args:
+            start, end: the part to look at, in seconds.
+            progress: called while the model is loaded, and a recording that the library does not hold is embedded.
+
+        Raises:
+            LibraryError: an empty description, an empty part or one beyond the recording's end, or no such recording.
+        """
+        terms, path = parse_query(text), self._path_of(track)
+        until = np.inf if end is None else end
+        if start < 0:
+            raise LibraryError(f"The start is {start:g} s; it must be 0 or later.")
+        if not start < until:
+            raise LibraryError(f"The end ({until:g} s) must be later than the start ({start:g} s).")
+        self._load_text_embedder(progress)
+        compose_query(terms, self._embed_terms(terms), self.calibration)  # fails before a long recording is embedded
+        windows = self._windows(path, start, until, progress)
+        if not windows:
+            raise LibraryError(f"{printable(path)} ends before {start:g} s; choose an earlier start.")
+        return next(self._moment_scores(terms, [(path, windows)]))
+
+    def locate_in_windows(self, windows: Sequence[EmbeddedWindow], text: str) -> MomentScores:
+        """`locate` for a recording of these windows (one or more), which the library's model has embedded before.
+
+        Raises:
+            LibraryError: an empty description.
+        """
+        return next(self._moment_scores(parse_query(text), [("", windows)]))
+
+    def locate_in_tracks(self, tracks: Sequence[Track], text: str) -> list[MomentScores]:
+        """`locate` for several tracks of the library; those that are no longer there are left out.
+
+        Raises:
+            LibraryError: an empty description.
+        """
+        terms = parse_query(text)
+        stored = [(track.path, self._stored_windows(track.path)) for track in tracks]
+        return list(self._moment_scores(terms, [(path, windows) for path, windows in stored if windows]))
+
+    def _moment_scores(
+        self, terms: list[QueryTerm], recordings: Sequence[tuple[str, Sequence[EmbeddedWindow]]]
+    ) -> Iterator[MomentScores]:
+        """The scores of (path, windows); the description is embedded once. Each recording has a window or more."""
+        sample = self.store.sample(SAMPLE_TRACKS)
+        vectors = [np.stack([window.vector for window in windows]) for _, windows in recordings]
+        query, scale = self._query_and_scale(terms, sample if len(sample) or not vectors else np.concatenate(vectors))
+        for (path, windows), rows in zip(recordings, vectors, strict=True):
+            scores = zip(windows, scale.scores(rows @ query).tolist(), strict=True)
+            yield MomentScores(path, tuple(Moment(window.start, window.end, score, score) for window, score in scores))
