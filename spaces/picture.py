@@ -21,16 +21,15 @@ def main() -> None:
         shown = browser.new_page(viewport={"width": 1120, "height": 690}, device_scale_factor=1.5)
         shown.goto(page.local_url)
         shown.wait_for_selector(".kz-row")
-        shown.fill("#query textarea, #query input", QUERY)
+        shown.get_by_role("searchbox").fill(QUERY)
         shown.keyboard.press("Enter")
-        shown.wait_for_function("!document.querySelector('.kz-heading')")
         shown.locator(".kz-play").first.click()
         shown.wait_for_function("/:1[2-4]$/.test(document.querySelector('.kz-playing .kz-time')?.textContent)")
         shown.mouse.move(0, 0)
         shown.evaluate("document.activeElement.blur()")
         shown.screenshot(path=OUT)
         browser.close()
-    page.close(verbose=False)
+    page.close()
 
 
 if __name__ == "__main__":

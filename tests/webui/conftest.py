@@ -51,4 +51,4 @@ def served(collection):
 
     page = launch(collection, "127.0.0.1")
     yield page.local_url
-    page.close(verbose=False)
+    page.close()

@@ -1,50 +1,73 @@
-"""Serve the Space's page and the recordings that it shows."""
+"""Assemble the page's server, and run it."""
 
 import contextlib
 import mimetypes
+import os
 import threading
 from pathlib import Path
 
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import FileResponse
-from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from kobza.errors import KobzaError
+from kobza.folders import temporary_folder
 from kobza.terminal import say
 from kobza.webui.collection import Collection
-from kobza.webui.page import build, gr
-from kobza.webui.theme import theme
+from kobza.webui.routes import clips, library, map, moments, pages, playlists, search, tracks
+
+# Set before Gradio is imported: no analytics, and no folder that belongs to whichever user ran Gradio first.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("GRADIO_TEMP_DIR", str(temporary_folder("gradio")))
+
+import gradio
 
 STATIC = Path(__file__).parent / "static"
-MAX_UPLOAD_BYTES = 60 * 1024 * 1024
-# Of extensions that `mimetypes` does not know, or names in a way that browsers do not
-MEDIA_TYPES = {
-    ".flac": "audio/flac",
-    ".m4a": "audio/mp4",
-    ".m4b": "audio/mp4",
-    ".oga": "audio/ogg",
-    ".opus": "audio/ogg",
-}
+ROUTERS = (pages, tracks, library, search, moments, clips, map, playlists)
+mimetypes.add_type("text/javascript", ".js")  # browsers run no module of another type, which some systems give it
 
 
-def _track_route(collection: Collection) -> Route:
-    """Serves recordings by the links that the page shows; a request cannot name a file."""
+class Page:
+    """The page while it is served: `local_url` says where."""
 
-    def track(request: Request) -> FileResponse:
-        path = collection.file(request.path_params["link"])
-        if path is None:
-            raise HTTPException(404, "There is no such track.")
-        media_type = MEDIA_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or ""
-        if not media_type.startswith("audio/"):
-            media_type = "application/octet-stream"
-        return FileResponse(path, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"})
+    def __init__(self, app: gradio.Server, local_url: str):
+        self.app = app
+        self.local_url = local_url
 
-    return Route("/track/{link}", track)
+    def close(self) -> None:
+        """Stop serving."""
+        self.app.get_blocks().close(verbose=False)
 
 
-def launch(collection: Collection, host: str | None = None, port: int | None = None) -> gr.Blocks:
-    """Serve the page without waiting; `page.local_url` says where, `page.close()` ends it.
+def create_app(collection: Collection) -> gradio.Server:
+    """The page and its API. Gradio is only the frame that the Hub's Spaces expect: see docs/design.md."""
+    app = gradio.Server(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None)
+    for routes in ROUTERS:
+        app.include_router(routes.router(collection))
+    app.mount("/static", StaticFiles(directory=STATIC))
+    _answer_errors_with_sentences(app)
+    return app
+
+
+def _answer_errors_with_sentences(app: FastAPI) -> None:
+    @app.exception_handler(KobzaError)
+    def refused(request: Request, error: KobzaError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 400)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return JSONResponse({"error": f"{first['loc'][-1]}: {first['msg']}."}, 400)
+
+    @app.exception_handler(HTTPException)
+    def failed(request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def launch(collection: Collection, host: str | None = None, port: int | None = None) -> Page:
+    """Serve the page without waiting; `Page.local_url` says where, `Page.close()` ends it.
 
     Args:
         host, port: by default $GRADIO_SERVER_NAME and $GRADIO_SERVER_PORT, as on the Hub's Spaces, or else 127.0.0.1
@@ -53,10 +76,9 @@ def launch(collection: Collection, host: str | None = None, port: int | None = N
     Raises:
         ValueError: the port is in use, or there is no such host.
     """
-    page = build(collection)
-    routes = [_track_route(collection), Mount("/kobza", StaticFiles(directory=STATIC))]
+    app = create_app(collection)
     try:
-        page.launch(
+        _, local_url, _ = app.launch(
             server_name=host,
             server_port=port,
             prevent_thread_lock=True,
@@ -65,20 +87,17 @@ def launch(collection: Collection, host: str | None = None, port: int | None = N
             ssr_mode=False,
             pwa=False,
             run_history=False,
+            enable_monitoring=False,
             footer_links=[],
             allowed_paths=[],
-            max_file_size=MAX_UPLOAD_BYTES,
             favicon_path=STATIC / "mark.svg",
-            theme=theme(),
-            head='<link rel="stylesheet" href="kobza/style.css"><script defer src="kobza/player.js"></script>',
-            app_kwargs={"routes": routes},
         )
     except (OSError, OverflowError):  # Gradio's message names arguments that users of `kobza serve` do not have
         address = f"{host or '127.0.0.1'}, port {port or '7860 and the next hundred'}"
         raise ValueError(
             f"The page cannot be served at {address}: it is in use or does not exist; choose with --host and --port."
         ) from None
-    return page
+    return Page(app, local_url)
 
 
 def run(collection: Collection, host: str | None = None, port: int | None = None) -> None:
@@ -87,5 +106,5 @@ def run(collection: Collection, host: str | None = None, port: int | None = None
     say(f"{collection.totals.tracks} tracks are at {page.local_url} now; Ctrl-C stops it.")
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
-    page.close(verbose=False)
+    page.close()
     collection.library.close()

@@ -1,8 +1,9 @@
-"""The queries of the page. Whatever the Space uses of the library's interface is used here."""
+"""The library as the page asks it. Whatever the Space uses of the library's interface is used here."""
 
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import numpy as np
 from kobza.folders import NoHomeError
 from kobza.library import Hit, LibraryAddress, LibraryError, MusicLibrary, Totals, Track, default_library_address
 from kobza.library.demo import open_album
+from kobza.library.search.options import By, Match
 from kobza.webui.clips import Clip, ClipError, embed_clip
 from kobza.webui.map_layout import Point, points_of
 
-RESULTS = 10  # tracks
 MAX_LABELS = 40
 MAX_POINTS = 2000  # tracks on the map: more would overlap, and make the page slow
 
@@ -25,8 +26,9 @@ class Collection:
         """is_demo: the library is Kobza's own album."""
         self.library = library
         self.is_demo = is_demo
-        self._paths: dict[str, str] = {}  # link -> path, of each track that was shown
-        self._map: tuple[dict, list[Point]] | None = None
+        self._links: tuple[str, dict[str, str]] = "", {}  # of this version of the library: link -> path
+        self._links_lock = threading.Lock()
+        self._map: tuple[str, list[Point]] | None = None
         self._map_lock = threading.Lock()
         self.embedder = library.embedder  # loaded now, not while the first visitor waits
         if self.totals.tracks:
@@ -38,20 +40,26 @@ class Collection:
     def totals(self) -> Totals:
         return self.library.store.count()
 
-    def search(self, text: str) -> list[Hit]:
-        """The tracks that best fit a description. LibraryError: the description is empty."""
-        return self.library.search(text, RESULTS)
+    @property
+    def version(self) -> str:
+        """Changes whenever the library does."""
+        return hashlib.sha256(repr(self.library.store.version()).encode()).hexdigest()[:12]
 
-    def like(self, clip: Clip) -> list[Hit]:
-        """The tracks that sound most like a clip."""
-        return [Hit(*found) for found in self.library.store.search(clip.vector, RESULTS)]
+    def search(
+        self, text: str, k: int = 10, where: str | None = None, by: By = "track", match: Match | None = None
+    ) -> list[Hit]:
+        """The k tracks that best fit a description. LibraryError: it is empty, or the filter is invalid."""
+        return self.library.search(text, k, where, by, match)
 
-    def like_track(self, link: str) -> tuple[Track, list[Hit]]:
-        """A track that was shown before, and the tracks that sound most like it."""
-        track = self._track(link)
-        if track is None:
-            raise LibraryError("That track is no longer in the library; search again.")
-        return track, self.library.similar(track, RESULTS)
+    def like(self, clip: Clip, k: int = 10) -> list[Hit]:
+        """The k tracks that sound most like a clip."""
+        return [Hit(*found) for found in self.library.store.search(clip.vector, k)]
+
+    def like_track(
+        self, link: str, k: int = 10, where: str | None = None, but: str | None = None, minus: Sequence[str] = ()
+    ) -> list[Hit]:
+        """The k tracks that sound most like one of the library. LibraryError: it is no longer there."""
+        return self.library.similar(self.track(link), k, where, but=but, minus=[self.track(one) for one in minus])
 
     def embed_clip(self, path: str | None) -> Clip:
         """A visitor's clip. ClipError: it cannot be used."""
@@ -69,38 +77,46 @@ class Collection:
         return [(names[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")]
 
     def link(self, track: Track) -> str:
-        """An identifier of this track for `file`, so that the page shows no path of the server."""
-        link = hashlib.sha256(os.fsencode(track.path)).hexdigest()[:24]
-        self._paths[link] = track.path
-        return link
+        """An identifier of this track, the same in every run, so that the page shows no path of the server."""
+        return _link(track.path)
 
-    def _track(self, link: str) -> Track | None:
-        path = self._paths.get(link)
+    def path(self, link: str) -> str | None:
+        """The path of the track with this link; None if the library has none."""
+        version = self.version
+        with self._links_lock:
+            if self._links[0] != version:
+                self._links = version, {_link(path): path for path in self.library.store.file_states()}
+            return self._links[1].get(link)
+
+    def track(self, link: str) -> Track:
+        """The track with this link. LibraryError: it is no longer in the library."""
+        path = self.path(link)
         found = self.library.store.scan(path) if path is not None else ()
-        return next((track for track, *_ in found), None)
+        for track, *_ in found:
+            return track
+        raise LibraryError("That track is no longer in the library; search again.")
 
     def file(self, link: str) -> Path | None:
-        """The recording of a link, if its track was shown, is still in the library, and its file exists."""
-        track = self._track(link)
-        return Path(track.file) if track is not None and os.path.isfile(track.file) else None
+        """The recording of a link, if its track is in the library and its file exists."""
+        try:
+            file = self.track(link).file
+        except LibraryError:
+            return None
+        return Path(file) if os.path.isfile(file) else None
 
     def map(self) -> list[Point]:
         """The library in two dimensions, recomputed when it changes; of a large one every n-th track."""
         with self._map_lock:
-            file_states = self.library.store.file_states()
-            if self._map is None or self._map[0] != file_states:
-                paths = sorted(file_states)
+            version = self.version
+            if self._map is None or self._map[0] != version:
+                paths = sorted(self.library.store.file_states())
                 sample = paths[:: max(1, -(-len(paths) // MAX_POINTS))]
-                self._map = file_states, points_of([row for path in sample for row in self.library.store.scan(path)])
+                self._map = version, points_of([row for path in sample for row in self.library.store.scan(path)])
             return self._map[1]
 
-    def point(self, link: str) -> Point:
-        """A point that was chosen on the map. LibraryError: it is no longer in the library."""
-        track = self._track(link)
-        found = next((point for point in self.map() if point.track == track), None)
-        if found is None:
-            raise LibraryError("That track is no longer in the library; load the page again for a new map.")
-        return found
+
+def _link(path: str) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
 
 
 def _own_library() -> LibraryAddress | None:

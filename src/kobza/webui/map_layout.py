@@ -1,6 +1,5 @@
-"""The map: tracks in two dimensions, and its HTML."""
+"""The map: tracks in two dimensions."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,12 +7,6 @@ import numpy as np
 
 from kobza.embedding.embedder import normalized_mean
 from kobza.library import Track
-from kobza.webui.markup import Link, render
-
-HUES = 9  # colours for the most common categories; the others share a tenth
-MAX_LABELLED = 60  # tracks; on a larger map names would cover the points
-
-Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -55,54 +48,3 @@ def categories(points: Sequence[Point]) -> list[str]:
     """The category that colours each point: its first genre, or its artist in a library without genres."""
     genres = [point.track.genre.replace(";", ",").split(",")[0].strip() for point in points]
     return genres if any(genres) else [point.track.artist for point in points]
-
-
-def render_map(points: Sequence[Point], total: int, link: Link) -> str:
-    """The map as HTML: a legend of colours, and a button for each track."""
-    of_points = categories(points)
-    common = [category for category, _ in Counter(filter(None, of_points)).most_common(HUES)]
-    legend = list(enumerate(common))
-    if len(common) < len(set(of_points)):
-        legend.append((HUES, "other"))
-    hues = [common.index(category) if category in common else HUES for category in of_points]
-    labels = [(point.x, point.y, len(point.track.title)) for point in points]
-    sides = label_sides(labels) if len(points) <= MAX_LABELLED else ["hidden"] * len(points)
-    buttons = [(point, link(point.track), hue, side) for point, hue, side in zip(points, hues, sides, strict=True)]
-    return render("map.html", legend=legend, points=buttons, total=total)
-
-
-def label_sides(points: Sequence[tuple[float, float, int]]) -> list[str]:
-    """The side of each point, (x, y, letters of its name), on which the name overlaps nothing else, or "hidden".
-
-    In pixels of a map of 900 x 480; on a smaller one names are not shown.
-    """
-    width, height = 900, 480
-    letter, line, gap = 6.6, 16, 9
-    dots = [(x * width - 6, (1 - y) * height - 6, x * width + 6, (1 - y) * height + 6) for x, y, _ in points]
-    taken = list(dots)
-    sides: list[str] = []
-    for own, (x, y, letters) in zip(dots, points, strict=True):
-        left = x * width
-        top = (1 - y) * height
-        length = letters * letter
-        boxes = {
-            "right": (left + gap, top - line / 2, left + gap + length, top + line / 2),
-            "left": (left - gap - length, top - line / 2, left - gap, top + line / 2),
-            "above": (left - length / 2, top - gap - line, left + length / 2, top - gap),
-            "below": (left - length / 2, top + gap, left + length / 2, top + gap + line),
-        }
-        side = next((name for name, box in boxes.items() if _is_free(box, taken, own, width)), "hidden")
-        sides.append(side)
-        if side != "hidden":
-            taken.append(boxes[side])
-    return sides
-
-
-def _is_free(box: Box, taken: Sequence[Box], own: Box, width: float) -> bool:
-    if box[0] < -20 or box[2] > width + 20:
-        return False
-    return not any(
-        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
-        for other in taken
-        if other is not own
-    )

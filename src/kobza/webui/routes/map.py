@@ -1,0 +1,9 @@
+"""The map of the library."""
+
+from fastapi import APIRouter
+
+from kobza.webui.collection import Collection
+
+
+def router(collection: Collection) -> APIRouter:
+    return APIRouter(prefix="/api")

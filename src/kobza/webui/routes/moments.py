@@ -1,0 +1,9 @@
+"""Where in a recording something is."""
+
+from fastapi import APIRouter
+
+from kobza.webui.collection import Collection
+
+
+def router(collection: Collection) -> APIRouter:
+    return APIRouter(prefix="/api")
