@@ -147,3 +147,26 @@ def test_without_the_extra_a_sentence_says_what_to_install(checkpoint, tmp_path,
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(ValueError, match=r"onnxscript is not installed: run `pip install 'kobza\[onnx\]'`"):
         export.export(checkpoint, tmp_path)
+
+
+def test_one_loudness_is_said_beside_the_files_and_is_a_factor_of_the_samples(tiny_checkpoint, sounds, tmp_path):
+    """AST's feature extractor, transformers.js' too, does not read the setting, so the caller multiplies."""
+    levelled = Checkpoint.load(tiny_checkpoint, "cpu")
+    levelled.processor.feature_extractor.window_loudness = -18.0
+    export._write_settings(levelled, tmp_path)
+    level = json.loads((tmp_path / "preprocessor_config.json").read_text(encoding="utf-8"))["window_loudness"]
+    assert level == -18.0
+    windows = [0.3 * sound[:160_000] for sound in sounds]
+    scaled = [w * min(10 ** (level / 20) / np.sqrt(np.mean(w**2)), 100.0) for w in windows]
+    values = AutoFeatureExtractor.from_pretrained(tmp_path)(scaled, sampling_rate=16_000, return_tensors="np")
+    expected = levelled.processor.feature_extractor.log_mel(windows).numpy()
+    np.testing.assert_allclose(values["input_values"], expected, atol=1e-3)
+
+
+def test_the_towers_hear_the_same_loudness_as_the_checkpoint(exported, tiny_checkpoint, sounds):
+    levelled = Checkpoint.load(tiny_checkpoint, "cpu")
+    levelled.processor.feature_extractor.window_loudness = -18.0
+    towers = OnnxEmbedder(levelled, exported[0])
+    mine, theirs = (embedder.embed_windows([0.05 * sounds[0], sounds[0]]) for embedder in (towers, levelled))
+    np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    np.testing.assert_allclose(mine[0], mine[1], atol=1e-4)

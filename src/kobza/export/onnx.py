@@ -7,7 +7,8 @@
 Names are those of CLAP's exports: transformers.js opens the files with `ClapTextModelWithProjection` and
 `ClapAudioModelWithProjection`, with dtype "fp32", "fp16" (`_fp16`) and "q8" (`_quantized`). The log-mel is AST's, so
 AST's feature extractor computes the input_values of one window of 10 s at 16 kHz; a recording is the normalized mean of
-its windows' audio_embeds.
+its windows' audio_embeds. AST's feature extractor ignores `window_loudness`: where preprocessor_config.json has it, a
+window is first multiplied by min(10^(window_loudness / 20) / rms, 100), with the root mean square of its samples.
 """
 
 import importlib
@@ -117,6 +118,8 @@ def _write_settings(checkpoint: Checkpoint, folder: Path) -> None:
     names = ("feature_size", "sampling_rate", "padding_value", "num_mel_bins", "max_length", "mean", "std")
     settings = {"feature_extractor_type": "ASTFeatureExtractor", "do_normalize": True, "return_attention_mask": False}
     settings |= {name: getattr(extractor, name) for name in names}
+    if extractor.window_loudness is not None:
+        settings["window_loudness"] = extractor.window_loudness
     for name, content in (("config.json", config), ("preprocessor_config.json", settings)):
         (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -16,6 +16,7 @@ from transformers.utils import logging
 from .audio_inputs_kobza import as_batch, is_waveform, read_samples
 from .mel_kobza import count_frames, group_filters, mel_filters, normalized_log_mel
 
+LOUDNESS_RANGE = (-60, 0)  # dBFS; the model hears no difference between levels, but float32 and the mel floor have ends
 logger = logging.get_logger(__name__)
 
 
@@ -36,6 +37,10 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         num_mel_bins (`int`), max_length (`int`): the audio tower's; a row is padded to max_length frames.
         mean, std (`float`): of AudioSet's log-mel; values become (x - mean) / (2 std).
         window_seconds, min_window_seconds (`float`): see above.
+        window_loudness (`float`, *optional*): each window is brought to this level before the log-mel, so that a
+            recording sounds the same to the model at any volume: its root mean square over its own samples, in dB
+            relative to full scale (dBFS). It is raised by 40 dB at most. None: windows stay as they are, and the saved
+            settings do not name it.
     """
 
     model_input_names = ["input_values", "window_counts"]  # noqa: RUF012 (transformers' own class attribute)
@@ -51,6 +56,7 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         std: float = 4.5689974,
         window_seconds: float = 10.0,
         min_window_seconds: float = 1.0,
+        window_loudness: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
@@ -60,6 +66,12 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         self.std = std
         self.window_seconds = window_seconds
         self.min_window_seconds = min_window_seconds
+        self.window_loudness = window_loudness
+        if window_loudness is not None and not LOUDNESS_RANGE[0] <= window_loudness <= LOUDNESS_RANGE[1]:
+            raise ValueError(
+                f"KobzaFeatureExtractor: window_loudness is {window_loudness}, but must be a level from "
+                f"{LOUDNESS_RANGE[0]} to {LOUDNESS_RANGE[1]} dBFS, or None."
+            )
         frames = self._frames(round(window_seconds * sampling_rate))
         if not 0 < frames <= max_length:
             raise ValueError(
@@ -69,6 +81,12 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         # `window` and `mel_filters` are the two names that transformers leaves out of the JSON file
         self.window = torch.hann_window(self.frame_length, periodic=False)
         self.mel_filters = group_filters(mel_filters(num_mel_bins, sampling_rate, self.fft_length))
+
+    def to_dict(self) -> dict[str, Any]:
+        settings: dict[str, Any] = super().to_dict()
+        if self.window_loudness is None:  # fingerprints of checkpoints made before this setting stay valid
+            settings.pop("window_loudness", None)
+        return settings
 
     @property
     def frame_length(self) -> int:
@@ -235,6 +253,7 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
             self.max_length,
             self.mean,
             self.std,
+            self.window_loudness,
         )
 
 

@@ -14,6 +14,7 @@ FILTER_GROUPS = 4  # see `group_filters`
 # Windows of one step, each some 6 MB of frames and spectra: a CPU is fastest on what fits its cache, a GPU on many.
 WINDOWS_PER_STEP = {"cpu": 1, "cuda": 256}
 WINDOWS_PER_STEP_ELSEWHERE = 8
+MAX_GAIN_DB = 40.0  # so that near-silence does not become loud noise
 
 FilterGroup = tuple[slice, slice, torch.Tensor]
 
@@ -65,6 +66,25 @@ def count_frames(samples: int, frame_length: int, frame_shift: int) -> int:
     return (samples - frame_length) // frame_shift + 1
 
 
+def loudness_gains(batch: torch.Tensor, lengths: torch.Tensor, loudness: float) -> torch.Tensor:
+    """The factor that brings each window to one level, at most `MAX_GAIN_DB`.
+
+    Args:
+        batch: (n, samples) float32, each window followed by zeros up to the longest.
+        lengths: (n,), the samples of each without the zeros.
+        loudness: the root mean square that they are to have, in dB relative to full scale (an amplitude of 1).
+
+    Returns:
+        (n, 1) float32.
+
+    >>> half, nothing = torch.full((1, 160), 0.5), torch.zeros(1, 160)
+    >>> loudness_gains(torch.cat([half, nothing]), torch.tensor([160, 160]), -20.0).round(decimals=3).tolist()
+    [[0.20000000298023224], [100.0]]
+    """
+    level = (batch.square().sum(dim=1, keepdim=True) / lengths[:, None]).sqrt()
+    return (10 ** (loudness / 20) / level).clamp(max=10 ** (MAX_GAIN_DB / 20))
+
+
 def log_mel_of_frames(
     frames: torch.Tensor,
     window: torch.Tensor,
@@ -102,6 +122,7 @@ def normalized_log_mel(
     max_length: int,
     mean: float,
     std: float,
+    loudness: float | None = None,
 ) -> torch.Tensor:
     """Waveforms, each (samples,) float32 -> (n, max_length, num_mel_bins): (log-mel - mean) / (2 std).
 
@@ -110,6 +131,7 @@ def normalized_log_mel(
     Args:
         window: (frame_length,), a Hann window. groups: from `group_filters`.
         frame_shift: samples between frames. fft_length: the length that a frame is padded to.
+        loudness: the level that each waveform is brought to, see `loudness_gains`; None: as it is.
     """
     frame_length = len(window)
     num_mel_bins = groups[-1][1].stop
@@ -124,6 +146,9 @@ def normalized_log_mel(
     for start in range(0, len(waves), step):
         some = waves[start : start + step]
         batch = pad(list(some)) if len(some) > 1 else some[0][None]  # (n, samples)
+        if loudness is not None:
+            lengths = torch.tensor([len(wave) for wave in some], device=device)
+            batch = batch * loudness_gains(batch, lengths, loudness)  # not in place: it may be the caller's memory
         frames = batch.unfold(1, frame_length, frame_shift)  # (n, frames, frame_length)
         n, length = frames.shape[:2]
         out = mel[start : start + n, :length]
