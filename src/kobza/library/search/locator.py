@@ -63,7 +63,7 @@ class Locator(Searcher):
             LibraryError: an empty description.
         """
         terms = parse_query(text)
-        stored = [(track.path, self._stored_windows(track.path)) for track in tracks]
+        stored = [(track.path, self.stored_windows(track)) for track in tracks]
         return list(self._moment_scores(terms, [(path, windows) for path, windows in stored if windows]))
 
     def _moment_scores(

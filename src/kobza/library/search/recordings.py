@@ -80,13 +80,13 @@ class Recordings(ABC):
         """The vector of a track; None if the library does not hold it."""
         return next((normalized_mean(vectors) for *_, vectors in self.store.scan(path)), None)
 
-    def _stored_windows(self, path: str) -> list[EmbeddedWindow] | None:
-        """The windows of a track; None if the library does not hold it."""
-        for track, _, starts, vectors in self.store.scan(path):
+    def stored_windows(self, track: Track | str) -> list[EmbeddedWindow] | None:
+        """The windows of a track, or of its path, in order of time; None if the library does not hold it."""
+        for stored, _, starts, vectors in self.store.scan(_path(track)):
             self._check_fingerprint(self.text_embedder)
             # from the library, because to ask the model it would have to be loaded
             seconds = float(json.loads(self.store.meta["windows"])["window_seconds"])
-            ends = [min(at + seconds, max(track.duration, at)) for at in starts]
+            ends = [min(at + seconds, max(stored.duration, at)) for at in starts]
             return list(map(EmbeddedWindow, starts, ends, vectors))
         return None
 
@@ -94,7 +94,7 @@ class Recordings(ABC):
         self, path: str, start: float, end: float, progress: Callable[[Progress], None] | None = None
     ) -> list[EmbeddedWindow]:
         """The windows of a recording that overlap [start, end): from the store, or embedded now."""
-        stored = self._stored_windows(path)
+        stored = self.stored_windows(path)
         if stored is not None:
             return [window for window in stored if window.start < end and window.end > start]
         listing = find_recordings(path)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from kobza.library import LibraryError
 from kobza.library.catalog import FIELDS, known_field
 from kobza.webui.collection import Collection
+from kobza.webui.routes.playlists import players
 
 SHOWN_FIELDS = [field for field in FIELDS if field != "path"]  # no path of the server is shown
 
@@ -15,7 +16,7 @@ def router(collection: Collection) -> APIRouter:
     routes = APIRouter(prefix="/api")
 
     @routes.get("/library")
-    def library() -> dict[str, Any]:
+    def library(request: Request) -> dict[str, Any]:
         totals = collection.totals
         return {
             "tracks": totals.tracks,
@@ -24,7 +25,7 @@ def router(collection: Collection) -> APIRouter:
             "is_empty": totals.tracks == 0,
             "version": collection.version,
             "fields": SHOWN_FIELDS,
-            "players": [],
+            "players": players(request),
         }
 
     @routes.get("/values")
