@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import DESKTOP, Visits, launch_chromium
 from hostile import HOSTILE, SECRET
 from recordings import write
 
@@ -52,3 +53,24 @@ def served(collection):
     page = launch(collection, "127.0.0.1")
     yield page.local_url
     page.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install -e '.[test]' brings playwright")
+    with sync_api.sync_playwright() as playwright:
+        browser = launch_chromium(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, served):
+    """Opens the page, at a path if one is given; at the end nothing was asked from elsewhere, nothing went wrong."""
+    visits = Visits(browser)
+
+    def open_page(viewport=DESKTOP, path="", **options):
+        return visits(served + path, viewport, **options)
+
+    yield open_page
+    visits.close()

@@ -6,13 +6,14 @@ from hostile import HOSTILE
 
 from kobza.library import Hit, Track
 from kobza.library.records import FoundWord
+from kobza.webui.folders import Folders
 from kobza.webui.records import hit_record
 
 TRACK = Track("/m/Trams/y.mp3", "Night Bus", "The Trams", "Lines", "Jazz; Blues", 1962, 150.0)
 
 
 def record(hit: Hit) -> dict:
-    return hit_record(hit, lambda track: "1f")
+    return hit_record(hit, lambda track: "1f", Folders(["/m"]))
 
 
 def test_a_hit_says_all_and_no_path():
@@ -29,18 +30,17 @@ def test_a_hit_says_all_and_no_path():
         "duration": 150.0,
         "start": None,
         "away": True,
-        "copies": 1,
+        "copies": ["copies/y.flac"],
     }
-    assert "1:15" in told.pop("why")
     words = [{"word": "jaz", "field": "genre", "term": "jazz"}]
-    assert told == {"score": 4.1, "match": "strong", "moment": 75.3, "words": words}
+    assert told == {"score": 4.1, "match": "strong", "moment": 75.3, "sound": "strong", "words": words}
     assert "/m/" not in json.dumps(record(Hit(4.1, TRACK, 75.3, 4.1, 2.9, (word,), ("/m/copies/y.flac",))))
 
 
 def test_a_part_of_a_file_has_its_start():
     track = Track("/m/album.flac#3", "Third", duration=100.0, start=200.0, end=300.0)
     assert record(Hit(0.6, track, 20.0))["track"]["start"] == 200.0
-    assert record(Hit(0.6, track, 20.0))["match"] is None and record(Hit(0.6, track, 20.0))["why"] == ""
+    assert record(Hit(0.6, track, 20.0))["match"] is None and record(Hit(0.6, track, 20.0))["words"] == []
 
 
 def test_any_text_becomes_json():

@@ -3,29 +3,46 @@
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from kobza.embedding.embedder import Embedder
 from kobza.folders import NoHomeError
 from kobza.library import Hit, LibraryAddress, LibraryError, MusicLibrary, Totals, Track, default_library_address
 from kobza.library.demo import open_album
+from kobza.library.filters.tree import Filter
 from kobza.library.search.options import By, Match
 from kobza.webui.clips import Clip, ClipError, embed_clip
+from kobza.webui.facets import FIELDS, Facets, Values, check_field
+from kobza.webui.filters import page_filter
+from kobza.webui.folders import Folders
 from kobza.webui.map_layout import Point, points_of
 
 MAX_LABELS = 40
+FOLLOW_SECONDS = 5.0  # between looks at whether the user has a library now
 MAX_POINTS = 2000  # tracks on the map: more would overlap, and make the page slow
 
 
 class Collection:
     """A library with one model for all visitors. Its methods may be called from several threads."""
 
-    def __init__(self, library: MusicLibrary, is_demo: bool = False):
-        """is_demo: the library is Kobza's own album."""
+    def __init__(
+        self, library: MusicLibrary, is_demo: bool = False, own: Callable[[], MusicLibrary | None] = lambda: None
+    ):
+        """
+        Args:
+            is_demo: the library is Kobza's own album.
+            own: the user's library, as soon as it has tracks; it takes the place of the album.
+        """
         self.library = library
         self.is_demo = is_demo
+        self._own = own
+        self._followed = time.monotonic()
+        self._follow_lock = threading.Lock()
+        self._facets = Facets()
         self._links: tuple[str, dict[str, str]] = "", {}  # of this version of the library: link -> path
         self._links_lock = threading.Lock()
         self._map: tuple[str, list[Point]] | None = None
@@ -33,6 +50,7 @@ class Collection:
         self.embedder = library.embedder  # loaded now, not while the first visitor waits
         if self.totals.tracks:
             self.search("warm up")  # fails here if the library was made with another model
+            self.fields()
         else:
             self.embedder.embed_text(["warm up"])
 
@@ -43,22 +61,63 @@ class Collection:
     @property
     def version(self) -> str:
         """Changes whenever the library does."""
-        return hashlib.sha256(repr(self.library.store.version()).encode()).hexdigest()[:12]
+        state = str(self.library.address), self.library.store.version()
+        return hashlib.sha256(repr(state).encode()).hexdigest()[:12]
+
+    def follow(self) -> None:
+        """Go over from Kobza's album to the user's own library as soon as that has tracks."""
+        with self._follow_lock:
+            if not self.is_demo or time.monotonic() - self._followed < FOLLOW_SECONDS:
+                return
+            self._followed = time.monotonic()
+            found = self._own()
+            if found is not None:
+                self.library = found  # the album stays open for the searches that run in it
+                self.is_demo = False
+                self._facets.clear()
+
+    @property
+    def folders(self) -> Folders:
+        """The names of the library's folders."""
+        return Folders(self.library.folders)
+
+    def filter(self, where: str) -> Filter | None:
+        """A filter of the page; None for an empty one. LibraryError: it is invalid."""
+        return page_filter(where, self.folders)
+
+    def fields(self) -> list[str]:
+        """What the library's tracks can be filtered by."""
+        values = self._facets.values(self.library, self.version, self.folders, None)
+        return [field for field in FIELDS if values[field]]
+
+    def values(self, field: str, where: Filter | None) -> Values:
+        """The values of a field, each with the number of tracks that have it. KobzaError: there is no such field."""
+        check_field(field)
+        return self._facets.values(self.library, self.version, self.folders, where)[field]
 
     def search(
-        self, text: str, k: int = 10, where: str | None = None, by: By = "track", match: Match | None = None
+        self, text: str, k: int = 10, where: Filter | None = None, by: By = "track", match: Match | None = None
     ) -> list[Hit]:
-        """The k tracks that best fit a description. LibraryError: it is empty, or the filter is invalid."""
+        """The k tracks that best fit a description. LibraryError: it is empty."""
         return self.library.search(text, k, where, by, match)
+
+    def browse(self, where: Filter, k: int = 10) -> list[Hit]:
+        """The first k tracks that pass a filter, ordered by path; without scores, each from its beginning."""
+        return [Hit(0.0, track, 0.0) for track in self.library.store.select(where, k)]
 
     def like(self, clip: Clip, k: int = 10) -> list[Hit]:
         """The k tracks that sound most like a clip."""
         return [Hit(*found) for found in self.library.store.search(clip.vector, k)]
 
     def like_track(
-        self, link: str, k: int = 10, where: str | None = None, but: str | None = None, minus: Sequence[str] = ()
+        self, link: str, k: int = 10, where: Filter | None = None, but: str | None = None, minus: Sequence[str] = ()
     ) -> list[Hit]:
-        """The k tracks that sound most like one of the library. LibraryError: it is no longer there."""
+        """The k tracks that sound most like one of the library. LibraryError: it is no longer there.
+
+        Args:
+            but: what should be different, in the query language.
+            minus: links of tracks that the results should not sound like.
+        """
         return self.library.similar(self.track(link), k, where, but=but, minus=[self.track(one) for one in minus])
 
     def embed_clip(self, path: str | None) -> Clip:
@@ -128,19 +187,29 @@ def _own_library() -> LibraryAddress | None:
     return None if address.is_absent() else address
 
 
+def _open_own_library(model: Embedder | str | None) -> MusicLibrary | None:
+    """The user's own library; None if there is none, or nothing in it."""
+    address = _own_library()
+    if address is None:
+        return None
+    own = MusicLibrary.open(address, model, read_only=True)
+    if len(own):
+        return own
+    own.close()
+    return None
+
+
 def open_collection(library: str | None = None, model: str | None = None) -> Collection:
     """The library in the folder `library` or $KOBZA_LIBRARY; by default the user's own, or Kobza's album
-    if that does not exist or is empty.
+    as long as that does not exist or is empty.
 
     Raises:
         LibraryError, CheckpointError: it cannot be opened.
     """
     if library := library or os.environ.get("KOBZA_LIBRARY"):
         return Collection(MusicLibrary.open(library, model, read_only=True))
-    own_address = _own_library()
-    if own_address is not None:
-        own = MusicLibrary.open(own_address, model, read_only=True)
-        if len(own):
-            return Collection(own)
-        own.close()
-    return Collection(open_album(embedder=model)[0], is_demo=True)
+    own = _open_own_library(model)
+    if own is not None:
+        return Collection(own)
+    album = open_album(embedder=model)[0]
+    return Collection(album, is_demo=True, own=lambda: _open_own_library(album.embedder))

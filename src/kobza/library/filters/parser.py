@@ -64,7 +64,7 @@ TOKEN = re.compile(
 
 
 @dataclass(frozen=True)
-class _Token:
+class Token:
     kind: str  # quoted, sign, word, end
     text: str
     at: int  # in characters from the start
@@ -74,36 +74,36 @@ def _short(text: str) -> str:
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "..."
 
 
-class _Parser:
-    """Recursive descent: a method for each rule of the grammar above."""
+class FilterParser:
+    """Recursive descent: a method for each rule of the grammar above. A subclass may know other fields."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.next = 0  # index of the next token
         self.depth = 0
         self.values = 0
-        self.tokens: list[_Token] = []
+        self.tokens: list[Token] = []
         at, end = 0, len(text.rstrip())
         while at < end:
             match = TOKEN.match(text, at)
             kind = match.lastgroup if match else None
             if match is None or kind is None:
                 at += len(text[at:]) - len(text[at:].lstrip())
-                raise self.error("a quotation mark is not closed", _Token("word", text[at:], at))
-            self.tokens.append(_Token(kind, match[kind], match.start(kind)))
+                raise self.error("a quotation mark is not closed", Token("word", text[at:], at))
+            self.tokens.append(Token(kind, match[kind], match.start(kind)))
             at = match.end()
-        self.tokens.append(_Token("end", "", end))
+        self.tokens.append(Token("end", "", end))
 
-    def error(self, what: str, token: _Token | None = None) -> FilterError:
+    def error(self, what: str, token: Token | None = None) -> FilterError:
         token = token or self.current
         where = f'at "{_short(token.text)}" (character {token.at + 1})' if token.text else "at the end"
         return FilterError(f"The filter '{_short(self.text.strip())}' is invalid {where}: {what}.")
 
     @property
-    def current(self) -> _Token:
+    def current(self) -> Token:
         return self.tokens[self.next]
 
-    def take(self) -> _Token:
+    def take(self) -> Token:
         self.next += 1
         return self.tokens[self.next - 1]
 
@@ -239,4 +239,4 @@ def parse_filter(text: str) -> Filter:
     """
     if not text.strip():
         raise FilterError('The filter is empty; write, for example, "year >= 1980 and genre in (jazz, blues)".')
-    return _Parser(text).complete()
+    return FilterParser(text).complete()

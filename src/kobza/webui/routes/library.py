@@ -1,15 +1,14 @@
 """What the library holds."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
-from kobza.library import LibraryError
-from kobza.library.catalog import FIELDS, known_field
 from kobza.webui.collection import Collection
+from kobza.webui.facets import values_like
 from kobza.webui.routes.playlists import players
 
-SHOWN_FIELDS = [field for field in FIELDS if field != "path"]  # no path of the server is shown
+Where = Annotated[str, Query(max_length=4000)]
 
 
 def router(collection: Collection) -> APIRouter:
@@ -17,6 +16,8 @@ def router(collection: Collection) -> APIRouter:
 
     @routes.get("/library")
     def library(request: Request) -> dict[str, Any]:
+        """How much there is. `version` changes with the library; `fields` are those with values to filter by."""
+        collection.follow()
         totals = collection.totals
         return {
             "tracks": totals.tracks,
@@ -24,14 +25,13 @@ def router(collection: Collection) -> APIRouter:
             "is_demo": collection.is_demo,
             "is_empty": totals.tracks == 0,
             "version": collection.version,
-            "fields": SHOWN_FIELDS,
+            "fields": collection.fields(),
             "players": players(request),
         }
 
     @routes.get("/values")
-    def values(field: str, where: str = "") -> list[tuple[str | float, int]]:
-        if known_field(field) not in SHOWN_FIELDS:
-            raise LibraryError(f'There is no field "{field}" here; the fields are {", ".join(SHOWN_FIELDS)}.')
-        return collection.library.values(field, where or None)
+    def values(field: str, where: Where = "", like: str = "") -> list[tuple[str, int]]:
+        """The values of a field with their numbers of tracks, those with the text `like` in them."""
+        return values_like(collection.values(field, collection.filter(where)), like)
 
     return routes

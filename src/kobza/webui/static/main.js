@@ -1,48 +1,114 @@
-// The page's search: what is asked, and a row for each answer.
-const answers = document.querySelector("#answers");
-const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
+// The page: its tabs, its title, and news of the library.
+import { get } from "./api.js";
+import { button, el } from "./dom.js";
+import { length, loadCatalogue, t } from "./i18n.js";
+import { announce } from "./notices.js";
+import "./player.js";
+import { address, go, state, subscribe } from "./state.js";
+import { TABS } from "./tabs.js";
 
-function element(name, className, ...children) {
-  const made = document.createElement(name);
-  made.className = className;
-  made.append(...children);
-  return made;
-}
+const POLL_MS = 15_000; // how soon new music appears
 
-async function ask(path) {
-  const response = await fetch(path);
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
-}
+await loadCatalogue(); // before anything is written
+const held = document.querySelector(".kz-held");
+const news = el("div", { class: "kz-news" });
+let library = await loadLibrary();
+let shownTab = "";
 
-function row(hit, index) {
-  const { track } = hit;
-  const tags = element("span", "kz-tags", ...track.tags.map((tag) => element("span", "kz-tag", tag)));
-  const name = element("div", "kz-name", element("span", "kz-title", track.title), element("span", "kz-artist", track.artist), tags);
-  const audio = element("audio", "kz-player");
-  audio.controls = true;
-  audio.preload = "none";
-  audio.src = `track/${track.link}#t=${(track.start ?? 0) + hit.moment}`;
-  const score = element("div", "kz-score", element("span", "kz-figure", hit.score.toFixed(2)), hit.match ?? "", ` ${clock(hit.moment)}`);
-  const made = element("li", "kz-row", element("span", "kz-rank", String(index + 1)), name, audio, score);
-  made.dataset.track = track.link;
-  return made;
-}
-
-async function search(text) {
+async function loadLibrary() {
   try {
-    const { hits } = await ask(`api/search?${new URLSearchParams({ q: text })}`);
-    answers.replaceChildren(element("ol", "kz-rows", ...hits.map(row)));
+    return await get("library");
   } catch (error) {
-    answers.replaceChildren(element("p", "kz-notice", error.message));
+    announce(error.message);
+    return { tracks: 0, seconds: 0, is_demo: false, is_empty: true, version: "", fields: [], players: [] };
   }
 }
 
-document.querySelector("form").addEventListener("submit", (event) => {
+const tabs = TABS.map(({ id, create }) => {
+  const panel = el("section", { id: `panel-${id}`, class: "kz-panel", role: "tabpanel", "aria-labelledby": `tab-${id}`, hidden: true });
+  const control = el("a", { id: `tab-${id}`, class: "kz-tab", role: "tab", "aria-controls": panel.id }, t(`tab.${id}`));
+  control.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new window: the address has the tab
+    event.preventDefault();
+    go({ tab: id });
+  });
+  return { id, panel, control, create, part: null, focused: null };
+});
+const bar = el("div", { class: "kz-tabs", role: "tablist", "aria-label": t("tabs"), onkeydown: onArrow }, tabs.map(({ control }) => control));
+
+function onArrow(event) {
+  const at = tabs.findIndex(({ control }) => control === document.activeElement);
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const target = event.key === "Home" ? 0 : event.key === "End" ? tabs.length - 1 : step && (at + step + tabs.length) % tabs.length;
+  if (target === undefined || at < 0) return;
   event.preventDefault();
-  search(document.querySelector("#query").value);
-});
-ask("api/library").then(({ tracks, seconds }) => {
-  document.querySelector(".kz-held").textContent = `${tracks} tracks · ${Math.max(1, Math.round(seconds / 60))} min`;
-});
+  go({ tab: tabs[target].id });
+  tabs[target].control.focus();
+}
+
+function showHeader() {
+  const summary = library.is_empty ? t("tracks", { n: 0 }) : `${t("tracks", { n: library.tracks })} · ${length(library.seconds)}`;
+  held.replaceChildren(el("span", {}, summary), ...(library.is_demo ? [" ", el("span", {}, t("demo"))] : []));
+}
+
+/** Show what the state says. A tab is made when it is first shown. */
+function show() {
+  const current = state();
+  const chosen = tabs.find(({ id }) => id === current.tab) ?? tabs[0];
+  for (const tab of tabs) if (tab.panel.contains(document.activeElement)) tab.focused = document.activeElement;
+  for (const tab of tabs) {
+    const isChosen = tab === chosen;
+    tab.panel.hidden = !isChosen;
+    tab.control.setAttribute("aria-selected", String(isChosen));
+    tab.control.tabIndex = isChosen ? 0 : -1;
+    tab.control.href = address({ tab: tab.id });
+  }
+  if (!chosen.part) {
+    chosen.part = chosen.create({ retitle });
+    chosen.part.mount(chosen.panel);
+  }
+  if (!shownTab) chosen.part.focus?.();
+  const isOther = shownTab !== chosen.id;
+  shownTab = chosen.id;
+  chosen.part.show(current, library);
+  // Back from another tab: there where one was
+  const hasFocus = document.activeElement?.checkVisibility() && document.activeElement !== document.body;
+  if (isOther && !hasFocus) chosen.focused?.focus({ preventScroll: true });
+  retitle();
+}
+
+/** The browser's title: what the tab shows, or its name. */
+function retitle() {
+  const { part } = tabs.find(({ id }) => id === shownTab);
+  const tab = shownTab === "search" ? "" : t(`tab.${shownTab}`);
+  document.title = [part.title?.(state()) || tab, "Kobza"].filter(Boolean).join(" – ");
+}
+
+/** Whether the library has changed, from time to time while the page is seen. */
+async function poll() {
+  if (document.hidden) return;
+  const latest = await get("library").catch(() => library);
+  if (latest.version === library.version) return;
+  const wasEmpty = library.is_empty;
+  library = latest;
+  showHeader();
+  if (wasEmpty || shownTab !== "search") return void show();
+  const text = t("library.changed", { n: library.tracks });
+  const again = button(t("search.again"), { class: "kz-link", onclick: searchAgain });
+  news.replaceChildren(el("p", { class: "kz-notice" }, text, " ", again));
+  announce(text);
+}
+
+function searchAgain() {
+  news.replaceChildren();
+  for (const { id, part } of tabs) if (id === shownTab) part.refresh?.(state(), library);
+  tabs.find(({ id }) => id === shownTab).part.focus?.();
+}
+
+document.querySelector(".kz-tagline").textContent = t("tagline");
+document.querySelector("main").replaceChildren(bar, news, ...tabs.map(({ panel }) => panel));
+showHeader();
+subscribe(show);
+show();
+setInterval(poll, POLL_MS);
+document.addEventListener("visibilitychange", poll);

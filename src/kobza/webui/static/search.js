@@ -1,0 +1,121 @@
+// The tab "Search": a description, filters, and the answers.
+import { button, el } from "./dom.js";
+import { createChoice, createFilters } from "./filters.js";
+import { t } from "./i18n.js";
+import { notice } from "./notices.js";
+import { createAnswers } from "./results.js";
+import { go } from "./state.js";
+
+export const EXAMPLES = [
+  "slow sad piano",
+  "church organ",
+  "fast drum solo",
+  "solo flute melody",
+  "choir singing softly",
+  "distorted electric guitar rock",
+  "music box lullaby",
+  "string orchestra, slow and sad",
+];
+export const MAX_QUERY_LETTERS = 400;
+
+/** The parameters of api/search for a state. */
+export const searchParams = ({ q = "", where = "", by = "", match = "" }) => ({ q, where, by, match });
+
+/** What the server says of an answer, as elements; `go` makes what it proposes. Shared with the tab of similar tracks. */
+export function noticesOf({ notes = [], terms = [] }) {
+  const elements = notes.map(({ code, text, query }) => {
+    if (code === "no_good_match") return notice(t("note.no_good_match"));
+    if (code !== "denied") return notice(text);
+    const search = button(query, { class: "kz-link", onclick: () => go({ tab: "search", q: query }) });
+    return notice(t("note.denied", { terms: text }), " ", search);
+  });
+  if (terms.length > 1 || terms.some(({ weight }) => weight !== 1))
+    elements.push(el("p", { class: "kz-note kz-terms", dir: "auto" }, t("note.terms", { terms: terms.map(termText).join(" · ") })));
+  return elements;
+}
+
+function termText({ text, weight }) {
+  const amount = Math.abs(weight);
+  const term = amount === 1 ? text : `${text} ×${amount}`;
+  return weight < 0 ? t("term.without", { term }) : term;
+}
+
+function createTab() {
+  const query = el("input", {
+    id: "query",
+    type: "search",
+    name: "q",
+    dir: "auto",
+    maxlength: MAX_QUERY_LETTERS,
+    placeholder: t("search.placeholder"),
+    "aria-label": t("search.label"),
+    "aria-describedby": "kz-hint",
+    autocomplete: "off",
+    enterkeyhint: "search",
+  });
+  const form = el("form", { class: "kz-ask", role: "search", onsubmit: submit }, query, el("button", { class: "kz-primary" }, t("search")));
+  const examples = el(
+    "div",
+    { class: "kz-examples", role: "group", "aria-label": t("search.examples") },
+    EXAMPLES.map((text) => button(text, { class: "kz-chip", onclick: () => go({ q: text }) })),
+  );
+  const hint = el(
+    "p",
+    { class: "kz-note kz-hint", id: "kz-hint" },
+    t("hint"),
+    ["hint.without", "hint.stress"].flatMap((key) => [" ", button(t(key), { class: "kz-link", onclick: () => add(t(key)) })]),
+  );
+  const by = createChoice("by", ["track", "moment"], t("by.label"), (value) => t(`by.${value}`));
+  const match = createChoice("match", ["both", "sound", "tags"], t("match.label"), (value) => t(`match.in.${value}`));
+  const filters = createFilters([by.element, match.element]);
+  const answers = createAnswers("search", {
+    kind: "text",
+    noticesOf,
+    nothing: (params) => t(params.match === "tags" ? "search.nothing.tags" : "search.nothing"),
+  });
+  let shown = ""; // the address of what is asked
+  let version = "";
+
+  function submit(event) {
+    event.preventDefault();
+    const q = query.value.trim();
+    if (q) go({ q });
+    else answers.fail(new Error(t("search.empty")));
+    if (q && matchMedia("(pointer: coarse)").matches) query.blur(); // the phone's keyboard would cover the answers
+  }
+
+  function add(term) {
+    query.value = `${query.value.trim()} ${term}`.trim();
+    query.focus();
+  }
+
+  async function show(state, library) {
+    filters.show(state, library.fields);
+    by.show(state);
+    match.show(state);
+    const params = searchParams(state);
+    const asked = JSON.stringify(params);
+    if (asked === shown && (library.version === version || answers.hits.length)) return;
+    if (asked !== shown) query.value = params.q;
+    [shown, version] = [asked, library.version];
+    if (library.is_empty) answers.fail(new Error(t("library.empty")));
+    else if (params.q || params.where) await answers.show(params);
+    else await answers.show({ ...params, q: EXAMPLES[0] }, el("h2", { class: "kz-heading" }, t("search.example"), " ", el("em", {}, EXAMPLES[0])));
+  }
+
+  /** Ask again, as after a change of the library. */
+  function refresh(state, library) {
+    shown = "";
+    return show(state, library);
+  }
+
+  return {
+    show,
+    refresh,
+    mount: (panel) => panel.append(form, hint, examples, filters.element, answers.element),
+    focus: () => query.focus({ preventScroll: true }),
+    title: ({ q }) => q,
+  };
+}
+
+export const searchTab = { id: "search", create: createTab };

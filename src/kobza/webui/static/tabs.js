@@ -1,0 +1,27 @@
+// The tabs, in their order. Each has an `id`, whose name is the sentence "tab.ID", and `create({retitle})`, which gives
+//   mount(panel)             puts the tab's elements into its panel
+//   show(state, library)     brings them up to date, after each change of the state or, in an empty library, of that
+//   title(state)             for the browser's title, "" for the tab's name; `retitle()` asks for it again
+//   focus(), refresh(state, library)  where one begins; ask anew. These and `title` may lack.
+import { el } from "./dom.js";
+import { t } from "./i18n.js";
+import { searchTab } from "./search.js";
+import { createSimilar } from "./similar.js";
+
+const listenTab = {
+  id: "listen",
+  create({ retitle }) {
+    const similar = createSimilar(retitle);
+    const hint = el("p", { class: "kz-note" }, t("similar.hint"));
+    return {
+      mount: (panel) => panel.append(hint, similar.element),
+      show(state, library) {
+        hint.hidden = Boolean(state.like);
+        return similar.show(state, library);
+      },
+      title: () => similar.title(),
+    };
+  },
+};
+
+export const TABS = [searchTab, listenTab];
