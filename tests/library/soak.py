@@ -452,14 +452,17 @@ class LibrarySoak(RuleBasedStateMachine):
         before, actual = self.known, self.actual()
         if action in ("sync", "index"):
             after, optional, _ = self.expected(roots)
+            files = self.files()
             for path in before | after | actual:
                 allowed = {before.get(path), after.get(path)} | ({None} if path in optional else set())
-                if path not in before and path in after:
-                    # Moved and retagged at once, of which the first is done
-                    allowed |= {d for old, d in before.items() if old not in actual and self.same_sound(d, after[path])}
+                file = files.get(path)
+                if path not in before and file is not None:
+                    # Moved, and at once retagged, or too long for a limit that is new, of which the first is done
+                    allowed |= {d for old, d in before.items() if old not in actual and self.same_sound(d, file)}
                 # Moves come first, and then what is new at the old path
                 moved = path in before and (path not in after or before[path] in actual.values())
-                assert actual.get(path) in allowed or (moved and path not in actual), f"{path} is neither old nor new"
+                held = actual.get(path)
+                assert held in allowed or (moved and path not in actual), f"{path}: {held} is not in {allowed}"
             self.scanned_since_removal = True
         elif action in ("remove", "undo"):
             # All or nothing: the tracks, the folders and the exclusions change together
