@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kobza.embedding.checkpoint import Checkpoint
     from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint
     from kobza.errors import KobzaError
-    from kobza.export.push import PushError
+    from kobza.export.upload import PushError
     from kobza.library import Hit, LibraryError, Moment, MusicLibrary, Track
     from kobza.model.configuration_kobza import KobzaConfig
     from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
@@ -43,7 +43,7 @@ _OTHERS = {
     "LibraryError": ".library",
     "Moment": ".library",
     "MusicLibrary": ".library",
-    "PushError": ".export.push",
+    "PushError": ".export.upload",
     "Track": ".library",
     "default_checkpoint": ".embedding.checkpoint_folder",
 }

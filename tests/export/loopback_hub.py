@@ -153,6 +153,8 @@ class Handler(BaseHTTPRequestHandler):
             item = json.loads(line)
             if item["key"] == "file":
                 repository["files"][item["value"]["path"]] = base64.b64decode(item["value"]["content"])
+            if item["key"] == "deletedFile":
+                del repository["files"][item["value"]["path"]]
         repository["commits"] += 1
         oid = self.sha(repository)
         url = f"{self.server.address}/{repo_id}/commit/{oid}"

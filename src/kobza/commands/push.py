@@ -14,9 +14,11 @@ def add(commands: SubCommands) -> None:
     pushed = command(
         commands,
         push,
-        "Publish a checkpoint on the Hub, after checking that it works without kobza.",
-        examples=("kobza push me/my-model --model runs/model_6 --dry-run",),
+        "Publish on the Hub a checkpoint, after checking that it works without kobza, or with --space the page, after "
+        "opening it from an environment like the Hub's.",
+        examples=("kobza push me/my-model --model runs/model_6 --dry-run", "kobza push --space me/my-music"),
     )
+    pushed.add_argument("--space", action="store_true", help="the page of `kobza serve`, as a Space")
     pushed.add_argument("repo_id", metavar="REPO_ID", help="user/name")
     pushed.add_argument("--model", metavar="MODEL", help=CHECKPOINT)
     pushed.add_argument("--public", action="store_true", help="make a new repository public (default: private)")
@@ -30,6 +32,9 @@ def add(commands: SubCommands) -> None:
         default=[],
         metavar="WHAT=LICENCE",
         help="training data, for the card",
+    )
+    pushed.add_argument(
+        "--no-check", action="store_true", help="with --space: do not build its environment here (some 5 GB)"
     )
 
     written = command(
@@ -46,20 +51,37 @@ def add(commands: SubCommands) -> None:
 
 def push(args: argparse.Namespace) -> int:
     from kobza.audio import printable
-    from kobza.embedding.checkpoint import Checkpoint
-    from kobza.evaluation.results import read_result
-    from kobza.export.push import push as push_checkpoint
 
-    sources = [_source(text) for text in args.source]
-    receipts = [read_result(Path(path)) for path in args.receipt]
-    files, address = push_checkpoint(
-        args.repo_id, Checkpoint.load(args.model, "cpu"), args.public, args.dry_run, receipts, sources, say
-    )
+    files, address = _push_space(args) if args.space else _push_checkpoint(args)
     for name, size in files:
         print(f"{size:>12,}  {printable(name)}")
     print(f"{sum(size for _, size in files):>12,}  bytes in {len(files)} files", end=" ")
     print(f"for {args.repo_id}; nothing was uploaded" if address is None else f"at {address}")
     return 0
+
+
+def _push_checkpoint(args: argparse.Namespace) -> tuple[list[tuple[str, int]], str | None]:
+    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.evaluation.results import read_result
+    from kobza.export.push import push as push_checkpoint
+
+    if args.no_check:
+        raise ValueError("--no-check belongs to --space: a checkpoint is always checked.")
+    sources = [_source(text) for text in args.source]
+    receipts = [read_result(Path(path)) for path in args.receipt]
+    checkpoint = Checkpoint.load(args.model, "cpu")
+    return push_checkpoint(args.repo_id, checkpoint, args.public, args.dry_run, receipts, sources, say)
+
+
+def _push_space(args: argparse.Namespace) -> tuple[list[tuple[str, int]], str | None]:
+    from kobza.export.space import push_space
+
+    if args.model or args.receipt or args.source:
+        raise ValueError(
+            "--model, --receipt and --source belong to a checkpoint, not to --space: push the checkpoint, and name it "
+            "in the Space's variable KOBZA_MODEL."
+        )
+    return push_space(args.repo_id, args.public, args.dry_run, not args.no_check, say)
 
 
 def _source(text: str) -> tuple[str, str]:

@@ -3,35 +3,27 @@
 checkpoint --assemble--> folder --check, in a separate process--> --upload--> huggingface.co/REPO_ID
 """
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import validate_repo_id
-from safetensors import SafetensorError
 
 from kobza.embedding.checkpoint import Checkpoint
-from kobza.embedding.checkpoint_folder import fingerprint, one_line
-from kobza.errors import KobzaError
+from kobza.embedding.checkpoint_folder import fingerprint
 from kobza.evaluation.model_index import write_model_index
 from kobza.export.card import describe, model_card
+from kobza.export.upload import PushError, temporary_folder, upload
 from kobza.folders import expanded
 
 TOLERANCE = 1e-6  # of embeddings without kobza against those with it
 SENTENCES = ["slow sad piano", "a fast drum solo"]
-
-
-class PushError(KobzaError):
-    """A checkpoint cannot be published; the message says why, and what to do."""
 
 
 def push(
@@ -57,7 +49,7 @@ def push(
         ValueError: it cannot be assembled, gives other vectors without kobza, or the Hub refuses it.
     """
     validate_repo_id(repo_id)
-    with _temporary_folder() as folder:
+    with temporary_folder("The checkpoint") as folder:
         say(f"Assembling {checkpoint.name}")
         assemble(checkpoint, folder, repo_id, receipts, sources)
         say("Loading it without kobza and comparing")
@@ -67,20 +59,6 @@ def push(
             return files, None
         say(f"Uploading to {repo_id}")
         return files, upload(folder, repo_id, public)
-
-
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """An empty temporary folder; errors of writing there become PushErrors."""
-    with tempfile.TemporaryDirectory(prefix="kobza-push-") as folder:
-        try:
-            yield Path(folder)
-        except (OSError, SafetensorError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise PushError(
-                f"The checkpoint cannot be written to {tempfile.gettempdir()} ({reason}): free some space there, or "
-                "set TMPDIR to another folder."
-            ) from error
 
 
 def assemble(
@@ -144,34 +122,3 @@ def check(folder: Path) -> None:
                 f"Without kobza the checkpoint gives other {name} vectors (they differ by {difference:.1e}, more than "
                 f"{TOLERANCE:.0e}), so nothing was uploaded: are the published files the package's?"
             )
-
-
-def upload(folder: Path, repo_id: str, public: bool) -> str:
-    """Create the repository if it does not exist, and upload the folder's files in one commit: all or none.
-
-    Raises:
-        PushError: no token or a wrong one, no access to the repository, no connection, or a refusal of the Hub.
-    """
-    hub = HfApi(library_name="kobza")
-    try:
-        hub.create_repo(repo_id, private=not public, exist_ok=True)
-        hub.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="A checkpoint of Kobza")
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        if status == 401:
-            raise PushError(
-                f"{hub.endpoint} does not accept the token: log in with `hf auth login`, or set HF_TOKEN to a token "
-                "that may write."
-            ) from error
-        if status in (403, 404):
-            raise PushError(
-                f"The token may not write to {repo_id}: check the name, and that the token has the right to write."
-            ) from error
-        reason = one_line(error.server_message or "no reason given")
-        raise PushError(f"{hub.endpoint} refused {repo_id} ({status}: {reason}); nothing was published.") from error
-    except Exception as error:  # no connection, or an interrupted one: clients raise many classes
-        reason = one_line(error) or type(error).__name__
-        raise PushError(
-            f"The upload to {hub.endpoint} failed ({reason}); nothing was published: run the same command again."
-        ) from error
-    return f"{hub.endpoint}/{repo_id}"
