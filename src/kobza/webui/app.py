@@ -1,9 +1,12 @@
 """Assemble the page's server, and run it."""
 
-import contextlib
+import logging
 import mimetypes
 import os
+import shutil
+import signal
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -11,12 +14,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from kobza.errors import KobzaError
 from kobza.folders import temporary_folder
 from kobza.terminal import say
 from kobza.webui.collection import Collection
+from kobza.webui.limits import Limits
+from kobza.webui.login import Login
 from kobza.webui.routes import clips, library, map, moments, pages, playlists, search, tracks
+from kobza.webui.security import LOOPBACK, Gate, Hosts
 
 # Set before Gradio is imported: no analytics, and no folder that belongs to whichever user ran Gradio first.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -26,24 +33,66 @@ import gradio
 
 STATIC = Path(__file__).parent / "static"
 ROUTERS = (pages, tracks, library, search, moments, clips, map, playlists)
+GRACE_SECONDS = 0.3  # for answers that are under way when the page is closed
 mimetypes.add_type("text/javascript", ".js")  # browsers run no module of another type, which some systems give it
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use the page.
+
+    Attributes:
+        host, port: where it is served. By default $GRADIO_SERVER_NAME and $GRADIO_SERVER_PORT, as on the Hub's Spaces,
+            or else 127.0.0.1 and the first free port from 7860.
+        allowed_hosts: further names that visitors reach it by.
+        password: what visitors must know; "" if all may listen.
+    """
+
+    host: str | None = None
+    port: int | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    password: str = ""
+
+    @property
+    def bound(self) -> str:
+        return (self.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1").strip("[]")
+
+
+class Server(gradio.Server):
+    """Gradio's server mode, which the Hub's Spaces expect, behind our own gate: see docs/design.md."""
+
+    def __init__(self, access: Access):
+        super().__init__(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None)
+        self._access = access
+        self.gate: Gate | None = None
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Around all that Gradio adds."""
+        stack: ASGIApp = Limits(super().build_middleware_stack())
+        if self._access.password:
+            stack = Login(stack, self._access.password, pages.LOGIN.render())
+        self.gate = Gate(stack, Hosts.of(self._access.bound, self._access.allowed_hosts))
+        return self.gate
 
 
 class Page:
     """The page while it is served: `local_url` says where."""
 
-    def __init__(self, app: gradio.Server, local_url: str):
+    def __init__(self, app: Server, local_url: str):
         self.app = app
         self.local_url = local_url
 
     def close(self) -> None:
-        """Stop serving."""
-        self.app.get_blocks().close(verbose=False)
+        """Stop serving at once: who is still listening to a recording is cut off."""
+        served = self.app.get_blocks()
+        if served.server is not None:
+            served.server.config.timeout_graceful_shutdown = GRACE_SECONDS
+        served.close(verbose=False)
 
 
-def create_app(collection: Collection) -> gradio.Server:
-    """The page and its API. Gradio is only the frame that the Hub's Spaces expect: see docs/design.md."""
-    app = gradio.Server(title="Kobza", openapi_url=None, docs_url=None, redoc_url=None)
+def create_app(collection: Collection, access: Access = Access()) -> Server:
+    """The page and its API."""
+    app = Server(access)
     for routes in ROUTERS:
         app.include_router(routes.router(collection))
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -65,22 +114,30 @@ def _answer_errors_with_sentences(app: FastAPI) -> None:
     def failed(request: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
+    @app.exception_handler(Exception)
+    def unexpected(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": "Something went wrong on the server; its log says what."}, 500)
 
-def launch(collection: Collection, host: str | None = None, port: int | None = None) -> Page:
+
+def launch(
+    collection: Collection, host: str | None = None, port: int | None = None, access: Access | None = None
+) -> Page:
     """Serve the page without waiting; `Page.local_url` says where, `Page.close()` ends it.
 
     Args:
-        host, port: by default $GRADIO_SERVER_NAME and $GRADIO_SERVER_PORT, as on the Hub's Spaces, or else 127.0.0.1
-            and the first free port from 7860.
+        host, port: those of `access`, for who needs no more of it.
 
     Raises:
         ValueError: the port is in use, or there is no such host.
     """
-    app = create_app(collection)
+    access = access or Access(host, port)
+    _remove_old_uploads()
+    app = create_app(collection, access)
+    bound = f"[{access.bound}]" if ":" in access.bound else access.bound
     try:
         _, local_url, _ = app.launch(
-            server_name=host,
-            server_port=port,
+            server_name=bound,
+            server_port=access.port,
             prevent_thread_lock=True,
             quiet=True,
             share=False,
@@ -93,18 +150,34 @@ def launch(collection: Collection, host: str | None = None, port: int | None = N
             favicon_path=STATIC / "mark.svg",
         )
     except (OSError, OverflowError):  # Gradio's message names arguments that users of `kobza serve` do not have
-        address = f"{host or '127.0.0.1'}, port {port or '7860 and the next hundred'}"
+        address = f"{access.bound}, port {access.port or '7860 and the next hundred'}"
         raise ValueError(
             f"The page cannot be served at {address}: it is in use or does not exist; choose with --host and --port."
         ) from None
+    if app.gate is not None:
+        app.gate.is_starting = False
     return Page(app, local_url)
 
 
-def run(collection: Collection, host: str | None = None, port: int | None = None) -> None:
-    """Serve the page until Ctrl-C. Arguments and errors are those of `launch`."""
-    page = launch(collection, host, port)
+def _remove_old_uploads() -> None:
+    """Delete the clips that versions before 0.3 left behind when they were ended by a signal."""
+    for left in temporary_folder("gradio").iterdir():
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def run(collection: Collection, access: Access = Access()) -> None:
+    """Serve the page until Ctrl-C or SIGTERM. Errors are those of `launch`."""
+    is_over = threading.Event()
+    page = launch(collection, access=access)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: is_over.set())
     say(f"{collection.totals.tracks} tracks are at {page.local_url} now; Ctrl-C stops it.")
-    with contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()
+    if access.bound not in LOOPBACK and not access.password:
+        say("Everyone who reaches this address can listen to all of it; --password asks visitors for a password.")
+    while not is_over.wait(0.5):  # a wait without an end would keep Python from calling the handler on Windows
+        pass
+    collection.is_closing.set()
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # which calls an answer that is cut off an error
     page.close()
-    collection.library.close()
+    collection.close()
+    say("Stopped.")

@@ -1,19 +1,31 @@
-"""Embed a visitor's clip, within limits."""
+"""Visitors' clips: listened to once, within limits, and kept as vectors for an hour.
+
+The sound itself is in a file without a name, which the system deletes when it is closed, or when the server ends in
+any way; it is closed as soon as it has been listened to.
+"""
 
 import os
-from collections.abc import Iterator
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 
 import numpy as np
 
-from kobza.audio import AudioError, decode, printable
-from kobza.embedding.embedder import Embedder, cut_windows, normalized_mean
+from kobza.audio import AudioError, Source, decode, printable
+from kobza.embedding.embedder import EmbeddedWindow, Embedder, cut_windows, normalized_mean
 from kobza.errors import KobzaError
 
 MAX_CLIP_SECONDS = 180  # enough to characterise a recording, and short enough that other visitors need not wait
 MIN_CLIP_SECONDS = 1.0
 SILENCE_PEAK = 1e-4  # below the noise of a microphone that is switched on
+MAX_PEAK = 1e3  # 60 dB above full scale; far above it the vectors are not finite
+KEPT_SECONDS = 3600.0
+MAX_CLIPS = 2000  # kept, of some 10 kB each
+BATCH = 4  # windows that are in memory
 
 
 class ClipError(KobzaError):
@@ -22,8 +34,9 @@ class ClipError(KobzaError):
 
 @dataclass(frozen=True)
 class Clip:
-    """The vector (dim,) of a clip; `is_cut` if the recording is longer than `MAX_CLIP_SECONDS`."""
+    """The windows of a clip, and its vector (dim,); `is_cut` if the recording is longer than `MAX_CLIP_SECONDS`."""
 
+    windows: tuple[EmbeddedWindow, ...]
     vector: np.ndarray
     is_cut: bool = False
 
@@ -31,8 +44,8 @@ class Clip:
 class _LimitedDecoder:
     """Decodes the first `MAX_CLIP_SECONDS` of a recording and keeps its length and peak."""
 
-    def __init__(self, path: str | os.PathLike, sampling_rate: int):
-        self.path = path
+    def __init__(self, source: Source, sampling_rate: int):
+        self.source = source
         self.sampling_rate = sampling_rate
         self.samples = 0
         self.peak = 0.0
@@ -40,32 +53,98 @@ class _LimitedDecoder:
 
     def chunks(self) -> Iterator[np.ndarray]:
         limit = MAX_CLIP_SECONDS * self.sampling_rate
-        for chunk in decode(self.path, self.sampling_rate):
+        for chunk in decode(self.source, self.sampling_rate):
             self.is_cut = self.samples + len(chunk) > limit
             used = chunk[: limit - self.samples]
             self.samples += len(used)
             self.peak = max(self.peak, float(np.abs(used).max(initial=0.0)))
+            if self.peak > MAX_PEAK:
+                raise ClipError(
+                    f"That clip is far too loud: its samples reach {self.peak:.3g}, where 1 is full scale; "
+                    "lower its level and save it again."
+                )
             yield used
             if self.is_cut:
                 return
 
 
-def embed_clip(path: str | os.PathLike | None, embedder: Embedder) -> Clip:
-    """Embed the first `MAX_CLIP_SECONDS` of the recording at `path`; the rest is not decoded.
+def embed_clip(
+    source: Source, embedder: Embedder, name: str = "", is_wanted: Callable[[], bool] = lambda: True
+) -> Clip:
+    """Embed the first `MAX_CLIP_SECONDS` of a recording; the rest is not decoded.
+
+    Args:
+        name: of the visitor's file, for messages; by default that of the file at a path.
+        is_wanted: asked between batches; the work ends when nobody waits for it.
 
     Raises:
-        ClipError: no clip, not a recording, too short, or silent.
+        ClipError: not a recording, too short, too loud, silent, or no longer wanted.
     """
-    if path is None:
-        raise ClipError("Drop a recording here first, or record a few seconds with the microphone.")
-    decoder = _LimitedDecoder(path, embedder.sampling_rate)
+    decoder = _LimitedDecoder(source, embedder.sampling_rate)
+    pending = cut_windows(embedder, decoder.chunks())
+    windows: list[EmbeddedWindow] = []
     try:
-        samples = [window for _, window in cut_windows(embedder, decoder.chunks())]
+        while batch := list(islice(pending, BATCH)):
+            if not is_wanted():
+                raise ClipError("Nobody waits for this clip any more.")
+            vectors = embedder.embed_windows([samples for _, samples in batch])
+            for (start, samples), vector in zip(batch, vectors, strict=True):
+                windows.append(EmbeddedWindow(start, start + len(samples) / embedder.sampling_rate, vector))
     except AudioError as error:
-        name = Path(path).name  # a visitor is not to see the server's folders
-        raise ClipError(str(error).replace(printable(path), printable(name))) from None
+        raise ClipError(_without_place(str(error), source, name)) from None
     if decoder.samples < MIN_CLIP_SECONDS * embedder.sampling_rate:
         raise ClipError("That clip is shorter than a second; give it a little more time.")
     if decoder.peak < SILENCE_PEAK:
         raise ClipError("That clip is silent; if you recorded it, check that the microphone is switched on.")
-    return Clip(normalized_mean(embedder.embed_windows(samples)), decoder.is_cut)
+    mean = normalized_mean(np.stack([window.vector for window in windows]))
+    if not np.isfinite(mean).all():
+        raise ClipError("Nothing can be heard in that clip: its sound gives no finite numbers; save it again.")
+    return Clip(tuple(windows), mean, decoder.is_cut)
+
+
+def _without_place(sentence: str, source: Source, name: str) -> str:
+    """The sentence with the visitor's name for the file: he is not to see the server's folders."""
+    if isinstance(source, str | os.PathLike):
+        return sentence.replace(printable(source), printable(name or os.path.basename(source)))
+    return sentence.replace("The recording given as a stream", printable(name or "The clip"))
+
+
+class ClipStore:
+    """Clips under names that cannot be guessed, for an hour. Threads may share it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
+        self._clips: OrderedDict[str, tuple[float, Clip]] = OrderedDict()  # the oldest first
+        self._lock = threading.Lock()
+
+    def put(self, clip: Clip) -> str:
+        """Keep a clip; the name that `get` takes."""
+        name = secrets.token_urlsafe(16)
+        with self._lock:
+            self._clips[name] = self._clock() + KEPT_SECONDS, clip
+            while len(self._clips) > MAX_CLIPS:
+                self._clips.popitem(last=False)
+        self.forget_old()
+        return name
+
+    def get(self, name: str) -> Clip:
+        """ClipError: there is none of this name, or its hour is over."""
+        self.forget_old()
+        with self._lock:
+            if name not in self._clips:
+                raise ClipError("That clip is no longer here: clips are kept for an hour; choose it again.")
+            return self._clips[name][1]
+
+    def remove(self, name: str) -> None:
+        """Forget a clip; nothing happens if there is none of this name."""
+        with self._lock:
+            self._clips.pop(name, None)
+
+    def forget_old(self) -> None:
+        """Forget the clips whose hour is over."""
+        with self._lock:
+            while self._clips and next(iter(self._clips.values()))[0] <= self._clock():
+                self._clips.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._clips)

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from kobza.audio import Source
 from kobza.embedding.embedder import Embedder
 from kobza.folders import NoHomeError
 from kobza.library import Hit, LibraryAddress, LibraryError, MusicLibrary, Totals, Track, default_library_address
 from kobza.library.demo import open_album
 from kobza.library.filters.tree import Filter
 from kobza.library.search.options import By, Match
-from kobza.webui.clips import Clip, ClipError, embed_clip
+from kobza.webui.batching import AnswerCache, SharedEmbedder
+from kobza.webui.clips import Clip, ClipError, ClipStore, embed_clip
 from kobza.webui.facets import FIELDS, Facets, Values, check_field
 from kobza.webui.filters import page_filter
 from kobza.webui.folders import Folders
@@ -23,6 +25,7 @@ from kobza.webui.map_layout import Point, points_of
 
 MAX_LABELS = 40
 FOLLOW_SECONDS = 5.0  # between looks at whether the user has a library now
+MAX_ANSWERS = 256  # that are kept, of some 10 kB each
 MAX_POINTS = 2000  # tracks on the map: more would overlap, and make the page slow
 
 
@@ -37,7 +40,11 @@ class Collection:
             is_demo: the library is Kobza's own album.
             own: the user's library, as soon as it has tracks; it takes the place of the album.
         """
-        self.library = library
+        self.embedder = SharedEmbedder(library.embedder)  # loaded now, not while the first visitor waits
+        self.library = MusicLibrary(library.store, self.embedder)
+        self.clips = ClipStore()
+        self.is_closing = threading.Event()
+        self._answers: AnswerCache[list[Hit]] = AnswerCache(MAX_ANSWERS)
         self.is_demo = is_demo
         self._own = own
         self._followed = time.monotonic()
@@ -47,12 +54,16 @@ class Collection:
         self._links_lock = threading.Lock()
         self._map: tuple[str, list[Point]] | None = None
         self._map_lock = threading.Lock()
-        self.embedder = library.embedder  # loaded now, not while the first visitor waits
         if self.totals.tracks:
             self.search("warm up")  # fails here if the library was made with another model
             self.fields()
         else:
             self.embedder.embed_text(["warm up"])
+
+    def close(self) -> None:
+        """Leave what is being done for visitors, and close the library."""
+        self.is_closing.set()
+        self.library.close()
 
     @property
     def totals(self) -> Totals:
@@ -72,7 +83,9 @@ class Collection:
             self._followed = time.monotonic()
             found = self._own()
             if found is not None:
-                self.library = found  # the album stays open for the searches that run in it
+                self.library = MusicLibrary(
+                    found.store, self.embedder
+                )  # the album stays open for the searches that run in it
                 self.is_demo = False
                 self._facets.clear()
 
@@ -99,15 +112,16 @@ class Collection:
         self, text: str, k: int = 10, where: Filter | None = None, by: By = "track", match: Match | None = None
     ) -> list[Hit]:
         """The k tracks that best fit a description. LibraryError: it is empty."""
-        return self.library.search(text, k, where, by, match)
+        key = self.version, text, k, where, by, match
+        return self._answers.get(key, lambda: self.library.search(text, k, where, by, match))
 
     def browse(self, where: Filter, k: int = 10) -> list[Hit]:
         """The first k tracks that pass a filter, ordered by path; without scores, each from its beginning."""
         return [Hit(0.0, track, 0.0) for track in self.library.store.select(where, k)]
 
-    def like(self, clip: Clip, k: int = 10) -> list[Hit]:
+    def like(self, clip: Clip, k: int = 10, where: Filter | None = None) -> list[Hit]:
         """The k tracks that sound most like a clip."""
-        return [Hit(*found) for found in self.library.store.search(clip.vector, k)]
+        return [Hit(*found) for found in self.library.store.search(clip.vector, k, where)]
 
     def like_track(
         self, link: str, k: int = 10, where: Filter | None = None, but: str | None = None, minus: Sequence[str] = ()
@@ -120,9 +134,13 @@ class Collection:
         """
         return self.library.similar(self.track(link), k, where, but=but, minus=[self.track(one) for one in minus])
 
-    def embed_clip(self, path: str | None) -> Clip:
+    def embed_clip(self, source: Source, name: str = "", is_wanted: Callable[[], bool] = lambda: True) -> Clip:
         """A visitor's clip. ClipError: it cannot be used."""
-        return embed_clip(path, self.embedder)
+        return embed_clip(source, self.embedder, name, is_wanted)
+
+    def clip(self, name: str) -> Clip:
+        """A clip that was sent before. ClipError: its hour is over."""
+        return self.clips.get(name)
 
     def tag(self, clip: Clip, labels: str) -> list[tuple[str, float]]:
         """(label, cosine), the best first, for labels separated by commas or line breaks."""

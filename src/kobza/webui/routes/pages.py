@@ -6,9 +6,11 @@ from fastapi.responses import HTMLResponse
 
 from kobza.webui.collection import Collection
 
-SHELL = jinja2.Environment(
+TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("kobza.webui"), autoescape=True, undefined=jinja2.StrictUndefined
-).get_template("index.html")
+)
+SHELL = TEMPLATES.get_template("index.html")
+LOGIN = TEMPLATES.get_template("login.html")  # what is shown in its place to who has not given the password
 
 
 def router(collection: Collection) -> APIRouter:

@@ -1,0 +1,146 @@
+"""One model for many visitors: queries of a moment go through its text tower together, repeated ones not at all."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from kobza.embedding.embedder import Embedder
+
+MAX_BATCH = 64  # texts
+MAX_TEXTS = 4096  # vectors that are kept: 2 MB of 128 dimensions
+WINDOWS_AT_ONCE = 2  # of a clip; between two of these steps, queries have their turn
+PATIENCE_SECONDS = 0.5  # for which a clip's step waits for queries, so that it ends under load, too
+
+Answer = TypeVar("Answer")
+
+
+class RecentlyUsed(Generic[Answer]):
+    """A dictionary of the entries that were used last. Threads may share it."""
+
+    def __init__(self, size: int):
+        self._size = size
+        self._entries: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Answer | None:
+        with self._lock:
+            if key not in self._entries:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key]
+
+    def put(self, key: Hashable, answer: Answer) -> None:
+        with self._lock:
+            self._entries[key] = answer
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+
+class AnswerCache(Generic[Answer]):
+    """What was answered last; who asks for what another waits for waits with him.
+
+    >>> cache = AnswerCache(8)
+    >>> cache.get("key", lambda: 1), cache.get("key", lambda: 2)
+    (1, 1)
+    """
+
+    def __init__(self, size: int):
+        self._answers: RecentlyUsed[Answer] = RecentlyUsed(size)
+        self._pending: dict[Hashable, Future[Answer]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
+        """The answer for a key, computed if nobody has it. An error is not kept."""
+        with self._lock:
+            answer = self._answers.get(key)
+            if answer is not None:
+                return answer
+            pending = self._pending.get(key)
+            if pending is None:
+                own: Future[Answer] = Future()
+                self._pending[key] = own
+        if pending is not None:
+            return pending.result()
+        try:
+            answer = compute()
+        except BaseException as error:
+            own.set_exception(error)
+            raise
+        else:
+            own.set_result(answer)
+            self._answers.put(key, answer)
+            return answer
+        finally:
+            with self._lock:
+                del self._pending[key]
+
+
+class SharedEmbedder:
+    """An `Embedder` for many threads.
+
+    `embed_text` is a group commit: while a batch is in the text tower, the queries that come wait together, and are
+    the next batch. A query alone waits for nothing. `embed_windows` takes few windows at a time and lets queries pass,
+    so that a long clip does not hold up those who search.
+    """
+
+    def __init__(self, embedder: Embedder):
+        self._embedder = embedder
+        self.name = embedder.name
+        self.fingerprint = embedder.fingerprint
+        self.dim = embedder.dim
+        self.sampling_rate = embedder.sampling_rate
+        self.window_seconds = embedder.window_seconds
+        self.min_window_seconds = embedder.min_window_seconds
+        self._vectors: RecentlyUsed[np.ndarray] = RecentlyUsed(MAX_TEXTS)
+        self._waiting: dict[str, Future[np.ndarray]] = {}
+        self._lock = threading.Lock()  # of `_waiting`
+        self._tower = threading.Lock()  # held by who embeds texts
+        self._no_texts = threading.Event()
+        self._no_texts.set()
+
+    def embed_text(self, sentences: Sequence[str]) -> np.ndarray:
+        """Sentences -> (n, dim) float32, unit length; the same, up to rounding, whatever is embedded with them."""
+        known = {text: self._vectors.get(text) for text in sentences}
+        futures = {text: self._enqueued(text) for text, vector in known.items() if vector is None}
+        while not all(future.done() for future in futures.values()):
+            with self._tower:  # whoever gets it embeds for all who wait
+                self._embed_waiting()
+        vectors = [future.result() if (future := futures.get(text)) else known[text] for text in sentences]
+        return np.stack(vectors) if vectors else np.zeros((0, self.dim), np.float32)
+
+    def _enqueued(self, text: str) -> Future[np.ndarray]:
+        with self._lock:
+            self._no_texts.clear()
+            return self._waiting.setdefault(text, Future())
+
+    def _embed_waiting(self) -> None:
+        with self._lock:
+            texts = list(self._waiting)[:MAX_BATCH]
+            batch = {text: self._waiting.pop(text) for text in texts}
+        if not batch:
+            return
+        try:
+            vectors = self._embedder.embed_text(texts)
+        except Exception as error:
+            for future in batch.values():
+                future.set_exception(error)
+        else:
+            for (text, future), vector in zip(batch.items(), vectors, strict=True):
+                self._vectors.put(text, vector)
+                future.set_result(vector)
+        with self._lock:
+            if not self._waiting:
+                self._no_texts.set()
+
+    def embed_windows(self, windows: Sequence[np.ndarray]) -> np.ndarray:
+        """Waveforms -> (n, dim) float32, unit length; see `Embedder.embed_windows`."""
+        parts = [np.zeros((0, self.dim), np.float32)]
+        for start in range(0, len(windows), WINDOWS_AT_ONCE):
+            self._no_texts.wait(PATIENCE_SECONDS)
+            parts.append(self._embedder.embed_windows(windows[start : start + WINDOWS_AT_ONCE]))
+        return np.concatenate(parts)
