@@ -3,7 +3,7 @@ import { get } from "./api.js";
 import { button, el } from "./dom.js";
 import { length, loadCatalogue, t } from "./i18n.js";
 import { announce } from "./notices.js";
-import "./player.js";
+import { mountPlayer } from "./playerbar.js";
 import { address, go, state, subscribe } from "./state.js";
 import { TABS } from "./tabs.js";
 
@@ -107,6 +107,7 @@ function searchAgain() {
 
 document.querySelector(".kz-tagline").textContent = t("tagline");
 document.querySelector("main").replaceChildren(bar, news, ...tabs.map(({ panel }) => panel));
+mountPlayer(document.querySelector("#player"), () => library.players);
 showHeader();
 subscribe(show);
 show();

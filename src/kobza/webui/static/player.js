@@ -1,80 +1,292 @@
-// One sound at a time. Every element with data-track (a row, a point on the map) can start it at its data-moment. With
-// data-start the track is a part of a file: it begins there, and stops after its data-duration.
-(() => {
-  const audio = new Audio();
-  audio.preload = "none";
-  let now = ""; // key of what is loaded
-  const begin = (element) => Number(element.dataset.start || 0);
-  const key = (element) => `${element.dataset.track}#t=${(begin(element) + Number(element.dataset.moment)).toFixed(2)}`;
-  const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
-  const write = (element, text) => {
-    if (element && element.textContent !== text) element.textContent = text;
-  };
+// The one player of the page: what sounds, where it is, and what comes next. `subscribe` tells of every change.
+//
+// A "hit" is an answer of the server: {track: {link, title, artist, duration, start, ...}, moment, ...}. With `start`
+// the track is a part of a file: it begins there, and ends after its duration. A clip has `src`, the address of its sound.
 
-  function start(element) {
-    now = key(element);
-    audio.src = new URL(`track/${now}`, document.baseURI).href; // "#t=" lets the browser begin at the moment
-    audio.play().catch(() => {}); // what went wrong comes as the event "error"
+import { Queue } from "./queue.js";
+
+const SOON = 3; // seconds; "previous" within them goes to the track before, later back to where this one began
+const JUMP = 10; // seconds, of the keys of headphones and lock screens
+const SKIP_MILLISECONDS = 3000;
+const KEPT = "kobza.queue";
+const VOLUME = "kobza.volume";
+
+const audio = new Audio();
+audio.preload = "none";
+const queue = new Queue();
+const listeners = new Set();
+const channel = "BroadcastChannel" in window ? new BroadcastChannel("kobza.player") : null;
+let origin = 0; // second of the track from which what is loaded was played; a replay begins there again
+let failed = false;
+let wentOn = false; // by itself, from the track before
+
+export const player = {
+  queue,
+
+  get current() {
+    return queue.current;
+  },
+  get playing() {
+    return !audio.paused;
+  },
+  get failed() {
+    return failed;
+  },
+  get duration() {
+    const { current } = queue;
+    if (!current) return 0;
+    return current.track.duration || (Number.isFinite(audio.duration) ? audio.duration : 0);
+  },
+  // Seconds since the track's beginning.
+  get position() {
+    return audio.readyState > 0 ? Math.max(0, audio.currentTime - begin()) : origin;
+  },
+  get volume() {
+    return audio.muted ? 0 : audio.volume;
+  },
+
+  isCurrent(link) {
+    return queue.current?.track.link === link;
+  },
+
+  subscribe(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+
+  // Play an answer from `at` (by default its moment); the answers around it in `list` come before and after it.
+  play(hit, { list, at } = {}) {
+    queue.start(hit, list);
+    wentOn = false;
+    load(at ?? hit.moment ?? 0);
+    resume();
+  },
+
+  // What a play button does.
+  toggle(hit = queue.current, options) {
+    if (!hit) return;
+    if (!this.isCurrent(hit.track.link)) this.play(hit, options);
+    else if (!audio.paused && !failed) audio.pause();
+    else if (failed || isOver()) again();
+    else resume();
+  },
+
+  // Show an answer without playing it.
+  show(hit) {
+    if (this.isCurrent(hit.track.link)) return;
+    audio.pause();
+    queue.start(hit);
+    load(hit.moment ?? 0);
+  },
+
+  pause() {
+    audio.pause();
+  },
+
+  stop() {
+    audio.pause();
+    seekTo(origin);
+    changed();
+  },
+
+  seek(seconds) {
+    if (!queue.current) return;
+    seekTo(Math.min(Math.max(0, seconds), Math.max(0, this.duration - 0.1)));
+    changed();
+  },
+
+  // Play what is current from `seconds`.
+  playAt(seconds) {
+    if (failed) load(seconds);
+    else this.seek(seconds);
+    resume();
+  },
+
+  next() {
+    wentOn = false;
+    turnTo(queue.next());
+  },
+
+  previous() {
+    if (this.position - origin > SOON || !queue.hasPrevious) again();
+    else turnTo(queue.previous());
+  },
+
+  jump(index) {
+    wentOn = false;
+    turnTo(queue.jump(index));
+  },
+
+  add(hits) {
+    const count = queue.add(hits);
+    keep();
+    changed();
+    return count;
+  },
+
+  // Anything else that changes the queue: player.edit((queue) => queue.move(1, 0)).
+  edit(change) {
+    change(queue);
+    keep();
+    changed();
+  },
+
+  setVolume(volume) {
+    audio.muted = false;
+    audio.volume = Math.min(1, Math.max(0, volume));
+    store(localStorage, VOLUME, audio.volume);
+  },
+
+  toggleMute() {
+    audio.muted = !audio.muted;
+  },
+};
+
+const begin = () => queue.current?.track.start || 0;
+const isPart = () => queue.current?.track.start != null;
+const isOver = () => audio.ended || (isPart() && player.position >= player.duration);
+
+function load(seconds) {
+  origin = seconds;
+  failed = false;
+  const { src, track } = queue.current;
+  // "#t=" lets the browser begin at the moment, without the beginning of the file.
+  audio.src = src ?? new URL(`track/${track.link}#t=${(begin() + seconds).toFixed(2)}`, document.baseURI).href;
+  if (src) seekTo(seconds);
+  describe();
+  keep();
+  changed();
+}
+
+function resume() {
+  audio.play().catch(() => {}); // what went wrong comes as the event "error"
+}
+
+function again() {
+  if (failed) load(origin);
+  else seekTo(origin);
+  resume();
+}
+
+function turnTo(hit) {
+  if (!hit) return;
+  load(hit.moment ?? 0);
+  resume();
+}
+
+function seekTo(seconds) {
+  const go = () => (audio.currentTime = begin() + seconds);
+  if (audio.readyState > 0) go();
+  else {
+    const { src } = audio;
+    audio.addEventListener("loadedmetadata", () => audio.src === src && go(), { once: true });
+    if (queue.current && !queue.current.src) origin = seconds;
   }
+}
 
-  function toggle(element) {
-    if (now !== key(element) || audio.error) start(element);
-    else if (audio.paused) audio.play().catch(() => {});
-    else audio.pause();
+function changed() {
+  for (const listener of listeners) listener(player);
+}
+
+function store(storage, key, value) {
+  try {
+    storage.setItem(key, JSON.stringify(value));
+  } catch {
+    // A browser that keeps nothing for us forgets the queue when the page is loaded again.
   }
+}
 
-  function seek(line, event) {
-    const row = line.closest("[data-track]");
-    const box = line.getBoundingClientRect();
-    const seconds = begin(row) + ((event.clientX - box.left) / box.width) * Number(row.dataset.duration);
-    if (now !== key(row)) start(row);
-    const go = () => (audio.currentTime = seconds);
-    if (audio.readyState > 0) go();
-    else audio.addEventListener("loadedmetadata", go, { once: true });
+function stored(storage, key) {
+  try {
+    return JSON.parse(storage.getItem(key));
+  } catch {
+    return null;
   }
+}
 
-  // Rows come and go, and Gradio reuses their elements: what is shown follows from `now`, whatever happened.
-  function refresh() {
-    let found = false;
-    for (const element of document.querySelectorAll("[data-track]")) {
-      const current = key(element) === now;
-      found ||= current;
-      const position = Math.max(0, audio.currentTime - begin(element));
-      if (current && element.dataset.start && position > Number(element.dataset.duration)) audio.pause();
-      element.classList.toggle("kz-current", current);
-      element.classList.toggle("kz-playing", current && !audio.paused);
-      if (!element.classList.contains("kz-row")) continue;
-      const at = current && audio.readyState > 0 ? position : Number(element.dataset.moment);
-      const share = current ? `${(100 * at) / Math.max(1, Number(element.dataset.duration))}%` : "0%";
-      const played = element.querySelector(".kz-played");
-      if (played.style.width !== share) played.style.width = share;
-      write(element.querySelector(".kz-time"), clock(at));
-      write(
-        element.querySelector(".kz-trouble"),
-        current && audio.error ? "This cannot be played here: its file was moved, or the browser does not know its format." : "",
-      );
+// The queue outlives loading the page again, in this tab of the browser only.
+function keep() {
+  const entries = queue.entries.filter((hit) => !hit.src);
+  store(sessionStorage, KEPT, { entries, link: queue.current?.track.link, isOwn: queue.isOwn });
+}
+
+export function restore() {
+  const volume = stored(localStorage, VOLUME);
+  if (typeof volume === "number") audio.volume = Math.min(1, Math.max(0, volume));
+  const value = stored(sessionStorage, KEPT);
+  if (!Array.isArray(value?.entries)) return;
+  queue.entries = value.entries;
+  queue.isOwn = Boolean(value.isOwn);
+  queue.index = queue.find(value.link);
+  if (queue.current) load(queue.current.moment ?? 0);
+}
+
+// Whatever else begins to sound here, or in another tab, ends ours; and ours ends it.
+document.addEventListener(
+  "play",
+  (event) => {
+    if (event.target !== audio) audio.pause();
+  },
+  true,
+);
+audio.addEventListener("play", () => {
+  for (const other of document.querySelectorAll("audio, video")) other.pause();
+  channel?.postMessage("play");
+});
+channel?.addEventListener("message", () => audio.pause());
+
+function whenOver() {
+  if (!queue.hasNext) audio.pause();
+  else {
+    player.next();
+    wentOn = true;
+  }
+}
+
+audio.addEventListener("ended", whenOver);
+audio.addEventListener("timeupdate", () => {
+  if (isPart() && !audio.paused && isOver()) whenOver();
+});
+audio.addEventListener("error", () => {
+  failed = true;
+  // Who listens to a queue need not come and skip what cannot be played.
+  const { current } = queue;
+  if (wentOn) setTimeout(() => failed && queue.current === current && whenOver(), SKIP_MILLISECONDS);
+});
+for (const name of ["play", "playing", "pause", "ended", "timeupdate", "seeked", "error", "loadedmetadata", "volumechange"])
+  audio.addEventListener(name, changed);
+
+// The keys of keyboards, headphones and lock screens.
+const session = navigator.mediaSession;
+const actions = {
+  play: () => player.toggle(),
+  pause: () => player.pause(),
+  stop: () => player.stop(),
+  previoustrack: () => player.previous(),
+  nexttrack: () => player.next(),
+  seekbackward: (details) => player.seek(player.position - (details.seekOffset || JUMP)),
+  seekforward: (details) => player.seek(player.position + (details.seekOffset || JUMP)),
+  seekto: (details) => player.seek(details.seekTime),
+};
+
+function describe() {
+  if (!session) return;
+  const { title, artist, album } = queue.current.track;
+  session.metadata = new MediaMetadata({ title, artist: artist || "", album: album || "" });
+}
+
+if (session) {
+  for (const [action, handler] of Object.entries(actions)) {
+    try {
+      session.setActionHandler(action, handler);
+    } catch {
+      // A browser without this action
     }
-    if (now && !found) {
-      now = "";
-      audio.pause();
-    }
   }
-
-  function highlight(button) {
-    const chosen = button.getAttribute("aria-pressed") !== "true";
-    for (const other of button.parentElement.children) other.setAttribute("aria-pressed", String(chosen && other === button));
-    for (const point of document.querySelectorAll(".kz-point"))
-      point.classList.toggle("kz-faint", chosen && point.dataset.hue !== button.dataset.hue);
-  }
-
-  document.addEventListener("click", (event) => {
-    const hit = (selector) => event.target.closest(selector);
-    if (hit(".kz-play")) toggle(hit("[data-track]"));
-    else if (hit(".kz-point")) toggle(hit(".kz-point"));
-    else if (hit(".kz-line")) seek(hit(".kz-line"), event);
-    else if (hit(".kz-kind")) highlight(hit(".kz-kind"));
+  player.subscribe(() => {
+    session.playbackState = !queue.current ? "none" : audio.paused ? "paused" : "playing";
+    const { duration, position } = player;
+    if (duration > 0 && session.setPositionState)
+      session.setPositionState({ duration, position: Math.min(position, duration), playbackRate: 1 });
   });
-  for (const name of ["play", "playing", "pause", "ended", "timeupdate", "error", "loadedmetadata"])
-    audio.addEventListener(name, refresh);
-  new MutationObserver(refresh).observe(document, { subtree: true, childList: true, attributeFilter: ["data-track", "data-moment"] });
-})();
+}
