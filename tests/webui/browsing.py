@@ -1,6 +1,7 @@
 """What a person does on the page, in a real browser: Debian's Chromium, without a window, by playwright."""
 
 import shutil
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -60,9 +61,20 @@ def ask(page, text: str) -> None:
     settled(page)
 
 
+def until(page, condition: str, arg=None) -> None:
+    """Wait until a condition in JavaScript holds.
+
+    `page.wait_for_function` compiles the condition again and again within the page, which the page's policy forbids.
+    """
+    deadline = time.monotonic() + WAIT / 1000
+    while not page.evaluate(condition, arg):
+        assert time.monotonic() < deadline, f"in vain: {condition}"
+        page.wait_for_timeout(50)
+
+
 def settled(page) -> None:
     """Wait until what was asked for is shown."""
-    page.wait_for_function("!document.querySelector('[aria-busy]')")
+    until(page, "!document.querySelector('[aria-busy]')")
 
 
 def open_tab(page, name: str) -> None:

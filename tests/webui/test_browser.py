@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browsing import PHONE, ask, focused, open_tab, settled, titles, width
+from browsing import PHONE, ask, focused, open_tab, settled, titles, until, width
 from hostile import HOSTILE
 
 UKRAINIAN = {"locale": "uk-UA"}
@@ -34,7 +34,7 @@ def test_search_ranks_and_says_how_well_each_fits(visit):
     order = ["strong match", "fair match", "weak match", "no match"]
     assert matches(page)[0] == "strong match" and matches(page) == sorted(matches(page), key=order.index)
     page.get_by_role("button", name="church organ").click()
-    page.wait_for_function("document.querySelector('.kz-title').textContent === 'Stone and Light'")
+    until(page, "document.querySelector('.kz-title').textContent === 'Stone and Light'")
     assert page.input_value("#query") == "church organ"
 
 
@@ -55,7 +55,7 @@ def test_titles_are_text_whatever_is_in_them(visit):
     assert HOSTILE in titles(page)
     assert "<b>Mallory</b>" in page.locator(".kz-artist").all_inner_texts()
     page.locator(".kz-row", has_text="alert(1)").get_by_role("button", name="More like this").click()
-    page.wait_for_function("document.title.startsWith('Sounds like <script>')")
+    until(page, "document.title.startsWith('Sounds like <script>')")
     assert page.locator(".kz-heading:visible").inner_text() == f"Sounds like {HOSTILE}"
     page.get_by_role("button", name="Genre").locator("visible=true").click()
     assert page.get_by_label("<i>Noise</i>").count() == 1
@@ -81,7 +81,7 @@ def test_filters_are_made_of_what_the_library_has(visit):
     page.wait_for_selector(".kz-row")
     assert len(titles(page)) == 3 and page.get_by_role("button", name="Genre: Rock, Sacred").count() == 1
     page.get_by_role("button", name="Clear filters").click()
-    page.wait_for_function("document.querySelectorAll('.kz-row').length === 5")
+    until(page, "document.querySelectorAll('.kz-row').length === 5")
     assert "where" not in page.url and focused(page)
     assert page.get_by_role("button", name="Folder").count() == 0  # all lies in one folder
 
@@ -93,7 +93,7 @@ def test_filters_alone_list_what_passes(visit):
     page = visit(path="?q=drums&where=year%20%3E%202000%20or%20genre%20%3D%20blus")
     page.wait_for_selector("text=No track has the genre")
     page.get_by_role("button", name="Remove the filter year > 2000 or genre = blus").click()
-    page.wait_for_function("!document.querySelector('.kz-notice')")
+    until(page, "!document.querySelector('.kz-notice')")
     assert "where" not in page.url and len(titles(page)) == 5
 
 
@@ -131,7 +131,7 @@ def test_more_like_this_but_otherwise_and_back(visit):
     ask(page, "fast drum solo")
     page.locator(".kz-row", has_text="Sticks").get_by_role("button", name="More like Sticks, but").click()
     page.wait_for_selector("text=Sounds like Sticks")
-    page.wait_for_function("document.title === 'Sounds like Sticks – Kobza'")
+    until(page, "document.title === 'Sounds like Sticks – Kobza'")
     before = titles(page)
     assert len(before) == 4 and "Sticks" not in before
     assert page.evaluate("document.activeElement.id") == "but"
@@ -155,15 +155,15 @@ def test_the_address_brings_all_of_it_back(visit):
     ask(page, "fast drum solo")
     assert page.title() == "fast drum solo – Kobza"
     page.go_back()
-    page.wait_for_function("document.querySelector('.kz-title').textContent === 'Stone and Light'")
+    until(page, "document.querySelector('.kz-title').textContent === 'Stone and Light'")
     assert page.input_value("#query") == "church organ" and page.title() == "church organ – Kobza"
     page.go_forward()
-    page.wait_for_function("document.querySelector('.kz-title').textContent === 'Sticks'")
+    until(page, "document.querySelector('.kz-title').textContent === 'Sticks'")
     page.locator(".kz-row").first.get_by_role("button", name="More like this").click()
-    page.wait_for_function("document.title === 'Sounds like Sticks – Kobza'")
+    until(page, "document.title === 'Sounds like Sticks – Kobza'")
     found = titles(page)
     other = visit(path="?" + page.url.partition("?")[2])
-    other.wait_for_function("document.title === 'Sounds like Sticks – Kobza'")
+    until(other, "document.title === 'Sounds like Sticks – Kobza'")
     assert titles(other) == found
     open_tab(other, "Search")
     other.wait_for_selector("#query:visible")
@@ -184,7 +184,7 @@ def test_tabs_and_answers_without_a_mouse(visit):
         assert page.locator("[role=tab][aria-selected=true]").all_inner_texts() == [names[at]]
     page.fill("#query", "church organ")
     page.keyboard.press("Enter")
-    page.wait_for_function("/^5 answers; the first: Stone/.test(document.querySelector('[role=status]').textContent)")
+    until(page, "/^5 answers; the first: Stone/.test(document.querySelector('[role=status]').textContent)")
 
 
 @pytest.mark.parametrize("language", [{}, UKRAINIAN], ids=["english", "ukrainian"])

@@ -1,7 +1,7 @@
 """A library of many tracks on the page: scrolling, copies, titles that repeat, and music that comes while one looks."""
 
 import pytest
-from browsing import PHONE, Visits, ask, settled, titles
+from browsing import PHONE, Visits, ask, settled, titles, until
 from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
@@ -51,7 +51,7 @@ def test_more_answers_come_on_scrolling(visit_many):
     assert len(titles(page)) == 10
     for expected in (20, 30, 33):
         scroll_to_the_end(page)
-        page.wait_for_function(f"document.querySelectorAll('.kz-row').length === {expected}")
+        until(page, f"document.querySelectorAll('.kz-row').length === {expected}")
     assert page.locator(".kz-rank").all_inner_texts() == [str(i) for i in range(1, 34)]
     assert page.locator(".kz-next").count() == 0
     ask(page, "tone 900")  # a new search begins anew
@@ -66,7 +66,7 @@ def test_copies_are_one_and_equal_titles_say_where_they_are_from(visit_many):
     assert {copy.get_by_text("+1 copy").get_attribute("title")} <= {"Live/again.flac", "00.flac"}
     page.get_by_role("button", name="Folder").click()
     page.get_by_label("Live", exact=True).check()
-    page.wait_for_function("document.querySelectorAll('.kz-row').length < 6")
+    until(page, "document.querySelectorAll('.kz-row').length < 6")
     page.get_by_label("Live/Old").check()
     settled(page)
     page.keyboard.press("Escape")
@@ -103,7 +103,7 @@ def test_a_list_of_many_values_can_be_searched(visit_many):
     page.get_by_role("button", name="Artist").click()
     page.wait_for_selector(".kz-value:visible >> text=Brass")
     page.get_by_label("Ann").check()
-    page.wait_for_function("document.querySelectorAll('.kz-row').length === 1")
+    until(page, "document.querySelectorAll('.kz-row').length === 1")
     assert titles(page) == [HEBREW]
 
 
@@ -124,7 +124,7 @@ def test_new_music_appears_without_a_restart(browser, place):
     page.wait_for_selector("text=The library has changed: it has 2 tracks now.")
     assert titles(page) == ["First"]  # nothing moves under one's eyes
     page.get_by_role("button", name="Search again").click()
-    page.wait_for_function("document.querySelectorAll('.kz-row').length === 2")
+    until(page, "document.querySelectorAll('.kz-row').length === 2")
     visits.close()
 
 

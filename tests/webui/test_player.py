@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from browsing import PHONE, ask, width
+from browsing import PHONE, ask, until, width
 from hostile import HOSTILE
 
 DRUMS = "fast drum solo"
@@ -10,22 +10,24 @@ DRUMS = "fast drum solo"
 
 def player(page, expression: str):
     """What the page's player says of itself: is it playing, where, how loud."""
-    page.evaluate("import(new URL('static/player.js', document.baseURI)).then(made => { window.player = made.player; })")
+    page.evaluate(
+        "import(new URL('static/player.js', document.baseURI)).then(made => { window.player = made.player; })"
+    )
     return page.evaluate(expression)
 
 
-def until(page, condition: str, title: str = "") -> None:
+def until_player(page, condition: str, title: str = "") -> None:
     player(page, "0")
-    page.wait_for_function(f"title => {condition}", arg=title)
+    until(page, f"title => {condition}", title)
 
 
 def plays(page, title: str, at_least: float = 0.0) -> None:
     """Wait until this track sounds, and is at this second or later."""
-    until(page, f"player.playing && player.current.track.title === title && player.position > {at_least}", title)
+    until_player(page, f"player.playing && player.current.track.title === title && player.position > {at_least}", title)
 
 
 def pauses(page) -> None:
-    until(page, "!player.playing")
+    until_player(page, "!player.playing")
 
 
 def row(page, title: str):
@@ -113,7 +115,7 @@ def test_keys_play_seek_and_stop(visit):
     page.keyboard.press("Home")
     assert player(page, "player.volume") == 0
     page.keyboard.press("PageUp")
-    until(page, "Math.abs(player.volume - 0.2) < 0.01")
+    until_player(page, "Math.abs(player.volume - 0.2) < 0.01")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Space")
     plays(page, "Swallows", 5)
@@ -152,12 +154,12 @@ def test_two_players_never_sound_at_once(visit, served):
     )
     pauses(page)
     foot(page).locator(".kz-foot-bar .kz-play").click()
-    page.wait_for_function("other.paused")
+    until(page, "other.paused")
     plays(page, "Sticks")
     second = page.context.new_page()  # another tab of the same browser
     second.goto(served)
     second.locator("main .kz-play").first.click()
-    until(second, "player.playing")
+    until_player(second, "player.playing")
     pauses(page)
 
 
@@ -205,8 +207,12 @@ def test_a_queue_goes_to_the_servers_of_the_settings(visit):
     row(page, "Sticks").get_by_role("button", name="to the queue").click()
     foot(page).get_by_role("button", name="Queue: 1 track").click()
     press(page, "Add to the queue of MPD")
-    foot(page).get_by_text("1 track is in the queue of MPD at nas now. Not known there, and left out: Swallows.").wait_for()
-    assert sent == [{"to": "mpd", "action": "queue", "name": "", "links": [row(page, "Sticks").get_attribute("data-track")]}]
+    foot(page).get_by_text(
+        "1 track is in the queue of MPD at nas now. Not known there, and left out: Swallows."
+    ).wait_for()
+    assert sent == [
+        {"to": "mpd", "action": "queue", "name": "", "links": [row(page, "Sticks").get_attribute("data-track")]}
+    ]
 
 
 def test_where_in_this_recording(visit):
@@ -220,7 +226,7 @@ def test_where_in_this_recording(visit):
     assert words.input_value() == DRUMS and page.evaluate("document.activeElement.value") == DRUMS
     words.fill("church organ")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('.kz-moments .kz-chip').textContent === '0:00 – 0:10'")
+    until(page, "document.querySelector('.kz-moments .kz-chip').textContent === '0:00 – 0:10'")
     moments.first.get_by_role("button").click()
     plays(page, HOSTILE)
     assert player(page, "player.position") < 8
