@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -197,18 +198,36 @@ def test_bad_arguments_get_a_sentence(tmp_path, tiny_checkpoint, capsys, monkeyp
     assert "pip install 'kobza[space]'" in capsys.readouterr().err
 
 
-def test_the_file_for_the_hub_serves_until_it_is_stopped(tmp_path, tiny_checkpoint):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_file_for_the_hub_serves_until_it_is_stopped(tmp_path, tiny_checkpoint, number):
+    """By Ctrl-C, or by Docker and systemd, while a visitor listens and another sends a clip; nothing is left behind."""
     write(tmp_path / "music" / "one.flac", tone(300, 3))
     with MusicLibrary.open(tmp_path / "library", tiny_checkpoint) as library:
         library.add(tmp_path / "music")
     command = [sys.executable, SPACES / "app.py", "--library", tmp_path / "library", "--model", tiny_checkpoint]
-    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    (tmp_path / "tmp").mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         line = next(line for line in run.stderr if "http" in line)
-        address = re.search(r"1 tracks are at (http://127\.0\.0\.1:\d+/) now", line).group(1)
-        assert get(address).status == 200
-        run.send_signal(signal.SIGINT)
-        assert run.wait(60) == 0
+        port = int(re.search(r"1 tracks are at http://127\.0\.0\.1:(\d+)/ now", line).group(1))
+        link = json.loads(get(f"http://127.0.0.1:{port}/api/search?q=x").body)["hits"][0]["track"]["link"]
+        with (
+            socket.create_connection(("127.0.0.1", port)) as listens,
+            socket.create_connection(("127.0.0.1", port)) as sends,
+        ):
+            listens.sendall(f"GET /track/{link} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert listens.recv(12) == b"HTTP/1.1 200"
+            sends.sendall(
+                b"POST /api/clips HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n" + bytes(9000)
+            )
+            time.sleep(0.2)
+            run.send_signal(number)
+            told = time.monotonic()
+            assert next(line for line in run.stderr if "Stopped" in line) == "Stopped.\n"
+            assert time.monotonic() - told < 10  # half a second on a machine that has nothing else to do
+            assert run.wait(60) == 0
+        assert not [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
     finally:
         run.kill()
         run.stderr.close()

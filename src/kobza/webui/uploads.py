@@ -24,6 +24,8 @@ MAX_OF_A_VISITOR = 2
 MAX_SECONDS = 120.0  # for sending a clip
 DRAIN_BYTES = 2 * MAX_CLIP_BYTES
 DRAIN_SECONDS = 20.0
+DRAINS_AT_ONCE = 4
+DRAIN_BYTES_PER_SECOND = 16e6  # of each
 BUSY = "Too many clips are being listened to now; try again in a moment."
 
 
@@ -36,6 +38,7 @@ class Uploads:
         self._is_open = is_open
         self._visitors: Counter[str] = Counter()
         self._bytes = 0
+        self._drains = asyncio.Semaphore(DRAINS_AT_ONCE)
         self._listener = ThreadPoolExecutor(1, "kobza-clips")
 
     async def listen(self, request: Request, who: str, name: str) -> Clip:
@@ -48,8 +51,20 @@ class Uploads:
         try:
             return await self._listened(request, who, PurePath(name.replace("\\", "/")).name or name)
         except (HTTPException, ClipError):
-            await _drain(request)
+            await self._drain(request)
             raise
+
+    async def _drain(self, request: Request) -> None:
+        """Read on for a while, because a browser that cannot send all of a clip shows no answer; few at once, and no
+        faster than leaves time for searches."""
+        drained = 0
+        with contextlib.suppress(ClientDisconnect, RuntimeError, TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS), self._drains:
+                async for chunk in request.stream():
+                    drained += len(chunk)
+                    if drained > DRAIN_BYTES:
+                        return
+                    await asyncio.sleep(len(chunk) / DRAIN_BYTES_PER_SECOND)
 
     async def _listened(self, request: Request, who: str, name: str) -> Clip:
         with self._place(who):
@@ -115,17 +130,6 @@ class Uploads:
             return await asyncio.get_running_loop().run_in_executor(self._listener, embed)
         finally:
             leaving.cancel()
-
-
-async def _drain(request: Request) -> None:
-    """Read on for a while, because a browser that cannot send all of a clip shows no answer."""
-    drained = 0
-    with contextlib.suppress(ClientDisconnect, RuntimeError, TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for chunk in request.stream():
-                drained += len(chunk)
-                if drained > DRAIN_BYTES:
-                    return
 
 
 def _too_large() -> HTTPException:
