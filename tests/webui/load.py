@@ -48,6 +48,7 @@ def make_library(folder: Path, tracks: int) -> None:
         library.add(_recording(folder.parent / "music"))  # writes the fingerprint
         dim = library.embedder.dim
         centres = rng.standard_normal((30, dim))
+        seconds = rng.uniform(10.0 * WINDOWS - 60, 10.0 * WINDOWS, tracks)
 
         def stored(i: int):
             vectors = (centres[i % 30] + 0.7 * rng.standard_normal((WINDOWS, dim))).astype(np.float32)
@@ -55,7 +56,7 @@ def make_library(folder: Path, tracks: int) -> None:
             words = rng.choice(WORDS, 4)
             title, artist, genre = " ".join(words[:2]).title(), f"The {words[2].title()}s", words[3].title()
             path = f"/music/{artist}/{i}.flac"
-            track = Track(path, title, artist, f"Album {i % 200}", genre, 1960 + i % 60, 10.0 * WINDOWS)
+            track = Track(path, title, artist, f"Album {i % 200}", genre, 1960 + i % 60, float(seconds[i]))
             return track, FileState(1, 1, f"{i}".encode()), [10.0 * w for w in range(WINDOWS)], vectors
 
         library.store.upsert_many(map(stored, range(tracks)))
