@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -97,7 +98,7 @@ class Login:
             return JSONResponse({"error": "That is not the password."}, 401)
         self._tries.forget(visitor(request.scope))
         response = JSONResponse({})
-        is_secure = request.scope["scheme"] == "https"
+        is_secure = request.scope["scheme"] == "https" or "SPACE_ID" in os.environ  # the Hub has TLS before its Spaces
         name = cookie_name(request.scope)
         value = self._sessions.new()
         response.set_cookie(name, value, SESSION_SECONDS, path="/", httponly=True, samesite="lax", secure=is_secure)

@@ -1,10 +1,11 @@
 """Visitors' clips: what sounds like one, and how well labels fit it."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from kobza.webui.clips import MAX_CLIP_SECONDS
+from kobza.webui.clips import KEPT_SECONDS, MAX_CLIP_SECONDS
 from kobza.webui.collection import Collection
 from kobza.webui.limits import visitor
 from kobza.webui.records import hit_record
@@ -23,6 +24,7 @@ def router(collection: Collection) -> APIRouter:
     @routes.post("")
     async def send(request: Request, name: Annotated[str, Query(max_length=300)] = "") -> dict[str, Any]:
         clip = await uploads.listen(request, visitor(request.scope), name)
+        asyncio.get_running_loop().call_later(KEPT_SECONDS + 1, collection.clips.forget_old)  # if nobody else comes
         return {"clip": collection.clips.put(clip), "note": CUT_NOTE if clip.is_cut else ""}
 
     @routes.delete("/{clip}", status_code=204)
