@@ -106,13 +106,13 @@ def collect_tracks(tracks: list[Path], out: Path) -> int:
         path = out / f"{track.stem[:40]}-{zlib.crc32(os.fsencode(track.name)):08x}.safetensors"
         if path.exists():
             continue
-        audio = _decode_or_empty(track)
+        audio = decode_or_empty(track)
         if len(audio) >= MIN_RECORDING_SECONDS * TEACHER_SAMPLING_RATE:
             total += write_shard(path, [audio])
     return total
 
 
-def _decode_or_empty(path: Path) -> np.ndarray:
+def decode_or_empty(path: Path) -> np.ndarray:
     """A recording, mono float32 at 32 kHz; empty, with a message, if it cannot be decoded."""
     try:
         return load_audio(path, TEACHER_SAMPLING_RATE)
@@ -131,7 +131,7 @@ def collect_short_clips(recordings: list[Path], out: Path) -> int:
         path = out / f"{number:05d}.safetensors"
         if path.exists():
             continue
-        clips = [_normalize_loudness(clip) for clip in map(_decode_or_empty, group) if len(clip)]
+        clips = [_normalize_loudness(clip) for clip in map(decode_or_empty, group) if len(clip)]
         if not clips:
             continue
         joined = np.concatenate(clips)

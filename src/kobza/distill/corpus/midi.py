@@ -30,7 +30,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
     try:
         with tarfile.open(path) as archive:
             for member in archive:
-                if member.isfile() and member.name.endswith(".mid"):
+                if member.isfile() and member.name.endswith(".mid") and "/versions/" not in member.name:
                     content = archive.extractfile(member)
                     if content is not None:
                         files[member.name] = content.read()
