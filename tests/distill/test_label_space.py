@@ -1,10 +1,12 @@
-import random
-
+import pytest
 import torch
+import torch.nn.functional as F
 
 from kobza.distill import label_space
-from kobza.distill.captioned_rows import read_musiccaps
-from kobza.distill.logit_sampler import ConditionalLogitSampler
+from kobza.distill.captioned_rows import CaptionedRow, read_musiccaps
+from kobza.distill.music_tag_rules import TAGS, match_tags
+
+SINGING = {"singing", "vocals", "voice"}
 
 CLASSES = 'index,mid,display_name\n1,/m/b,"Organ"\n0,/m/a,Piano\n2,/m/c,Flute\n3,/m/d,Singing\n'
 ROWS = (
@@ -22,22 +24,14 @@ def read(tmp_path, **kwargs):
 
 def test_a_row_has_the_labels_of_its_recording_and_those_that_its_text_names(tmp_path):
     first, second = read(tmp_path)
-    assert (first.labels, first.named, first.voiceless) == ({0, 2}, {0, 2, 3}, False)
-    assert (second.labels, second.named, second.voiceless) == ({1}, {1}, True)
-    assert second.aspects == ["loud", "no voices"]
+    assert first.labels == {0, 2, 3}  # "Singing" is named only
+    assert second.labels == {1} and second.aspects == ["loud", "no voices"]
+    assert {TAGS[tag] for tag in first.tags} == {"quiet", "soft", "Mellow", "piano", "flute", "vocal", *SINGING}
+    assert {TAGS[tag] for tag in second.tags} == {"loud", "instrumental", "no vocals", "no vocal", "no voice"}
 
 
 def test_excluded_rows_are_not_read(tmp_path):
     assert [row.caption for row in read(tmp_path, exclude={"one"})] == ["A church organ and no piano."]
-
-
-def test_absent_vocals_are_known_unless_the_recording_has_their_label(tmp_path):
-    _, row = read(tmp_path)
-    assert label_space.known_labels(row, {"Singing": 3}) == {
-        1: label_space.RECORDING_LABEL,
-        3: label_space.ABSENT_VOICE,
-    }
-    assert label_space.known_labels(row._replace(labels={3}), {"Singing": 3})[3] == label_space.RECORDING_LABEL
 
 
 def linear_data(n=4000, width=12, classes=20):
@@ -47,13 +41,27 @@ def linear_data(n=4000, width=12, classes=20):
     return pooled, pooled @ truth, truth
 
 
-def test_with_all_axes_and_no_noise_text_is_projected_onto_its_labels():
+def test_with_all_axes_text_is_projected_onto_the_map_that_made_the_labels():
     pooled, labels, _ = linear_data()
-    fitted = label_space.fit(pooled, labels, projection_dim=12, ridge=1e-6)
+    fitted = label_space.fit(pooled, labels, projection_dim=12)
     text = pooled @ fitted.weight.T + fitted.bias
-    frequency = labels.mean(0).clamp_min(label_space.MIN_LABEL_FREQUENCY)
-    sound = (labels - labels.mean(0)) * (frequency.max() / frequency).sqrt() @ fitted.axes
-    torch.testing.assert_close(text, sound, atol=2e-2, rtol=1e-3)
+    torch.testing.assert_close(F.normalize(text, dim=1), F.normalize(labels @ fitted.axes, dim=1), atol=0.1, rtol=0)
+    cosine = F.cosine_similarity(text - text.mean(0), (labels - labels.mean(0)) @ fitted.axes)
+    assert cosine.min() > 0.99
+
+
+def test_ridge_recovers_a_planted_map_and_its_intercept():
+    pooled, labels, truth = linear_data()
+    weight, bias = label_space.ridge(pooled, labels + 2.0, penalty=1e-9)
+    torch.testing.assert_close(weight.float(), truth.T, atol=1e-3, rtol=0)
+    torch.testing.assert_close(bias.float(), torch.full((20,), 2.0), atol=1e-2, rtol=0)
+
+
+def test_ridge_reduces_the_error_on_noisy_labels():
+    pooled, labels, truth = linear_data(n=60)
+    noisy = labels + 20 * torch.randn(labels.shape, generator=torch.Generator().manual_seed(3))
+    errors = [(label_space.ridge(pooled, noisy, penalty)[0].T - truth).square().mean() for penalty in (1e-6, 1.0)]
+    assert errors[1] < errors[0]
 
 
 def test_axes_are_orthonormal_and_sorted_by_variance():
@@ -64,77 +72,67 @@ def test_axes_are_orthonormal_and_sorted_by_variance():
     assert (spread[:-1] >= spread[1:]).all()
 
 
-def test_ridge_reduces_the_error_on_noisy_labels():
-    pooled, labels, truth = linear_data(n=60)
-    noisy = labels + 20 * torch.randn(labels.shape, generator=torch.Generator().manual_seed(3))
-    errors = []
-    for ridge in (1e-6, 1.0):
-        fitted = label_space.fit(pooled, noisy, projection_dim=12, ridge=ridge)
-        frequency = noisy.mean(0).clamp_min(label_space.MIN_LABEL_FREQUENCY)
-        found = fitted.weight.T @ fitted.axes.T / (frequency.max() / frequency).sqrt()
-        errors.append((found - truth).square().mean())
-    assert errors[1] < errors[0]
+def test_rare_labels_count_more_and_blocks_by_their_weight_whatever_their_size():
+    labels = torch.zeros(100, 3)
+    labels[:64, 0] = labels[:4, 1] = 1
+    torch.testing.assert_close(label_space.rarity_weights(labels), torch.tensor([1.0, 4.0, (0.64 / 0.004) ** 0.5]))
+    weights = label_space.block_weights()
+    sizes = [size for size, _ in label_space.BLOCKS]
+    norms = [block.norm().item() for block in weights.split(sizes)]
+    assert norms == pytest.approx([weight for _, weight in label_space.BLOCKS])
 
 
-def test_a_rare_label_counts_more_than_a_common_one():
-    rng = torch.Generator().manual_seed(0)
-    pooled = torch.randn(4000, 2, generator=rng)
-    labels = (pooled > torch.tensor([0.0, 2.0])).float()  # one in two, one in fifty
-    first = label_space.fit(pooled, labels, projection_dim=1).axes[:, 0].abs()
-    plain = torch.linalg.svd(pooled.T @ (labels - labels.mean(0))).Vh[0].abs()
-    assert first[1] / first[0] > 2 * plain[1] / plain[0]
+def test_a_name_stands_half_for_its_label_and_half_for_what_goes_with_it():
+    labels = torch.zeros(40, 3)
+    labels[:10, 0] = labels[:10, 1] = 1  # the first two always together
+    labels[:2, 2] = 1  # too rare for a mean
+    rows = label_space.name_targets(labels, torch.tensor([1.0, 2.0, 1.0]))
+    mean = torch.tensor([0.75, 1.5, 0.15])
+    torch.testing.assert_close(rows[0], 0.5 * torch.tensor([mean.norm().item(), 0, 0]) + 0.5 * mean)
+    torch.testing.assert_close(rows[2], torch.tensor([0.0, 0.0, 1.0]))
 
 
-def test_tuning_improves_retrieval_and_is_mixed_with_the_start():
-    rng = torch.Generator().manual_seed(0)
-    sounds = torch.randn(2, 40, 6, generator=rng)
-    sounds[1] = sounds[0] + 0.1 * sounds[1]
-    texts = sounds[0] @ torch.randn(6, 8, generator=rng)
-    start = label_space.LabelSpace(
-        torch.randn(6, 8, generator=rng), torch.zeros(6), torch.eye(6), torch.zeros(6), torch.ones(6)
-    )
-    said = [label_space.TextAudioSet([text[None] for text in texts], sounds.half(), 32)]
-
-    def found(one):
-        return (one.project_text(texts) @ one.project_audio(sounds[1]).T).argmax(1).eq(torch.arange(40)).float().mean()
-
-    tuned = label_space.tune(start, said, steps=150, tuned_weight=1.0)
-    assert found(start) < 0.2 and found(tuned) > 0.3
-    half, none = (label_space.tune(start, said, steps=150, tuned_weight=weight) for weight in (0.5, 0.0))
-    for one, both, other in zip(none, half, tuned, strict=True):
-        torch.testing.assert_close(both, (one + other) / 2, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(none.project_text(texts), start.project_text(texts))
+def test_centred_captions_have_length_one_and_no_direction_in_common():
+    pooled, labels, _ = linear_data()
+    fitted = label_space.fit(pooled, labels, projection_dim=8)
+    off_center = fitted._replace(bias=fitted.bias + 3 * fitted.weight.norm())
+    centered = label_space.center_text(off_center, pooled)
+    assert off_center.project_text(pooled).mean(0).norm() > 0.5
+    assert centered.project_text(pooled).mean(0).norm() < 0.2
 
 
-def test_the_first_text_is_drawn_at_its_share_and_otherwise_the_aspects():
-    texts, rng = torch.eye(4), random.Random(0)
-    said = torch.stack([label_space._draw_text(texts, 0.45, rng) for _ in range(2000)])
-    assert abs((said[:, 0] == 1).float().mean() - 0.45) < 0.04
-    assert set(said[said[:, 0] != 1, 0].tolist()) == {0.0}
-    torch.testing.assert_close(said.sum(1), torch.ones(2000))
+def test_statistics_standardise_logits_and_outliers_are_cut():
+    logits = 5 + 3 * torch.randn(2000, 4, generator=torch.Generator().manual_seed(0))
+    space = label_space.LabelSpace(torch.zeros(4, 2), torch.zeros(4), torch.eye(4), torch.zeros(4), torch.ones(4))
+    standardised = space.with_statistics(logits).standardise(logits)
+    torch.testing.assert_close(standardised.mean(0), torch.zeros(4), atol=0.02, rtol=0)
+    torch.testing.assert_close(standardised.std(0), torch.ones(4), atol=0.02, rtol=0)
+    assert space.standardise(torch.full((1, 4), 1e6)).max() == label_space.MAX_DEVIATIONS
 
 
-def correlated_logits(n=3000, labels=5):
-    """Logits of which 0 and 1 are correlated, 2 is anticorrelated with them, the rest are independent."""
-    rng = torch.Generator().manual_seed(1)
-    logits = torch.randn(n, labels, generator=rng)
-    logits[:, 1] = 0.9 * logits[:, 0] + 0.4 * logits[:, 1]
-    logits[:, 2] = 0.4 * logits[:, 2] - 0.9 * logits[:, 0]
-    return 3 * logits - 4, ConditionalLogitSampler(3 * logits - 4, torch.eye(labels))
+def test_a_built_space_finds_the_label_that_a_sentence_names():
+    """Sentences are counts of words; a caption names its recording's labels, and so must the text's side."""
+    names = [f"label{i}" for i in range(527)]
+    vocabulary = {word: i for i, word in enumerate([*names[:6], "jazz", "rock", "the", "song", "a"])}
 
+    def pool(sentences):
+        pooled = torch.zeros(len(sentences), len(vocabulary))
+        for line, sentence in zip(pooled, sentences, strict=True):
+            for word in sentence.lower().split():
+                if word in vocabulary:
+                    line[vocabulary[word]] += 1
+        return pooled
 
-def test_a_known_label_moves_its_logit_and_the_correlated_ones():
-    _, sampler = correlated_logits()
-    drawn = sampler.sample([{0: (1.0, 0.1)}, {}], 500, torch.Generator().manual_seed(0)).float()
-    known, unknown = drawn.mean(0)
-    assert drawn.shape == (500, 2, 5)
-    assert abs(known[0] - sampler.positive[0]) < 0.1
-    assert known[1] > 1 and known[2] < -1 and known[3:].abs().max() < 0.2
-    assert unknown.abs().max() < 0.2
-
-
-def test_noisier_evidence_moves_a_logit_less():
-    _, sampler = correlated_logits()
-    drawn = sampler.sample([{0: (1.0, 0.1)}, {0: (1.0, 2.0)}], 2000, torch.Generator().manual_seed(0))
-    near, far = drawn.float().mean(0)[:, 0]
-    assert 0 < far < near / 2
+    rows = [
+        CaptionedRow(f"a {names[i % 6]} song {genre}", [names[i % 6]], {i % 6}, match_tags(genre))
+        for i in range(60)
+        for genre in ("jazz", "rock")
+    ]
+    space = label_space.build(rows, names, pool)
+    logits = torch.zeros(8, 627)
+    logits[range(6), range(6)] = 1.0
+    logits[6, [527 + 9]] = logits[7, [527]] = 1.0  # MSD's "jazz" and "rock"
+    logits[7, [527 + 50 + 7]] = 1.0
+    words = [*names[:6], "jazz", "rock"]
+    found = (space.project_text(pool(words)) @ space.project_audio(logits).T).argmax(1)
+    assert found.tolist() == list(range(8))

@@ -1,4 +1,4 @@
-"""Captions and AudioSet labels of the same recordings: the rows of MusicCaps that `label_space` is fitted on."""
+"""Captions and labels of the same recordings: the rows of MusicCaps that `label_space` is fitted on."""
 
 import ast
 from collections.abc import Set
@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 from kobza.data.recordings import read_table
 from kobza.distill.keyword_rules import match_labels
+from kobza.distill.music_tag_rules import match_tags
 
 
 class CaptionedRow(NamedTuple):
-    """A row of MusicCaps: `labels` are the recording's, `named` those that its text names, as indices."""
+    """A row of MusicCaps, with the indices of AudioSet's labels and of musicnn's tags (`music_tag_rules.TAGS`)."""
 
     caption: str
     aspects: list[str]
-    labels: set[int]
-    named: set[int]
-    voiceless: bool  # the text says that nobody sings
+    labels: set[int]  # the recording's, and those that the text names
+    tags: set[int]  # those that the text names
 
 
 def read_labels(path: Path) -> tuple[dict[str, int], list[str]]:
@@ -34,8 +34,9 @@ def read_musiccaps(musiccaps: Path, class_table: Path, exclude: Set[str] = froze
         if row["ytid"] in exclude:
             continue
         aspects = ast.literal_eval(row["aspect_list"])
-        matched, voiceless = match_labels(f"{row['caption']} . {', '.join(aspects)}")
+        text = f"{row['caption']} . {', '.join(aspects)}"
+        matched, _ = match_labels(text)
         labels = {index[mid] for mid in row["audioset_positive_labels"].split(",") if mid in index}
         named = {index_of_name[name] for name in matched if name in index_of_name}
-        rows.append(CaptionedRow(row["caption"], aspects, labels, named, voiceless))
+        rows.append(CaptionedRow(row["caption"], aspects, labels | named, match_tags(text)))
     return rows

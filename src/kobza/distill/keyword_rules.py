@@ -6,9 +6,7 @@ negated keyword ("no drums", "without piano") does not match.
 """
 
 # ruff: noqa: E501  (one label a line)
-import random
 import re
-from string import ascii_lowercase
 
 KEYWORD_PATTERNS = {
     "Piano": r"piano|pianist|grand piano|upright piano",
@@ -196,7 +194,6 @@ _NO_VOICE = re.compile(
     r"\b(no (singer|singing|voices?|vocals?|vocalist)|without (voices?|vocals?|singing)|instrumental)\b"
 )
 VOCAL_LABELS = frozenset({"Song", "Singing", "Vocal music", "Male singing", "Female singing"})
-QUERY_TEMPLATES = ("{}", "{} music", "a {} song", "music with {}")
 
 
 def match_labels(text: str) -> tuple[set[str], bool]:
@@ -206,45 +203,14 @@ def match_labels(text: str) -> tuple[set[str], bool]:
     ({'Harmonica'}, False)
     """
     text = text.lower()
-    named = {label for label, rule in _RULES.items() if _matches(rule, text)}
+    named = {label for label, rule in _RULES.items() if has_match(rule, text)}
     voiceless = bool(_NO_VOICE.search(text))
     if voiceless:
         named -= {"Song"} if "Choir" in named else VOCAL_LABELS
     return named, voiceless
 
 
-def _matches(rule: re.Pattern[str], text: str) -> bool:
+def has_match(rule: re.Pattern[str], text: str) -> bool:
+    """Whether a rule matches a text, in lower case, where no negation stands before the match."""
     starts = (match.start() for match in rule.finditer(text))
     return any(not _NEGATION.search(text[max(0, start - _NEGATION_REACH) : start]) for start in starts)
-
-
-def plain_keywords() -> list[str]:
-    """The keywords of the table that are plain text, as a user might type them into a search box."""
-    plain = set()
-    for pattern in KEYWORD_PATTERNS.values():
-        for keyword in pattern.split("|"):
-            keyword = keyword.replace(" ?", " ").replace("?", "")
-            if re.fullmatch(r"[a-z0-9 &'-]+", keyword):
-                plain.add(keyword)
-    return sorted(plain)
-
-
-def add_typo(text: str, rng: random.Random) -> str:
-    """Makes one typing error in every 14 letters, at least one: a letter is lost, added, swapped or replaced.
-
-    >>> add_typo("harpsichord", random.Random(0))
-    'harpsibhord'
-    """
-    letters = list(text)
-    for _ in range(max(1, len(text) // 14)):
-        position = rng.randrange(len(letters))
-        kind = rng.randrange(4)
-        if kind == 0 and len(letters) > 1:
-            del letters[position]
-        elif kind == 1:
-            letters.insert(position, rng.choice(ascii_lowercase))
-        elif kind == 2 and position + 1 < len(letters):
-            letters[position], letters[position + 1] = letters[position + 1], letters[position]
-        else:
-            letters[position] = rng.choice(ascii_lowercase)
-    return "".join(letters)

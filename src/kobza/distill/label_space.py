@@ -1,15 +1,15 @@
-"""A shared space of text and audio through AudioSet labels, fitted without any audio-caption pair.
+"""A shared space of text and audio through labels, fitted without any audio-caption pair.
 
-Each row of MusicCaps (arXiv 2301.11325) has a caption and the AudioSet labels of the same recording. `fit`: ridge
-regression maps a sentence embedding to those labels, and the teacher maps audio to logits of the same labels; the 128
-principal axes of the predicted labels span the shared space. `tune`: for captions, their aspects, label names and
-keywords, teacher logits are sampled (`logit_sampler.py`), and both linear maps are trained with CLIP's loss (arXiv
-2103.00020). The result is a weighted mean of both, because what is learned from sampled logits helps single words more
-than captions. The text projection is therefore fixed before any audio is seen, and the audio tower learns to map to the
-same space (`student.py`).
+Each row of MusicCaps (arXiv 2301.11325) has a caption and the AudioSet labels of the same recording; keyword rules add
+the labels and the music taggers' tags that its words name. Ridge regression maps a sentence embedding to these 627
+labels, the teachers (`teachers/`) map audio to logits of the same labels, and the principal axes of what is predicted
+from text span the shared space. So the text projection is fixed before any audio is heard, and the audio tower learns
+to map to the same space (`student.py`).
+
+Every label counts by the root of its rarity, and each teacher's block of labels by a weight of its own. A label's name
+stands as a row, too: what people type is more often a word than a caption.
 """
 
-import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -18,28 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kobza.distill.captioned_rows import CaptionedRow
-from kobza.distill.keyword_rules import (
-    KEYWORD_PATTERNS,
-    QUERY_TEMPLATES,
-    VOCAL_LABELS,
-    add_typo,
-    match_labels,
-    plain_keywords,
-)
-from kobza.distill.logit_sampler import ConditionalLogitSampler, KnownLabels, LabelEvidence
+from kobza.distill.music_tag_rules import TAGS
 
 RIDGE_PENALTY = 0.1  # relative to the mean variance of a text dimension; results hardly change between 0.03 and 1
-LABEL_PROMPTS = ("{}", "The {} song")
-TUNED_WEIGHT = 0.4  # of the tuned maps in the result; measured: 1 is better for single words and worse for captions
+BLOCKS = ((527, 1.0), (50, 0.5), (50, 0.1))  # labels and weight of AudioSet, MSD, MTT; docs/kobza-mini.md has others
 MIN_LABEL_FREQUENCY = 0.004  # rarer labels are weighted as if they had this frequency
-# Standardised logits of positives for labels that most recordings have: there the estimate is too high.
-COMMON_POSITIVE_LOGITS = {"Music": 0.3, "Musical instrument": 1.0}
-RECORDING_LABEL = LabelEvidence(1.3, 0.3)  # an annotator gave the label to the recording
-CAPTION_LABEL = LabelEvidence(1.1, 0.45)  # only the caption names it
-KEYWORD_LABEL = LabelEvidence(1.17, 0.35)  # a search word names it
-UNKNOWN_KEYWORD = LabelEvidence(1.3, 1.0)  # a search word that names no label: some music
-SINGLE_LABEL = LabelEvidence(1.3, 0.25)  # the label's own name
-ABSENT_VOICE = LabelEvidence(-0.35, 0.4)  # the caption says that nobody sings
+MIN_NAME_FREQUENCY = 0.002  # the names of rarer labels are left out: most of them are no music
+MIN_CAPTIONS = 4  # of which a mean is taken for a label's name; a rarer label stands for itself
+NAME_PROMPTS = ("{}", "The {} song")
+MAX_DEVIATIONS = 6.0  # of a standardised logit
 
 
 class LabelSpace(NamedTuple):
@@ -48,186 +35,126 @@ class LabelSpace(NamedTuple):
     weight: Tensor  # (projection_dim, text width)
     bias: Tensor  # (projection_dim,)
     axes: Tensor  # (labels, projection_dim)
-    logits_mean: Tensor  # (labels,); with logits_std: standardises the teacher's logits
+    logits_mean: Tensor  # (labels,); with logits_std: standardises the teachers' logits
     logits_std: Tensor  # (labels,)
 
     def project_text(self, pooled: Tensor) -> Tensor:
         """Pooled sentences (n, text width) -> unit vectors (n, projection_dim)."""
         return F.normalize(pooled @ self.weight.T + self.bias, dim=-1)
 
+    def standardise(self, logits: Tensor) -> Tensor:
+        """The teachers' logits (n, labels), in deviations from their mean over music."""
+        return ((logits - self.logits_mean) / self.logits_std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+
     def project_audio(self, logits: Tensor) -> Tensor:
-        """The teacher's logits (n, labels) -> unit vectors (n, projection_dim)."""
-        return F.normalize((logits - self.logits_mean) / self.logits_std @ self.axes, dim=-1)
+        """The teachers' logits (n, labels) -> unit vectors (n, projection_dim)."""
+        return F.normalize(self.standardise(logits) @ self.axes, dim=-1)
+
+    def with_statistics(self, logits: Tensor) -> "LabelSpace":
+        """The space with the mean and the deviation of these logits (n, labels) of the teachers.
+
+        They are worth as much as a teacher: choose recordings that are like those that will be searched.
+        """
+        return self._replace(logits_mean=logits.mean(0), logits_std=logits.std(0).clamp_min(1e-4))
 
 
-class TextAudioSet(NamedTuple):
-    """Items that each have several texts and several sampled logits; a step of `tune` draws one of both.
+def block_weights() -> Tensor:
+    """(627,): the weight of a label's block, shared by its labels so that a block's size does not count."""
+    return torch.cat([torch.full((labels,), weight / labels**0.5) for labels, weight in BLOCKS])
 
-    `texts[i]` is (k, text width), `logits` (copies, n, labels), `batch_size` the items a step takes from the set.
-    `first_text_share`: how often the first text, a caption, is drawn; otherwise one of the others or a mean of several.
+
+def rarity_weights(labels: Tensor) -> Tensor:
+    """(labels,): the inverse square root of each column's frequency in labels (n, labels), 0 or 1."""
+    frequency = labels.mean(0).clamp_min(MIN_LABEL_FREQUENCY)
+    return (frequency.max() / frequency).sqrt()
+
+
+def name_targets(labels: Tensor, weights: Tensor) -> Tensor:
+    """What each label's name stands for, (labels, labels): half the label, half what goes with it in the captions.
+
+    Args:
+        labels: of the captions, (n, labels), 0 or 1. weights: of the labels.
     """
+    centered = labels - labels.mean(0)
+    rows = []
+    for label, alone in enumerate(torch.diag(weights)):
+        has = labels[:, label] > 0
+        mean = centered[has].mean(0) * weights if int(has.sum()) >= MIN_CAPTIONS else alone
+        rows.append(0.5 * F.normalize(alone, dim=0) * mean.norm() + 0.5 * mean)
+    return torch.stack(rows)
 
-    texts: Sequence[Tensor]
-    logits: Tensor
-    batch_size: int
-    first_text_share: float = 0.0
 
+def ridge(x: Tensor, y: Tensor, penalty: float = RIDGE_PENALTY) -> tuple[Tensor, Tensor]:
+    """Ridge regression of y (n, b) on x (n, a), with an intercept, in double precision: weight (b, a) and bias (b,).
 
-def fit(pooled: Tensor, labels: Tensor, projection_dim: int = 128, ridge: float = RIDGE_PENALTY) -> LabelSpace:
-    """Fits ridge regression from pooled sentences (n, width) to labels (n, classes), cut to its principal axes.
-
-    Labels are weighted by the inverse square root of their frequency. The logits' mean and deviation stay 0 and 1.
+    The penalty is relative to the mean variance of x's columns.
     """
-    frequency = labels.double().mean(0).clamp_min(MIN_LABEL_FREQUENCY)
-    x = pooled.double()
-    y = labels.double() * (frequency.max() / frequency).sqrt()
-    x_mean = x.mean(0)
-    centered = x - x_mean
+    x, y = x.double(), y.double()
+    centered = x - x.mean(0)
     covariance = centered.T @ centered / len(x)
-    penalty = ridge * covariance.trace() / len(covariance) * torch.eye(len(covariance), dtype=x.dtype)
-    solved = torch.linalg.solve(covariance + penalty, centered.T @ (y - y.mean(0)) / len(x))  # (width, classes)
-    axes = torch.linalg.eigh(solved.T @ covariance @ solved).eigenvectors.flip(1)[:, :projection_dim]  # largest first
-    weight = (solved @ axes).T.contiguous()
+    penalties = penalty * covariance.trace() / len(covariance) * torch.eye(len(covariance), dtype=x.dtype)
+    solved = torch.linalg.solve(covariance + penalties, centered.T @ (y - y.mean(0)) / len(x))
+    return solved.T.contiguous(), y.mean(0) - x.mean(0) @ solved
+
+
+def fit(sentences: Tensor, targets: Tensor, projection_dim: int = 128) -> LabelSpace:
+    """Ridge regression from pooled sentences (n, width) to weighted labels (n, labels), cut to its principal axes.
+
+    The logits' mean and deviation stay 0 and 1.
+    """
+    weight, bias = ridge(sentences, targets)
+    predicted = sentences.double() @ weight.T + bias
+    centered = predicted - predicted.mean(0)
+    axes = torch.linalg.eigh(centered.T @ centered).eigenvectors.flip(1)[:, :projection_dim]  # largest first
     return LabelSpace(
-        weight=weight.float(),
-        bias=(-weight @ x_mean).float(),
+        weight=(axes.T @ weight).float().contiguous(),
+        bias=(axes.T @ bias).float(),
         axes=axes.float().contiguous(),
-        logits_mean=torch.zeros(y.shape[1]),
-        logits_std=torch.ones(y.shape[1]),
+        logits_mean=torch.zeros(len(axes)),
+        logits_std=torch.ones(len(axes)),
     )
 
 
-def _draw_text(texts: Tensor, first_text_share: float, rng: random.Random) -> Tensor:
-    """Draws one vector of (k, width), as `TextAudioSet` describes."""
-    if len(texts) == 1 or rng.random() < first_text_share:
-        return texts[0]
-    if not first_text_share:
-        return texts[rng.randrange(len(texts))]
-    others = texts[1:]
-    if rng.random() < 0.55:
-        return others[rng.randrange(len(others))]
-    return others[rng.sample(range(len(others)), rng.randint(min(2, len(others)), len(others)))].mean(0)
+def center_text(space: LabelSpace, captions: Tensor) -> LabelSpace:
+    """Scales the text side to length 1 on average, and subtracts the mean direction of captions (n, width).
 
-
-def tune(
-    start: LabelSpace,
-    sets: Sequence[TextAudioSet],
-    steps: int = 200,
-    tuned_weight: float = TUNED_WEIGHT,
-    seed: int = 0,
-) -> LabelSpace:
-    """Trains both maps with CLIP's loss; returns `tuned_weight` of the trained maps and the rest of `start`.
-
-    The scale of the vectors before they are normalised is arbitrary, so both sides are first scaled to deviation 1.
+    What all captions have in common says nothing of any, and draws all queries to the same recordings.
     """
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
-    text_scale = (torch.stack([texts[0] for texts in sets[0].texts]) @ start.weight.T + start.bias).std()
-    audio_scale = (sets[0].logits[0].float() @ start.axes).std()
-    initial = [start.weight / text_scale, start.bias / text_scale, start.axes / audio_scale]
-    weight, bias, axes = (tensor.clone().requires_grad_() for tensor in initial)
-    logit_scale = torch.tensor(14.0).log().requires_grad_()
-    # The audio side learns slowly: it was estimated from real audio, the text side was not.
-    rates = (2e-3, 2e-4, 3e-3)
-    optimizer = torch.optim.Adam(
-        [{"params": p} for p in ([weight, bias], [axes], [logit_scale])],
-        betas=(0.9, 0.98),
-    )
-    for step in range(steps):
-        factor = min(1.0, (step + 1) / 50, (steps - step) / (0.6 * steps))
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * factor
-        texts, audio = [], []
-        for item_set in sets:
-            items = torch.randint(len(item_set.texts), (item_set.batch_size,))
-            texts += [_draw_text(item_set.texts[item], item_set.first_text_share, rng) for item in items.tolist()]
-            copies = torch.randint(len(item_set.logits), (item_set.batch_size,))
-            audio.append(item_set.logits[copies, items].float())
-        logits = torch.cat(audio)
-        logits = logits + 0.5 * torch.randn_like(logits)  # stands for the student's deviation from its teacher
-        text_vectors = F.normalize(torch.stack(texts) @ weight.T + bias, dim=-1)
-        audio_vectors = F.normalize(logits @ axes, dim=-1)
-        similarity = logit_scale.exp().clamp(max=40) * (text_vectors @ audio_vectors.T)
-        target = torch.arange(len(logits))
-        loss = (F.cross_entropy(similarity, target) + F.cross_entropy(similarity.T, target)) / 2
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    trained = (weight.detach(), bias.detach(), axes.detach())
-    mixed = [tuned_weight * new + (1 - tuned_weight) * old for new, old in zip(trained, initial, strict=True)]
-    return start._replace(weight=mixed[0], bias=mixed[1], axes=mixed[2])
+    scale = (captions @ space.weight.T + space.bias).norm(dim=1).mean()
+    return space._replace(weight=space.weight / scale, bias=space.bias / scale - space.project_text(captions).mean(0))
 
 
-def common_positive_logits(names: Sequence[str]) -> dict[int, float]:
-    """`COMMON_POSITIVE_LOGITS` by label index.
-
-    >>> common_positive_logits(["Speech", "Music"])
-    {1: 0.3}
-    """
-    return {label: COMMON_POSITIVE_LOGITS[name] for label, name in enumerate(names) if name in COMMON_POSITIVE_LOGITS}
-
-
-def known_labels(row: CaptionedRow, index_of_name: dict[str, int]) -> KnownLabels:
-    """What a row says of its labels; those of the recording take precedence over those that its text names."""
-    known = dict.fromkeys(row.named, CAPTION_LABEL) | dict.fromkeys(row.labels, RECORDING_LABEL)
-    if not row.voiceless:
-        return known
-    absent = {index_of_name[name] for name in VOCAL_LABELS if name in index_of_name} - row.labels
-    return known | dict.fromkeys(absent, ABSENT_VOICE)
+def label_matrix(rows: Sequence[CaptionedRow], audioset_labels: int) -> Tensor:
+    """(rows, labels), 1 where a row has a label: AudioSet's labels, then the taggers' tags."""
+    labels = torch.zeros(len(rows), audioset_labels + len(TAGS))
+    for line, row in zip(labels, rows, strict=True):
+        line[sorted(row.labels)] = 1.0
+        line[[audioset_labels + tag for tag in sorted(row.tags)]] = 1.0
+    return labels
 
 
 def build(
-    rows: list[CaptionedRow],
-    names: list[str],
-    sampler: ConditionalLogitSampler,
-    pool_sentences: Callable[[list[str]], Tensor],
+    rows: Sequence[CaptionedRow], names: Sequence[str], pool_sentences: Callable[[list[str]], Tensor]
 ) -> LabelSpace:
-    """Fits and tunes the space on MusicCaps' rows, the labels' `names` and keywords.
+    """Fits the space on MusicCaps' rows and on the `names` of AudioSet's labels and of the tags.
 
     `pool_sentences` maps n sentences to the vectors that the text projection reads, (n, width).
     """
-    index_of_name = {name: label for label, name in enumerate(names)}
-    rng = random.Random(0)
-    logit_rng = torch.Generator().manual_seed(0)
+    labels = label_matrix(rows, len(names))
+    weights = rarity_weights(labels) * block_weights()
+    targets = (labels - labels.mean(0)) * weights
+
     captions = pool_sentences([row.caption for row in rows])
     aspects = sorted({aspect for row in rows for aspect in row.aspects})
-    vector_of_aspect = dict(zip(aspects, pool_sentences(aspects), strict=True))
-    row_texts = [
-        torch.stack([caption, *(vector_of_aspect[aspect] for aspect in row.aspects)])
-        for caption, row in zip(captions, rows, strict=True)
+    vector_of_aspect = dict(zip(aspects, pool_sentences(aspects), strict=True)) if aspects else {}
+    with_aspects = [number for number, row in enumerate(rows) if row.aspects]
+    aspect_means = [
+        torch.stack([vector_of_aspect[aspect] for aspect in rows[number].aspects]).mean(0) for number in with_aspects
     ]
-    prompts = [prompt.format(name) for name in names for prompt in LABEL_PROMPTS]
-    label_texts = pool_sentences(prompts).unflatten(0, (len(names), -1))
 
-    row_labels = torch.zeros(len(rows), len(names))
-    for labels, row in zip(row_labels, rows, strict=True):
-        labels[sorted(row.labels | row.named)] = 1.0
-    aspect_means = torch.stack([texts[-len(row.aspects) :].mean(0) for texts, row in zip(row_texts, rows, strict=True)])
-    prompt_labels = torch.eye(len(names)).repeat_interleave(len(LABEL_PROMPTS), 0)
-    start = fit(
-        torch.cat([captions, aspect_means, label_texts.flatten(0, 1)]),
-        torch.cat([row_labels, row_labels, prompt_labels]),
-    )
-    start = start._replace(logits_mean=sampler.mean.float(), logits_std=sampler.std.float())
-
-    keywords = plain_keywords()
-    forms = [[*(template.format(word) for template in QUERY_TEMPLATES), add_typo(word, rng)] for word in keywords]
-    keyword_texts = pool_sentences([form for group in forms for form in group]).unflatten(0, (len(keywords), -1))
-    any_music: KnownLabels = {index_of_name.get("Music", 0): UNKNOWN_KEYWORD}
-    keyword_labels = [
-        {index_of_name[name]: KEYWORD_LABEL for name in sorted(match_labels(word)[0]) if name in index_of_name}
-        or any_music
-        for word in keywords
-    ]
-    row_logits = sampler.sample([known_labels(row, index_of_name) for row in rows], 4, logit_rng)
-    label_logits = sampler.sample([{label: SINGLE_LABEL} for label in range(len(names))], 8, logit_rng)
-    keyword_logits = sampler.sample(keyword_labels, 4, logit_rng)
-    music = [index_of_name[name] for name in names if name in KEYWORD_PATTERNS] or list(range(len(names)))
-    return tune(
-        start,
-        [
-            TextAudioSet(row_texts, row_logits, 384, 0.45),
-            TextAudioSet([label_texts[label] for label in music], label_logits[:, music], 64),
-            TextAudioSet(list(keyword_texts), keyword_logits, 128),
-        ],
-    )
+    common = [label for label, rate in enumerate(labels.mean(0).tolist()) if rate > MIN_NAME_FREQUENCY]
+    prompts = [prompt.format([*names, *TAGS][label]) for label in common for prompt in NAME_PROMPTS]
+    sentences = torch.cat([captions, *(mean[None] for mean in aspect_means), pool_sentences(prompts)])
+    names_of_targets = name_targets(labels, weights)[common].repeat_interleave(len(NAME_PROMPTS), 0)
+    fitted = fit(sentences, torch.cat([targets, targets[with_aspects], names_of_targets]))
+    return center_text(fitted._replace(axes=fitted.axes * block_weights()[:, None]), captions)
