@@ -1,10 +1,14 @@
-"""A few recordings of noise, and a teacher with random weights."""
+"""A few recordings of noise, teachers with random weights, and what these say of the recordings."""
 
 import pytest
 import torch
+from tensorflow_files import write_musicnn_wheel
 
+from kobza.distill import labelling
 from kobza.distill.corpus.fetching import write_shard
 from kobza.distill.teachers.efficientat import TEACHER_SAMPLING_RATE, Teacher
+from kobza.distill.teachers.ensemble import Teachers
+from kobza.distill.teachers.musicnn import Musicnn
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +33,23 @@ def shard_folder(tmp_path_factory):
         noise = torch.randn(4, 15 * TEACHER_SAMPLING_RATE, generator=rng) * torch.logspace(-2, -0.5, 4)[:, None]
         noise[::2] = noise[::2].cumsum(1) / 100  # low-pass filtered
         write_shard(folder / "real" / f"{name}.safetensors", noise.numpy())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def taggers_wheel(tmp_path_factory):
+    """A wheel with two small taggers."""
+    return write_musicnn_wheel(tmp_path_factory.mktemp("wheel") / "musicnn-0.1.0-py3-none-any.whl")
+
+
+@pytest.fixture(scope="session")
+def teachers(teacher, taggers_wheel):
+    return Teachers(teacher, Musicnn.load(taggers_wheel, "MSD"), Musicnn.load(taggers_wheel, "MTT"))
+
+
+@pytest.fixture(scope="session")
+def label_folder(shard_folder, teachers, tmp_path_factory):
+    """The labels of the recordings of noise: 8 windows for training and 8 held out."""
+    folder = tmp_path_factory.mktemp("labels")
+    assert labelling.label_unchanged(shard_folder, folder, teachers) == 2
     return folder

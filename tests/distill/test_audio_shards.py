@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from kobza.distill.audio_shards import MIXTURE_WEIGHTS, WINDOW_SAMPLES, AudioShards
+from kobza.distill.audio_shards import (
+    MIXTURE_WEIGHTS,
+    WINDOW_SAMPLES,
+    AudioShards,
+    cut_windows,
+    is_held_out,
+    list_shards,
+)
 from kobza.distill.corpus.fetching import write_shard
 
 
@@ -42,7 +49,7 @@ def test_a_short_recording_is_repeated(tmp_path):
     torch.testing.assert_close(
         shards.sample(1, 5, generator())[0], torch.tensor([0.25, -0.25, 0.5, 0.25, -0.25]), atol=1e-4, rtol=0
     )
-    assert [batch.shape for batch in shards.fixed_windows(8)] == [(1, WINDOW_SAMPLES)]
+    assert cut_windows(shards.recordings[0][None]).shape == (1, WINDOW_SAMPLES)
 
 
 def test_held_out_recordings_are_not_trained_on(shard_folder):
@@ -51,11 +58,24 @@ def test_held_out_recordings_are_not_trained_on(shard_folder):
     assert not any(torch.equal(a, b) for a in training.recordings for b in held_out.recordings)
 
 
-def test_fixed_windows_are_the_same_at_every_call_and_at_most_the_limit(shard_folder):
-    shards = AudioShards(shard_folder)
-    assert sum(map(len, shards.fixed_windows(100))) == 4  # one whole window of 10 s in each 15 s
-    assert sum(map(len, shards.fixed_windows(3))) == 3
-    assert torch.equal(shards.fixed_windows(3)[0], shards.fixed_windows(3)[0])
+def test_windows_are_cut_one_after_another_and_the_last_may_be_half():
+    size = WINDOW_SAMPLES
+    ramp = torch.arange(2 * size + size // 2).div(size).mul(1000).short()[None]
+    windows = cut_windows(torch.cat([ramp, -ramp]))
+    assert windows.shape == (6, size)
+    torch.testing.assert_close(windows[:, 0] * 32.768, torch.tensor([0.0, 1, 2, 0, -1, -2]), atol=1e-3, rtol=0)
+    assert torch.equal(windows[2, : size // 2], windows[2, size // 2 :])  # repeated to 10 s
+    assert len(cut_windows(ramp[:, : 2 * size + size // 2 - 1])) == 2
+
+
+def test_shards_of_held_out_sources_are_never_trained_on(tmp_path):
+    write(tmp_path, "songs", 0.5, 4_000)
+    (tmp_path / "songs" / "held-out").mkdir()
+    write(tmp_path / "songs", "held-out", -0.5, 4_000, "aab")
+    kept, held = list_shards(tmp_path)["songs"]
+    assert (is_held_out(kept), is_held_out(held)) == (False, True)
+    assert AudioShards(tmp_path).sample(8, 10, generator()).min() > 0
+    assert AudioShards(tmp_path, held_out=True).sample(8, 10, generator()).max() < 0
 
 
 def test_missing_audio_is_an_error_that_says_what_to_do(tmp_path):

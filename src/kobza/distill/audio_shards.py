@@ -1,4 +1,4 @@
-"""Reads the audio shards that `corpus/fetching.py` writes: windows of recordings, at random or a fixed set.
+"""Reads the audio shards that `corpus` writes: windows of recordings, at random or one after another.
 
 A shard is a file of `audio`, (recordings, samples) int16 at 32 kHz. Its folder says what kind of audio it holds; the
 kinds are mixed by `MIXTURE_WEIGHTS`, whatever their sizes.
@@ -14,9 +14,31 @@ from torch import Tensor
 from kobza.distill.teachers.efficientat import TEACHER_SAMPLING_RATE
 
 WINDOW_SAMPLES = 10 * TEACHER_SAMPLING_RATE
-MIXTURE_WEIGHTS = {"real": 0.42, "midi": 0.27, "singing": 0.18, "effects": 0.06, "voices": 0.05, "made": 0.02}
+MIXTURE_WEIGHTS = {
+    "songs": 0.70,  # what is searched is most like these
+    "real": 0.12,
+    "midi": 0.06,
+    "singing": 0.04,
+    "effects": 0.03,
+    "voices": 0.03,
+    "made": 0.02,
+}
 HELD_OUT_EVERY = 30  # one shard in this many, by a hash of its name
-WINDOWS_PER_BATCH = 64  # of the fixed windows
+HELD_OUT_FOLDER = "held-out"  # shards below a folder of this name are held out as well
+
+
+def is_held_out(shard: Path) -> bool:
+    """Whether a shard is used for evaluation only.
+
+    >>> is_held_out(Path("sounds/songs/held-out/who--demo/song.safetensors"))
+    True
+    """
+    return HELD_OUT_FOLDER in shard.parts or sum(shard.stem.encode()) % HELD_OUT_EVERY == 0
+
+
+def list_shards(folder: Path) -> dict[str, list[Path]]:
+    """The shards below `folder`, by kind of audio, in order."""
+    return {kind: sorted((folder / kind).rglob("*.safetensors")) for kind in MIXTURE_WEIGHTS}
 
 
 class AudioShards:
@@ -28,10 +50,11 @@ class AudioShards:
     def __init__(self, folder: Path, held_out: bool = False, device: str = "cpu"):
         self.recordings: list[Tensor] = []
         weights: list[float] = []
-        for kind, weight in MIXTURE_WEIGHTS.items():
+        for kind, paths in list_shards(folder).items():
+            weight = MIXTURE_WEIGHTS[kind]
             recordings: list[Tensor] = []
-            for path in sorted((folder / kind).rglob("*.safetensors")):
-                if (sum(path.stem.encode()) % HELD_OUT_EVERY == 0) == held_out:
+            for path in paths:
+                if is_held_out(path) == held_out:
                     recordings += load_file(path, device=device)["audio"]
             total = sum(len(recording) for recording in recordings)
             self.recordings += recordings
@@ -53,19 +76,16 @@ class AudioShards:
             windows.append(_repeat_to(recording[start : start + samples], samples))
         return _stack(windows)
 
-    def fixed_windows(self, limit: int) -> list[Tensor]:
-        """At most `limit` windows of 10 s in batches, evenly spread over the recordings; the same at every call."""
-        starts = [
-            (index, start)
-            for index, recording in enumerate(self.recordings)
-            for start in range(0, max(len(recording) - WINDOW_SAMPLES + 1, 1), WINDOW_SAMPLES)
-        ]
-        step = max(1, len(starts) // limit)
-        windows = [
-            _repeat_to(self.recordings[index][start : start + WINDOW_SAMPLES], WINDOW_SAMPLES)
-            for index, start in starts[::step][:limit]
-        ]
-        return [_stack(windows[i : i + WINDOWS_PER_BATCH]) for i in range(0, len(windows), WINDOWS_PER_BATCH)]
+
+def cut_windows(audio: Tensor) -> Tensor:
+    """Consecutive windows of recordings (n, samples) int16: (windows, WINDOW_SAMPLES) float32 in [-1, 1].
+
+    A last one shorter than half a window is left out, unless it is all there is; a short one is repeated.
+    """
+    last = max(audio.shape[1] - WINDOW_SAMPLES // 2 + 1, 1)
+    starts = range(0, last, WINDOW_SAMPLES)
+    windows = [_repeat_to(row[start : start + WINDOW_SAMPLES], WINDOW_SAMPLES) for row in audio for start in starts]
+    return _stack(windows)
 
 
 def _repeat_to(audio: Tensor, samples: int) -> Tensor:

@@ -1,22 +1,30 @@
 """The student: a small AST with heads that only training needs, and its distillation losses.
 
-Targets, standardised over the training audio except for the direction:
+Targets:
 
-- patch tokens -> the teacher's feature map in the same cell (`cells`): 128 targets a window, where a label gives one;
-- pooled token -> the teacher's embedding and logits;
 - `audio_projection` -> the window's direction in the space shared with text (`label_space.py`), by cosine, and its
-  similarities to the other windows of the batch (`relation`), which is what retrieval ranks by.
+  similarities to the other windows of the batch (`relation`), which is what retrieval ranks by;
+- pooled token -> the standardised logits of all teachers, weighted as the axes of the space weight them;
+- where the student is trained from scratch, patch tokens -> the first teacher's feature map in the same cell (`cells`):
+  128 targets a window, where a label gives one; and pooled token -> that teacher's embedding; both standardised.
+
+Distillation of a transformer-like tagger into a small network is EfficientAT's idea (Schmid et al., arXiv 2211.04772);
+here a small network teaches a small transformer.
 """
+
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import ASTConfig, ASTModel
 
-from kobza.distill.teachers.efficientat import TeacherOutput
+from kobza.distill.label_space import LabelSpace, ridge
+from kobza.distill.labelling import LabelledBatch
 
 CELL_FRAMES = 32  # frames and mel bins in a cell of the teacher's map, and in a patch of the student
-RELATION_TEMPERATURE = 0.1
+CELLS, EMBEDDING = 64, 384  # channels of the first teacher's map and embedding
+HEAD_PENALTY = 0.05  # of the least-squares heads of a student that has learned before
 
 
 def audio_config() -> ASTConfig:
@@ -35,20 +43,23 @@ def audio_config() -> ASTConfig:
 
 
 class Student(nn.Module):
-    """The audio tower, its projection, and the heads that only training needs."""
+    """The audio tower, its projection, and the heads that only training needs.
 
-    def __init__(
-        self, config: ASTConfig, projection_dim: int, cells: int = 64, embedding: int = 384, logits: int = 527
-    ):
+    Args:
+        labels: of all teachers together.
+        from_scratch: the tower is new, so that it has heads for cells and embedding as well.
+    """
+
+    def __init__(self, config: ASTConfig, projection_dim: int, labels: int = 627, from_scratch: bool = True):
         super().__init__()
         self.audio_model = ASTModel(config)
         nn.init.trunc_normal_(self.audio_model.embeddings.position_embeddings, std=0.02)
         nn.init.trunc_normal_(self.audio_model.embeddings.cls_token, std=0.02)
         nn.init.trunc_normal_(self.audio_model.embeddings.distillation_token, std=0.02)
         self.audio_projection = nn.Linear(config.hidden_size, projection_dim)
-        self.cells = nn.Linear(config.hidden_size, cells)
-        self.embedding = nn.Linear(config.hidden_size, embedding)
-        self.logits = nn.Linear(config.hidden_size, logits)
+        self.logits = nn.Linear(config.hidden_size, labels)
+        self.cells = nn.Linear(config.hidden_size, CELLS) if from_scratch else None
+        self.embedding = nn.Linear(config.hidden_size, EMBEDDING) if from_scratch else None
 
     def encode(self, input_values: Tensor) -> tuple[Tensor, Tensor]:
         """Spectrograms (n, frames, bins) -> pooled (n, h), and a token for each cell of the teacher (n, cells, h)."""
@@ -66,65 +77,68 @@ class Student(nn.Module):
 
 
 class DistillationTargets(nn.Module):
-    """Training targets from the teacher's output: standardised cells, embedding and logits, and the direction.
+    """Training targets from labelled windows; `statistics` are `channel_statistics`; empty, no cells and embedding."""
 
-    Args:
-        statistics: mean and deviation of each channel, as `channel_statistics` gives them.
-        axes: of the label space, (labels, projection_dim).
-    """
-
-    cells_mean: Tensor
-    cells_std: Tensor
-    embedding_mean: Tensor
-    embedding_std: Tensor
-    logits_mean: Tensor
-    logits_std: Tensor
-    axes: Tensor
-
-    def __init__(self, statistics: dict[str, Tensor], axes: Tensor):
+    def __init__(self, space: LabelSpace, statistics: dict[str, Tensor]):
         super().__init__()
-        for name, value in statistics.items():
+        for name, value in (space._asdict() | statistics).items():
             self.register_buffer(name, value)
-        self.register_buffer("axes", axes)
+        weights = space.axes.square().sum(1)
+        self.register_buffer("label_weights", weights / weights.mean())  # (labels,)
 
     @torch.no_grad()
-    def forward(self, output: TeacherOutput) -> dict[str, Tensor]:
-        cells = output.cells.flatten(2).mT  # (n, cells, channels)
-        logits = (output.logits - self.logits_mean) / self.logits_std
-        return {
-            "cells": (cells - self.cells_mean) / self.cells_std,
-            "embedding": (output.embedding - self.embedding_mean) / self.embedding_std,
-            "logits": logits,
-            "direction": F.normalize(logits @ self.axes, dim=-1),
-        }
+    def forward(self, batch: LabelledBatch) -> dict[str, Tensor]:
+        space = LabelSpace(*(self.get_buffer(name) for name in LabelSpace._fields))
+        targets = {"logits": space.standardise(batch.logits), "direction": space.project_audio(batch.logits)}
+        if hasattr(self, "cells_mean"):
+            for name, values in (("cells", batch.cells.flatten(2).mT), ("embedding", batch.embedding)):
+                targets[name] = (values - self.get_buffer(f"{name}_mean")) / self.get_buffer(f"{name}_std")
+        return targets
 
 
-def channel_statistics(outputs: list[TeacherOutput]) -> dict[str, Tensor]:
-    """Mean and standard deviation of every channel of the teacher's outputs, on the CPU."""
+def channel_statistics(batches: Iterable[LabelledBatch]) -> dict[str, Tensor]:
+    """Mean and standard deviation of every channel of the cells and the embedding, on the CPU."""
+    parts: dict[str, list[Tensor]] = {"cells": [], "embedding": []}
+    for batch in batches:
+        parts["cells"].append(batch.cells.flatten(2).mT.flatten(0, 1).cpu())  # (n * cells, channels)
+        parts["embedding"].append(batch.embedding.cpu())
     statistics = {}
-    for name in ("logits", "embedding", "cells"):
-        values = torch.cat([getattr(output, name).cpu() for output in outputs]).transpose(0, 1).flatten(1).double()
-        statistics[f"{name}_mean"] = values.mean(1).float()
-        statistics[f"{name}_std"] = values.std(1).clamp_min(1e-4).float()
+    for name, values in ((name, torch.cat(part).double()) for name, part in parts.items()):
+        statistics[f"{name}_mean"] = values.mean(0).float()
+        statistics[f"{name}_std"] = values.std(0).clamp_min(1e-4).float()
     return statistics
 
 
+@torch.no_grad()
+def fit_heads(student: Student, pooled: Tensor, targets: dict[str, Tensor]) -> None:
+    """Sets projection and logits to their least-squares solutions on pooled windows (n, h), in place.
+
+    A tower that has learned before begins where it is, and not with the noise of new heads in its gradients; its
+    earlier projection may belong to another space.
+    """
+    for head, name in ((student.audio_projection, "direction"), (student.logits, "logits")):
+        weight, bias = ridge(pooled.cpu(), targets[name].cpu(), HEAD_PENALTY)
+        head.weight.copy_(weight.float())
+        head.bias.copy_(bias.float())
+
+
 def distillation_losses(
-    student: Student, pooled: Tensor, tokens: Tensor, targets: dict[str, Tensor]
+    student: Student, pooled: Tensor, tokens: Tensor, targets: dict[str, Tensor], label_weights: Tensor
 ) -> dict[str, Tensor]:
     """Losses by name; `pooled` (n, h) and `tokens` (n, cells, h) are `Student.encode`'s.
 
-    Mean squared errors of the standardised targets; one minus the cosine of the direction; and `relation`, the KL
-    divergence between the student's and the teacher's softmax over the similarities to the teacher's batch.
+    One minus the cosine of the direction; mean squared errors of the similarities within the batch (`relation`), of the
+    logits, and of cells and embedding where the student has heads for them.
     """
     direction = F.normalize(student.audio_projection(pooled).float(), dim=-1)
     target = targets["direction"]
-    target_relation = (target @ target.T / RELATION_TEMPERATURE).softmax(-1)
-    relation = (direction @ target.T / RELATION_TEMPERATURE).log_softmax(-1)
-    return {
-        "cells": F.mse_loss(student.cells(tokens).float(), targets["cells"]),
-        "embedding": F.mse_loss(student.embedding(pooled).float(), targets["embedding"]),
-        "logits": F.mse_loss(student.logits(pooled).float(), targets["logits"]),
+    error = (student.logits(pooled).float() - targets["logits"]).square()
+    losses = {
         "direction": (1 - (direction * target).sum(-1)).mean(),
-        "relation": F.kl_div(relation, target_relation, reduction="batchmean"),
+        "relation": F.mse_loss(direction @ direction.T, target @ target.T),
+        "logits": (error * label_weights).mean(),
     }
+    if student.cells is not None and student.embedding is not None:
+        losses["cells"] = F.mse_loss(student.cells(tokens).float(), targets["cells"])
+        losses["embedding"] = F.mse_loss(student.embedding(pooled).float(), targets["embedding"])
+    return losses

@@ -14,9 +14,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
+from filelock import FileLock
 
 from kobza.audio import AUDIO_EXTENSIONS
 from kobza.data.recordings import read_table
+from kobza.distill.audio_shards import HELD_OUT_FOLDER
 from kobza.distill.corpus.downloads import open_url
 from kobza.distill.corpus.fetching import decode_or_empty, write_shard
 from kobza.distill.teachers.efficientat import TEACHER_SAMPLING_RATE
@@ -27,7 +29,6 @@ TEXTS = Path(__file__).with_name("song_texts.csv")
 MAX_BYTES = 4_000_000  # of a recording; a larger one is an album or a film
 EXCERPT_SECONDS = 30.0
 EXCERPTS = 3  # of a long recording: its beginning, middle and end
-HELD_OUT = "held-out"  # folder of the shards of held-out sources
 
 
 class Song(NamedTuple):
@@ -46,12 +47,17 @@ def fetch_repository(repository: str, folder: Path) -> Path:
     fetched whole; then nothing of it is there.
     """
     target = folder / repository.replace("/", "--")
-    if target.is_dir():
-        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{target.name}.lock"):  # processes that collect side by side
+        if not target.is_dir():
+            _fetch_archive(f"{GITHUB}/{repository}/archive/HEAD.tar.gz", target)
+    return target
+
+
+def _fetch_archive(url: str, target: Path) -> None:
     staging = target.with_name(f".{target.name}")
     shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    url = f"{GITHUB}/{repository}/archive/HEAD.tar.gz"
+    staging.mkdir()
     try:
         with open_url(url) as answer, tarfile.open(fileobj=answer, mode="r|gz") as archive:
             for member in archive:
@@ -61,7 +67,6 @@ def fetch_repository(repository: str, folder: Path) -> Path:
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise OSError(f"{url} is not a whole archive ({error}): run the command again later.") from error
     staging.rename(target)
-    return target
 
 
 def list_songs(downloads: Path, shards: Path, sources: Path = SOURCES) -> Iterator[Song]:
@@ -71,7 +76,7 @@ def list_songs(downloads: Path, shards: Path, sources: Path = SOURCES) -> Iterat
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         if len(files) < int(row["recordings"]):
             print(f"{row['repository']} has {len(files)} recordings now, and had {row['recordings']}.")
-        kept = shards / HELD_OUT if row["use"] == "held out" else shards
+        kept = shards / HELD_OUT_FOLDER if row["use"] == "held out" else shards
         for path in files:
             original = path.relative_to(folder).as_posix()
             name = f"{path.stem[:40]}-{zlib.crc32(original.encode()):08x}.safetensors"

@@ -73,6 +73,7 @@ def read_message(data: bytes) -> dict[int, list[Any]]:
     while at < len(data):
         tag, at = read_varint(data, at)
         number, kind = tag >> 3, tag & 7
+        value: int | bytes
         if kind == 0:
             value, at = read_varint(data, at)
         elif kind == 2:
