@@ -170,10 +170,14 @@ def test_locating_in_an_indexed_track_loads_no_model(kobza, music, monkeypatch):
     assert kobza("locate", path, "tone 300")[0] == 0
 
 
-def test_a_denial_is_answered_with_the_minus(kobza, music):
+def test_how_a_description_was_read_is_said(kobza, music):
     code, _, err = kobza("search", "tone 300", "without drums")
-    assert code == 0 and "kobza search 'tone 300 -drums'" in err
-    assert "to leave" not in kobza("search", "tone 300", "-drums")[2]
+    assert code == 0 and "Searched for music without: drums" in err
+    assert "Searched" not in kobza("search", "tone 300", "-drums")[2]
+    track = next(music.rglob("*.flac"))
+    for command in (("similar", track, "--but", "tone 400, no drums"), ("locate", track, "tone 400, no drums")):
+        code, _, err = kobza(*command)
+        assert code == 0 and "Searched for music without: drums" in err
 
 
 def test_paths_in_advice_can_be_pasted():

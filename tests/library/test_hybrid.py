@@ -12,7 +12,7 @@ from kobza.library.calibration import match_label
 from kobza.library.search.copies import duplicate_groups
 from kobza.library.search.explanations import explanation
 from kobza.library.search.fusion import tag_evidence
-from kobza.library.search.query import parse_query
+from kobza.library.search.query import QueryTerm
 from kobza.library.search.words import query_words
 
 TRACKS = {  # pitch: artist, title, genre
@@ -113,15 +113,15 @@ def test_a_hit_says_why(tagged):
 
 
 def test_words_of_a_query():
-    assert query_words(parse_query("music by The Žižka Band")) == ["zizka", "band"]
-    assert query_words(parse_query("The The")) == ["the"]
+    assert query_words([QueryTerm("music by The Žižka Band")]) == ["zizka", "band"]
+    assert query_words([QueryTerm("The The")]) == ["the"]
 
 
 def test_evidence_of_words(tagged):
     """A rare word says more than a common one; both words more than one; a word of the path of all music nothing."""
 
     def tags(query: str) -> dict[str, float]:
-        words = query_words(parse_query(query))
+        words = query_words([QueryTerm(query)])
         evidence = tag_evidence(words, tagged.store.match_words(words), [], len(tagged))
         paths = dict(tagged.store._query("SELECT id, title FROM tracks"))
         return {paths[i]: value for i, value in zip(evidence.track_ids, evidence.tags, strict=True)}

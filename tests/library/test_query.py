@@ -8,11 +8,13 @@ from kobza.library.calibration import ScoreCalibration
 from kobza.library.search.query import (
     NEGATIVE_STEP,
     QueryTerm,
+    compose_changes,
     compose_query,
     normalized,
     parse_query,
     whitened_direction,
 )
+from kobza.library.search.wanted import PENALTY, wanted
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,9 @@ from kobza.library.search.query import (
     ],
 )
 def test_parsing(text, terms):
-    assert [(term.text, term.weight) for term in parse_query(text)] == terms
+    sentence, marked = parse_query(text)
+    rest = [(sentence, 1)] if sentence else []
+    assert rest + [(term.text, term.weight) for term in marked] == terms
 
 
 @pytest.mark.parametrize(
@@ -84,15 +88,39 @@ def test_a_negative_term_changes_only_what_is_orthogonal_to_the_positive_ones(ca
     )
     a, b = whitened_direction(texts[0], calibration), whitened_direction(texts[1], calibration)
     across = normalized(b - (b @ a) * a)
-    assert np.linalg.norm(query) == pytest.approx(1)
-    assert query @ a == pytest.approx(1 / np.hypot(1, NEGATIVE_STEP)) and more @ a < query @ a
-    assert more @ across < query @ across < -0.4 and abs(a @ across) < 1e-7
+    np.testing.assert_allclose(query, normalized(texts[0] - NEGATIVE_STEP * across), atol=1e-6)
+    assert more @ across < query @ across < texts[0] @ across and abs(a @ across) < 1e-7
+
+
+def test_how_much_is_subtracted_is_measured_in_the_library(calibration, texts):
+    """Tracks that vary much in what is unwanted need less of it subtracted."""
+    terms = [QueryTerm("a"), QueryTerm("b", -1.0)]
+    a, b = whitened_direction(texts[0], calibration), whitened_direction(texts[1], calibration)
+    across = normalized(b - (b @ a) * a)
+    tracks = np.random.default_rng(4).normal(size=(200, 16))
+    varied = tracks + 9 * (tracks @ across)[:, None] * across
+    few = varied[:5]  # too few to measure
+
+    def subtracted(tracks):
+        query = compose_query(terms, texts[:2], calibration, tracks)
+        return (texts[0] @ a) * (query @ across) / (query @ a) - texts[0] @ across
+
+    assert subtracted(varied) > 0.6 * subtracted(tracks) and subtracted(tracks) < -0.3
+    assert subtracted(few) == pytest.approx(subtracted(None))
+
+
+def test_tracks_with_little_of_what_is_wanted_lose_score():
+    tracks = np.linspace(0, 1, 101)[:, None]
+    limit = wanted(np.ones(1), 0.5, tracks, k=1, library=101)
+    assert limit.limit == pytest.approx(0.9)
+    assert limit.penalty(np.array([0.95, 0.9, 0.8, 0.4])).round(6).tolist() == [0, 0, PENALTY * 0.2, PENALTY]
+    assert wanted(np.ones(1), 0.5, tracks, k=10, library=101).limit == pytest.approx(0.703, abs=0.01)
 
 
 def test_changes_relative_to_a_track(calibration, texts):
     track = texts[3]
-    calmer = compose_query([QueryTerm("calm")], texts[:1], calibration, track)
-    wilder = compose_query([QueryTerm("calm", -1.0)], texts[:1], calibration, track)
+    calmer = compose_changes([QueryTerm("calm")], texts[:1], calibration, track)
+    wilder = compose_changes([QueryTerm("calm", -1.0)], texts[:1], calibration, track)
     towards = whitened_direction(texts[0], calibration)
     assert calmer @ towards > track @ towards > wilder @ towards
     assert calmer @ track == pytest.approx(wilder @ track) and calmer @ track > 0.5

@@ -1,10 +1,13 @@
 """Quality of composed queries, match words and playlists, on synthetic pieces whose instruments are known.
 
     python -m kobza.benchmarks.query_quality --seeds 202 205 206 [--pieces 300] [--pairs FOLDER]
+    python -m kobza.benchmarks.query_quality --constants --seeds 101 103 104 --pairs FOLDER --classes FOLDER
 
 A case of composition is a wanted and an unwanted word for which the plain query fails: of the top K for "piano", at
 least one has drums, though K pieces or more have piano and no drums. "piano -drums" succeeds if fewer of its top K have
 drums, and no fewer have piano.
+
+The second says what the constants should be for a checkpoint (`search_constants`).
 
 The constants of `library/search/query.py` were chosen on pieces of the seeds 101, 103 and 104, the limits of
 `library/calibration.py` on 61 recordings of MusicCaps and 1,720 others, with other unrelated sentences than those
@@ -18,12 +21,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kobza.data.class_folders import load_classes
 from kobza.data.pairs import load_pairs
-from kobza.embedding.embedder import Embedder, cut_windows, embed_recordings, normalized_mean
+from kobza.embedding.embedder import Embedder, cut_windows, normalized_mean
 from kobza.library.calibration import FAIR_Z_SCORE, STRONG_Z_SCORE, ScoreCalibration, calibrate, score_scale
 from kobza.library.records import Track
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import QueryTerm, compose_query
+from kobza.library.search.wanted import Wanted, wanted
 from kobza.synth.album import Piece, random_pieces, render
 
 K = 5  # results that count
@@ -103,25 +108,31 @@ def composition_quality(
     words = list(INSTRUMENT_WORDS)
     text = dict(zip(words, embedder.embed_text(words), strict=True))
 
-    def fractions(query: np.ndarray, wanted: str, unwanted: str) -> tuple[float, float]:
+    def fractions(query: np.ndarray, a: str, b: str, limit: Wanted | None = None) -> tuple[float, float]:
         """Of the top K, the fraction with the wanted instrument, and with the unwanted one."""
-        top = np.argsort(-(tracks @ query))[:K]
-        return float(has_instrument[wanted][top].mean()), float(has_instrument[unwanted][top].mean())
+        scores = tracks @ query
+        if limit is not None:
+            scale = score_scale(calibration, query, limit.vector, 0.0, tracks)
+            scores = scale.scores(scores) - limit.penalty(tracks @ limit.vector)
+        top = np.argsort(-scores)[:K]
+        return float(has_instrument[a][top].mean()), float(has_instrument[b][top].mean())
 
     before, after = [], []
-    for wanted, unwanted in permutations(INSTRUMENT_WORDS, 2):
-        if _overlap(wanted, unwanted) or (has_instrument[wanted] & ~has_instrument[unwanted]).sum() < K:
+    for a, b in permutations(INSTRUMENT_WORDS, 2):
+        if _overlap(a, b) or (has_instrument[a] & ~has_instrument[b]).sum() < K:
             continue
-        plain = fractions(text[wanted], wanted, unwanted)
+        plain = fractions(text[a], a, b)
         if plain[1] == 0:
             continue
+        limit = None
         if sentence:
-            query = embedder.embed_text([sentence.format(wanted, unwanted)])[0]
+            query = embedder.embed_text([sentence.format(a, b)])[0]
         else:
-            terms = [QueryTerm(wanted), QueryTerm(unwanted, -1.0)]
-            query = compose_query(terms, np.stack([text[wanted], text[unwanted]]), calibration)
+            vectors = np.stack([text[a], text[b]])
+            query = compose_query([QueryTerm(a), QueryTerm(b, -1.0)], vectors, calibration, tracks)
+            limit = wanted_limit(text[a], calibration, tracks)
         before.append(plain)
-        after.append(fractions(query, wanted, unwanted))
+        after.append(fractions(query, a, b, limit))
     if not before:
         return CompositionQuality(0, 0.0, (0.0, 0.0), (0.0, 0.0))
     plain_fractions, composed_fractions = np.array(before), np.array(after)  # (cases, 2): wanted, unwanted
@@ -133,6 +144,11 @@ def composition_quality(
         wanted=(float(plain_fractions[:, 0].mean()), float(composed_fractions[:, 0].mean())),
         unwanted=(float(plain_fractions[:, 1].mean()), float(composed_fractions[:, 1].mean())),
     )
+
+
+def wanted_limit(positive: np.ndarray, calibration: ScoreCalibration, tracks: np.ndarray) -> Wanted:
+    """The second condition that a search for K tracks has."""
+    return wanted(positive, score_scale(calibration, positive, positive, 0.0, tracks).unit, tracks, K, len(tracks))
 
 
 def _overlap(word: str, other: str) -> bool:
@@ -177,20 +193,29 @@ def playlist_smoothness(tracks: np.ndarray, k: int = 10, playlists: int = 50) ->
 
 
 def main() -> None:
+    from kobza.benchmarks import search_constants
     from kobza.embedding.checkpoint import Checkpoint
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
     parser.add_argument("--seeds", type=int, nargs="+", default=[202, 205, 206], help="a synthetic library for each")
     parser.add_argument("--pieces", type=int, default=300, help="in each library")
     parser.add_argument("--pairs", metavar="FOLDER", help="captioned recordings, to check the match words on")
+    parser.add_argument("--classes", metavar="FOLDER", help="recordings in a folder per genre, for the match words")
+    parser.add_argument(
+        "--constants", action="store_true", help="print what the constants of search should be; take other --seeds"
+    )
     args = parser.parse_args()
     embedder = Checkpoint.load(args.checkpoint)
     calibration = calibrate(embedder)
     unrelated = list(UNRELATED_SENTENCES)
+    libraries = []
     for seed in args.seeds:
         pieces = random_pieces(args.pieces, seed)
         tracks = embed_pieces(pieces, embedder)
+        libraries.append((pieces, tracks))
+        if args.constants:
+            continue
         print(f"{args.pieces} pieces of seed {seed}")
         for name, sentence in (("a -b", ""), ("as a sentence: a without b", "{} without {}")):
             print(f"  {name}: {composition_quality(pieces, tracks, embedder, calibration, sentence)}")
@@ -199,17 +224,23 @@ def main() -> None:
         fractions = match_fractions(unrelated, tracks, embedder, calibration)
         print(f"  unrelated sentences, called fair, strong: {fractions}")
         print(f"  consecutive tracks of a playlist, and shuffled: {playlist_smoothness(tracks)}")
-    if args.pairs:
-        recordings = load_pairs(args.pairs).recordings
-        tracks, reasons = embed_recordings(embedder, [recording.path for recording in recordings])
-        for reason in reasons.values():
-            print(f"  skipped: {reason}")
-        tracks = np.delete(tracks, list(reasons), axis=0)
-        print(f"{len(tracks)} recordings of {args.pairs}")
-        captions = [recording.caption or "" for i, recording in enumerate(recordings) if i not in reasons]
-        print(f"  their captions, called fair, strong: {match_fractions(captions, tracks, embedder, calibration)}")
-        fractions = match_fractions(unrelated, tracks, embedder, calibration)
-        print(f"  unrelated sentences, called fair, strong: {fractions}")
+    if args.constants:
+        search_constants.print_query_constants(libraries, embedder, calibration)
+    if not args.pairs:
+        return
+    recordings, tracks = search_constants.embed_labelled(load_pairs(args.pairs).recordings, embedder)
+    print(f"{len(tracks)} recordings of {args.pairs}")
+    if args.constants:
+        labelled = None
+        if args.classes:
+            members, vectors = search_constants.embed_labelled(load_classes(args.classes).recordings, embedder)
+            labelled = [recording.label or "" for recording in members], vectors
+        search_constants.print_match_limits(recordings, tracks, labelled, embedder, calibration)
+        return
+    captions = [recording.caption or "" for recording in recordings]
+    print(f"  their captions, called fair, strong: {match_fractions(captions, tracks, embedder, calibration)}")
+    fractions = match_fractions(unrelated, tracks, embedder, calibration)
+    print(f"  unrelated sentences, called fair, strong: {fractions}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kobza.commands.arguments import SubCommands, command, count, library_options, open_library, seconds
+from kobza.commands.matching import say_notes
 from kobza.terminal import print_table, progress_bar, say, terminal_width
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ def locate(args: argparse.Namespace) -> int:
         except ImportError:
             say("--png needs Matplotlib; install it with: pip install 'kobza[plot]'")
             return 1
-    with _existing_or_empty_library(args) as library, progress_bar("listening") as progress:
-        scores = library.locate(args.track, text, args.start, args.end, progress)
+    with _existing_or_empty_library(args) as library:
+        with progress_bar("listening") as progress:
+            scores = library.locate(args.track, text, args.start, args.end, progress)
+        say_notes(library, text)
     best = scores.best(args.k)
     if args.png:
         plot_score_over_time(scores.moments, f"{Path(scores.path).name}: {text}", Path(args.png))

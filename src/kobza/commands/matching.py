@@ -9,7 +9,7 @@ from kobza.commands.arguments import CommandParser, SubCommands, command, count,
 from kobza.terminal import say
 
 if TYPE_CHECKING:
-    from kobza.library import Hit, Limits
+    from kobza.library import Hit, Limits, MusicLibrary
 
 
 def matching_option() -> CommandParser:
@@ -80,3 +80,9 @@ def duplicates(args: argparse.Namespace) -> int:
     else:
         say("No file has the same recording as another.")
     return 0
+
+
+def say_notes(library: "MusicLibrary", text: str, changes: bool = False) -> None:
+    """Say how a description is read, where that is not as it stands: typing errors, what it denies, its language."""
+    for note in library.interpret(text, changes).notes:
+        say(str(note))

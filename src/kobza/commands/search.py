@@ -1,7 +1,6 @@
 """Commands that search a library: search, play, similar."""
 
 import argparse
-import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +13,7 @@ from kobza.commands.arguments import (
     library_options,
     open_library,
 )
-from kobza.commands.matching import explain, explain_option, limit_options, limits_of, matching_option
+from kobza.commands.matching import explain, explain_option, limit_options, limits_of, matching_option, say_notes
 from kobza.commands.playing import find_hits, play_hits, playing_options, wants_player
 from kobza.commands.results import chosen_columns, output_options, print_hits
 from kobza.terminal import progress_if_any, say
@@ -150,6 +149,10 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     from kobza.audio import printable
     from kobza.library.search.formats import no_good_match
 
+    if getattr(args, "but", None) is not None:
+        say_notes(library, args.but, changes=True)
+    elif hasattr(args, "text"):
+        say_notes(library, search_arguments(args)["text"])
     for sentence in library.unknown_values(args.where, [hit.track for hit in hits]):
         say(sentence)
     if not hits:
@@ -174,22 +177,10 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     return 0 if hits else 1
 
 
-def _hint_at_exclusion(text: str) -> None:
-    """What a model hears in "piano without drums" is piano and drums."""
-    from kobza.library.search.denials import denied_terms, with_exclusions
-
-    if denied := denied_terms(text):
-        query = shlex.quote(with_exclusions(text))
-        say(
-            f"A description finds what it names, and so {' and '.join(denied)}; to leave that out: kobza search {query}"
-        )
-
-
 def search(args: argparse.Namespace) -> int:
     from kobza.library.search.saved import run_search
 
     arguments = search_arguments(args)
-    _hint_at_exclusion(arguments["text"])
     with open_library(args, read_only=True) as library:
         return find_and_print(
             library, args, lambda n, progress: run_search(library, **arguments | {"k": n}, progress=progress)

@@ -6,6 +6,7 @@ settings, and the published source files, so that transformers alone can load it
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from kobza.embedding.checkpoint_folder import (
     one_line,
     read_json,
 )
+from kobza.embedding.numpy_text_tower import weights_id
 from kobza.embedding.pretrained import refuse_incomplete, to_device, without_progress_bars
 from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
 from kobza.model.modeling_kobza import KobzaModel
@@ -87,6 +89,26 @@ class Checkpoint:
             inputs = self.processor(text=list(sentences[start : start + SENTENCES_PER_BATCH])).to(self.model.device)
             parts.append(self.model.get_text_features(**inputs).pooler_output.cpu().numpy())
         return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def project_text(self, pooled: np.ndarray) -> np.ndarray:
+        """(n, width) -> (n, dim) float32, unit length: the sentence encoder's vectors, projected."""
+        rows = torch.from_numpy(np.array(pooled, np.float32)).to(self.model.device)
+        unit: np.ndarray = torch.nn.functional.normalize(self.model.text_projection(rows), dim=-1).cpu().numpy()
+        return unit
+
+    def knows_word(self, word: str) -> bool:
+        """Whether a word, in lower case, is in the text tower's vocabulary as a whole."""
+        return word in self._vocabulary
+
+    @cached_property
+    def _vocabulary(self) -> frozenset[str]:
+        return frozenset(self.processor.tokenizer.get_vocab())
+
+    def encoder_id(self) -> str:
+        """16 hexadecimal digits of the text tower's weights before the projection."""
+        weights = {name: value for name, value in self.model.state_dict().items() if name.startswith("text_")}
+        return weights_id({name: value.cpu().numpy() for name, value in weights.items() if value.is_floating_point()})
 
     @torch.inference_mode()
     def embed_windows(self, windows: Sequence[np.ndarray]) -> np.ndarray:

@@ -35,6 +35,28 @@ class TextEmbedder(Protocol):
         ...
 
 
+@runtime_checkable
+class EnglishEmbedder(TextEmbedder, Protocol):
+    """A `TextEmbedder` whose sentence encoder reads English, and says what it knows of it."""
+
+    def knows_word(self, word: str) -> bool:
+        """Whether a word, in lower case, is in the encoder's vocabulary as a whole."""
+        ...
+
+
+@runtime_checkable
+class PooledTextEmbedder(TextEmbedder, Protocol):
+    """A `TextEmbedder` whose sentences pass through a vector of the sentence encoder's own, before the projection."""
+
+    def encoder_id(self) -> str:
+        """16 hexadecimal digits; the vectors of encoders with equal ones may be exchanged."""
+        ...
+
+    def project_text(self, pooled: np.ndarray) -> np.ndarray:
+        """(n, width) -> (n, dim) float32, unit length."""
+        ...
+
+
 class WindowRule(Protocol):
     """How a recording is cut into windows; all of an `Embedder` that decoding needs.
 

@@ -5,8 +5,9 @@ most of the time of `kobza search`. Weights, tokenizer and pooling are the check
 of `Checkpoint.embed_text` up to rounding (BERT: Devlin et al. 2018, arXiv 1810.04805).
 """
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,26 @@ from kobza.embedding.checkpoint_folder import (
 
 MAX_TOKENS = 512  # BERT has no position beyond
 WORD_EMBEDDINGS = "word_embeddings"
-_erf: Any = np.frompyfunc(math.erf, 1, 1)  # numpy has no erf
+# Of the error function (Abramowitz and Stegun 1964, 7.1.26), to 1.5e-7: numpy has none, and math.erf takes most of the
+# time that a sentence does.
+ERF_COEFFICIENTS = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+ERF_P = 0.3275911
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    """
+    >>> erf(np.array([0.0, 0.5, -2.0])).round(6).tolist()
+    [0.0, 0.5205, -0.995322]
+    """
+    t = 1 / (1 + ERF_P * np.abs(x))
+    value: np.ndarray = np.sign(x) * (1 - np.polyval((*ERF_COEFFICIENTS, 0.0), t) * np.exp(-x * x))
+    return value
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
     """Gaussian error linear unit: x times the normal cumulative distribution at x."""
-    return x * (0.5 + 0.5 * _erf(x / np.float32(math.sqrt(2))).astype(np.float32))
+    result: np.ndarray = x * (0.5 + 0.5 * erf(x / np.float32(math.sqrt(2)))).astype(x.dtype)
+    return result
 
 
 def gelu_tanh(x: np.ndarray) -> np.ndarray:
@@ -54,6 +69,19 @@ def softmax(x: np.ndarray) -> np.ndarray:
     """
     powers = np.exp(x - x.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def weights_id(weights: Mapping[str, np.ndarray]) -> str:
+    """16 hexadecimal digits for the weights of a sentence encoder, in the half precision that checkpoints are saved in.
+
+    Args:
+        weights: a checkpoint's, by name; those of the projection and of the other tower do not count.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(name for name in weights if name.startswith(("text_model.", "text_extra_layers."))):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(weights[name], np.float16).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _pool(tokens: np.ndarray, pooling: str) -> np.ndarray:
@@ -108,9 +136,28 @@ class TextTower:
 
     def embed_text(self, sentences: Sequence[str]) -> np.ndarray:
         """Sentences -> (n, dim) float32, unit length."""
-        return np.array([self._embed(sentence) for sentence in sentences], np.float32).reshape(-1, self.dim)
+        return self.project_text(self.pool_text(sentences))
 
-    def _embed(self, sentence: str) -> np.ndarray:
+    def pool_text(self, sentences: Sequence[str]) -> np.ndarray:
+        """Sentences -> (n, width) float32, the vectors before the projection."""
+        width = self.config["text_config"]["hidden_size"]
+        return np.array([self._pooled(sentence) for sentence in sentences], np.float32).reshape(-1, width)
+
+    def project_text(self, pooled: np.ndarray) -> np.ndarray:
+        """(n, width) -> (n, dim) float32, unit length."""
+        vectors = np.array([self._project(row) for row in pooled], np.float32).reshape(-1, self.dim)
+        unit: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return unit
+
+    def knows_word(self, word: str) -> bool:
+        """Whether a word, in lower case, is in the vocabulary as a whole."""
+        return self.tokenizer.token_to_id(word) is not None
+
+    def encoder_id(self) -> str:
+        """16 hexadecimal digits of the weights before the projection."""
+        return weights_id(self.weights)
+
+    def _pooled(self, sentence: str) -> np.ndarray:
         ids = self.tokenizer.encode(sentence).ids
         stem = "text_model.embeddings"
         embeddings = (
@@ -128,8 +175,7 @@ class TextTower:
             )
             inner = self._activation(self._linear(tokens, f"{layer}.intermediate.dense"))
             tokens = self._norm(tokens + self._linear(inner, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")
-        vector = self._project(_pool(tokens, self.config["text_pooling"]))
-        return vector / max(float(np.linalg.norm(vector)), 1e-12)
+        return _pool(tokens, self.config["text_pooling"])
 
     def _attend(self, tokens: np.ndarray, stem: str) -> np.ndarray:
         heads = self.config["text_config"]["num_attention_heads"]

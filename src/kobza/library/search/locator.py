@@ -10,8 +10,9 @@ from kobza.library.calibration import SAMPLE_TRACKS
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import PathLike
 from kobza.library.records import LibraryError, Track
+from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.moments import Moment, MomentScores
-from kobza.library.search.query import QueryTerm, compose_query, parse_query
+from kobza.library.search.query import compose_query, parse_query
 from kobza.library.search.searcher import Searcher
 
 
@@ -35,18 +36,22 @@ class Locator(Searcher):
         Raises:
             LibraryError: an empty description, an empty part or one beyond the recording's end, or no such recording.
         """
-        terms, path = parse_query(text), self._path_of(track)
+        parse_query(text)  # what is wrong with it is said before the model is loaded
+        path = self._path_of(track)
         until = np.inf if end is None else end
         if start < 0:
             raise LibraryError(f"The start is {start:g} s; it must be 0 or later.")
         if not start < until:
             raise LibraryError(f"The end ({until:g} s) must be later than the start ({start:g} s).")
         self._load_text_embedder(progress)
-        compose_query(terms, self._embed_terms(terms), self.calibration)  # fails before a long recording is embedded
+        query = self.interpret(text)
+        compose_query(
+            query.terms, self._embed_terms(query.terms), self.calibration
+        )  # fails before a long recording is embedded
         windows = self._windows(path, start, until, progress)
         if not windows:
             raise LibraryError(f"{printable(path)} ends before {start:g} s; choose an earlier start.")
-        return next(self._moment_scores(terms, [(path, windows)]))
+        return next(self._moment_scores(query, [(path, windows)]))
 
     def locate_in_windows(self, windows: Sequence[EmbeddedWindow], text: str) -> MomentScores:
         """`locate` for a recording of these windows (one or more), which the library's model has embedded before.
@@ -54,7 +59,7 @@ class Locator(Searcher):
         Raises:
             LibraryError: an empty description.
         """
-        return next(self._moment_scores(parse_query(text), [("", windows)]))
+        return next(self._moment_scores(self.interpret(text), [("", windows)]))
 
     def locate_in_tracks(self, tracks: Sequence[Track], text: str) -> list[MomentScores]:
         """`locate` for several tracks of the library; those that are no longer there are left out.
@@ -62,17 +67,18 @@ class Locator(Searcher):
         Raises:
             LibraryError: an empty description.
         """
-        terms = parse_query(text)
+        query = self.interpret(text)
         stored = [(track.path, self.stored_windows(track)) for track in tracks]
-        return list(self._moment_scores(terms, [(path, windows) for path, windows in stored if windows]))
+        return list(self._moment_scores(query, [(path, windows) for path, windows in stored if windows]))
 
     def _moment_scores(
-        self, terms: list[QueryTerm], recordings: Sequence[tuple[str, Sequence[EmbeddedWindow]]]
+        self, interpretation: Interpretation, recordings: Sequence[tuple[str, Sequence[EmbeddedWindow]]]
     ) -> Iterator[MomentScores]:
         """The scores of (path, windows); the description is embedded once. Each recording has a window or more."""
         sample = self.store.sample(SAMPLE_TRACKS)
         vectors = [np.stack([window.vector for window in windows]) for _, windows in recordings]
-        query, scale = self._query_and_scale(terms, sample if len(sample) or not vectors else np.concatenate(vectors))
+        rows_of_scale = sample if len(sample) or not vectors else np.concatenate(vectors)
+        query = self._embedded(interpretation, rows_of_scale)
         for (path, windows), rows in zip(recordings, vectors, strict=True):
-            scores = zip(windows, scale.scores(rows @ query).tolist(), strict=True)
+            scores = zip(windows, query.scale.scores(rows @ query.vector).tolist(), strict=True)
             yield MomentScores(path, tuple(Moment(window.start, window.end, score, score) for window, score in scores))

@@ -10,9 +10,10 @@ is part of the word.
 Terms are combined as vectors, because to a text model "piano without drums" is close to piano and to drums. Let t be
 the vector of a term, m and C the mean and covariance of the vectors of many general descriptions (`calibration`), and
 d(t) = (C + ridge)^-1 (t - m), normalized: what distinguishes t from other descriptions. For each negative term, the
-part of its d(t) that is orthogonal to the positive direction is subtracted, times NEGATIVE_STEP, so that what the two
-have in common stays: Rocchio's query (1971) with whitened, orthogonalized terms. `benchmarks/query_quality.py` measures
-the effect.
+part of its d(t) that is orthogonal to that of the positive ones is subtracted, so that what the two have in common
+stays: Rocchio's query (1971) with whitened, orthogonalized terms. How much is subtracted is measured in the library:
+the cosines of all tracks with it are to vary by NEGATIVE_STEP of what those with the positive terms do.
+`benchmarks/query_quality.py` measures the effect; `wanted` has a second condition on what such a query finds.
 """
 
 import re
@@ -21,10 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kobza.library.calibration import ScoreCalibration
+from kobza.library.calibration import MIN_SAMPLE_TRACKS, ScoreCalibration
 from kobza.library.records import LibraryError
 
-# Both chosen on synthetic pieces of other seeds than those that query_quality.py reports.
+# Chosen on synthetic pieces of other seeds than those that query_quality.py reports, and on recordings with captions.
 RIDGE_FACTOR = 3.0  # ridge in units of the covariance's largest eigenvalue
 NEGATIVE_STEP = 0.8
 # For changes relative to a track. Larger, because recordings are farther from sentences than sentences from each other.
@@ -40,17 +41,18 @@ TERM = re.compile(rf"(?<!\S)(?P<minus>-)?(?P<phrase>{PHRASE})(?:\^(?P<weight>\d*
 
 @dataclass(frozen=True)
 class QueryTerm:
-    """A text to search for; with a negative weight, to avoid."""
+    """A text to search for; with a negative weight, to avoid. `foreign`: it is not English."""
 
     text: str
     weight: float = 1.0
+    foreign: bool = False
 
 
-def parse_query(text: str) -> list[QueryTerm]:
-    """The terms of a description. What remains of the sentence without the marked terms comes first.
+def parse_query(text: str) -> tuple[str, list[QueryTerm]]:
+    """What remains of a description without its marked terms, and those.
 
-    >>> parse_query("piano -drums^0.5")
-    [QueryTerm(text='piano', weight=1.0), QueryTerm(text='drums', weight=-0.5)]
+    >>> parse_query("slow piano -drums^0.5")
+    ('slow piano', [QueryTerm(text='drums', weight=-0.5, foreign=False)])
 
     Raises:
         LibraryError: an empty description or term, a weight out of range, or a phrase that is not closed.
@@ -72,11 +74,9 @@ def parse_query(text: str) -> list[QueryTerm]:
     sentence = " ".join(TERM.sub(take_marked, text).split())
     if unclosed := re.search(r'(?<!\S)-["(]', sentence):
         raise LibraryError(f'The phrase after {unclosed[0]} is not closed; write, for example, -"string quartet".')
-    if sentence:
-        terms.insert(0, QueryTerm(sentence))
-    if not terms:
+    if not sentence and not terms:
         raise LibraryError('The description is empty; describe what to search for, for example "slow sad piano".')
-    return terms
+    return sentence, terms
 
 
 def normalized(vector: np.ndarray) -> np.ndarray:
@@ -108,38 +108,61 @@ def combine_examples(wanted: Sequence[np.ndarray], unwanted: Sequence[np.ndarray
 
 
 def compose_query(
-    terms: list[QueryTerm], vectors: np.ndarray, calibration: ScoreCalibration, track: np.ndarray | None = None
+    terms: list[QueryTerm], vectors: np.ndarray, calibration: ScoreCalibration, tracks: np.ndarray | None = None
 ) -> np.ndarray:
     """One query vector (dim,), unit length, from terms and the vectors of their texts (terms, dim).
 
     Args:
-        track: the vector (dim,) of a recording; then the terms are changes relative to it.
+        tracks: (n, dim), a sample of the library that is searched.
 
     Raises:
         LibraryError: no term is positive, or one is included and excluded at once.
     """
     pairs = list(zip(terms, vectors, strict=True))
-    if track is not None:
-        start = track
-        changes = pairs
-        step = CHANGE_STEP
-    else:
-        positive = [(term, vector) for term, vector in pairs if term.weight > 0]
-        changes = [(term, vector) for term, vector in pairs if term.weight < 0]
-        if not positive:
-            raise LibraryError(
-                'The description only says what to exclude; add what to search for, for example "piano -drums".'
-            )
-        if not changes:
-            return positive_mean(terms, vectors)
-        directions = [term.weight * whitened_direction(vector, calibration) for term, vector in positive]
-        start = normalized(np.sum(directions, axis=0))
-        step = NEGATIVE_STEP
+    positive = [(term, vector) for term, vector in pairs if term.weight > 0]
+    negative = [(term, vector) for term, vector in pairs if term.weight < 0]
+    if not positive:
+        raise LibraryError(
+            'The description only says what to exclude; add what to search for, for example "piano -drums".'
+        )
+    start = positive_mean(terms, vectors)
+    if not negative:
+        return start
+    axis = normalized(np.sum([term.weight * whitened_direction(vector, calibration) for term, vector in positive], 0))
     query = start.copy()
-    for term, vector in changes:
-        direction = whitened_direction(vector, calibration)
-        orthogonal = direction - (direction @ start) * start
-        if np.linalg.norm(orthogonal) < MIN_ORTHOGONAL_NORM:
-            raise LibraryError(f'"{term.text}" is both included and excluded; remove one of the two.')
-        query = query + step * term.weight * normalized(orthogonal)
+    for term, vector in negative:
+        direction = _orthogonal_direction(term, vector, axis, calibration)
+        query = query + NEGATIVE_STEP * _relative_spread(start, direction, tracks) * term.weight * direction
     return normalized(query)
+
+
+def compose_changes(
+    terms: list[QueryTerm], vectors: np.ndarray, calibration: ScoreCalibration, track: np.ndarray
+) -> np.ndarray:
+    """One query vector (dim,), unit length, from that of a recording and terms that say what should change in it.
+
+    Raises:
+        LibraryError: a term has the direction of the recording itself.
+    """
+    query = track.copy()
+    for term, vector in zip(terms, vectors, strict=True):
+        query = query + CHANGE_STEP * term.weight * _orthogonal_direction(term, vector, track, calibration)
+    return normalized(query)
+
+
+def _orthogonal_direction(
+    term: QueryTerm, vector: np.ndarray, axis: np.ndarray, calibration: ScoreCalibration
+) -> np.ndarray:
+    """(dim,), unit length: what distinguishes a term from other descriptions and is not along `axis`."""
+    direction = whitened_direction(vector, calibration)
+    orthogonal = direction - (direction @ axis) * axis
+    if np.linalg.norm(orthogonal) < MIN_ORTHOGONAL_NORM:
+        raise LibraryError(f'"{term.text}" is both included and excluded; remove one of the two.')
+    return normalized(orthogonal)
+
+
+def _relative_spread(start: np.ndarray, direction: np.ndarray, tracks: np.ndarray | None) -> float:
+    """By how much more the cosines of a library vary along `start` than along `direction`; 1 in a small library."""
+    if tracks is None or len(tracks) < MIN_SAMPLE_TRACKS:
+        return 1.0
+    return float((tracks @ start).std() / max(float((tracks @ direction).std()), MIN_NORM))

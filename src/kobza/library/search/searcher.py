@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
 from kobza.audio import printable
 from kobza.embedding.embedder import normalized_mean
-from kobza.library.calibration import SAMPLE_TRACKS, ScoreCalibration, ScoreScale, calibrate, score_scale
+from kobza.library.calibration import SAMPLE_TRACKS, ScoreScale, score_scale
 from kobza.library.filters.where import Where, filter_tree
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import PathLike, shell_word
@@ -17,25 +16,23 @@ from kobza.library.search.copies import NO_LIMITS, Limits, merge_copies, within_
 from kobza.library.search.fusion import tag_evidence, to_adjustments
 from kobza.library.search.options import By, Match, check_match, check_ranking
 from kobza.library.search.playlists import smooth_order
-from kobza.library.search.query import QueryTerm, combine_examples, compose_query, parse_query, positive_mean
-from kobza.library.search.recordings import Recordings, Seeds, seed_list
+from kobza.library.search.queries import Queries
+from kobza.library.search.query import combine_examples, compose_changes, parse_query
+from kobza.library.search.recordings import Seeds, seed_list
 from kobza.library.search.transitions import check_smooth, transition_distance
+from kobza.library.search.wanted import Wanted, wanted
 from kobza.library.search.words import found_words, query_words
 
+RESCORED_PER_HIT = 4  # of a query with negative terms, which has a second condition
 MORE_HITS = 20  # than are asked for, because some may be copies of others
 
 
-class Searcher(Recordings):
+class Searcher(Queries):
     """The searches of a `MusicLibrary`, which has the store and the models.
 
     In every method `where` is a filter, as text ("year >= 1980 and genre in (jazz, blues)") or as a tree, and `by`
     ranks tracks as a whole or by their best moment.
     """
-
-    @cached_property
-    def calibration(self) -> ScoreCalibration:
-        """What descriptions score in general, with the library's model."""
-        return calibrate(self.text_embedder)
 
     def search(
         self,
@@ -50,7 +47,8 @@ class Searcher(Recordings):
         """The k tracks that match a description best, best first, copies of a recording as one hit.
 
         The description may have terms to exclude or weight, such as "piano -drums" and "(slow strings)^2 piano"; see
-        `query`. Its words also count where they stand in tags and paths; see `fusion`.
+        `query`. It may say what not to find ("no drums") and have typing errors; `interpret` tells how it was read.
+        Its words also count where they stand in tags and paths; see `fusion`.
 
         Args:
             match: "sound", "tags" or "both"; by default both, where the store can find words.
@@ -60,7 +58,8 @@ class Searcher(Recordings):
         Raises:
             LibraryError: an empty description, k below 1, an invalid filter, or vectors of another model.
         """
-        terms, tree = parse_query(text), filter_tree(where)
+        parse_query(text)  # what is wrong with it is said before the model is loaded
+        tree = filter_tree(where)
         check_ranking(k, by)
         if match is None:
             match = "both" if self.store.has_words else "sound"
@@ -68,7 +67,10 @@ class Searcher(Recordings):
         if not len(self.store):
             return []
         self._check_fingerprint(self._load_text_embedder(progress))
-        query, scale = self._query_and_scale(terms, self.store.sample(SAMPLE_TRACKS))
+        interpretation = self.interpret(text)
+        terms = interpretation.terms
+        sample = self.store.sample(SAMPLE_TRACKS)
+        query, scale, positive = self._embedded(interpretation, sample)
         matches: list[WordMatch] = []
         adjustments = None
         if match != "sound":
@@ -78,9 +80,15 @@ class Searcher(Recordings):
             evidence = tag_evidence(words, matches, excluded, len(self.store))
             adjustments = to_adjustments(evidence, scale, sound=match == "both")
 
+        limit = None
+        if match != "tags" and any(term.weight < 0 for term in terms):
+            unit = score_scale(self.calibration, positive, positive, 0.0, sample).unit
+            limit = wanted(positive, unit, sample, k, len(self.store))
+
         def best(n: int) -> list[Hit]:
-            found = self.store.search(query, n, tree, by, adjustments)
-            return [Hit(score := scale.score(cosine), track, moment, score) for cosine, track, moment in found]
+            found = self.store.search(query, n if limit is None else n * RESCORED_PER_HIT, tree, by, adjustments)
+            hits = [Hit(score := scale.score(cosine), track, moment, score) for cosine, track, moment in found]
+            return hits if limit is None else self._rescored(hits, limit, matches, by)[:n]
 
         hits = self._selected(best, k, limits)
         if match == "sound":
@@ -88,12 +96,27 @@ class Searcher(Recordings):
         hits = [replace(hit, words=found_words(hit.track, matches)) for hit in hits]
         return [self._with_sound(hit, query, scale, by) for hit in hits] if match == "both" else hits
 
+    def _rescored(self, hits: list[Hit], limit: Wanted, matches: list[WordMatch], by: By) -> list[Hit]:
+        """The hits of a query with negative terms by the second condition, too; tracks with a word of it meet that."""
+        rescored = []
+        for hit in hits:
+            cosine = self._cosine(hit, limit.vector, by)
+            if cosine is not None and not found_words(hit.track, matches):
+                score = hit.score - float(limit.penalty(np.array(cosine)))
+                hit = replace(hit, score=score, z_score=score)
+            rescored.append(hit)
+        return sorted(rescored, key=lambda hit: -hit.score)
+
+    def _cosine(self, hit: Hit, vector: np.ndarray, by: By) -> float | None:
+        """Of a hit's sound with a vector (dim,); None if its track was deleted meanwhile."""
+        for _, _, _, vectors in self.store.scan(hit.track.path):
+            return float((vectors @ vector).max() if by == "moment" else normalized_mean(vectors) @ vector)
+        return None
+
     def _with_sound(self, hit: Hit, query: np.ndarray, scale: ScoreScale, by: By) -> Hit:
         """The hit with the score of its sound alone."""
-        for _, _, _, vectors in self.store.scan(hit.track.path):
-            cosine = float((vectors @ query).max() if by == "moment" else normalized_mean(vectors) @ query)
-            return replace(hit, sound=scale.score(cosine))
-        return hit
+        cosine = self._cosine(hit, query, by)
+        return hit if cosine is None else replace(hit, sound=scale.score(cosine))
 
     def similar(
         self,
@@ -120,15 +143,17 @@ class Searcher(Recordings):
         """
         check_ranking(k, by)
         tree = filter_tree(where)
-        changes = parse_query(but) if but is not None else []
+        if but is not None:
+            parse_query(but)  # what is wrong with it is said before the model is loaded
         seeds = [self._seed(one, progress) for one in seed_list(track)]
         unwanted = [self._seed(one, progress) for one in seed_list(minus)]
         if not seeds:
             raise LibraryError("Name a track that the results should sound like.")
         query = combine_examples([one.vector for _, one in seeds], [one.vector for _, one in unwanted])
-        if changes:
+        if but is not None:
             self._check_fingerprint(self._load_text_embedder(progress))
-            query = compose_query(changes, self._embed_terms(changes), self.calibration, query)
+            changes = self.interpret(but, changes=True).terms
+            query = compose_changes(changes, self._embed_terms(changes), self.calibration, query)
         paths = {path for path, _ in (*seeds, *unwanted)}
 
         def best(n: int) -> list[Hit]:
@@ -192,14 +217,3 @@ class Searcher(Recordings):
         for track, _, _, vectors in self.store.scan(path):
             return track, normalized_mean(vectors)
         raise LibraryError(f"{printable(path)} is not in the library; add it with: kobza index {shell_word(path)}")
-
-    def _embed_terms(self, terms: list[QueryTerm]) -> np.ndarray:
-        return self.text_embedder.embed_text([term.text for term in terms])
-
-    def _query_and_scale(self, terms: list[QueryTerm], tracks: np.ndarray) -> tuple[np.ndarray, ScoreScale]:
-        """The vector (dim,) of a description, and its scale of scores among `tracks` (n, dim)."""
-        vectors = self._embed_terms(terms)
-        query = compose_query(terms, vectors, self.calibration)
-        positive = [i for i, term in enumerate(terms) if term.weight > 0]
-        unfamiliarity = float(self.calibration.unfamiliarity(vectors[positive]).mean())
-        return query, score_scale(self.calibration, query, positive_mean(terms, vectors), unfamiliarity, tracks)
