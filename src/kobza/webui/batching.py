@@ -15,6 +15,9 @@ MAX_TEXTS = 4096  # vectors that are kept: 2 MB of 128 dimensions
 WINDOWS_AT_ONCE = 2  # of a clip; between two of these steps, queries have their turn
 PATIENCE_SECONDS = 0.5  # for which a clip's step waits for queries, so that it ends under load, too
 
+# What some text towers have besides `embed_text`: `EnglishEmbedder` and `PooledTextEmbedder`.
+PARTS_OF_TEXT_TOWERS = ("knows_word", "encoder_id", "project_text")
+
 Answer = TypeVar("Answer")
 
 
@@ -96,6 +99,9 @@ class SharedEmbedder:
         self.sampling_rate = embedder.sampling_rate
         self.window_seconds = embedder.window_seconds
         self.min_window_seconds = embedder.min_window_seconds
+        for name in PARTS_OF_TEXT_TOWERS:
+            if hasattr(embedder, name):
+                setattr(self, name, getattr(embedder, name))
         self._vectors: RecentlyUsed[np.ndarray] = RecentlyUsed(MAX_TEXTS)
         self._waiting: dict[str, Future[np.ndarray]] = {}
         self._lock = threading.Lock()  # of `_waiting`

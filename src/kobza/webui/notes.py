@@ -4,20 +4,23 @@ from collections.abc import Sequence
 
 from kobza.library import Hit, MusicLibrary
 from kobza.library.filters.tree import Filter
-from kobza.library.search.denials import denied_terms, with_exclusions
 from kobza.library.search.formats import no_good_match
+from kobza.library.search.interpretation import Interpretation, QueryNote
 
 Note = dict[str, str]
 
 
-def denial_note(text: str) -> list[Note]:
-    """What a model hears in "piano without drums" is piano and drums.
+def query_notes(query: Interpretation) -> list[Note]:
+    """How a description was read, where that is not as it stands; what it denies is shown as its terms.
 
-    >>> denial_note("piano without drums")
-    [{'code': 'denied', 'text': 'drums', 'query': 'piano -drums'}]
+    >>> query_notes(Interpretation([], (QueryNote("corrected", ("gutar", "guitar")),)))[0]["to"]
+    'guitar'
     """
-    denied = denied_terms(text)
-    return [{"code": "denied", "text": ", ".join(denied), "query": with_exclusions(text)}] if denied else []
+    return [
+        {"code": note.kind, "text": str(note), "from": note.values[0], "to": note.values[-1]}
+        for note in query.notes
+        if note.kind != "unwanted"
+    ]
 
 
 def match_note(hits: Sequence[Hit]) -> list[Note]:

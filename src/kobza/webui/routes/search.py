@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query
 
 from kobza.library import Hit
 from kobza.library.search.options import By, Match
-from kobza.library.search.query import parse_query
+from kobza.library.search.interpretation import Interpretation
 from kobza.webui.collection import Collection
-from kobza.webui.notes import denial_note, filter_notes, match_note
+from kobza.webui.notes import filter_notes, match_note, query_notes
 from kobza.webui.records import hit_record, track_record
 
 Text = Annotated[str, Query(max_length=400)]
@@ -19,6 +19,9 @@ Offset = Annotated[int, Query(ge=0, le=1000)]
 
 def router(collection: Collection) -> APIRouter:
     routes = APIRouter(prefix="/api")
+
+    def terms_of(query: Interpretation) -> list[dict[str, Any]]:
+        return [{"text": term.text, "weight": term.weight} for term in query.terms]
 
     def page_of(hits: list[Hit], k: int, offset: int) -> dict[str, Any]:
         """`hits` has one more than are asked for, if there are more."""
@@ -41,10 +44,10 @@ def router(collection: Collection) -> APIRouter:
         if not q.strip() and tree is not None:
             hits = collection.browse(tree, offset + k + 1)
             return page_of(hits, k, offset) | {"kind": "plain", "notes": filter_notes(collection.library, tree, hits)}
-        terms = [{"text": term.text, "weight": term.weight} for term in parse_query(q)]
         hits = collection.search(q, offset + k + 1, tree, by, match)
-        notes = denial_note(q) + filter_notes(collection.library, tree, hits) + match_note(hits)
-        return page_of(hits, k, offset) | {"kind": "text", "terms": terms, "notes": notes}
+        query = collection.library.interpret(q)
+        notes = query_notes(query) + filter_notes(collection.library, tree, hits) + match_note(hits)
+        return page_of(hits, k, offset) | {"kind": "text", "terms": terms_of(query), "notes": notes}
 
     @routes.get("/similar")
     def similar(
@@ -54,9 +57,9 @@ def router(collection: Collection) -> APIRouter:
         tree = collection.filter(where)
         track = collection.track(link)
         hits = collection.like_track(link, offset + k + 1, tree, but or None, [minus] if minus else [])
-        terms = [{"text": term.text, "weight": term.weight} for term in parse_query(but)] if but.strip() else []
-        notes = filter_notes(collection.library, tree, hits)
+        query = collection.library.interpret(but, changes=True) if but.strip() else Interpretation([])
+        notes = query_notes(query) + filter_notes(collection.library, tree, hits)
         record = track_record(track, collection.link, collection.folders)
-        return page_of(hits, k, offset) | {"kind": "sound", "track": record, "terms": terms, "notes": notes}
+        return page_of(hits, k, offset) | {"kind": "sound", "track": record, "terms": terms_of(query), "notes": notes}
 
     return routes

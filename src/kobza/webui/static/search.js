@@ -1,7 +1,7 @@
 // The tab "Search": a description, filters, and the answers.
 import { button, el } from "./dom.js";
 import { createChoice, createFilters } from "./filters.js";
-import { t } from "./i18n.js";
+import { knows, t } from "./i18n.js";
 import { notice } from "./notices.js";
 import { createAnswers } from "./results.js";
 import { go } from "./state.js";
@@ -21,14 +21,9 @@ export const MAX_QUERY_LETTERS = 400;
 /** The parameters of api/search for a state. */
 export const searchParams = ({ q = "", where = "", by = "", match = "" }) => ({ q, where, by, match });
 
-/** What the server says of an answer, as elements; `go` makes what it proposes. Shared with the tab of similar tracks. */
+/** What the server says of an answer, as elements. Shared with the tab of similar tracks. */
 export function noticesOf({ notes = [], terms = [] }) {
-  const elements = notes.map(({ code, text, query }) => {
-    if (code === "no_good_match") return notice(t("note.no_good_match"));
-    if (code !== "denied") return notice(text);
-    const search = button(query, { class: "kz-link", onclick: () => go({ tab: "search", q: query }) });
-    return notice(t("note.denied", { terms: text }), " ", search);
-  });
+  const elements = notes.map((note) => notice(knows(`note.${note.code}`) ? t(`note.${note.code}`, note) : note.text));
   if (terms.length > 1 || terms.some(({ weight }) => weight !== 1))
     elements.push(el("p", { class: "kz-note kz-terms", dir: "auto" }, t("note.terms", { terms: terms.map(termText).join(" · ") })));
   return elements;
