@@ -1,29 +1,26 @@
 """Quality of composed queries, match words and playlists, on synthetic pieces whose instruments are known.
 
     python -m kobza.benchmarks.query_quality --seeds 202 205 206 [--pieces 300] [--pairs FOLDER]
-    python -m kobza.benchmarks.query_quality --constants --seeds 101 103 104 --pairs FOLDER --classes FOLDER
 
 A case of composition is a wanted and an unwanted word for which the plain query fails: of the top K for "piano", at
 least one has drums, though K pieces or more have piano and no drums. "piano -drums" succeeds if fewer of its top K have
 drums, and no fewer have piano.
 
-The second says what the constants should be for a checkpoint (`search_constants`).
-
-The constants of `library/search/query.py` were chosen on pieces of the seeds 101, 103 and 104, the limits of
+`search_constants` says what the constants should be for a checkpoint. Those of `library/search/query.py` were chosen on pieces of the seeds 101, 103 and 104, the limits of
 `library/calibration.py` on 61 recordings of MusicCaps and 1,720 others, with other unrelated sentences than those
 below.
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise, permutations
 from typing import NamedTuple
 
 import numpy as np
 
-from kobza.data.class_folders import load_classes
 from kobza.data.pairs import load_pairs
-from kobza.embedding.embedder import Embedder, cut_windows, normalized_mean
+from kobza.data.recordings import Recording
+from kobza.embedding.embedder import Embedder, cut_windows, embed_recordings, normalized_mean
 from kobza.library.calibration import FAIR_Z_SCORE, STRONG_Z_SCORE, ScoreCalibration, calibrate, score_scale
 from kobza.library.records import Track
 from kobza.library.search.playlists import smooth_order
@@ -192,8 +189,16 @@ def playlist_smoothness(tracks: np.ndarray, k: int = 10, playlists: int = 50) ->
     return float(np.mean(smooth)), float(np.mean(shuffled))
 
 
+def embed_labelled(recordings: Sequence[Recording], embedder: Embedder) -> tuple[list[Recording], np.ndarray]:
+    """The recordings that can be embedded, and their vectors (n, dim); says which cannot."""
+    tracks, reasons = embed_recordings(embedder, [recording.path for recording in recordings])
+    for reason in reasons.values():
+        print(f"  skipped: {reason}")
+    usable = [recording for i, recording in enumerate(recordings) if i not in reasons]
+    return usable, np.delete(tracks, list(reasons), axis=0)
+
+
 def main() -> None:
-    from kobza.benchmarks import search_constants
     from kobza.embedding.checkpoint import Checkpoint
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -201,21 +206,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[202, 205, 206], help="a synthetic library for each")
     parser.add_argument("--pieces", type=int, default=300, help="in each library")
     parser.add_argument("--pairs", metavar="FOLDER", help="captioned recordings, to check the match words on")
-    parser.add_argument("--classes", metavar="FOLDER", help="recordings in a folder per genre, for the match words")
-    parser.add_argument(
-        "--constants", action="store_true", help="print what the constants of search should be; take other --seeds"
-    )
     args = parser.parse_args()
     embedder = Checkpoint.load(args.checkpoint)
     calibration = calibrate(embedder)
     unrelated = list(UNRELATED_SENTENCES)
-    libraries = []
     for seed in args.seeds:
         pieces = random_pieces(args.pieces, seed)
         tracks = embed_pieces(pieces, embedder)
-        libraries.append((pieces, tracks))
-        if args.constants:
-            continue
         print(f"{args.pieces} pieces of seed {seed}")
         for name, sentence in (("a -b", ""), ("as a sentence: a without b", "{} without {}")):
             print(f"  {name}: {composition_quality(pieces, tracks, embedder, calibration, sentence)}")
@@ -224,19 +221,10 @@ def main() -> None:
         fractions = match_fractions(unrelated, tracks, embedder, calibration)
         print(f"  unrelated sentences, called fair, strong: {fractions}")
         print(f"  consecutive tracks of a playlist, and shuffled: {playlist_smoothness(tracks)}")
-    if args.constants:
-        search_constants.print_query_constants(libraries, embedder, calibration)
     if not args.pairs:
         return
-    recordings, tracks = search_constants.embed_labelled(load_pairs(args.pairs).recordings, embedder)
+    recordings, tracks = embed_labelled(load_pairs(args.pairs).recordings, embedder)
     print(f"{len(tracks)} recordings of {args.pairs}")
-    if args.constants:
-        labelled = None
-        if args.classes:
-            members, vectors = search_constants.embed_labelled(load_classes(args.classes).recordings, embedder)
-            labelled = [recording.label or "" for recording in members], vectors
-        search_constants.print_match_limits(recordings, tracks, labelled, embedder, calibration)
-        return
     captions = [recording.caption or "" for recording in recordings]
     print(f"  their captions, called fair, strong: {match_fractions(captions, tracks, embedder, calibration)}")
     fractions = match_fractions(unrelated, tracks, embedder, calibration)

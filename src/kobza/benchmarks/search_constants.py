@@ -1,10 +1,13 @@
-"""What the constants of search should be for a checkpoint: `python -m kobza.benchmarks.query_quality --constants`.
+"""What the constants of search should be for a checkpoint.
+
+    python -m kobza.benchmarks.search_constants [--checkpoint MODEL] --pairs FOLDER [--classes FOLDER]
 
 Match words: with the captions of recordings, single words for the sound of recordings (genres, instruments), and
 sentences that describe no music, the limits are chosen so that at most 8 % of the latter are called fair, and as many
 of the others as can be. The query language: `NEGATIVE_STEP` and `RIDGE_FACTOR` by the success of "a -b".
 """
 
+import argparse
 from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
@@ -12,12 +15,14 @@ from unittest.mock import patch
 
 import numpy as np
 
-from kobza.benchmarks.query_quality import UNRELATED_SENTENCES, composition_quality
+from kobza.benchmarks.query_quality import UNRELATED_SENTENCES, composition_quality, embed_labelled, embed_pieces
+from kobza.data.class_folders import load_classes
+from kobza.data.pairs import load_pairs
 from kobza.data.recordings import Recording
-from kobza.embedding.embedder import Embedder, embed_recordings
-from kobza.library.calibration import FAMILIARITY_WEIGHT, ScoreCalibration, score_scale
+from kobza.embedding.embedder import Embedder
+from kobza.library.calibration import FAMILIARITY_WEIGHT, ScoreCalibration, calibrate, score_scale
 from kobza.library.search import query
-from kobza.synth.album import Piece
+from kobza.synth.album import Piece, random_pieces
 
 MAX_UNRELATED_FAIR = 0.08  # of unrelated sentences may be called fair
 MAX_UNRELATED_STRONG = 0.02
@@ -47,15 +52,6 @@ class MatchLimits(NamedTuple):
     captions: float
     words: float
     unrelated: float
-
-
-def embed_labelled(recordings: Sequence[Recording], embedder: Embedder) -> tuple[list[Recording], np.ndarray]:
-    """The recordings that can be embedded, and their vectors (n, dim); says which cannot."""
-    tracks, reasons = embed_recordings(embedder, [recording.path for recording in recordings])
-    for reason in reasons.values():
-        print(f"  skipped: {reason}")
-    usable = [recording for i, recording in enumerate(recordings) if i not in reasons]
-    return usable, np.delete(tracks, list(reasons), axis=0)
 
 
 def best_scores(
@@ -153,3 +149,31 @@ def print_query_constants(
         print(f"{ridge:12g} {step:14g}   {results[ridge, step]:.3f} of {cases}")
     ridge, step = max(results, key=lambda pair: results[pair])
     print(f"query.py: RIDGE_FACTOR = {ridge:g}, NEGATIVE_STEP = {step:g}")
+
+
+def main() -> None:
+    from kobza.embedding.checkpoint import Checkpoint
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
+    parser.add_argument("--pairs", metavar="FOLDER", required=True, help="captioned recordings")
+    parser.add_argument("--classes", metavar="FOLDER", help="recordings in a folder per genre, or of other words")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[101, 103, 104], help="a synthetic library for each")
+    parser.add_argument("--pieces", type=int, default=300, help="in each library")
+    args = parser.parse_args()
+    embedder = Checkpoint.load(args.checkpoint)
+    calibration = calibrate(embedder)
+    recordings, tracks = embed_labelled(load_pairs(args.pairs).recordings, embedder)
+    labelled = None
+    if args.classes:
+        members, vectors = embed_labelled(load_classes(args.classes).recordings, embedder)
+        labelled = [recording.label or "" for recording in members], vectors
+    print_match_limits(recordings, tracks, labelled, embedder, calibration)
+    if args.seeds:
+        libraries = [random_pieces(args.pieces, seed) for seed in args.seeds]
+        embedded = [(pieces, embed_pieces(pieces, embedder)) for pieces in libraries]
+        print_query_constants(embedded, embedder, calibration)
+
+
+if __name__ == "__main__":
+    main()

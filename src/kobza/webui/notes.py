@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kobza.library import Hit, MusicLibrary
 from kobza.library.filters.tree import Filter
 from kobza.library.search.formats import no_good_match
-from kobza.library.search.interpretation import Interpretation, QueryNote
+from kobza.library.search.interpretation import Interpretation
 
 Note = dict[str, str]
 
@@ -13,6 +13,7 @@ Note = dict[str, str]
 def query_notes(query: Interpretation) -> list[Note]:
     """How a description was read, where that is not as it stands; what it denies is shown as its terms.
 
+    >>> from kobza.library.search.interpretation import QueryNote
     >>> query_notes(Interpretation([], (QueryNote("corrected", ("gutar", "guitar")),)))[0]["to"]
     'guitar'
     """

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from kobza.library import Hit
-from kobza.library.search.options import By, Match
 from kobza.library.search.interpretation import Interpretation
+from kobza.library.search.options import By, Match
 from kobza.webui.collection import Collection
 from kobza.webui.notes import filter_notes, match_note, query_notes
 from kobza.webui.records import hit_record, track_record
