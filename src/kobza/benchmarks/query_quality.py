@@ -6,9 +6,9 @@ A case of composition is a wanted and an unwanted word for which the plain query
 least one has drums, though K pieces or more have piano and no drums. "piano -drums" succeeds if fewer of its top K have
 drums, and no fewer have piano.
 
-`search_constants` says what the constants should be for a checkpoint. Those of `library/search/query.py` were chosen on pieces of the seeds 101, 103 and 104, the limits of
-`library/calibration.py` on 61 recordings of MusicCaps and 1,720 others, with other unrelated sentences than those
-below.
+`search_constants` says what the constants should be for a checkpoint. Those of `library/search/query.py` were chosen on
+pieces of the seeds 101, 103 and 104, the limits of `library/calibration.py` on 61 recordings of MusicCaps and 1,720
+others, with other unrelated sentences than those below.
 """
 
 import argparse
