@@ -72,6 +72,11 @@ def until(page, condition: str, arg=None) -> None:
         page.wait_for_timeout(50)
 
 
+def until_rows(page, count: int) -> None:
+    """Wait until so many rows are there."""
+    until(page, f"document.querySelectorAll('.kz-row').length === {count}")
+
+
 def settled(page) -> None:
     """Wait until what was asked for is shown."""
     until(page, "!document.querySelector('[aria-busy]')")

@@ -1,7 +1,7 @@
 """A library of many tracks on the page: scrolling, copies, titles that repeat, and music that comes while one looks."""
 
 import pytest
-from browsing import PHONE, Visits, ask, settled, titles, until
+from browsing import DESKTOP, PHONE, Visits, ask, settled, titles, until, until_rows
 from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
@@ -37,7 +37,7 @@ def visit_many(browser, place):
     write(music / "Live" / "Old" / "hebrew.flac", tone(6500, 72), title=HEBREW, artist="Ann")
     library.add(music)
     visits = Visits(browser)
-    yield lambda *args, **options: visits(address, *args, **options)
+    yield lambda viewport=DESKTOP, path="": visits(address + path, viewport)
     visits.close()
 
 
@@ -51,7 +51,7 @@ def test_more_answers_come_on_scrolling(visit_many):
     assert len(titles(page)) == 10
     for expected in (20, 30, 33):
         scroll_to_the_end(page)
-        until(page, f"document.querySelectorAll('.kz-row').length === {expected}")
+        until_rows(page, expected)
     assert page.locator(".kz-rank").all_inner_texts() == [str(i) for i in range(1, 34)]
     assert page.locator(".kz-next").count() == 0
     ask(page, "tone 900")  # a new search begins anew
@@ -59,28 +59,29 @@ def test_more_answers_come_on_scrolling(visit_many):
 
 
 def test_copies_are_one_and_equal_titles_say_where_they_are_from(visit_many):
-    page = visit_many()
+    page = visit_many(path="?match=sound")
     ask(page, "tone 200")
     copy = page.locator(".kz-row", has_text="+1 copy")
     assert copy.locator(".kz-title").inner_text() == "Tone 0"
     assert {copy.get_by_text("+1 copy").get_attribute("title")} <= {"Live/again.flac", "00.flac"}
     page.get_by_role("button", name="Folder").click()
-    page.get_by_label("Live", exact=True).check()
+    page.locator(".kz-value-name").get_by_text("Live", exact=True).click()
     until(page, "document.querySelectorAll('.kz-row').length < 6")
     page.get_by_label("Live/Old").check()
     settled(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Clear filters").click()
     ask(page, "tone 5000")
-    scroll_to_the_end(page)
-    page.wait_for_selector(".kz-from")
-    twins = page.locator(".kz-row", has=page.locator(".kz-title", has_text="Tone 1").get_by_text("Tone 1", exact=True))
-    assert page.locator(".kz-from").all_inner_texts() == ["Noon · Live"] and twins.count() >= 1
+    assert titles(page)[0] == "Tone 1" and page.locator(".kz-from").count() == 0
+    for expected in (20, 30, 33):  # the other one comes late
+        scroll_to_the_end(page)
+        until_rows(page, expected)
+    assert page.locator(".kz-from").all_inner_texts() == ["Noon · Live"] and titles(page).count("Tone 1") == 2
 
 
 def test_long_titles_end_and_others_begin_at_the_right(visit_many):
     for viewport in ({"width": 1280, "height": 900}, PHONE):
-        page = visit_many(viewport)
+        page = visit_many(viewport, "?match=sound")
         ask(page, "tone 6000")
         title = page.locator(".kz-title", has_text="goes on and on")
         box, row = title.bounding_box(), page.locator(".kz-row", has=title).bounding_box()
@@ -103,7 +104,7 @@ def test_a_list_of_many_values_can_be_searched(visit_many):
     page.get_by_role("button", name="Artist").click()
     page.wait_for_selector(".kz-value:visible >> text=Brass")
     page.get_by_label("Ann").check()
-    until(page, "document.querySelectorAll('.kz-row').length === 1")
+    until_rows(page, 1)
     assert titles(page) == [HEBREW]
 
 
@@ -124,7 +125,7 @@ def test_new_music_appears_without_a_restart(browser, place):
     page.wait_for_selector("text=The library has changed: it has 2 tracks now.")
     assert titles(page) == ["First"]  # nothing moves under one's eyes
     page.get_by_role("button", name="Search again").click()
-    until(page, "document.querySelectorAll('.kz-row').length === 2")
+    until_rows(page, 2)
     visits.close()
 
 

@@ -1,15 +1,17 @@
 """What the page's filters offer: the library's own genres, artists, decades, lengths and folders."""
 
+import math
+import os
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from kobza.errors import KobzaError
 from kobza.library import MusicLibrary, Track
 from kobza.library.catalog import values_of
-from kobza.library.filters.tree import Filter, matches, normalize_text
-from kobza.library.filters.values import parse_range, within_range
+from kobza.library.filters.tree import Filter, normalize_text
+from kobza.library.filters.values import parse_value
 from kobza.webui.folders import Folders
 
 FIELDS = ("genre", "artist", "decade", "length", "folder")
@@ -18,7 +20,6 @@ MAX_VALUES = 200  # that are offered at once
 MAX_TRACKS = 300_000  # that are counted: of a larger library the first ones, which takes some seconds
 MAX_KEPT = 32  # filters whose counts are kept
 MIN_SECONDS = 20.0  # that counts are kept for, even while the library is being written
-_LENGTH_FILTERS = {name: within_range("duration", ends) for name in LENGTHS if (ends := parse_range("duration", name))}
 
 Values = list[tuple[str, int]]
 
@@ -30,24 +31,43 @@ def facet_values(tracks: Iterable[Track], folders: Folders) -> dict[str, Values]
     >>> values["genre"], values["decade"], values["length"]
     ([('Blues', 1), ('Jazz', 1)], [('1960s', 1)], [('..2:00', 1)])
     """
-    counts: dict[str, Counter[str]] = {field: Counter() for field in FIELDS}
-    spellings: dict[str, dict[str, Counter[str]]] = {"genre": {}, "artist": {}}
+    raw: dict[str, Counter[str]] = {field: Counter() for field in FIELDS}
     for track in tracks:
-        for field, known in spellings.items():
-            for value in values_of(track, field):
-                known.setdefault(normalize_text(str(value)), Counter())[str(value)] += 1
+        for field in ("genre", "artist"):
+            raw[field].update(map(str, values_of(track, field)))
         if track.year is not None:
-            counts["decade"][f"{track.year // 10 * 10}s"] += 1
-        counts["length"].update(_lengths(track))
-        counts["folder"].update(folders.names_above(track))
-    for field, known in spellings.items():  # what filters do not tell apart is one, as most tracks have it
-        for counter in known.values():
-            counts[field][counter.most_common(1)[0][0]] = counter.total()
-    return {field: sorted(counter.items(), key=_ORDER.get(field, _by_number)) for field, counter in counts.items()}
+            raw["decade"][f"{track.year // 10 * 10}s"] += 1
+        raw["length"].update(name for name, (least, most) in _LENGTH_ENDS.items() if least <= track.duration <= most)
+        raw["folder"][os.path.dirname(track.file)] += 1
+    counts = raw | {field: _by_spelling(raw[field]) for field in ("genre", "artist")}
+    counts["folder"] = Counter()
+    for folder, number in raw["folder"].items():
+        counts["folder"].update(dict.fromkeys(folders.names_above(folder), number))
+    return {field: sorted(counts[field].items(), key=_ORDER.get(field, _by_number)) for field in FIELDS}
 
 
-def _lengths(track: Track) -> Iterator[str]:
-    return (name for name, tree in _LENGTH_FILTERS.items() if matches(tree, track))
+def _by_spelling(values: Counter[str]) -> Counter[str]:
+    """Values that filters do not tell apart are one, spelled as in most tracks.
+
+    >>> _by_spelling(Counter({"Jazz": 3, "jazz": 1}))
+    Counter({'Jazz': 4})
+    """
+    spellings: dict[str, Counter[str]] = {}
+    for value, number in values.items():
+        spellings.setdefault(normalize_text(value), Counter())[value] += number
+    return Counter({counter.most_common(1)[0][0]: counter.total() for counter in spellings.values()})
+
+
+def _ends(name: str) -> tuple[float, float]:
+    """
+    >>> _ends("2:00..5:00"), _ends("30:00..")
+    ((120.0, 300.0), (1800.0, inf))
+    """
+    least, most = (parse_value("duration", end) if end else None for end in name.split(".."))
+    return (least if isinstance(least, float) else 0.0), (most if isinstance(most, float) else math.inf)
+
+
+_LENGTH_ENDS = {name: _ends(name) for name in LENGTHS}
 
 
 def _by_number(pair: tuple[str, int]) -> tuple[int, str]:

@@ -38,13 +38,13 @@ class Folders:
         folder, name = os.path.split(path)
         return printable("/".join(filter(None, [self._below_root(folder), name])))
 
-    def names_above(self, track: Track) -> Iterator[str]:
-        """The track's folder and those that hold it; not those that cannot be written as text.
+    def names_above(self, folder: str) -> Iterator[str]:
+        """The name of a folder, and of those that hold it; not of those that cannot be written as text.
 
-        >>> list(Folders(["/m"]).names_above(Track("/m/Jazz/Live/a.mp3")))
+        >>> list(Folders(["/m"]).names_above("/m/Jazz/Live"))
         ['Jazz/Live', 'Jazz']
         """
-        name = self._below_root(os.path.dirname(track.file))
+        name = self._below_root(folder)
         while name:
             if printable(name) == name:
                 yield name

@@ -25,7 +25,9 @@ export function createFilters(extra = []) {
   const chips = Object.fromEntries(CHIPS.map((chip) => [chip, createChip(chip)]));
   const clear = button(t("filter.clear"), { class: "kz-chip kz-clear", onclick: () => change({ where: "" }) });
   const other = button("", { class: "kz-chip", "aria-pressed": "true" });
-  other.addEventListener("click", () => change({ where: formatWhere({ ...parseWhere(state().where ?? ""), rest: "" }) }));
+  other.addEventListener("click", () =>
+    change({ where: formatWhere({ ...parseWhere(state().where ?? ""), rest: "" }) }),
+  );
   element.append(...CHIPS.map((chip) => chips[chip].element), other, clear, ...extra);
 
   /** The button that was used may be gone afterwards: the first chip has the focus then, not nothing. */
@@ -53,10 +55,26 @@ function createChip(chip) {
   const id = `kz-values-${(count += 1)}`;
   const label = t(`filter.${chip}`);
   const text = el("span", { dir: "auto" });
-  const opener = el("button", { type: "button", class: "kz-chip", popovertarget: id, "aria-haspopup": "dialog" }, text, icon("down"));
+  const opener = el(
+    "button",
+    { type: "button", class: "kz-chip", popovertarget: id, "aria-haspopup": "dialog" },
+    text,
+    icon("down"),
+  );
   const list = el("div", { class: "kz-values" });
-  const find = el("input", { type: "search", class: "kz-find", placeholder: t("filter.find"), "aria-label": t("filter.find"), oninput: () => load(find.value) });
-  const panel = el("div", { popover: "auto", id, class: "kz-popover", role: "dialog", "aria-label": label }, find, list);
+  const find = el("input", {
+    type: "search",
+    class: "kz-find",
+    placeholder: t("filter.find"),
+    "aria-label": t("filter.find"),
+    oninput: () => load(find.value),
+  });
+  const panel = el(
+    "div",
+    { popover: "auto", id, class: "kz-popover", role: "dialog", "aria-label": label },
+    find,
+    list,
+  );
   const element = el("span", { class: "kz-filter" }, opener, panel);
 
   panel.addEventListener("beforetoggle", (event) => {
@@ -131,8 +149,15 @@ function place(panel, opener) {
 export function createChoice(key, values, label, textOf) {
   const select = el(
     "select",
-    { class: "kz-chip kz-select", "aria-label": label, onchange: () => go({ [key]: select.value === values[0] ? "" : select.value }) },
+    {
+      class: "kz-chip kz-select",
+      "aria-label": label,
+      onchange: () => go({ [key]: select.value === values[0] ? "" : select.value }),
+    },
     values.map((value) => el("option", { value }, textOf(value))),
   );
-  return { element: select, show: (current) => (select.value = values.includes(current[key]) ? current[key] : values[0]) };
+  return {
+    element: select,
+    show: (current) => (select.value = values.includes(current[key]) ? current[key] : values[0]),
+  };
 }

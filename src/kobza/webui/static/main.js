@@ -25,7 +25,13 @@ async function loadLibrary() {
 }
 
 const tabs = TABS.map(({ id, create }) => {
-  const panel = el("section", { id: `panel-${id}`, class: "kz-panel", role: "tabpanel", "aria-labelledby": `tab-${id}`, hidden: true });
+  const panel = el("section", {
+    id: `panel-${id}`,
+    class: "kz-panel",
+    role: "tabpanel",
+    "aria-labelledby": `tab-${id}`,
+    hidden: true,
+  });
   const control = el("a", { id: `tab-${id}`, class: "kz-tab", role: "tab", "aria-controls": panel.id }, t(`tab.${id}`));
   control.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new window: the address has the tab
@@ -34,12 +40,17 @@ const tabs = TABS.map(({ id, create }) => {
   });
   return { id, panel, control, create, part: null, focused: null };
 });
-const bar = el("div", { class: "kz-tabs", role: "tablist", "aria-label": t("tabs"), onkeydown: onArrow }, tabs.map(({ control }) => control));
+const bar = el(
+  "div",
+  { class: "kz-tabs", role: "tablist", "aria-label": t("tabs"), onkeydown: onArrow },
+  tabs.map(({ control }) => control),
+);
 
 function onArrow(event) {
   const at = tabs.findIndex(({ control }) => control === document.activeElement);
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  const target = event.key === "Home" ? 0 : event.key === "End" ? tabs.length - 1 : step && (at + step + tabs.length) % tabs.length;
+  const target =
+    event.key === "Home" ? 0 : event.key === "End" ? tabs.length - 1 : step && (at + step + tabs.length) % tabs.length;
   if (target === undefined || at < 0) return;
   event.preventDefault();
   go({ tab: tabs[target].id });
@@ -47,7 +58,9 @@ function onArrow(event) {
 }
 
 function showHeader() {
-  const summary = library.is_empty ? t("tracks", { n: 0 }) : `${t("tracks", { n: library.tracks })} · ${length(library.seconds)}`;
+  const summary = library.is_empty
+    ? t("tracks", { n: 0 })
+    : `${t("tracks", { n: library.tracks })} · ${length(library.seconds)}`;
   held.replaceChildren(el("span", {}, summary), ...(library.is_demo ? [" ", el("span", {}, t("demo"))] : []));
 }
 

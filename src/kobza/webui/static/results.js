@@ -28,11 +28,24 @@ export function row(hit, rank, context) {
   const { track, moment } = hit;
   const element = el(
     "li",
-    { class: "kz-row", data: { track: track.link, moment: moment.toFixed(2), duration: track.duration.toFixed(2), start: track.start?.toFixed(2) } },
+    {
+      class: "kz-row",
+      data: {
+        track: track.link,
+        moment: moment.toFixed(2),
+        duration: track.duration.toFixed(2),
+        start: track.start?.toFixed(2),
+      },
+    },
     el("span", { class: "kz-rank" }, rank ? String(rank) : ""),
     el(
       "button",
-      { class: "kz-play", type: "button", disabled: track.away, "aria-label": t("play", { title: track.title, time: clock(moment) }) },
+      {
+        class: "kz-play",
+        type: "button",
+        disabled: track.away,
+        "aria-label": t("play", { title: track.title, time: clock(moment) }),
+      },
       icon("play", "kz-icon-play"),
       icon("pause", "kz-icon-pause"),
     ),
@@ -42,8 +55,16 @@ export function row(hit, rank, context) {
     el(
       "div",
       { class: "kz-actions" },
-      button(t("more"), { class: "kz-more", onclick: () => like(track.link), "aria-label": t("more.of", { title: track.title }) }),
-      button(t("but"), { class: "kz-more kz-but", onclick: () => like(track.link, true), "aria-label": t("but.of", { title: track.title }) }),
+      button(t("more"), {
+        class: "kz-more",
+        onclick: () => like(track.link),
+        "aria-label": t("more.of", { title: track.title }),
+      }),
+      button(t("but"), {
+        class: "kz-more kz-but",
+        onclick: () => like(track.link, true),
+        "aria-label": t("but.of", { title: track.title }),
+      }),
     ),
     why(hit),
     el("p", { class: "kz-trouble", role: "status" }),
@@ -54,14 +75,20 @@ export function row(hit, rank, context) {
 
 function like(link, asks = false) {
   go({ tab: "listen", like: link, but: "" });
-  if (asks) document.dispatchEvent(new CustomEvent("kz-but"));
+  document.dispatchEvent(new CustomEvent("kz-like", { detail: { asks } })); // it takes the focus
 }
 
-function name({ track }, context) {
-  const again = context.hits.some(({ track: other }) => other !== track && other.title === track.title && other.artist === track.artist);
-  const from = again ? [track.album, track.folder].filter(Boolean).join(" · ") : "";
+/** Where a track is from, if another of the hits has its title and artist. */
+function origin(track, hits) {
+  const isTwin = ({ track: other }) => other !== track && other.title === track.title && other.artist === track.artist;
+  return hits.some(isTwin) ? [track.album, track.folder].filter(Boolean).join(" · ") : "";
+}
+
+function name({ track }, { hits }) {
+  const from = origin(track, hits);
   const copies = track.copies.length;
-  const text = (className, content, tip = content) => content && el("span", { class: className, dir: "auto", title: tip }, content);
+  const text = (className, content, tip = content) =>
+    content && el("span", { class: className, dir: "auto", title: tip }, content);
   return el(
     "div",
     { class: "kz-name" },
@@ -113,14 +140,20 @@ function why({ words, sound }) {
   const byField = new Map();
   for (const { word, field, term } of words)
     byField.set(field, [...(byField.get(field) ?? []), word === term ? word : `${word} (${term})`]);
-  const places = [...byField].map(([field, found]) => t("why.words", { words: found.join(", "), field: t(`field.${field}`) }));
+  const places = [...byField].map(([field, found]) =>
+    t("why.words", { words: found.join(", "), field: t(`field.${field}`) }),
+  );
   const heard = sound === null ? "" : t("why.sound", { match: t(`match.${sound}`) });
   return el("p", { class: "kz-why", dir: "auto" }, [places.join("; "), heard].filter(Boolean).join(" · "));
 }
 
 /** An ordered list of rows. */
 export function rows(hits, context) {
-  return el("ol", { class: "kz-rows" }, hits.map((hit, i) => row(hit, context.kind === "plain" ? 0 : i + 1, context)));
+  return el(
+    "ol",
+    { class: "kz-rows" },
+    hits.map((hit, i) => row(hit, context.kind === "plain" ? 0 : i + 1, context)),
+  );
 }
 
 /**
@@ -186,11 +219,13 @@ export function createAnswers(path, { kind, noticesOf = () => [], nothing }) {
       context.hits.push(...answer.hits.filter((hit) => !known.has(hit.track.link)));
       const added = context.hits.slice(first);
       list.append(...added.map((hit, i) => row(hit, context.kind === "plain" ? 0 : first + i + 1, context)));
+      for (const [i, hit] of context.hits.slice(0, first).entries())
+        if (origin(hit.track, added)) list.children[i].querySelector(".kz-name").replaceWith(name(hit, context));
       const hadFocus = document.activeElement === more;
       offerMore(answer.more);
       if (hadFocus) list.children[first]?.querySelector(".kz-play").focus();
     } catch (error) {
-      if (!isStale(error)) announce(error.message);
+      if (!isStale(error)) list.after(notice(error.message));
     } finally {
       more.disabled = false;
     }
@@ -202,5 +237,13 @@ export function createAnswers(path, { kind, noticesOf = () => [], nothing }) {
     element.replaceChildren();
   }
 
-  return { element, show, clear, fail, get hits() { return context.hits; } };
+  return {
+    element,
+    show,
+    clear,
+    fail,
+    get hits() {
+      return context.hits;
+    },
+  };
 }

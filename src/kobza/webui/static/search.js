@@ -25,7 +25,9 @@ export const searchParams = ({ q = "", where = "", by = "", match = "" }) => ({ 
 export function noticesOf({ notes = [], terms = [] }) {
   const elements = notes.map((note) => notice(knows(`note.${note.code}`) ? t(`note.${note.code}`, note) : note.text));
   if (terms.length > 1 || terms.some(({ weight }) => weight !== 1))
-    elements.push(el("p", { class: "kz-note kz-terms", dir: "auto" }, t("note.terms", { terms: terms.map(termText).join(" · ") })));
+    elements.push(
+      el("p", { class: "kz-note kz-terms", dir: "auto" }, t("note.terms", { terms: terms.map(termText).join(" · ") })),
+    );
   return elements;
 }
 
@@ -48,17 +50,26 @@ function createTab() {
     autocomplete: "off",
     enterkeyhint: "search",
   });
-  const form = el("form", { class: "kz-ask", role: "search", onsubmit: submit }, query, el("button", { class: "kz-primary" }, t("search")));
+  const form = el(
+    "form",
+    { class: "kz-ask", role: "search", onsubmit: submit },
+    query,
+    el("button", { class: "kz-primary" }, t("search")),
+  );
+  const hint = el(
+    "span",
+    { class: "kz-hint", id: "kz-hint" },
+    t("hint"),
+    ["hint.without", "hint.stress"].flatMap((key) => [
+      " ",
+      button(t(key), { class: "kz-link", onclick: () => add(t(key)) }),
+    ]),
+  );
   const examples = el(
     "div",
     { class: "kz-examples", role: "group", "aria-label": t("search.examples") },
     EXAMPLES.map((text) => button(text, { class: "kz-chip", onclick: () => go({ q: text }) })),
-  );
-  const hint = el(
-    "p",
-    { class: "kz-note kz-hint", id: "kz-hint" },
-    t("hint"),
-    ["hint.without", "hint.stress"].flatMap((key) => [" ", button(t(key), { class: "kz-link", onclick: () => add(t(key)) })]),
+    hint,
   );
   const by = createChoice("by", ["track", "moment"], t("by.label"), (value) => t(`by.${value}`));
   const match = createChoice("match", ["both", "sound", "tags"], t("match.label"), (value) => t(`match.in.${value}`));
@@ -95,7 +106,11 @@ function createTab() {
     [shown, version] = [asked, library.version];
     if (library.is_empty) answers.fail(new Error(t("library.empty")));
     else if (params.q || params.where) await answers.show(params);
-    else await answers.show({ ...params, q: EXAMPLES[0] }, el("h2", { class: "kz-heading" }, t("search.example"), " ", el("em", {}, EXAMPLES[0])));
+    else
+      await answers.show(
+        { ...params, q: EXAMPLES[0] },
+        el("h2", { class: "kz-heading" }, t("search.example"), " ", el("em", {}, EXAMPLES[0])),
+      );
   }
 
   /** Ask again, as after a change of the library. */
@@ -107,7 +122,7 @@ function createTab() {
   return {
     show,
     refresh,
-    mount: (panel) => panel.append(form, hint, examples, filters.element, answers.element),
+    mount: (panel) => panel.append(form, examples, filters.element, answers.element),
     focus: () => query.focus({ preventScroll: true }),
     title: ({ q }) => q,
   };

@@ -36,21 +36,12 @@ export function createSimilar(retitle) {
   const element = el("section", { class: "kz-similar", hidden: true }, heading, form, filters.element, answers.element);
   let shown = "";
   let track = "";
-  let asksBut = false;
-  document.addEventListener("kz-but", () => {
-    asksBut = true;
-    if (!element.hidden) takeFocus();
-  });
+  // Where the visitor goes on: the button that was used is in another tab now, or its row is gone.
+  document.addEventListener("kz-like", ({ detail }) => (detail.asks ? but : heading).focus());
 
   function submit(event) {
     event.preventDefault();
     go({ but: but.value.trim() });
-  }
-
-  /** Where the visitor goes on: the button that was used is in another tab now. */
-  function takeFocus() {
-    (asksBut ? but : heading).focus();
-    asksBut = false;
   }
 
   async function show(state, library) {
@@ -63,13 +54,9 @@ export function createSimilar(retitle) {
     const params = { link: state.like, but: state.but ?? "", minus: state.minus ?? "", where: state.where ?? "" };
     const asked = JSON.stringify(params);
     if (asked === shown) return;
-    const isNew = track !== state.like;
+    if (track !== state.like) name.textContent = UNKNOWN;
     [shown, track] = [asked, state.like];
     but.value = params.but;
-    if (isNew) {
-      name.textContent = UNKNOWN;
-      takeFocus();
-    }
     const answer = await answers.show(params);
     if (answer?.track && track === state.like) {
       name.textContent = answer.track.title;

@@ -57,8 +57,10 @@ function splitAnd(text) {
 function isBracketed(text) {
   let depth = 0;
   const tokens = text.match(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[\s\S]/g) ?? [];
-  return tokens.every((token, i) => {
-    depth += token === "(" ? 1 : token === ")" ? -1 : 0;
-    return depth > 0 || i === tokens.length - 1;
-  }) && text.startsWith("(");
+  return (
+    tokens.every((token, i) => {
+      depth += token === "(" ? 1 : token === ")" ? -1 : 0;
+      return depth > 0 || i === tokens.length - 1;
+    }) && text.startsWith("(")
+  );
 }
