@@ -24,7 +24,7 @@ def band_frequencies(bands: int, highest_hz: float) -> Tensor:
     """Centre frequencies of Kaldi's mel bands, in Hz, (bands,).
 
     >>> band_frequencies(3, 8000.0).round().tolist()
-    [437.0, 1292.0, 3046.0]
+    [642.0, 1803.0, 3966.0]
     """
     lowest, highest = (1127 * math.log1p(hertz / 700) for hertz in (LOWEST_HZ, highest_hz))
     centers = lowest + (highest - lowest) * torch.arange(1, bands + 1) / (bands + 1)
