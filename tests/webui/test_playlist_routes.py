@@ -112,3 +112,16 @@ def test_nobody_afar_sends_to_the_players_of_this_machine(served, links, setting
     wanted = {"to": "mpd", "action": "queue", "links": list(links.values())}
     answer = post(f"{served}api/send", wanted, **FROM_AFAR)
     assert answer.status == 400 and "no mpd server" in answer.text
+
+
+def test_who_knows_the_password_sends_from_anywhere(collection, settings):
+    from kobza.webui.app import Access, launch
+
+    settings('[mpd]\nhost = "127.0.0.1"')
+    page = launch(collection, access=Access("127.0.0.1", password="opensesame"))
+    try:
+        let_in = post(f"{page.local_url}api/login", {"password": "opensesame"}, **FROM_AFAR)
+        cookie = let_in.headers["Set-Cookie"].partition(";")[0]
+        assert get(f"{page.local_url}api/library", Cookie=cookie, **FROM_AFAR).json["players"] == ["mpd"]
+    finally:
+        page.close()

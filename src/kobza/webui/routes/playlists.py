@@ -88,10 +88,10 @@ def _send(entries: Sequence[Entry], to: str, playlist: str | None) -> Sent:
 
 
 def players(request: Request) -> list[str]:
-    """The music servers of the user's settings, for whoever sits at this machine: what they play sounds in a room. None
-    if the settings cannot be read."""
+    """The music servers of the user's settings, for whoever sits at this machine or knows the password: what they play
+    sounds in a room. None if the settings cannot be read."""
     with contextlib.suppress(ConfigError):
-        return configured_servers() if is_own_machine(request) else []
+        return configured_servers() if is_own_machine(request) or is_known(request) else []
     return []
 
 
@@ -113,6 +113,11 @@ def attachment(name: str) -> str:
     "attachment; filename*=utf-8''%D0%94%D0%BE%D1%89.m3u8"
     """
     return f"attachment; filename*=utf-8''{urllib.parse.quote(name or 'Kobza', safe='')}.m3u8"
+
+
+def is_known(request: Request) -> bool:
+    """Whether who asks has given the password of this page, which has one."""
+    return bool(getattr(request.state, "is_known", False))
 
 
 def is_own_machine(request: Request) -> bool:
