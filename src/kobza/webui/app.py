@@ -1,5 +1,6 @@
 """Assemble the page's server, and run it."""
 
+import gc
 import logging
 import mimetypes
 import os
@@ -33,7 +34,7 @@ import gradio
 
 STATIC = Path(__file__).parent / "static"
 ROUTERS = (pages, tracks, library, search, moments, clips, map, playlists)
-GRACE_SECONDS = 0.3  # for answers that are under way when the page is closed
+GRACE_SECONDS = 0  # for answers that are under way when the page is closed: who listens would keep it open
 mimetypes.add_type("text/javascript", ".js")  # browsers run no module of another type, which some systems give it
 
 
@@ -169,6 +170,7 @@ def run(collection: Collection, access: Access = Access()) -> None:
     """Serve the page until Ctrl-C or SIGTERM. Errors are those of `launch`."""
     is_over = threading.Event()
     page = launch(collection, access=access)
+    gc.freeze()  # the models and modules stay: looking through them for garbage would hold up searches
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: is_over.set())
     say(f"{collection.totals.tracks} tracks are at {page.local_url} now; Ctrl-C stops it.")
@@ -180,4 +182,5 @@ def run(collection: Collection, access: Access = Access()) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # which calls an answer that is cut off an error
     page.close()
     collection.close()
+    gc.freeze()  # nor is there a need to look through it before the process ends, which takes two seconds
     say("Stopped.")

@@ -45,8 +45,8 @@ def router(collection: Collection) -> APIRouter:
             raise LibraryError("A curve is that of a description or an example; give q, like or clip.")
         example = collection.clip(clip).windows if clip else _windows(collection, collection.track(like))
         vector = normalized_mean(np.stack([window.vector for window in example]))
-        found = {link: _windows(collection, track) for link, track in tracks.items()}
-        return {link: likeness_curve(windows, vector) for link, windows in found.items() if windows}
+        stored = {link: _windows(collection, track) for link, track in tracks.items()}
+        return {link: likeness_curve(windows, vector) for link, windows in stored.items() if windows}
 
     return routes
 
