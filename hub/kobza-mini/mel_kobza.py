@@ -14,7 +14,7 @@ FILTER_GROUPS = 4  # see `group_filters`
 # Windows of one step, each some 6 MB of frames and spectra: a CPU is fastest on what fits its cache, a GPU on many.
 WINDOWS_PER_STEP = {"cpu": 1, "cuda": 256}
 WINDOWS_PER_STEP_ELSEWHERE = 8
-MAX_GAIN_DB = 40.0  # so that near-silence does not become loud noise
+MAX_GAIN_DB = 60.0  # so that near-silence does not become loud noise
 
 FilterGroup = tuple[slice, slice, torch.Tensor]
 

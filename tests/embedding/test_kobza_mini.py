@@ -63,7 +63,7 @@ def test_its_settings_are_those_that_a_checkpoint_is_saved_with(tiny_checkpoint)
     assert (FOLDER / "modules.json").read_bytes() == (saved / "modules.json").read_bytes()
     mine, theirs = (json.loads((folder / "config.json").read_text()) for folder in (FOLDER, saved))
     assert mine["custom_pipelines"] == theirs["custom_pipelines"] and mine["auto_map"] == theirs["auto_map"]
-    assert fingerprint(FOLDER) == "48b51f1f23f87434"
+    assert fingerprint(FOLDER) == "8e34a10b182a0386"
 
 
 def test_its_card_has_figures_and_nothing_left_to_fill_in():

@@ -39,7 +39,7 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         window_seconds, min_window_seconds (`float`): see above.
         window_loudness (`float`, *optional*): each window is brought to this level before the log-mel, so that a
             recording sounds the same to the model at any volume: its root mean square over its own samples, in dB
-            relative to full scale (dBFS). It is raised by 40 dB at most. None: windows stay as they are, and the saved
+            relative to full scale (dBFS). It is raised by 60 dB at most. None: windows stay as they are, and the saved
             settings do not name it.
     """
 
