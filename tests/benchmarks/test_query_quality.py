@@ -14,6 +14,7 @@ from kobza.benchmarks.query_quality import (
     pieces_with_instrument,
     playlist_smoothness,
 )
+from kobza.benchmarks.search_constants import MAX_UNRELATED_FAIR, MatchLimits, Scores, choose, match_limits
 from kobza.library.calibration import calibrate
 from kobza.synth.album import random_pieces
 
@@ -75,3 +76,24 @@ def test_unwanted_instruments_drop_and_most_wanted_ones_stay(mini, seed):
     assert composed.cases >= 30 and composed.success >= 0.5
     assert composed.unwanted[1] < 0.4 * composed.unwanted[0]
     assert composed.wanted[1] > 0.65 * composed.wanted[0]
+
+
+def test_the_constants_that_reach_the_aims_are_chosen():
+    """The least weight of familiarity with which the aims are reached, or the best there is."""
+    rows = [
+        MatchLimits(0.0, 2.5, 2.0, 1.0, captions=0.70, words=0.9, unrelated=0.08),
+        MatchLimits(1.0, 2.5, 1.5, 0.5, captions=0.90, words=0.6, unrelated=0.08),
+        MatchLimits(3.0, 2.5, 0.5, 0.0, captions=0.99, words=0.9, unrelated=0.08),
+    ]
+    assert choose(rows) is rows[1]
+    assert choose(rows[:1]) is rows[0]
+
+
+def test_limits_of_scores():
+    rng = np.random.default_rng(0)
+    unrelated = Scores(rng.normal(0, 1, 1000), -np.ones(1000))
+    captions = Scores(rng.normal(3, 1, 1000), np.zeros(1000))
+    found = match_limits(captions, None, unrelated, 1.5)
+    assert found.unrelated <= MAX_UNRELATED_FAIR and found.weak < found.fair < found.strong
+    assert found.fair == pytest.approx(np.quantile(unrelated.base, 1 - MAX_UNRELATED_FAIR) - 1.5, abs=0.051)
+    assert found.captions > 0.95 and np.isnan(found.words)
