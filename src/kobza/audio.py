@@ -1,6 +1,6 @@
 """Decode any recording to mono samples at one rate, as a stream, and cut it into windows.
 
-    file --PyAV--> frames --FFmpeg's filters: mean of channels, resample--> chunks of 1 s --> windows of 10 s
+    file --PyAV--> frames --FFmpeg's resampler, downmix--> chunks of 1 s --> windows of 10 s
           (libsndfile where FFmpeg refuses a file)
 
 Only `load_audio` holds a whole recording: otherwise a file of three hours takes no more memory than a short one.

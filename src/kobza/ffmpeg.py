@@ -15,6 +15,7 @@ from av.filter import Graph
 
 from kobza.audio_formats import AUDIO_EXTENSIONS, DEMUXERS, FORMATS_WITH_LENGTH, PROTECTED, unsupported_format
 from kobza.audio_source import AudioError, NamedStream, RefusedError, Source, UnreadableError, opened, wav_end
+from kobza.model.downmix_kobza import BLOCK_SECONDS, Downmixer
 
 TIME_BASE = Fraction(1, 1_000_000)  # required by the filter graph, but unused: samples are counted instead
 DECODER_SETTLING_SECONDS = 1.0  # decoded and dropped after a seek
@@ -108,9 +109,8 @@ class _MonoFilter:
     run in parallel, and with one resampler for all frames, so that there are no seams."""
 
     def __init__(self, frame: av.AudioFrame, early: int, sampling_rate: int):
-        channels = len(frame.layout.channels)
-        # Spelled out because FFmpeg's own downmix of stereo is (L + R) / sqrt(2): 3 dB too loud, and it clips.
-        mean = "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))
+        # FFmpeg's own downmix of stereo is (L + R) / sqrt(2): 3 dB too loud, it clips, and opposite phases cancel
+        self.mixer = Downmixer(sampling_rate)
         self.graph = Graph()
         # No FFmpeg threads: these filters do not use them, and a forked process (such as a DataLoader's worker) would
         # wait for them forever when it frees the graph.
@@ -121,9 +121,8 @@ class _MonoFilter:
             ),
             self.graph.add("atrim", f"start_sample={early}"),
             self.graph.add("aformat", "sample_fmts=fltp"),
-            self.graph.add("pan", f"mono|c0={mean}"),
             self.graph.add("aresample", str(sampling_rate)),
-            self.graph.add("asetnsamples", f"n={sampling_rate}:p=0"),
+            self.graph.add("asetnsamples", f"n={BLOCK_SECONDS * sampling_rate}:p=0"),
             self.graph.add("abuffersink"),
         ]
         self.graph.link_nodes(*steps).configure()
@@ -141,7 +140,7 @@ class _MonoFilter:
         self.waiting = 0
         with contextlib.suppress(av.BlockingIOError, av.EOFError):
             while True:
-                yield self.graph.pull().to_ndarray()[0]
+                yield self.mixer.mix(self.graph.pull().to_ndarray())
 
 
 def mono_chunks(frames: Iterable[tuple[av.AudioFrame, int]], sampling_rate: int) -> Iterator[np.ndarray]:

@@ -11,11 +11,11 @@ import numpy as np
 
 from kobza.audio_source import NOT_FINITE, AudioError, NamedStream, Source, opened
 from kobza.ffmpeg import MAX_HOURS, MAX_SAMPLING_RATE, mono_chunks
+from kobza.model.downmix_kobza import BLOCK_SECONDS, Downmixer
 
 # What libsndfile recognizes safely. It takes much else for raw or scientific data.
 SIGNATURES = (b"OggS", b"fLaC", b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff", b".snd")
 MAX_CHANNELS = 64
-BLOCK_SECONDS = 1.0
 
 
 def decode_mono(source: Source, sampling_rate: int, start: float = 0.0) -> Iterator[np.ndarray]:
@@ -50,9 +50,10 @@ def decode_mono(source: Source, sampling_rate: int, start: float = 0.0) -> Itera
 
 
 def _frames(file) -> Iterator[tuple[av.AudioFrame, int]]:
-    """The mean of the channels as frames, none of whose samples are to be dropped."""
+    """The channels mixed down as frames, none of whose samples are to be dropped."""
+    mixer = Downmixer(file.samplerate)
     while len(block := file.read(round(BLOCK_SECONDS * file.samplerate) or 1, dtype="float32", always_2d=True)):
-        mono = np.ascontiguousarray(block.mean(axis=1, dtype=np.float64).astype(np.float32)[None])
+        mono = np.ascontiguousarray(mixer.mix(block.T)[None])
         frame = av.AudioFrame.from_ndarray(mono, format="fltp", layout="mono")
         frame.sample_rate = file.samplerate
         yield frame, 0

@@ -6,7 +6,7 @@
     torchcodec's AudioDecoder            what `datasets.Audio()` gives
     an array, a tensor or a list         (samples,) or (channels, samples); its sampling rate must be given
 
-Channels are averaged; integers are scaled by the range of their type.
+Channels are mixed down (`downmix_kobza`); integers are scaled by the range of their type.
 """
 
 import importlib
@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from .downmix_kobza import BLOCK_SECONDS as MIXED_SECONDS
+from .downmix_kobza import Downmixer, downmix
 from .resampling_kobza import resample
 
 BLOCK_SECONDS = 60  # decoded at once by soundfile: 10 MB of 44.1 kHz audio
@@ -142,18 +144,25 @@ def _decode_with_soundfile(
     # Blocks of whole seconds that overlap by two: each is resampled with a second of its neighbours on either side,
     # which is then cut off, so that the pieces join as if the whole had been resampled at once
     tail = None
+    mixer = Downmixer(target_rate)
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             rate = file.samplerate
             for block in file.blocks(BLOCK_SECONDS * rate, overlap=2 * rate, dtype="float32", always_2d=True):
-                samples = to_mono(block.mean(axis=1), rate, target_rate)  # (samples, channels) -> (samples,)
-                yield samples[0 if tail is None else target_rate : -target_rate]
-                tail = samples[-target_rate:]
+                samples = to_channels(np.ascontiguousarray(block.T), rate, target_rate)
+                yield from _mixed(mixer, samples[:, 0 if tail is None else target_rate : -target_rate])
+                tail = samples[:, -target_rate:]
     except (RuntimeError, OSError) as error:  # soundfile's own errors are RuntimeErrors
         raise ValueError(f"{path_of(source) or 'The recording given as bytes'} cannot be read: {error}") from error
     if tail is None:
         raise ValueError(f"{path_of(source) or 'The recording given as bytes'} holds no audio; replace the file.")
-    yield tail
+    yield from _mixed(mixer, tail)
+
+
+def _mixed(mixer: Downmixer, channels: torch.Tensor) -> Iterator[torch.Tensor]:
+    """(channels, samples) of whole seconds, or the rest -> (samples,) of each second."""
+    for block in channels.split(MIXED_SECONDS * mixer.sampling_rate, dim=1):
+        yield torch.from_numpy(mixer.mix(block.numpy()))
 
 
 Decoder = Callable[[Any, str | os.PathLike | bytes, int], Iterator[torch.Tensor]]
@@ -165,14 +174,23 @@ DECODERS: tuple[tuple[str, Decoder], ...] = (
 
 
 def to_mono(audio: Any, sampling_rate: int | None, target_rate: int) -> torch.Tensor:
-    """Average the channels of an array, a tensor or a list of numbers and resample it.
+    """Resample an array, a tensor or a list of numbers and mix its channels down: (samples,) float32. Arguments and
+    errors are those of `to_channels`."""
+    channels = to_channels(audio, sampling_rate, target_rate)
+    if len(channels) == 1:
+        return channels[0]
+    return torch.from_numpy(downmix(channels.cpu().numpy(), target_rate)).to(channels.device)
+
+
+def to_channels(audio: Any, sampling_rate: int | None, target_rate: int) -> torch.Tensor:
+    """Resample each channel of an array, a tensor or a list of numbers.
 
     Args:
         audio: (samples,) or (channels, samples).
         sampling_rate, target_rate: of the input and of the output, Hz.
 
     Returns:
-        (samples,) float32.
+        (channels, samples) float32.
 
     Raises:
         ValueError: no sampling rate; NaN or infinity; empty, (samples, channels), or not a waveform.
@@ -195,10 +213,9 @@ def to_mono(audio: Any, sampling_rate: int | None, target_rate: int) -> torch.Te
         half_range = (torch.iinfo(wave.dtype).max + 1) / (1 if signed else 2)
         wave = wave.to(torch.float32) / half_range - (0 if signed else 1)
     wave = wave.to(torch.float32)
-    wave = wave.mean(dim=0) if wave.ndim == 2 else wave  # (channels, samples) -> (samples,)
     if not torch.isfinite(wave).all():
         raise ValueError("A recording contains NaN or infinite samples: decode it again, or leave it out.")
-    return resample(wave, int(sampling_rate), target_rate)
+    return torch.stack([resample(channel, int(sampling_rate), target_rate) for channel in torch.atleast_2d(wave)])
 
 
 def _from_numpy(audio: Any) -> torch.Tensor:
