@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from .audio_inputs_kobza import as_batch, is_waveform, read_samples
 from .mel_kobza import count_frames, group_filters, mel_filters, normalized_log_mel
+from .silence_kobza import windows_with_sound
 
 LOUDNESS_RANGE = (-60, 0)  # dBFS; the model hears no difference between levels, but float32 and the mel floor have ends
 logger = logging.get_logger(__name__)
@@ -29,8 +30,9 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
     """Waveforms to `input_values` (windows, max_length, num_mel_bins) and `window_counts` (recordings,).
 
     Windows are consecutive pieces of `window_seconds`; a last one shorter than `min_window_seconds` is dropped, unless
-    it is the only one. Frames past the end of a window are 0 before normalization, as in transformers' AST, so that a
-    recording gives the same values alone and in a batch.
+    it is the only one. Silent windows are left out (`silence_kobza`); of a silent recording the first is kept. Frames
+    past the end of a window are 0 before normalization, as in transformers' AST, so that a recording gives the same
+    values alone and in a batch.
 
     Args:
         sampling_rate (`int`): Hz; recordings at other rates are resampled to it.
@@ -131,7 +133,7 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
             audio: one recording: a 1-D array or tensor, a list of numbers, a path, the bytes of a file, {"array",
                 "sampling_rate"}, or what `datasets` gives, {"path", "bytes"} or an AudioDecoder. Or a batch: a list of
                 recordings of any lengths, whose arrays are (samples,) or (channels, samples), or a 3-D array
-                (recordings, channels, samples). Integers are scaled by type, channels are averaged.
+                (recordings, channels, samples). Integers are scaled by type, channels are mixed down.
             sampling_rate: of arrays, Hz; by default the extractor's own, with a warning.
             return_tensors: "pt" (on the device of the input), "np", or None: lists with an entry for each recording,
                 which `datasets.Dataset.map` takes.
@@ -216,11 +218,14 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         return wave
 
     def split(self, waveform: Any) -> list[Any]:
-        """The windows of a 1-D waveform (array or tensor, at `self.sampling_rate`): views of it, in order."""
+        """The windows of a 1-D waveform (array or tensor, at `self.sampling_rate`) that have sound, in order, as views
+        of it; the first if none has."""
         size = round(self.window_seconds * self.sampling_rate)
         least = max(round(self.min_window_seconds * self.sampling_rate), self.frame_length)
         windows = [waveform[start : start + size] for start in range(0, len(waveform), size)]
-        return windows[:-1] if len(windows) > 1 and len(windows[-1]) < least else windows
+        windows = windows[:-1] if len(windows) > 1 and len(windows[-1]) < least else windows
+        with_sound = windows_with_sound(windows, self.sampling_rate, least)
+        return [window for window in with_sound if window is not None] or windows[:1]
 
     def log_mel(self, windows: torch.Tensor | Sequence[Any]) -> torch.Tensor:
         """Normalized log-mel of float32 windows, each at most `max_length` frames long.

@@ -19,12 +19,31 @@ from .audio_inputs_kobza import as_batch, has_sampling_rate, path_of, read_sampl
 from .feature_extraction_kobza import KobzaFeatureExtractor
 from .heads_kobza import mean_over_windows
 from .processing_kobza import MAX_TOKENS, KobzaProcessor
+from .silence_kobza import windows_with_sound
 
 WINDOWS_PER_BATCH = 16
 
 
 def stream_windows(recording: Any, extractor: KobzaFeatureExtractor) -> Iterator[torch.Tensor]:
     """The windows of any recording, one after the other; the same as those of `extractor.split`."""
+    least = max(round(extractor.min_window_seconds * extractor.sampling_rate), extractor.frame_length)
+    pending = cut_windows(recording, extractor, least)
+    first = next(pending)
+    is_silent = True
+    for window in windows_with_sound(itertools.chain([first], pending), extractor.sampling_rate, least):
+        if window is not None:
+            is_silent = False
+            yield window
+    if is_silent:
+        yield first
+
+
+def cut_windows(recording: Any, extractor: KobzaFeatureExtractor, least: int) -> Iterator[torch.Tensor]:
+    """All windows of a recording, silent ones too; a last one of fewer than `least` samples only if it is the only one.
+
+    Raises:
+        ValueError: the recording is shorter than a frame.
+    """
     size = round(extractor.window_seconds * extractor.sampling_rate)
     pending = torch.empty(0)
     is_first = True
@@ -38,7 +57,6 @@ def stream_windows(recording: Any, extractor: KobzaFeatureExtractor) -> Iterator
         pending = pending[whole:]
     if is_first and len(pending) < extractor.frame_length:
         raise ValueError(f"its {len(pending)} samples at {extractor.sampling_rate} Hz are too short; a frame is 25 ms.")
-    least = max(extractor.min_window_seconds * extractor.sampling_rate, extractor.frame_length)
     if is_first or len(pending) >= least:
         yield pending
 

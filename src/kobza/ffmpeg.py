@@ -122,6 +122,7 @@ class _MonoFilter:
             self.graph.add("atrim", f"start_sample={early}"),
             self.graph.add("aformat", "sample_fmts=fltp"),
             self.graph.add("aresample", str(sampling_rate)),
+            self.graph.add("aformat", "sample_fmts=flt"),  # interleaved: PyAV has at most 8 planes
             self.graph.add("asetnsamples", f"n={BLOCK_SECONDS * sampling_rate}:p=0"),
             self.graph.add("abuffersink"),
         ]
@@ -140,7 +141,9 @@ class _MonoFilter:
         self.waiting = 0
         with contextlib.suppress(av.BlockingIOError, av.EOFError):
             while True:
-                yield self.mixer.mix(self.graph.pull().to_ndarray())
+                frame = self.graph.pull()
+                samples = frame.to_ndarray().reshape(frame.samples, -1)  # (samples, channels)
+                yield self.mixer.mix(np.ascontiguousarray(samples.T))
 
 
 def mono_chunks(frames: Iterable[tuple[av.AudioFrame, int]], sampling_rate: int) -> Iterator[np.ndarray]:

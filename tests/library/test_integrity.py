@@ -55,7 +55,7 @@ def halves(*rows) -> bytes:
 
 NAN, LONG, EAST = np.full(16, np.nan), np.full(16, 0.5), np.eye(1, 16)[0]
 IS_T7 = "WHERE track_id = (SELECT id FROM tracks WHERE title = 'T7')"
-ONE_WINDOW = np.array([0.0]).tobytes()
+ONE_WINDOW, TWO_WINDOWS, FAR_WINDOW = (np.array(starts).tobytes() for starts in ([0.0], [0.0, 10.0], [90.0]))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,8 @@ ONE_WINDOW = np.array([0.0]).tobytes()
         (f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}", (ONE_WINDOW, halves(EAST[:8])), "8 numbers", False),
         (f"UPDATE vectors SET windows = x'00' {IS_T7}", (), "invalid length", False),
         (f"UPDATE vectors SET starts = x'', windows = x'' {IS_T7}", (), "no windows", False),
-        ("UPDATE tracks SET duration = 100 WHERE title = 'T7'", (), "instead of 10 for its 100.0 s", False),
+        (f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}", (TWO_WINDOWS, halves(EAST, EAST)), "2 windows", False),
+        (f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}", (FAR_WINDOW, halves(EAST)), "wrong start times", False),
         (
             f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}",
             (b"\0" * 7 + b"@", halves(EAST)),
@@ -203,9 +204,9 @@ def test_commands(folder, tmp_path, capsys):
 
     assert run("check") == (0, f"{folder}: no problems found\n", "")
     assert run("repair") == (0, "There was nothing to repair.\n", "")
-    change(folder, ("UPDATE tracks SET duration = 1000 WHERE title = 'T7'",))
+    change(folder, (f"UPDATE vectors SET starts = ?, windows = ? {IS_T7}", TWO_WINDOWS, halves(EAST, EAST)))
     code, out, _ = run("check")
-    assert code == 1 and "instead of 100 for its 1000.0 s" in out and "problems found: 1" in out
+    assert code == 1 and "has 2 windows where its 10.0 s have 1" in out and "problems found: 1" in out
     assert "indexes it again" in run("repair")[1]
     assert run("export", str(tmp_path / "a.parquet")) == (0, "119 tracks exported\n", "")
     assert "exists already" in run("export", str(tmp_path / "a.parquet"))[2]

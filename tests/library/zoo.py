@@ -249,13 +249,13 @@ def channels() -> dict[str, Animal]:
 def levels() -> dict[str, Animal]:
     noise = np.random.default_rng(0).normal(size=len(SOUND))
     zoo = {
-        "silence.wav": indexed(wav(np.zeros(32000, np.int16)), hertz=None),
-        "silence.mp3": indexed(lambda path: write(path, np.zeros(32000), RATE), hertz=None, within=0.15),
-        "direct current.wav": indexed(wav(np.full(32000, 32767, np.int16)), hertz=None),
+        "silence.wav": named(wav(np.zeros(32000, np.int16)), "is silent"),
+        "silence.mp3": named(lambda path: write(path, np.zeros(32000), RATE), "is silent"),
+        "direct current.wav": named(wav(np.full(32000, 32767, np.int16)), "is silent"),
         "clipped.wav": indexed(wav(pcm16(np.clip(SOUND * 100, -1, 1)))),
         "loud noise.wav": indexed(wav(pcm16(np.clip(noise, -1, 1))), hertz=None),
         "far over full scale.wav": indexed(wav(SOUND.astype("<f4") * 1000)),
-        "hardly anything.wav": indexed(wav(SOUND.astype("<f4") * 1e-30), hertz=None),
+        "hardly anything.wav": named(wav(SOUND.astype("<f4") * 1e-30), "is silent"),
         "larger than floats are.wav": named(wav(np.full(32000, 1e300, "<f8")), "not finite"),
         "1 sample.wav": named(wav(np.ones(1, np.int16)), "cannot be embedded"),
         "10 ms.wav": named(wav(pcm16(SOUND[:160])), "cannot be embedded"),

@@ -5,14 +5,16 @@ The library, the web page, the evaluation and the benchmarks use a model only th
 (`sentence_transformer`) implement it.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from kobza.audio import AudioError, Source, decode, printable, windows
+from kobza.model.silence_kobza import SILENT_DBFS, windows_with_sound
 
 WINDOWS_PER_BATCH = 16  # bounds the memory for a recording of any length
 
@@ -102,9 +104,25 @@ def normalized_mean(vectors: np.ndarray) -> np.ndarray:
     return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
 
+def mark_windows(rule: WindowRule, chunks: Iterator[np.ndarray]) -> Iterator[tuple[float, np.ndarray | None]]:
+    """Mono chunks at the rule's rate -> (start in seconds, samples) of each window, None for a silent one; silence at
+    the end of a window is cut off (`silence_kobza`). An `Embedder` is a rule."""
+    rate = rule.sampling_rate
+    ahead, cut = tee(windows(chunks, rate, rule.window_seconds, rule.min_window_seconds))
+    with_sound = windows_with_sound((samples for _, samples in cut), rate, round(rule.min_window_seconds * rate))
+    for samples, (start, _) in zip(with_sound, ahead, strict=True):
+        yield start, samples
+
+
 def cut_windows(rule: WindowRule, chunks: Iterator[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
-    """Mono chunks at the rule's rate -> (start in seconds, samples) of each window. An `Embedder` is a rule."""
-    return windows(chunks, rule.sampling_rate, rule.window_seconds, rule.min_window_seconds)
+    """The windows of `mark_windows` that have sound."""
+    return ((start, samples) for start, samples in mark_windows(rule, chunks) if samples is not None)
+
+
+def silent(source: Source) -> AudioError:
+    """The error for a recording none of whose windows has sound."""
+    name = printable(source) if isinstance(source, str | os.PathLike) else "The recording"
+    return AudioError(f"{name} is silent: nothing in it is above {SILENT_DBFS:.0f} dBFS; replace it or leave it out.")
 
 
 def embed_recording(
@@ -114,7 +132,7 @@ def embed_recording(
     end: float = np.inf,
     on_progress: Callable[[float], None] | None = None,
 ) -> Iterator[EmbeddedWindow]:
-    """The windows of one recording that overlap [start, end) in seconds; memory is bounded.
+    """The windows of one recording that have sound and overlap [start, end) in seconds; memory is bounded.
 
     Windows are counted from the recording's start, so each is the same whatever part is asked for.
 
@@ -123,19 +141,26 @@ def embed_recording(
         on_progress: called with the seconds decoded so far.
 
     Raises:
-        AudioError: the recording cannot be decoded.
+        AudioError: the recording cannot be decoded, or is silent.
         ValueError: the model cannot take one of its windows.
     """
     rate = embedder.sampling_rate
+    has_sound = False
 
     def overlapping() -> Iterator[tuple[float, np.ndarray]]:
-        for at, samples in cut_windows(embedder, decode(source, rate)):
+        nonlocal has_sound
+        for at, samples in mark_windows(embedder, decode(source, rate)):
             if on_progress is not None:
                 on_progress(at)
             if at >= end:
                 return
+            if samples is None:
+                continue
+            has_sound = True
             if at + len(samples) / rate > start:
                 yield at, samples
+        if not has_sound:
+            raise silent(source)
 
     pending = overlapping()
     while batch := list(islice(pending, WINDOWS_PER_BATCH)):
@@ -174,12 +199,16 @@ def embed_recordings(
             sums[index] += vector
 
     for index, path in enumerate(paths):
+        has_sound = False
         try:
             for _, samples in cut_windows(embedder, decode(path, embedder.sampling_rate)):
+                has_sound = True
                 pending.append((index, samples))
                 if len(pending) == WINDOWS_PER_BATCH:
                     embed(pending)
                     pending.clear()
+            if not has_sound:
+                raise silent(path)
         except AudioError as error:
             reasons[index] = str(error)
         if on_progress is not None:

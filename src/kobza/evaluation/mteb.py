@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchaudio.functional import resample
 
 try:
     from datasets import Audio
@@ -34,6 +33,7 @@ except ImportError as error:
 from kobza.audio import decode
 from kobza.embedding.embedder import Embedder, cut_windows, normalized_mean
 from kobza.embedding.loader import load_embedder
+from kobza.model.audio_inputs_kobza import to_mono
 
 
 class MtebEncoder(AbsEncoder):
@@ -88,12 +88,11 @@ def embed_item(embedder: Embedder, item: dict) -> np.ndarray:
     """Embed a recording in the form of mteb and `datasets` -> (dim,), of unit length."""
     rate = embedder.sampling_rate
     if "array" in item:
-        wave = torch.as_tensor(np.asarray(item["array"], dtype=np.float32))  # (samples,) or (channels, samples)
-        wave = wave.mean(dim=0) if wave.ndim > 1 else wave
-        chunks: Iterator[np.ndarray] = iter([resample(wave, int(item["sampling_rate"]), rate).numpy()])
+        chunks: Iterator[np.ndarray] = iter([to_mono(np.asarray(item["array"]), item["sampling_rate"], rate).numpy()])
     else:
         chunks = decode(item["bytes"] or item["path"], rate)
     windows = [samples for _, samples in cut_windows(embedder, chunks)]
+    windows = windows or [np.zeros(round(embedder.window_seconds * rate), np.float32)]  # mteb wants a vector of each
     return normalized_mean(embedder.embed_windows(windows))
 
 

@@ -21,7 +21,6 @@ from kobza.errors import KobzaError
 
 MAX_CLIP_SECONDS = 180  # enough to characterise a recording, and short enough that other visitors need not wait
 MIN_CLIP_SECONDS = 1.0
-SILENCE_PEAK = 1e-4  # below the noise of a microphone that is switched on
 MAX_PEAK = 1e3  # 60 dB above full scale; far above it the vectors are not finite
 KEPT_SECONDS = 3600.0
 MAX_CLIPS = 2000  # kept, of some 10 kB each
@@ -94,7 +93,7 @@ def embed_clip(
         raise ClipError(_without_place(str(error), source, name)) from None
     if decoder.samples < MIN_CLIP_SECONDS * embedder.sampling_rate:
         raise ClipError("That clip is shorter than a second; give it a little more time.")
-    if decoder.peak < SILENCE_PEAK:
+    if not windows:
         raise ClipError("That clip is silent; if you recorded it, check that the microphone is switched on.")
     mean = normalized_mean(np.stack([window.vector for window in windows]))
     if not np.isfinite(mean).all():

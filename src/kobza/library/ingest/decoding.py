@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kobza.audio import AudioError, decode, printable
-from kobza.embedding.embedder import WindowRule, cut_windows
+from kobza.embedding.embedder import WindowRule, mark_windows, silent
 from kobza.internal_error import BAD_FILE_ERRORS, internal_error
 from kobza.library.ingest.analysis import NOT_ANALYSED, Analysis, Analyzer
 from kobza.library.ingest.audio_digest import audio_digest
@@ -66,10 +66,15 @@ class RecordingEnd:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A window without sound: not embedded, but a sign that decoding goes on."""
+
+
 Event = Window | RecordingEnd
 
 
-def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, None, None]:
+def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event | Silence, None, None]:
     """Hash, tags and windows of a recording, then its end."""
     job = recording.job
     file = job.path
@@ -95,8 +100,12 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event, Non
             recording.parts = read_parts(file, job.sheet_tracks)
             chunks = counted_chunks()
             divided = len(recording.parts) > 1
-            for start, samples in cut_parts(rule, chunks, recording.parts) if divided else cut_windows(rule, chunks):
-                yield Window(recording, start, samples)
+            has_sound = False
+            for start, samples in cut_parts(rule, chunks, recording.parts) if divided else mark_windows(rule, chunks):
+                has_sound = has_sound or samples is not None
+                yield Silence() if samples is None else Window(recording, start, samples)
+            if not has_sound and not divided:
+                raise silent(file)
         if analyzer is not None:
             recording.analysis = analyzer.result()
     except AudioError as error:
@@ -117,7 +126,7 @@ def decode_with_timeout(recording: RecordingState, rule: WindowRule) -> Iterator
 
     A read from a dead disk, or a decoder in an endless loop, cannot be interrupted: its thread is abandoned.
     """
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    events: queue.SimpleQueue[Event | Silence] = queue.SimpleQueue()
     free_slots = threading.Semaphore(2)
     abandoned = threading.Event()
     size = min(recording.job.size, MAX_TIMED_BYTES)
@@ -132,11 +141,12 @@ def decode_with_timeout(recording: RecordingState, rule: WindowRule) -> Iterator
                     return
 
     threading.Thread(target=run, name=f"{threading.current_thread().name}-file", daemon=True).start()
-    event: Event | None = None
+    event: Event | Silence | None = None
     try:
         while not isinstance(event, RecordingEnd):
             event = events.get(timeout=timeout)
-            yield event
+            if not isinstance(event, Silence):
+                yield event
             free_slots.release()
     except queue.Empty:
         name = printable(recording.job.path)

@@ -13,7 +13,7 @@ import mutagen.flac
 import numpy as np
 
 from kobza.audio import AudioError, chapters, printable
-from kobza.embedding.embedder import WindowRule, cut_windows
+from kobza.embedding.embedder import WindowRule, mark_windows
 from kobza.library.ingest.cue import MAX_SHEET_BYTES, CueFile, CueTrack, decode_text, parse_cue
 from kobza.library.records import Failure, FileState, StoredTrack, Track
 
@@ -120,16 +120,16 @@ def _first_index(track: mutagen.flac.CueSheetTrack) -> int:
 
 def cut_parts(
     rule: WindowRule, chunks: Iterable[np.ndarray], parts: Sequence[Part]
-) -> Iterator[tuple[float, np.ndarray]]:
-    """`cut_windows` of each part, beginning at its start: (start in seconds within the file, samples (n,))."""
+) -> Iterator[tuple[float, np.ndarray | None]]:
+    """`mark_windows` of each part, beginning at its start: (start in seconds within the file, samples (n,) or None)."""
     stream = _SampleStream(chunks)
     shortest = rule.min_window_seconds * rule.sampling_rate
     for part in parts:
         for _ in stream.until(round(part.start * rule.sampling_rate)):
             pass
         end = None if part.end is None else round(part.end * rule.sampling_rate)
-        for start, samples in cut_windows(rule, stream.until(end)):
-            if len(samples) >= shortest:
+        for start, samples in mark_windows(rule, stream.until(end)):
+            if samples is None or len(samples) >= shortest:
                 yield part.start + start, samples
     for _ in stream.until(None):
         pass  # to the end: it shows whether the file is damaged, and how long it is
@@ -201,6 +201,8 @@ def divide(
         if not own:
             length = f"the recording lasts {whole.duration:.1f} s"
             reason = f"{printable(path)} has no sound: it begins at {part.start:.1f} s and {length}; correct the sheet."
+            if end - part.start >= MIN_PART_SECONDS:
+                reason = f"{printable(path)} is silent; correct the sheet, or leave the track out."
             failures.append(Failure(path, reason, is_lasting=True))
             continue
         track = replace(

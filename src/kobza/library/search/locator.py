@@ -50,7 +50,7 @@ class Locator(Searcher):
         )  # fails before a long recording is embedded
         windows = self._windows(path, start, until, progress)
         if not windows:
-            raise LibraryError(f"{printable(path)} ends before {start:g} s; choose an earlier start.")
+            raise LibraryError(f"{printable(path)} ends before {start:g} s or is silent there; choose another part.")
         return next(self._moment_scores(query, [(path, windows)]))
 
     def locate_in_windows(self, windows: Sequence[EmbeddedWindow], text: str) -> MomentScores:
