@@ -141,8 +141,8 @@ class _MonoFilter:
         self.waiting = 0
         with contextlib.suppress(av.BlockingIOError, av.EOFError):
             while True:
-                frame = self.graph.pull()
-                samples = frame.to_ndarray().reshape(frame.samples, -1)  # (samples, channels)
+                pulled: Any = self.graph.pull()  # a picture, by its type
+                samples = pulled.to_ndarray().reshape(pulled.samples, -1)  # (samples, channels)
                 yield self.mixer.mix(np.ascontiguousarray(samples.T))
 
 

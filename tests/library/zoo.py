@@ -257,7 +257,7 @@ def levels() -> dict[str, Animal]:
         "far over full scale.wav": indexed(wav(SOUND.astype("<f4") * 1000)),
         "hardly anything.wav": named(wav(SOUND.astype("<f4") * 1e-30), "is silent"),
         "larger than floats are.wav": named(wav(np.full(32000, 1e300, "<f8")), "not finite"),
-        "1 sample.wav": named(wav(np.ones(1, np.int16)), "cannot be embedded"),
+        "1 sample.wav": named(wav(np.full(1, 9000, np.int16)), "cannot be embedded"),
         "10 ms.wav": named(wav(pcm16(SOUND[:160])), "cannot be embedded"),
         "0 samples.wav": named(wav(np.zeros(0, np.int16))),
         "half a second.wav": indexed(wav(pcm16(SOUND[:8000])), 0.5),

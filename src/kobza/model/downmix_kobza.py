@@ -53,8 +53,10 @@ class Downmixer:
 
     def mix(self, block: np.ndarray) -> np.ndarray:
         """(channels, samples) float32, of `BLOCK_SECONDS` or at the end less -> (samples,) float32."""
+        mixed: np.ndarray
         if len(block) == 1:
-            return block[0]
+            mixed = block[0]
+            return mixed
         samples = block.shape[1]
         before = np.ones(len(block)) if self.weights is None else self.weights
         if self.weights is None or samples >= LEAST_BLOCK_SECONDS * self.sampling_rate:
@@ -64,11 +66,13 @@ class Downmixer:
         before = after if self.weights is None else before
         self.weights = after
         if (before == 1).all() and (after == 1).all():
-            return block.mean(axis=0, dtype=np.float32)
-        fade = round(FADE_SECONDS * self.sampling_rate)
+            mixed = block.mean(axis=0, dtype=np.float32)
+            return mixed
+        fade = max(1, round(FADE_SECONDS * self.sampling_rate))
         share = np.minimum(np.arange(1, samples + 1) / fade, 1.0)  # (samples,)
         weights = before[:, None] + (after - before)[:, None] * share
-        return (weights * block).mean(axis=0).astype(np.float32)
+        mixed = (weights * block).mean(axis=0).astype(np.float32)
+        return mixed
 
 
 def downmix(channels: np.ndarray, sampling_rate: int) -> np.ndarray:

@@ -82,7 +82,8 @@ def loudness_gains(batch: torch.Tensor, lengths: torch.Tensor, loudness: float) 
     [[0.20000000298023224], [100.0]]
     """
     level = (batch.square().sum(dim=1, keepdim=True) / lengths[:, None]).sqrt()
-    return (10 ** (loudness / 20) / level).clamp(max=10 ** (MAX_GAIN_DB / 20))
+    gains: torch.Tensor = 10 ** (loudness / 20) / level
+    return gains.clamp(max=10 ** (MAX_GAIN_DB / 20))
 
 
 def log_mel_of_frames(

@@ -102,8 +102,11 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event | Si
             divided = len(recording.parts) > 1
             has_sound = False
             for start, samples in cut_parts(rule, chunks, recording.parts) if divided else mark_windows(rule, chunks):
-                has_sound = has_sound or samples is not None
-                yield Silence() if samples is None else Window(recording, start, samples)
+                if samples is None:
+                    yield Silence()
+                    continue
+                has_sound = True
+                yield Window(recording, start, samples)
             if not has_sound and not divided:
                 raise silent(file)
         if analyzer is not None:
