@@ -32,7 +32,7 @@ def channel_weights(channels: np.ndarray, previous: np.ndarray) -> np.ndarray:
         for signal in (channels, np.diff(channels, axis=1)):
             products = signal.astype(np.float64) @ signal.T
             power = np.diag(products)
-            reference = int(np.argmax(power >= REFERENCE_SHARE * power.max()))
+            reference = int(np.argmax(power >= REFERENCE_SHARE * np.max(power)))
             scale = np.sqrt(power * power[reference])
             correlation = np.divide(products[reference], scale, out=np.ones(len(power)), where=scale > 0)
             weights.append(np.clip(1 - 2 * (MEAN_ABOVE - correlation) / (MEAN_ABOVE - TURNED_BELOW), -1.0, 1.0))

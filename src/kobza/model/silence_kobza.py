@@ -29,20 +29,24 @@ def block_levels(samples: np.ndarray, sampling_rate: int) -> np.ndarray:
     of less than a block is counted, too, because what is as short as that has no other.
 
     >>> tone = np.sin(np.arange(1000.0))
-    >>> block_levels(np.concatenate([tone, 1 + 0 * tone[:250]]), 5000).round(1).tolist()
+    >>> block_levels(np.concatenate([tone, 1 + 0 * tone[:500]]), 5000).round(1).tolist()
     [-3.0, -3.0, -200.0]
     """
-    size = min(len(samples), round(BLOCK_SECONDS * sampling_rate))
+    size = _block_size(len(samples), sampling_rate)
     whole = len(samples) - len(samples) % size
     blocks = samples[:whole].reshape(-1, size)
     if whole < len(samples):
         blocks = np.concatenate([blocks, samples[None, -size:]])
     blocks = blocks.astype(np.float64)
-    if len(samples) >= round(BLOCK_SECONDS * sampling_rate):
+    if len(samples) >= BLOCK_SECONDS * sampling_rate:
         blocks -= blocks.mean(axis=1, keepdims=True)
     power = np.square(blocks).mean(axis=1)
     levels: np.ndarray = 10 * np.log10(power + 1e-20)
     return levels
+
+
+def _block_size(samples: int, sampling_rate: int) -> int:
+    return min(samples, max(2, round(BLOCK_SECONDS * sampling_rate)))
 
 
 def windows_with_sound(windows: Iterable[Any], sampling_rate: int, min_samples: int) -> Iterator[Any | None]:
@@ -64,8 +68,7 @@ def windows_with_sound(windows: Iterable[Any], sampling_rate: int, min_samples: 
         levels = block_levels(samples, sampling_rate)
         loudest = max(loudest, float(levels.max()))
         loud = np.flatnonzero(levels >= max(SILENT_DBFS, min(QUIET_DBFS, loudest - RANGE_DB)))
-        size = min(len(samples), round(BLOCK_SECONDS * sampling_rate))
-        end = min(len(samples), (int(loud[-1]) + 1) * size) if len(loud) else 0
+        end = min(len(samples), (int(loud[-1]) + 1) * _block_size(len(samples), sampling_rate)) if len(loud) else 0
         if end and (is_first or end >= min_samples):
             is_first = False
             yield window[:end]
