@@ -7,7 +7,14 @@ from transformers import ASTConfig, ASTModel
 from kobza.distill import train as distillation
 from kobza.distill.label_space import LabelSpace
 from kobza.distill.labelling import LabelledWindows
-from kobza.distill.student import DistillationTargets, Student, channel_statistics, distillation_losses, fit_heads
+from kobza.distill.student import (
+    DistillationTargets,
+    Student,
+    channel_statistics,
+    distillation_losses,
+    fit_heads,
+    keep_better_projection,
+)
 from kobza.distill.train import DistillationSettings
 from kobza.distill.training_state import TrainingState
 
@@ -38,7 +45,7 @@ def space(label_folder):
 def tower():
     """The weights of an earlier audio tower."""
     torch.manual_seed(5)
-    return ASTModel(ASTConfig(**TINY)).state_dict()
+    return {f"audio_model.{name}": value for name, value in ASTModel(ASTConfig(**TINY)).state_dict().items()}
 
 
 @pytest.mark.parametrize("patch", [32, 16])
@@ -105,6 +112,17 @@ def test_heads_of_a_tower_that_has_learned_begin_at_their_least_squares_solution
         assert (head - wanted).square().mean() < 0.01 * wanted.var()
 
 
+def test_an_earlier_projection_is_kept_where_it_belongs_to_the_space():
+    student = Student(ASTConfig(**TINY), DIM, from_scratch=False)
+    pooled, fitted = torch.randn(50, 32), student.audio_projection.weight.detach().clone()
+    right = {"weight": torch.randn(DIM, 32), "bias": torch.zeros(DIM)}
+    directions = pooled @ right["weight"].T
+    keep_better_projection(student, {**right, "weight": -right["weight"]}, pooled, directions)
+    assert torch.equal(student.audio_projection.weight, fitted)
+    keep_better_projection(student, right, pooled, directions)
+    assert torch.equal(student.audio_projection.weight, right["weight"])
+
+
 def losses_of(student, folder, space, out):
     windows = LabelledWindows(folder)
     statistics = load_file(out / "statistics.safetensors") if (out / "statistics.safetensors").exists() else {}
@@ -125,7 +143,7 @@ def test_training_goes_on_from_an_earlier_tower(label_folder, space, tower, tmp_
     plan = settings(from_scratch=False)
     student = distillation.train(label_folder, tmp_path, space, plan, start=tower)
     start = load_file(tmp_path / "start.safetensors")
-    assert torch.equal(start["audio_model.layernorm.weight"], tower["layernorm.weight"])
+    assert torch.equal(start["audio_model.layernorm.weight"], tower["audio_model.layernorm.weight"])
     assert not any(name.startswith(("cells", "embedding")) for name in student.state_dict())
     with pytest.raises(ValueError, match="needs the weights to start from"):
         distillation.train(label_folder, tmp_path / "none", space, plan)

@@ -121,9 +121,7 @@ def train(args: argparse.Namespace) -> None:
     if args.start is None:
         settings = distillation.DistillationSettings(**changes)
     else:
-        weights = load_file(args.start / "model.safetensors")
-        prefix = "audio_model."
-        start = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        start = load_file(args.start / "model.safetensors")
         tower = KobzaConfig.from_pretrained(args.start).audio_config
         if not isinstance(tower, ASTConfig):
             raise ValueError(f"The audio tower of {args.start} is no AST: only an AST can be trained further.")

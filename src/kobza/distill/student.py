@@ -122,6 +122,20 @@ def fit_heads(student: Student, pooled: Tensor, targets: dict[str, Tensor]) -> N
         head.bias.copy_(bias.float())
 
 
+@torch.no_grad()
+def keep_better_projection(student: Student, earlier: dict[str, Tensor], pooled: Tensor, directions: Tensor) -> None:
+    """Gives the student its earlier projection where that is closer to the directions (n, dim) of held-out windows.
+
+    It is, if it belongs to this space: it has learned from more windows than the least-squares solution.
+    """
+    weight, bias = (earlier[name].to(pooled) for name in ("weight", "bias"))
+    fitted, before = student.audio_projection(pooled), F.linear(pooled, weight, bias)
+    cosines = [F.cosine_similarity(vectors, directions).mean() for vectors in (fitted, before)]
+    if cosines[1] > cosines[0]:
+        student.audio_projection.weight.copy_(weight)
+        student.audio_projection.bias.copy_(bias)
+
+
 def distillation_losses(
     student: Student, pooled: Tensor, tokens: Tensor, targets: dict[str, Tensor], label_weights: Tensor
 ) -> dict[str, Tensor]:

@@ -14,28 +14,23 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import ASTConfig
 
-from kobza.atomic import atomic_path
 from kobza.distill.features import feature_extractor
 from kobza.distill.file_disguise import disguise
 from kobza.distill.label_space import LabelSpace
 from kobza.distill.labelling import LabelledBatch, LabelledWindows
+from kobza.distill.starting_point import EVALUATION_BATCH, HELD_OUT_WINDOWS, prepare
 from kobza.distill.student import (
     DistillationTargets,
     Student,
     audio_config,
-    channel_statistics,
     distillation_losses,
-    fit_heads,
 )
 from kobza.distill.training_state import TrainingState
 
-STATISTICS_WINDOWS = 2048
-HELD_OUT_WINDOWS = 256
-EVALUATION_BATCH = 16
 LOSS_WEIGHTS = {"direction": 1.0, "relation": 0.5, "logits": 0.1, "cells": 0.2, "embedding": 0.2}
 LOSS_SMOOTHING = 0.98  # of the training losses in the log
 MAX_GRADIENT_NORM = 1.0
@@ -134,7 +129,8 @@ def train(
     """Trains until `settings.steps`, resuming from `out/state.pt` if it exists; writes `out/student.safetensors`.
 
     Args:
-        folder: of the label files. start: `audio_model.*` of an earlier checkpoint, unless `settings.from_scratch`.
+        folder: of the label files.
+        start: `audio_model.*` and `audio_projection.*` of an earlier checkpoint, unless `settings.from_scratch`.
 
     Raises ValueError where `folder` holds no windows, and FloatingPointError where a loss is not finite.
     """
@@ -147,7 +143,7 @@ def train(
     student = Student(config, space.axes.shape[1], len(space.axes), settings.from_scratch).to(device)
     prepared = out / "start.safetensors"
     if not prepared.exists():
-        prepare(student, windows, space, settings, start, out)
+        prepare(student, windows, held_out, space, None if settings.from_scratch else start or {}, out)
     student.load_state_dict(load_file(prepared, device=device))
     statistics = load_file(out / "statistics.safetensors") if settings.from_scratch else {}
     targets = DistillationTargets(space, statistics).to(device)
@@ -175,37 +171,6 @@ def train(
                 state.save()
     state.finish(out / "student.safetensors", {}, 0.0)
     return student
-
-
-@torch.no_grad()
-def prepare(
-    student: Student,
-    windows: LabelledWindows,
-    space: LabelSpace,
-    settings: DistillationSettings,
-    start: dict[str, Tensor] | None,
-    out: Path,
-) -> None:
-    """Writes what training starts from: `start.safetensors`, and `statistics.safetensors` of cells and embedding."""
-    numbers = windows.spread(STATISTICS_WINDOWS)
-    batches = [numbers[i : i + EVALUATION_BATCH] for i in range(0, len(numbers), EVALUATION_BATCH)]
-    if settings.from_scratch:
-        with atomic_path(out / "statistics.safetensors") as part:
-            save_file(channel_statistics(windows.batch(batch) for batch in batches), part)
-    else:
-        if start is None:
-            raise ValueError("Without from_scratch training needs the weights to start from.")
-        student.audio_model.load_state_dict({name: value.float() for name, value in start.items()})
-        extractor, targets = feature_extractor(), DistillationTargets(space, {}).to(windows.device)
-        pooled, wanted = [], []
-        student.eval()
-        for labelled in map(windows.batch, batches):
-            pooled.append(student.encode(extractor.log_mel(labelled.waves))[0])
-            wanted.append(targets(labelled))
-        student.train()
-        fit_heads(student, torch.cat(pooled), {name: torch.cat([one[name] for one in wanted]) for name in wanted[0]})
-    with atomic_path(out / "start.safetensors") as part:
-        save_file({name: value.contiguous() for name, value in student.state_dict().items()}, part)
 
 
 def _train_step(
