@@ -48,11 +48,11 @@ class PairSettings:
     text_rate: float = 2e-4
     audio_rate: float = 1e-4
     logit_scale: float = 14.0
-    text_anchor: float = 10.0  # weights of the anchors
-    audio_anchor: float = 10.0
+    text_anchor: float = 20.0  # weights of the anchors
+    audio_anchor: float = 20.0
     anchor_batch: int = 256
     noise: float = 0.3  # of a window's pooled vector, in deviations
-    tuned_share: float = 0.2  # of the tuned projections in the result; all of them cost a tenth of the genres' mAP
+    tuned_share: float = 0.4  # of the tuned projections in the result; all of them cost a tenth of the genres' mAP
     seed: int = 0
 
 

@@ -30,13 +30,13 @@ COSINE_WEIGHT, POOLED_WEIGHT = 5.0, 0.3  # of the losses
 class RobustnessSettings:
     """Of `train_robustness`. `start_share`: of the weights before in the result; much of it costs robustness."""
 
-    steps: int = 1500
+    steps: int = 3000
     batch: int = 12
     learning_rate: float = 1.5e-4
     warmup: int = 30  # steps
     trained_layers: int = 2
     clean_share: float = 0.15  # of the windows that are left as they are
-    start_share: float = 0.25
+    start_share: float = 0.0
     seed: int = 0
     save_every: int = 100
 
