@@ -98,6 +98,7 @@ export function createLocator() {
   }
 
   function play(seconds, q) {
+    if (hit.clip && !hit.src) return; // the page was loaded again: the server keeps a clip's curve, and not its sound
     const own = { ...hit, subject: hit.clip ? null : { q } };
     if (!player.isCurrent(hit.track.link)) player.play(own, { at: seconds });
     else {

@@ -6,7 +6,6 @@
 import { Queue } from "./queue.js";
 
 const SOON = 3; // seconds; "previous" within them goes to the track before, later back to where this one began
-const JUMP = 10; // seconds, of the keys of headphones and lock screens
 const SKIP_MILLISECONDS = 3000;
 const KEPT = "kobza.queue";
 const VOLUME = "kobza.volume";
@@ -69,14 +68,6 @@ export const player = {
     else if (!audio.paused && !failed) audio.pause();
     else if (failed || isOver()) again();
     else resume();
-  },
-
-  // Show an answer without playing it.
-  show(hit) {
-    if (this.isCurrent(hit.track.link)) return;
-    audio.pause();
-    queue.start(hit);
-    load(hit.moment ?? 0);
   },
 
   pause() {
@@ -153,7 +144,6 @@ function load(seconds) {
   // "#t=" lets the browser begin at the moment, without the beginning of the file.
   audio.src = src ?? new URL(`track/${track.link}#t=${(begin() + seconds).toFixed(2)}`, document.baseURI).href;
   if (src) seekTo(seconds);
-  describe();
   keep();
   changed();
 }
@@ -255,38 +245,3 @@ audio.addEventListener("error", () => {
 });
 for (const name of ["play", "playing", "pause", "ended", "timeupdate", "seeked", "error", "loadedmetadata", "volumechange"])
   audio.addEventListener(name, changed);
-
-// The keys of keyboards, headphones and lock screens.
-const session = navigator.mediaSession;
-const actions = {
-  play: () => player.toggle(),
-  pause: () => player.pause(),
-  stop: () => player.stop(),
-  previoustrack: () => player.previous(),
-  nexttrack: () => player.next(),
-  seekbackward: (details) => player.seek(player.position - (details.seekOffset || JUMP)),
-  seekforward: (details) => player.seek(player.position + (details.seekOffset || JUMP)),
-  seekto: (details) => player.seek(details.seekTime),
-};
-
-function describe() {
-  if (!session) return;
-  const { title, artist, album } = queue.current.track;
-  session.metadata = new MediaMetadata({ title, artist: artist || "", album: album || "" });
-}
-
-if (session) {
-  for (const [action, handler] of Object.entries(actions)) {
-    try {
-      session.setActionHandler(action, handler);
-    } catch {
-      // A browser without this action
-    }
-  }
-  player.subscribe(() => {
-    session.playbackState = !queue.current ? "none" : audio.paused ? "paused" : "playing";
-    const { duration, position } = player;
-    if (duration > 0 && session.setPositionState)
-      session.setPositionState({ duration, position: Math.min(position, duration), playbackRate: 1 });
-  });
-}

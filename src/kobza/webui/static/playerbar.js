@@ -4,6 +4,7 @@ import { el, icon } from "./dom.js";
 import { clock, t } from "./i18n.js";
 import { player, restore } from "./player.js";
 import { createLocator } from "./locate.js";
+import { joinMediaSession } from "./mediasession.js";
 import { createQueueList } from "./queuelist.js";
 import { playRows, write } from "./rows.js";
 import { createSlider } from "./slider.js";
@@ -64,6 +65,7 @@ export function mountPlayer(foot, players) {
   playRows();
   listenToKeys(foot, close, () => Boolean(shown));
   player.subscribe(refresh);
+  joinMediaSession();
   restore();
   refresh();
 }
