@@ -13,6 +13,7 @@ from dataclasses import astuple, fields
 import numpy as np
 import pytest
 
+from kobza.embedding.embedder import normalized_mean
 from kobza.library import FileState, LibraryError, Totals, Track
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import Compare, Not, matches
@@ -144,6 +145,19 @@ class StoreContract:
             assert store.search(unit(1)[0], 5, by=by) == []
             assert store.search(unit(1)[0], 5, parse_filter("year > 0"), by) == []
         assert store.delete(["/never"]) == store.delete([]) == 0
+
+    def test_the_vectors_of_all_tracks(self, store, reopen):
+        paths, vectors = store.track_vectors()
+        assert paths == [] and vectors.shape == (0, 0)
+        written = {path: unit(3) for path in ("/m/b.mp3", "/m/a\udcff.mp3", "/m/gone.mp3")}
+        for path, windows in written.items():
+            store.upsert(Track(path), FileState(1, 1, b""), [0.0, 10.0, 20.0], windows)
+        store.delete(["/m/gone.mp3"])
+        store.close()
+        paths, vectors = reopen().track_vectors()
+        assert sorted(paths) == ["/m/a\udcff.mp3", "/m/b.mp3"] and vectors.dtype == np.float32
+        for path, vector in zip(paths, vectors, strict=True):
+            np.testing.assert_allclose(vector, normalized_mean(written[path]), atol=2e-3)
 
     def test_saved_searches(self, store, reopen):
         searches = [

@@ -78,27 +78,10 @@ def test_what_others_index_is_there_without_a_restart(library, tmp_path):
         assert shown.file(shown.link(hit.track)) is not None
 
 
-def test_the_map_is_computed_once_until_the_library_changes(library, tmp_path, monkeypatch):
-    shown, calls = Collection(library), []
-    made = module.points_of
-    monkeypatch.setattr(module, "points_of", lambda rows: calls.append(len(rows)) or made(rows))
-    with ThreadPoolExecutor(8) as pool:
-        maps = list(pool.map(lambda _: shown.map(), range(8)))
-    assert calls == [4] and all(points is maps[0] for points in maps)
-    write(tmp_path / "music" / "new.flac", tone(600, 3), title="New")
-    library.sync()
-    assert len(shown.map()) == 5 and calls == [4, 5]
-
-
-def test_of_a_large_library_every_nth_track_is_drawn(library, monkeypatch):
-    monkeypatch.setattr(module, "MAX_POINTS", 3)
-    assert [point.track.title for point in Collection(library).map()] == ["Tone 1000", "Tone 3000"]
-
-
 def test_many_visitors_at_once_get_the_answers_of_one(library, tmp_path):
     shown = Collection(library)
     clip = embed_clip(write(tmp_path / "clip.mp3", tone(200, 5)), library.embedder)
-    asks = [lambda: shown.search("tone 1000"), lambda: shown.like(clip), lambda: shown.map(), lambda: shown.totals]
+    asks = [lambda: shown.search("tone 1000"), lambda: shown.like(clip), lambda: shown.fields(), lambda: shown.totals]
     alone = [ask() for ask in asks]
     with ThreadPoolExecutor(16) as pool:
         together = list(pool.map(lambda i: asks[i % 4](), range(200)))
@@ -146,12 +129,12 @@ def test_which_library_opens(tmp_path, tiny_checkpoint, monkeypatch):
 def test_an_empty_library_opens(tmp_path, tiny_checkpoint):
     with MusicLibrary.open(tmp_path / "empty", tiny_checkpoint) as library:
         shown = Collection(library)
-        assert shown.map() == [] and shown.search("anything") == []
+        assert shown.search("anything") == []
         assert np.isclose(np.linalg.norm(shown.embedder.embed_text(["x"])), 1)
 
 
 def test_any_embedder_serves_the_page(tmp_path):
-    """Search, a clip, zero-shot labels and the map with a tiny ClapModel of random weights, at 48 kHz."""
+    """Search, a clip and zero-shot labels with a tiny ClapModel of random weights, at 48 kHz."""
     from tiny_clap import make_clap_folder
 
     from kobza.embedding.loader import load_embedder
@@ -169,5 +152,4 @@ def test_any_embedder_serves_the_page(tmp_path):
     assert best.track.title == "Tone 440" and best.score > 0.99
     expected = shown.embedder.embed_text(["piano", "drums"]) @ clip.vector
     assert dict(shown.tag(clip, "piano, drums")) == pytest.approx(dict(zip(["piano", "drums"], expected, strict=True)))
-    assert {point.track.title for point in shown.map()} == {"Tone 200", "Tone 440", "Tone 1000"}
     shown.library.close()

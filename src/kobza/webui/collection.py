@@ -21,12 +21,11 @@ from kobza.webui.clips import Clip, ClipError, ClipStore, embed_clip
 from kobza.webui.facets import FIELDS, Facets, Values, check_field
 from kobza.webui.filters import page_filter
 from kobza.webui.folders import Folders
-from kobza.webui.map_layout import Point, points_of
+from kobza.webui.map.keeper import MapKeeper
 
 MAX_LABELS = 40
 FOLLOW_SECONDS = 5.0  # between looks at whether the user has a library now
 MAX_ANSWERS = 256  # that are kept, of some 10 kB each
-MAX_POINTS = 2000  # tracks on the map: more would overlap, and make the page slow
 
 
 class Collection:
@@ -52,8 +51,7 @@ class Collection:
         self._facets = Facets()
         self._links: tuple[str, dict[str, str]] = "", {}  # of this version of the library: link -> path
         self._links_lock = threading.Lock()
-        self._map: tuple[str, list[Point]] | None = None
-        self._map_lock = threading.Lock()
+        self.map_keeper = MapKeeper(lambda: self.library)
         if self.totals.tracks:
             self.search("warm up")  # fails here if the library was made with another model
             self.fields()
@@ -63,6 +61,7 @@ class Collection:
     def close(self) -> None:
         """Leave what is being done for visitors, and close the library."""
         self.is_closing.set()
+        self.map_keeper.close()
         self.library.close()
 
     @property
@@ -96,7 +95,7 @@ class Collection:
 
     def filter(self, where: str) -> Filter | None:
         """A filter of the page; None for an empty one. LibraryError: it is invalid."""
-        return page_filter(where, self.folders)
+        return page_filter(where, self.folders, self.area)
 
     def fields(self) -> list[str]:
         """What the library's tracks can be filtered by."""
@@ -181,15 +180,12 @@ class Collection:
             return None
         return Path(file) if os.path.isfile(file) else None
 
-    def map(self) -> list[Point]:
-        """The library in two dimensions, recomputed when it changes; of a large one every n-th track."""
-        with self._map_lock:
-            version = self.version
-            if self._map is None or self._map[0] != version:
-                paths = sorted(self.library.store.file_states())
-                sample = paths[:: max(1, -(-len(paths) // MAX_POINTS))]
-                self._map = version, points_of([row for path in sample for row in self.library.store.scan(path)])
-            return self._map[1]
+    def area(self, outline: str) -> Filter:
+        """The filter for the tracks inside an outline of the map. LibraryError: it is none, or there is no map yet."""
+        shown = self.map_keeper.current()
+        if shown is None:
+            raise LibraryError("The map is still being computed; search in a part of it as soon as it is there.")
+        return shown.area(outline)
 
 
 def _link(path: str) -> str:

@@ -30,6 +30,7 @@ OPTIONAL_NUMBERS = ("year", "track_number", "bitrate", "sample_rate", "bpm", "lo
 NUMBERS = (*OPTIONAL_NUMBERS, "duration", "added")
 SEPARATOR = "; "  # of a tag's values
 MAX_CHAINED_VALUES = 200  # of a list, in SQL
+MAX_PARAMETERS = 1000  # of a statement, by this one condition: SQLite limits them
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,9 @@ def to_sql(tree: Filter) -> tuple[str, list[SqlValue]]:
     if tree.field in TEXT:
         return _text_to_sql(tree)
     known = f"{tree.field} IS NOT NULL AND " if tree.field in OPTIONAL_NUMBERS else ""  # NOT (NULL = 1) is NULL
+    if isinstance(tree, In) and tree.field == "path" and len(tree.values) > MAX_PARAMETERS:
+        paths = json.dumps([os.fsencode(str(value)).hex().upper() for value in tree.values])  # bytes are not JSON
+        return "(hex(path) IN (SELECT value FROM json_each(?)))", [paths]
     if isinstance(tree, In):
         marks = ", ".join("?" * len(tree.values))
         return f"({known}{tree.field} IN ({marks}))", [_column_value(tree.field, value) for value in tree.values]

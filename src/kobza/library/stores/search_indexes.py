@@ -1,5 +1,6 @@
 """The search indexes of a library in SQLite: opened when first needed, and kept up to date with the database."""
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,3 +81,10 @@ class SearchIndexes:
             with self._store._transaction("DEFERRED"):
                 self._sample = version, self.current("track").sample(n)
         return self._sample[1]
+
+    def track_vectors(self) -> tuple[list[str], np.ndarray]:
+        """The paths of all tracks, and their vectors (n, dim) float32."""
+        with self._store._transaction("DEFERRED"):
+            track_ids, vectors = self.current("track").rows()
+            paths = dict(self._store._query("SELECT id, path FROM tracks"))
+        return [os.fsdecode(paths[track_id]) for track_id in track_ids.tolist()], vectors

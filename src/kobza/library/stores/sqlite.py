@@ -20,15 +20,7 @@ import numpy as np
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.address import FolderAddress
 from kobza.library.filters.tree import TEXT, Filter, normalize_tag, to_sql
-from kobza.library.records import (
-    Adjustments,
-    FileState,
-    KnownFailure,
-    StoredTrack,
-    Totals,
-    Track,
-    WordMatch,
-)
+from kobza.library.records import Adjustments, FileState, KnownFailure, StoredTrack, Totals, Track, WordMatch
 from kobza.library.stores import tag_words
 from kobza.library.stores.connection import open_for_reading, open_for_writing
 from kobza.library.stores.failures import read_failures, write_failures
@@ -222,6 +214,10 @@ class SQLiteStore:
     def sample(self, n: int) -> np.ndarray:
         """(about n, dim) vectors of tracks that stand for all: see `Store.sample`."""
         return self.indexes.sample(n)
+
+    def track_vectors(self) -> tuple[list[str], np.ndarray]:
+        """The paths of all tracks, and their vectors (n, dim) float32."""
+        return self.indexes.track_vectors()
 
     def version(self) -> object:
         """Changes after every write, by this process or another."""

@@ -177,6 +177,15 @@ class VectorIndex:
         vectors = [block.index.reconstruct_batch(rows[::step]) for block, rows in parts if len(rows)]
         return np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
 
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """The track ids (n,) of all rows that are present, and their vectors (n, dim) float32."""
+        parts = [(block, np.flatnonzero(self.is_present[block.track_ids])) for block in self.blocks]
+        parts = [(block, rows) for block, rows in parts if len(rows)]
+        if not parts:
+            return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+        ids = np.concatenate([block.track_ids[rows] for block, rows in parts])
+        return ids, np.concatenate([block.index.reconstruct_batch(rows) for block, rows in parts])
+
     def nearest_tracks(self, query: np.ndarray, k: int, allowed: np.ndarray | None) -> list[tuple[float, int, float]]:
         """The k tracks with the best rows, best first: (cosine, track id, start of that row).
 

@@ -28,7 +28,16 @@ export function createFilters(extra = []) {
   other.addEventListener("click", () =>
     change({ where: formatWhere({ ...parseWhere(state().where ?? ""), rest: "" }) }),
   );
-  element.append(...CHIPS.map((chip) => chips[chip].element), other, clear, ...extra);
+  const area = button(t("filter.area"), {
+    class: "kz-chip",
+    "aria-pressed": "true",
+    "aria-label": t("filter.remove", { filter: t("filter.area") }),
+  });
+  area.append(icon("close"));
+  area.addEventListener("click", () =>
+    change({ where: formatWhere({ ...parseWhere(state().where ?? ""), area: [] }) }),
+  );
+  element.append(...CHIPS.map((chip) => chips[chip].element), area, other, clear, ...extra);
 
   /** The button that was used may be gone afterwards: the first chip has the focus then, not nothing. */
   function change(changes) {
@@ -39,6 +48,7 @@ export function createFilters(extra = []) {
   function show({ where = "" }, fields) {
     const filter = parseWhere(where);
     for (const chip of CHIPS) chips[chip].show(filter, fields.includes(chip) || filter[chip].length > 0);
+    area.hidden = !filter.area.length;
     other.hidden = !filter.rest;
     other.replaceChildren(filter.rest, icon("close"));
     other.setAttribute("aria-label", t("filter.remove", { filter: filter.rest }));

@@ -5,6 +5,7 @@
 //   focus(), refresh(state, library)  where one begins; ask anew. These and `title` may lack.
 import { el } from "./dom.js";
 import { t } from "./i18n.js";
+import { mapTab } from "./map.js";
 import { searchTab } from "./search.js";
 import { createSimilar } from "./similar.js";
 
@@ -24,4 +25,4 @@ const listenTab = {
   },
 };
 
-export const TABS = [searchTab, listenTab];
+export const TABS = [searchTab, listenTab, mapTab];

@@ -2,16 +2,18 @@
 //
 // Each chip field has a list: genre in ("Jazz", "Blues") and year in (1980s). What else stands in the filter, as from a
 // link that somebody wrote, is kept as it is, in brackets before the lists.
-const LISTS = { genre: "genre", artist: "artist", decade: "year", length: "duration", folder: "folder" };
-const QUOTED = new Set(["genre", "artist", "folder"]);
+const LISTS = { genre: "genre", artist: "artist", decade: "year", length: "duration", folder: "folder", area: "area" };
+const QUOTED = new Set(["genre", "artist", "folder", "area"]);
 const FIELDS = Object.fromEntries(Object.entries(LISTS).map(([chip, field]) => [field, chip]));
-const LIST = /^(genre|artist|year|duration|folder) in \(((?:"(?:[^"\\]|\\.)*"|[^"()])*)\)$/;
+const LIST = /^(genre|artist|year|duration|folder|area) in \(((?:"(?:[^"\\]|\\.)*"|[^"()])*)\)$/;
 
-export const CHIPS = Object.keys(LISTS);
+const KEYS = Object.keys(LISTS);
+/** Those with values to choose from; an area is drawn on the map. */
+export const CHIPS = KEYS.filter((key) => key !== "area");
 
-/** A filter's text -> {rest, genre: [...], artist: [...], decade, length, folder}. */
+/** A filter's text -> {rest, genre: [...], artist: [...], decade, length, folder, area}. */
 export function parseWhere(text) {
-  const filter = { rest: "", ...Object.fromEntries(CHIPS.map((chip) => [chip, []])) };
+  const filter = { rest: "", ...Object.fromEntries(KEYS.map((chip) => [chip, []])) };
   const parts = splitAnd(text.trim());
   const lists = parts.map((part) => LIST.exec(part));
   const first = lists.findIndex(Boolean);
@@ -25,7 +27,7 @@ export function parseWhere(text) {
 
 /** The inverse of `parseWhere`. `without`: a chip field that is left out. */
 export function formatWhere(filter, without = "") {
-  const lists = CHIPS.filter((chip) => chip !== without && filter[chip].length).map((chip) => {
+  const lists = KEYS.filter((chip) => chip !== without && filter[chip].length).map((chip) => {
     const values = filter[chip].map((value) => (QUOTED.has(chip) ? quote(value) : value));
     return `${LISTS[chip]} in (${values.join(", ")})`;
   });

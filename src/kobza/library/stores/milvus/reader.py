@@ -53,6 +53,19 @@ class Reader:
         passing = [track for track in tracks if where is None or matches(where, track)]
         return sorted(passing, key=lambda track: os.fsencode(track.path))
 
+    def sample(self, n: int) -> np.ndarray:
+        """(up to n, dim) vectors of tracks: the first that the server returns."""
+        if not self._collections.exists("tracks"):
+            return np.zeros((0, 0), np.float32)
+        rows = self._collections.client.query(self._collections.name("tracks"), "", ["vector"], limit=n)
+        return np.array([row["vector"] for row in rows], np.float32)
+
+    def track_vectors(self) -> tuple[list[str], np.ndarray]:
+        """The paths of all tracks, and their vectors (n, dim) float32."""
+        rows = list(self._collections.rows("tracks", fields=["path", "vector"]))
+        vectors = np.array([row["vector"] for row in rows], np.float32)
+        return [to_path(row["path"]) for row in rows], vectors if rows else np.zeros((0, 0), np.float32)
+
     def _windows(self, rows: Iterable[Row], latest: bool = False) -> dict[int, Windows]:
         """The windows of each track whose windows are all there, by run."""
         counts = {row["run"]: row["windows"] for row in rows}

@@ -212,15 +212,14 @@ class MilvusStore:
         )
 
     def tracks_with_words(self, words: Sequence[str]) -> list[Track]:
-        """All tracks, whatever the words: the caller looks which have them."""
-        return self.select()
+        return self.select()  # all tracks: the caller looks which have them
 
     def sample(self, n: int) -> np.ndarray:
         """(up to n, dim) vectors of tracks that stand for all: the first that the server returns."""
-        if not self.collections.exists("tracks"):
-            return np.zeros((0, 0), np.float32)
-        rows = self.collections.client.query(self.collections.name("tracks"), "", ["vector"], limit=n)
-        return np.array([row["vector"] for row in rows], np.float32)
+        return self._reader.sample(n)
+
+    def track_vectors(self) -> tuple[list[str], np.ndarray]:
+        return self._reader.track_vectors()
 
     def search(
         self,
