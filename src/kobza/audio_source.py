@@ -41,6 +41,8 @@ def printable(path: str | os.PathLike) -> str:
     'a\\\\n.mp3'
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    if text.isprintable():  # nearly always, and a page of answers has hundreds of texts
+        return text
     return "".join(c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

@@ -49,7 +49,7 @@ def make_library(folder: Path, tracks: int) -> None:
         library.add(_recording(folder.parent / "music"))  # writes the fingerprint
         dim = library.embedder.dim
         centres = rng.standard_normal((30, dim))
-        seconds = rng.uniform(10.0 * WINDOWS - 60, 10.0 * WINDOWS, tracks)
+        seconds = rng.uniform(120.0, 360.0, tracks)  # copies are looked for among tracks of a length
 
         def stored(i: int):
             vectors = (centres[i % 30] + 0.7 * rng.standard_normal((WINDOWS, dim))).astype(np.float32)

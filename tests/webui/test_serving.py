@@ -192,10 +192,32 @@ def test_bad_arguments_get_a_sentence(tmp_path, tiny_checkpoint, capsys, monkeyp
     assert "choose with --host and --port" in capsys.readouterr().err
     assert main(["serve", "--library", str(tmp_path / "library"), "--model", tiny_checkpoint, "--port", "99999"]) == 1
     assert "port 99999" in capsys.readouterr().err
+    assert main(["serve", "--password", ""]) == 1
+    assert "The password is empty" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "kobza.webui.app", None)
     monkeypatch.delattr("kobza.webui.app", raising=False)
     assert main(["serve", "--library", str(tmp_path / "library")]) == 1
     assert "pip install 'kobza[space]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "host, password, is_open",
+    [
+        (None, "", False),
+        ("localhost", "", False),
+        ("[::1]", "", False),
+        ("0.0.0.0", "", True),
+        ("192.168.1.5", "", True),
+        ("0.0.0.0", "x", False),
+    ],
+)
+def test_who_is_let_in_without_a_password(host, password, is_open, monkeypatch):
+    from kobza.webui.app import Access
+
+    monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
+    assert Access(host, password=password).is_open is is_open
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")  # as on the Hub and in its Docker images
+    assert Access(None, password=password).is_open is not bool(password)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

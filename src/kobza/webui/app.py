@@ -58,6 +58,11 @@ class Access:
     def bound(self) -> str:
         return (self.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1").strip("[]")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether other machines are let in without a password."""
+        return self.bound not in LOOPBACK and not self.password
+
 
 class Server(gradio.Server):
     """Gradio's server mode, which the Hub's Spaces expect, behind our own gate: see docs/design.md."""
@@ -174,7 +179,7 @@ def run(collection: Collection, access: Access = Access()) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: is_over.set())
     say(f"{collection.totals.tracks} tracks are at {page.local_url} now; Ctrl-C stops it.")
-    if access.bound not in LOOPBACK and not access.password:
+    if access.is_open:
         say("Everyone who reaches this address can listen to all of it; --password asks visitors for a password.")
     while not is_over.wait(0.5):  # a wait without an end would keep Python from calling the handler on Windows
         pass
