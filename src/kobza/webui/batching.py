@@ -104,8 +104,8 @@ class SharedEmbedder:
                 setattr(self, name, getattr(embedder, name))
         self._vectors: RecentlyUsed[np.ndarray] = RecentlyUsed(MAX_TEXTS)
         self._waiting: dict[str, Future[np.ndarray]] = {}
-        self._lock = threading.Lock()  # of `_waiting`
-        self._tower = threading.Lock()  # held by who embeds texts
+        self._changed = threading.Condition()  # of `_waiting` and `_is_led`
+        self._is_led = False  # whether a thread is in the text tower, for itself and others
         self._no_texts = threading.Event()
         self._no_texts.set()
 
@@ -113,19 +113,32 @@ class SharedEmbedder:
         """Sentences -> (n, dim) float32, unit length; the same, up to rounding, whatever is embedded with them."""
         known = {text: self._vectors.get(text) for text in sentences}
         futures = {text: self._enqueued(text) for text, vector in known.items() if vector is None}
-        while not all(future.done() for future in futures.values()):
-            with self._tower:  # whoever gets it embeds for all who wait
+
+        def is_done() -> bool:
+            return all(future.done() for future in futures.values())
+
+        while not is_done():
+            with self._changed:  # who is not in the tower wakes when a batch is done: with his own, or to lead the next
+                self._changed.wait_for(lambda: is_done() or not self._is_led)
+                if is_done():
+                    break
+                self._is_led = True
+            try:
                 self._embed_waiting()
+            finally:
+                with self._changed:
+                    self._is_led = False
+                    self._changed.notify_all()
         vectors = [future.result() if (future := futures.get(text)) else known[text] for text in sentences]
         return np.stack(vectors) if vectors else np.zeros((0, self.dim), np.float32)
 
     def _enqueued(self, text: str) -> Future[np.ndarray]:
-        with self._lock:
+        with self._changed:
             self._no_texts.clear()
             return self._waiting.setdefault(text, Future())
 
     def _embed_waiting(self) -> None:
-        with self._lock:
+        with self._changed:
             texts = list(self._waiting)[:MAX_BATCH]
             batch = {text: self._waiting.pop(text) for text in texts}
         if not batch:
@@ -139,7 +152,7 @@ class SharedEmbedder:
             for (text, future), vector in zip(batch.items(), vectors, strict=True):
                 self._vectors.put(text, vector)
                 future.set_result(vector)
-        with self._lock:
+        with self._changed:
             if not self._waiting:
                 self._no_texts.set()
 
