@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -118,7 +118,7 @@ def first_genre(track: Track) -> str:
     return track.genre.replace(";", ",").split(",")[0].strip()
 
 
-def library_digest(states: dict[str, tuple]) -> str:
+def library_digest(states: Mapping[str, tuple]) -> str:
     """An identifier of a library's tracks, their tags and sound, the same in every run, from its `file_states`."""
     digest = hashlib.sha256()
     for path in sorted(states):

@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,14 +34,14 @@ def write(path: Path, shown: LibraryMap) -> None:
         "colourings": [{"by": one.by, "names": one.names} for one in shown.colourings],
         "regions": [region.record() for region in shown.regions],
     }
+    arrays: dict[str, Any] = {
+        "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
+        "paths": np.frombuffer(b"\0".join(map(os.fsencode, shown.paths)), np.uint8),
+        "positions": shown.positions,
+    }
+    arrays |= {f"colours_{one.by}": one.colours for one in shown.colourings}
     with contextlib.suppress(OSError), atomic_path(path) as partial, partial.open("wb") as file:
-        np.savez(
-            file,
-            about=np.frombuffer(json.dumps(about).encode(), np.uint8),
-            paths=np.frombuffer(b"\0".join(map(os.fsencode, shown.paths)), np.uint8),
-            positions=shown.positions,
-            **{f"colours_{one.by}": one.colours for one in shown.colourings},
-        )
+        np.savez(file, **arrays)
 
 
 def read(path: Path) -> LibraryMap | None:
