@@ -7,7 +7,7 @@ from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
 from kobza.library import LibraryError
-from kobza.synth.album import write_album
+from kobza.synth.album import album, write_album
 from kobza.webui import collection as module
 from kobza.webui.clips import ClipError, embed_clip
 from kobza.webui.collection import Collection, open_collection
@@ -109,14 +109,14 @@ def test_which_library_opens(tmp_path, tiny_checkpoint, monkeypatch):
     with MusicLibrary.open(None, tiny_checkpoint) as own:
         empty = open_collection(model=tiny_checkpoint)
         assert empty.is_demo
-        album = empty.library
+        demo = empty.library
         own.add(tmp_path / "music")
     monkeypatch.setattr(module, "FOLLOW_SECONDS", 0.0)
     empty.follow()
     assert not empty.is_demo and empty.totals.tracks == 1 and empty.fields() == ["length"]
-    assert empty.embedder.fingerprint == empty.library.embedder.fingerprint and len(album) == 2
+    assert empty.embedder.fingerprint == empty.library.embedder.fingerprint and len(demo) == 2
     empty.library.close()
-    album.close()
+    demo.close()
     opened = open_collection(model=tiny_checkpoint)
     assert not opened.is_demo and opened.totals.tracks == 1
     opened.library.close()

@@ -73,7 +73,7 @@ function createTab() {
   );
   const by = createChoice("by", ["track", "moment"], t("by.label"), (value) => t(`by.${value}`));
   const match = createChoice("match", ["both", "sound", "tags"], t("match.label"), (value) => t(`match.in.${value}`));
-  const filters = createFilters([by.element, match.element]);
+  const filters = createFilters([el("span", { class: "kz-orders" }, by.element, match.element)]);
   const answers = createAnswers("search", {
     kind: "text",
     noticesOf,
