@@ -17,7 +17,7 @@ from kobza.library.filters.tree import SEPARATOR, normalize_text
 from kobza.library.records import Hit, LibraryError, StoredTrack, Track
 
 SAME_SECONDS = 1.0  # encoders add up to a tenth of a second of silence at both ends
-COPY_COSINE = 0.985
+COPY_COSINE = 0.97
 TRACKS_PER_BLOCK = 2000  # compared at once
 
 
