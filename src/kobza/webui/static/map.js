@@ -36,11 +36,12 @@ function createTab() {
     tool("map.out", "map.out.long", () => stage.zoom(1 / 1.6)),
     tool("map.all", "map.all.long", () => stage.showAll()),
   );
-  const hint = el("p", { class: "kz-note", id: "kz-map-hint" }, t("map.hint"));
+  const hint = el("p", { class: "kz-note" }, t("map.hint"));
+  const keys = el("p", { class: "kz-note kz-map-keys", id: "kz-map-keys" }, t("map.keys"));
   const status = el("p", { class: "kz-note kz-map-status" });
   const tip = el("div", { class: "kz-map-tip", "aria-hidden": "true", hidden: true });
   const isPossible = canDraw();
-  const stage = isPossible ? createStage({ choose: chooseTrack, hover, outline: outlined, step, moved, escape }, t("map.label"), hint.id) : null;
+  const stage = isPossible ? createStage({ choose: chooseTrack, hover, outline: outlined, step, moved, escape }, t("map.label"), keys.id) : null;
   const frame = el("div", { class: "kz-map-frame" }, stage?.element, tip, tools);
   const legend = createLegend((only) => {
     shownColour = only;
@@ -49,7 +50,7 @@ function createTab() {
   const panel = createMapPanel(startPath);
   const trouble = el("div");
   const all = isPossible
-    ? [form, filters.element, trouble, frame, legend.element, status, hint, panel.element]
+    ? [form, filters.element, trouble, frame, legend.element, status, hint, keys, panel.element]
     : [notice(t("map.no_webgl"))];
 
   let map = null;
