@@ -15,6 +15,7 @@ import yaml
 from huggingface_hub import constants
 from loopback_hub import TOKEN, Hub
 from packaging.requirements import Requirement
+from recordings import tone, write
 
 import kobza
 from kobza.cli import main, make_parser
@@ -126,15 +127,19 @@ def test_an_installed_kobza_pushes_the_same(folder, tmp_path):
     assert {line.rsplit(",", 2)[0] for line in recorded} == set(packed.namelist())
 
 
-def test_the_pushed_page_opens_and_is_that_of_the_wheel(folder, tmp_path):
-    """With the tests' environment: an own one takes gigabytes."""
+def test_the_pushed_page_opens_and_is_that_of_the_wheel(folder, tiny_checkpoint, tmp_path):
+    """In the tests' environment, because an own one takes gigabytes, and on a small library."""
+    write(tmp_path / "music" / "one.flac", tone(300, 3))
+    with kobza.MusicLibrary.open(tmp_path / "library", tiny_checkpoint) as library:
+        library.add(tmp_path / "music")
     pushed = Path(shutil.copytree(folder, tmp_path / "pushed"))
     app = (pushed / "app.py").read_text()
     last = "sys.exit(main("
     assert last in app
     shown = "import kobza; assert 'kobza-wheel-' in kobza.__file__, kobza.__file__\n"
     (pushed / "app.py").write_text(app.replace(last, shown + last))
-    open_page(pushed, sys.executable)
+    variables = {"KOBZA_LIBRARY": str(tmp_path / "library"), "KOBZA_MODEL": str(tiny_checkpoint)}
+    open_page(pushed, sys.executable, variables)
 
 
 SERVER = """
@@ -164,7 +169,7 @@ def test_a_space_that_does_not_open_is_not_pushed(tmp_path, app, sentence):
         open_page(tmp_path / "space", sys.executable)
 
 
-def write_wheel(folder: Path, name: str, version: str = "99", extras: str = "") -> None:
+def write_small_wheel(folder: Path, name: str, version: str = "99", extras: str = "") -> None:
     information = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}.py", "")
@@ -181,9 +186,9 @@ def test_the_environment_is_what_the_hub_installs(folder, tmp_path, monkeypatch)
     shutil.copy(folder / "README.md", space)
     (space / "requirements.txt").write_text("tiny>=1\n")
     for name in ("tiny", "uvicorn", "websockets", "spaces"):
-        write_wheel(index, name)
+        write_small_wheel(index, name)
     version = header((folder / "README.md").read_text())["sdk_version"]
-    write_wheel(index, "gradio", version, "Provides-Extra: oauth\nProvides-Extra: mcp\n")
+    write_small_wheel(index, "gradio", version, "Provides-Extra: oauth\nProvides-Extra: mcp\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     python = build_environment(space, tmp_path / "venv")

@@ -1,5 +1,6 @@
 """The server as a visitor without a browser meets it: what it gives, and what it must not give."""
 
+import http.client
 import json
 import os
 import re
@@ -142,6 +143,45 @@ def test_the_server_fetches_nothing_for_a_visitor(served, inside):
         assert SECRET not in get(f"{served}{route}{inside}").text
 
 
+def upload(served: str, body: bytes, **values: str) -> Answer:
+    return get(f"{served}api/clips?{urllib.parse.urlencode(values)}", body, "POST")
+
+
+def test_a_clip_finds_its_like_and_is_tagged_until_it_is_removed(served, music):
+    answer = json.loads(upload(served, (music / "flute solo.flac").read_bytes(), name="flute.flac").body)
+    assert answer["note"] == "" and answer["seconds"] == pytest.approx(16.4)
+    clip = answer["clip"]
+    hits = ask(served, "similar", clip=clip)["hits"]
+    assert hits[0]["track"]["title"] == "Swallows" and hits[0]["score"] > 0.999 and len(hits) == 5
+    assert ask(served, "similar", clip=clip, k=2, offset=1)["hits"] == hits[1:3]
+    rock = ask(served, "similar", clip=clip, where="genre = rock", but="fast drum solo")["hits"]
+    assert rock[0]["track"]["title"] == "Sticks" and len(rock) == 2
+    tags = ask(served, f"clips/{clip}/tags", labels="church organ, flute, <u>drums</u>, flute")
+    assert tags[0][0] == "flute" and len(tags) == 3
+    assert get(f"{served}api/clips/{clip}", method="DELETE").status == 204
+    for path in (f"similar?clip={clip}", f"clips/{clip}/tags?labels=flute"):
+        answer = get(f"{served}api/{path}")
+        assert answer.status == 400 and "choose it again" in json.loads(answer.body)["error"]
+
+
+def test_of_a_long_clip_the_beginning_is_listened_to(served, tmp_path):
+    path = write(tmp_path / "long.flac", tone(440, 200))
+    assert json.loads(upload(served, path.read_bytes()).body)["note"] == "cut"
+
+
+def test_a_bad_clip_gets_a_sentence_and_leaves_nothing(served, monkeypatch, tmp_path):
+    answer = upload(served, b"These are my notes.\n" * 99, name="my notes.mp3")
+    assert answer.status == 400 and "my notes.mp3 cannot be read as a recording" in json.loads(answer.body)["error"]
+    assert "The clip is empty" in json.loads(upload(served, b"").body)["error"]
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(served).netloc, timeout=60)
+    connection.putrequest("POST", "/api/clips")
+    connection.putheader("Content-Length", str(61 << 20))
+    connection.endheaders()
+    refused = connection.getresponse()
+    assert refused.status == 413 and "more than 60 MB" in json.loads(refused.read())["error"]
+    connection.close()
+
+
 @pytest.mark.parametrize(
     "path, sentence",
     [
@@ -254,12 +294,3 @@ def test_the_file_for_the_hub_serves_until_it_is_stopped(tmp_path, tiny_checkpoi
     finally:
         run.kill()
         run.stderr.close()
-
-
-def test_the_spaces_header_names_what_is_there():
-    head = (SPACES / "README.md").read_text(encoding="utf-8").split("---\n")[1]
-    fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
-    import gradio
-
-    assert fields["sdk"] == "gradio" and (SPACES / fields["app_file"]).is_file()
-    assert fields["sdk_version"].split(".")[0] == gradio.__version__.split(".")[0]

@@ -10,8 +10,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from kobza.embedding.checkpoint_folder import one_line
@@ -70,8 +71,11 @@ def _environment(**added: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(mine)} | added
 
 
-def open_page(folder: Path, python: Path | str) -> None:
+def open_page(folder: Path, python: Path | str, variables: Mapping[str, str] = MappingProxyType({})) -> None:
     """Start the Space in a copy of `folder` with the interpreter `python`, and search on its page as a visitor would.
+
+    Args:
+        variables: what is set on the Hub as the Space's variables.
 
     Raises:
         PushError: it ends, does not answer in time, or finds nothing.
@@ -81,7 +85,7 @@ def open_page(folder: Path, python: Path | str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         address = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-        environment = _environment(HOME=home, SYSTEM="spaces", SPACE_ID="user/name", **address)
+        environment = _environment(HOME=home, SYSTEM="spaces", SPACE_ID="user/name", **address, **variables)
         log = Path(home) / "log"
         with log.open("wb") as output:
             command = [str(python), "app.py"]

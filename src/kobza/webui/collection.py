@@ -118,9 +118,9 @@ class Collection:
         """The first k tracks that pass a filter, ordered by path; without scores, each from its beginning."""
         return [Hit(0.0, track, 0.0) for track in self.library.store.select(where, k)]
 
-    def like(self, clip: Clip, k: int = 10, where: Filter | None = None) -> list[Hit]:
-        """The k tracks that sound most like a clip."""
-        return [Hit(*found) for found in self.library.store.search(clip.vector, k, where)]
+    def like(self, clip: Clip, k: int = 10, where: Filter | None = None, but: str | None = None) -> list[Hit]:
+        """The k tracks that sound most like a clip; `but` says what should be different, in the query language."""
+        return self.library.similar_to_windows(clip.windows, k, where, but)
 
     def like_track(
         self, link: str, k: int = 10, where: Filter | None = None, but: str | None = None, minus: Sequence[str] = ()

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from kobza.audio import printable
-from kobza.embedding.embedder import EmbeddedWindow
+from kobza.embedding.embedder import EmbeddedWindow, normalized_mean
 from kobza.library.calibration import SAMPLE_TRACKS
+from kobza.library.filters.where import Where, filter_tree
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import PathLike
-from kobza.library.records import LibraryError, Track
+from kobza.library.records import Hit, LibraryError, Track
+from kobza.library.search.copies import NO_LIMITS
 from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.moments import Moment, MomentScores
-from kobza.library.search.query import compose_query, parse_query
+from kobza.library.search.options import check_ranking
+from kobza.library.search.query import compose_changes, compose_query, parse_query
 from kobza.library.search.searcher import Searcher
 
 
@@ -70,6 +73,27 @@ class Locator(Searcher):
         query = self.interpret(text)
         stored = [(track.path, self.stored_windows(track)) for track in tracks]
         return list(self._moment_scores(query, [(path, windows) for path, windows in stored if windows]))
+
+    def similar_to_windows(
+        self, windows: Sequence[EmbeddedWindow], k: int = 10, where: Where = None, but: str | None = None
+    ) -> list[Hit]:
+        """`similar` to a recording of these windows (one or more), which the model has embedded before. If the
+        library has that recording, it is a hit, too.
+
+        Raises:
+            LibraryError: an argument is invalid.
+        """
+        check_ranking(k, "track")
+        tree = filter_tree(where)
+        query = normalized_mean(np.stack([window.vector for window in windows]))
+        if but is not None:
+            changes = self.interpret(but, changes=True).terms
+            query = compose_changes(changes, self._embed_terms(changes), self.calibration, query)
+
+        def best(n: int) -> list[Hit]:
+            return [Hit(*found) for found in self.store.search(query, n, where=tree)]
+
+        return self._selected(best, k, NO_LIMITS)
 
     def _moment_scores(
         self, interpretation: Interpretation, recordings: Sequence[tuple[str, Sequence[EmbeddedWindow]]]

@@ -51,15 +51,25 @@ def router(collection: Collection) -> APIRouter:
 
     @routes.get("/similar")
     def similar(
-        link: str, minus: str = "", but: Text = "", where: Where = "", k: Count = 10, offset: Offset = 0
+        link: str = "",
+        clip: str = "",
+        minus: str = "",
+        but: Text = "",
+        where: Where = "",
+        k: Count = 10,
+        offset: Offset = 0,
     ) -> dict[str, Any]:
-        """The tracks that sound like one of the library; `but` says what should be different, in the query language."""
+        """The tracks that sound like one of the library, or like a visitor's clip; `but` says what should be different,
+        in the query language."""
         tree = collection.filter(where)
-        track = collection.track(link)
-        hits = collection.like_track(link, offset + k + 1, tree, but or None, [minus] if minus else [])
+        record = None
+        if clip:
+            hits = collection.like(collection.clip(clip), offset + k + 1, tree, but or None)
+        else:
+            record = track_record(collection.track(link), collection.link, collection.folders)
+            hits = collection.like_track(link, offset + k + 1, tree, but or None, [minus] if minus else [])
         query = collection.library.interpret(but, changes=True) if but.strip() else Interpretation([])
         notes = query_notes(query) + filter_notes(collection.library, tree, hits)
-        record = track_record(track, collection.link, collection.folders)
         return page_of(hits, k, offset) | {"kind": "sound", "track": record, "terms": terms_of(query), "notes": notes}
 
     return routes

@@ -24,6 +24,11 @@ export function post(path, body, channel = undefined) {
   return request(new URL(`api/${path}`, document.baseURI), { method: "POST", ...options }, channel);
 }
 
+/** DELETE api/`path`. */
+export function remove(path) {
+  return request(new URL(`api/${path}`, document.baseURI), { method: "DELETE" });
+}
+
 /** Whether an error only says that a newer request took this one's place. */
 export const isStale = (error) => error.name === "AbortError";
 

@@ -1,4 +1,5 @@
-// In the tab "Listen like this": the tracks that sound like one of the library, but ...
+// In the tab "Listen like this": the tracks that sound like one of the library, or like a clip, but ...
+import { clipName } from "./clips.js";
 import { el } from "./dom.js";
 import { createFilters } from "./filters.js";
 import { t } from "./i18n.js";
@@ -9,7 +10,7 @@ import { go } from "./state.js";
 const UNKNOWN = "…"; // until the server has said the title
 
 /**
- * `element` goes into the tab; `show(state, library)` brings it up to date; it is hidden while no track is chosen.
+ * `element` goes into the tab; `show(state, library)` brings it up to date; it is hidden while no track and no clip is chosen.
  * `retitle` is called when `title()` changes.
  */
 export function createSimilar(retitle) {
@@ -32,10 +33,11 @@ export function createSimilar(retitle) {
     el("button", { class: "kz-secondary" }, t("but.apply")),
   );
   const filters = createFilters();
-  const answers = createAnswers("similar", { kind: "sound", noticesOf, nothing: () => t("similar.nothing") });
+  const answers = createAnswers("similar", { kind: "sound", noticesOf, nothing: () => t(isEmpty ? "library.empty" : "similar.nothing") });
   const element = el("section", { class: "kz-similar", hidden: true }, heading, form, filters.element, answers.element);
   let shown = "";
-  let track = "";
+  let example = ""; // the track or the clip
+  let isEmpty = false;
   // Where the visitor goes on: the button that was used is in another tab now, or its row is gone.
   document.addEventListener("kz-like", ({ detail }) => (detail.asks ? but : heading).focus());
 
@@ -45,26 +47,29 @@ export function createSimilar(retitle) {
   }
 
   async function show(state, library) {
-    element.hidden = !state.like;
-    if (!state.like) {
-      shown = track = "";
+    const seed = state.like ? { link: state.like } : { clip: state.clip };
+    const chosen = state.like || state.clip;
+    element.hidden = !chosen;
+    if (!chosen) {
+      shown = example = "";
       return;
     }
+    isEmpty = library.is_empty;
     filters.show(state, library.fields);
-    const params = { link: state.like, but: state.but ?? "", minus: state.minus ?? "", where: state.where ?? "" };
+    const params = { ...seed, but: state.but ?? "", minus: state.minus ?? "", where: state.where ?? "" };
     const asked = JSON.stringify(params);
     if (asked === shown) return;
-    if (track !== state.like) name.textContent = UNKNOWN;
-    [shown, track] = [asked, state.like];
+    if (example !== chosen) name.textContent = state.like ? UNKNOWN : clipName(state.clip);
+    [shown, example] = [asked, chosen];
     but.value = params.but;
     const answer = await answers.show(params);
-    if (answer?.track && track === state.like) {
+    if (answer?.track && example === state.like) {
       name.textContent = answer.track.title;
       retitle();
     }
   }
 
-  const title = () => (track && name.textContent !== UNKNOWN ? t("similar.title", { title: name.textContent }) : "");
+  const title = () => (example && name.textContent !== UNKNOWN ? t("similar.title", { title: name.textContent }) : "");
 
   return { element, show, title };
 }

@@ -26,7 +26,18 @@ export function go(changes, { replace = false } = {}) {
   const target = address(changes);
   if (target === location.pathname + location.search) return;
   history[replace ? "replaceState" : "pushState"](null, "", target);
+  tellTheHub();
   notify();
+}
+
+// A Space is a frame of a page of the Hub, which keeps this in its own address, so that it can be shared. Names with "__"
+// are the Hub's own: the theme, and the visitor's signature, which is nobody else's business.
+const HUB = "https://huggingface.co";
+
+function tellTheHub() {
+  if (parent === window) return;
+  const params = [...new URLSearchParams(location.search)].filter(([name]) => !name.startsWith("__"));
+  parent.postMessage({ queryString: new URLSearchParams(params).toString() }, HUB);
 }
 
 /** Call `listener(state, previous)` after each change, also by Back and Forward. */
@@ -40,4 +51,7 @@ function notify() {
   for (const listener of listeners) listener(current, previous);
 }
 
-addEventListener("popstate", notify);
+addEventListener("popstate", () => {
+  tellTheHub();
+  notify();
+});

@@ -3,21 +3,25 @@
 //   show(state, library)     brings them up to date, after each change of the state or, in an empty library, of that
 //   title(state)             for the browser's title, "" for the tab's name; `retitle()` asks for it again
 //   focus(), refresh(state, library)  where one begins; ask anew. These and `title` may lack.
+import { createClipInput } from "./clips.js";
 import { el } from "./dom.js";
 import { t } from "./i18n.js";
 import { mapTab } from "./map.js";
 import { searchTab } from "./search.js";
 import { createSimilar } from "./similar.js";
+import { tagTab } from "./tag.js";
 
 const listenTab = {
   id: "listen",
   create({ retitle }) {
+    const clip = createClipInput("clip-listen", { like: "", but: "", minus: "" });
     const similar = createSimilar(retitle);
     const hint = el("p", { class: "kz-note" }, t("similar.hint"));
     return {
-      mount: (panel) => panel.append(hint, similar.element),
+      mount: (panel) => panel.append(clip.element, hint, similar.element),
       show(state, library) {
-        hint.hidden = Boolean(state.like);
+        clip.show(state.like ? "" : state.clip, Boolean(state.like || state.clip));
+        hint.hidden = Boolean(state.like || state.clip);
         return similar.show(state, library);
       },
       title: () => similar.title(),
@@ -25,4 +29,4 @@ const listenTab = {
   },
 };
 
-export const TABS = [searchTab, listenTab, mapTab];
+export const TABS = [searchTab, listenTab, tagTab, mapTab];

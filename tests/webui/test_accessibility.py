@@ -1,0 +1,51 @@
+"""axe-core, as its package for playwright has it, finds nothing on any tab, in both themes, on desktop and phone."""
+
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from browsing import DESKTOP, PHONE, ask, open_tab, settled
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+SCREENS = {"desktop": (DESKTOP, {}), "phone": (PHONE, {"has_touch": True, "is_mobile": True})}
+
+
+def violations(page) -> list[str]:
+    """Each as "rule: element (what is wrong)"."""
+    settled(page)
+    page.wait_for_timeout(300)  # colours that are on their way to another would be judged in between
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{rule['id']}: {node['target']} ({node['failureSummary']})" for rule in found for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_axe_finds_nothing(visit, music, theme, screen):
+    viewport, options = SCREENS[screen]
+    page = visit(viewport, color_scheme=theme, **options)
+    ask(page, "sacred fast drum solo")
+    assert violations(page) == []
+    page.locator(".kz-chip:has(.kz-icon):visible").first.click()
+    page.wait_for_selector(".kz-value")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator(".kz-row .kz-play").first.click()
+    page.wait_for_selector(".kz-playing")
+    assert violations(page) == []
+    for tab in page.get_by_role("tab").all()[1:]:
+        tab.click()
+        assert violations(page) == [], tab.inner_text()
+    open_tab(page, "Tag")
+    page.set_input_files("#clip-tag", str(music / "rock.flac"))
+    page.wait_for_selector(".kz-chart")
+    assert violations(page) == []
+    open_tab(page, "Listen like this")
+    page.wait_for_selector(".kz-row:visible")
+    assert violations(page) == []
+
+
+def test_axe_would_find_something(visit):
+    page = visit()
+    page.evaluate("document.querySelector('main').append(document.createElement('img'))")
+    assert any(found.startswith("image-alt") for found in violations(page))
