@@ -21,10 +21,12 @@ def main() -> None:
         shown = browser.new_page(viewport={"width": 1120, "height": 690}, device_scale_factor=1.5)
         shown.goto(page.local_url)
         shown.wait_for_selector(".kz-row")
-        shown.get_by_role("searchbox").fill(QUERY)
+        shown.fill("#query", QUERY)
         shown.keyboard.press("Enter")
+        shown.wait_for_selector(".kz-heading", state="detached")  # the example's answers have gone
         shown.locator(".kz-play").first.click()
-        shown.wait_for_function("/:1[2-4]$/.test(document.querySelector('.kz-playing .kz-time')?.textContent)")
+        shown.wait_for_selector(".kz-row.kz-playing")
+        shown.wait_for_timeout(3000)  # so that the line shows where it is
         shown.mouse.move(0, 0)
         shown.evaluate("document.activeElement.blur()")
         shown.screenshot(path=OUT)

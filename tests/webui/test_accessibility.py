@@ -49,3 +49,24 @@ def test_axe_would_find_something(visit):
     page = visit()
     page.evaluate("document.querySelector('main').append(document.createElement('img'))")
     assert any(found.startswith("image-alt") for found in violations(page))
+
+
+def test_answers_have_a_heading_and_are_read_out(visit, music):
+    page = visit()
+    ask(page, "fast drum solo")
+    assert page.get_by_role("heading", level=2, name="Answers").count() == 1
+    page.wait_for_selector("#announcements >> text=5 answers; the first: Sticks", state="attached")
+    open_tab(page, "Listen like this")
+    page.set_input_files("#clip-listen", str(music / "rock.flac"))
+    page.wait_for_selector("#announcements >> text=5 answers", state="attached")
+    assert page.get_by_role("heading", level=2, name="Sounds like rock.flac").count() == 1
+
+
+def test_a_clip_is_chosen_with_the_keyboard(visit, music):
+    page = visit(path="?tab=listen")
+    page.get_by_role("tab", name="Listen like this").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "clip-listen"
+    assert page.evaluate("getComputedStyle(document.querySelector('#clip-listen + label')).outlineStyle") == "solid"
+    page.set_input_files("#clip-listen", str(music / "drum solo.flac"))
+    page.wait_for_selector(".kz-row:visible >> text=Sticks")

@@ -94,10 +94,11 @@ def test_without_a_microphone_there_is_a_sentence(visit):
         ("NotFoundError", "There is no microphone"),
         ("NotReadableError", "Another program uses the microphone"),
     ):
-        page.evaluate(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{name}'))")
+        refuse = "() => Promise.reject(new DOMException('', name))"
+        page.evaluate(f"(name) => {{ navigator.mediaDevices.getUserMedia = {refuse} }}", name)
         page.get_by_role("button", name="Record").click()
         page.wait_for_selector(f"text={sentence}")
-    page.evaluate("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")
+    page.evaluate("() => { Object.defineProperty(navigator, 'mediaDevices', {value: undefined}) }")
     page.get_by_role("button", name="Record").click()
     page.wait_for_selector("text=This browser allows no microphone here")
 

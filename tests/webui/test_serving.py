@@ -149,7 +149,7 @@ def upload(served: str, body: bytes, **values: str) -> Answer:
 
 def test_a_clip_finds_its_like_and_is_tagged_until_it_is_removed(served, music):
     answer = json.loads(upload(served, (music / "flute solo.flac").read_bytes(), name="flute.flac").body)
-    assert answer["note"] == "" and answer["seconds"] == pytest.approx(16.4)
+    assert answer["note"] == "" and answer["seconds"] == pytest.approx(16.35, abs=0.1)
     clip = answer["clip"]
     hits = ask(served, "similar", clip=clip)["hits"]
     assert hits[0]["track"]["title"] == "Swallows" and hits[0]["score"] > 0.999 and len(hits) == 5
@@ -172,13 +172,13 @@ def test_of_a_long_clip_the_beginning_is_listened_to(served, tmp_path):
 def test_a_bad_clip_gets_a_sentence_and_leaves_nothing(served, monkeypatch, tmp_path):
     answer = upload(served, b"These are my notes.\n" * 99, name="my notes.mp3")
     assert answer.status == 400 and "my notes.mp3 cannot be read as a recording" in json.loads(answer.body)["error"]
-    assert "The clip is empty" in json.loads(upload(served, b"").body)["error"]
+    assert "Drop a recording here first" in json.loads(upload(served, b"").body)["error"]
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(served).netloc, timeout=60)
     connection.putrequest("POST", "/api/clips")
     connection.putheader("Content-Length", str(61 << 20))
     connection.endheaders()
     refused = connection.getresponse()
-    assert refused.status == 413 and "more than 60 MB" in json.loads(refused.read())["error"]
+    assert refused.status == 413 and "larger than 60 MB" in json.loads(refused.read())["error"]
     connection.close()
 
 
@@ -189,7 +189,7 @@ def test_a_bad_clip_gets_a_sentence_and_leaves_nothing(served, monkeypatch, tmp_
         ("search?q=%20%0a", "The description is empty"),
         ("search?q=x&k=0", "k: "),
         ("search", "The description is empty"),
-        ("similar", "link: "),
+        ("similar", "no longer in the library"),
         ("search?q=x&where=year%20%3E", ""),
         ("similar?link=..", "no longer in the library"),
         ("values?field=nothing", "There are no values"),

@@ -105,7 +105,7 @@ function createTab() {
     if (asked !== shown) query.value = params.q;
     [shown, version] = [asked, library.version];
     if (library.is_empty) answers.fail(new Error(t("library.empty")));
-    else if (params.q || params.where) await answers.show(params);
+    else if (params.q || params.where) await answers.show(params, el("h2", { class: "kz-unseen" }, t("search.answers")));
     else
       await answers.show(
         { ...params, q: EXAMPLES[0] },
