@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from browsing import PHONE, ask, until, width
+from browsing import PHONE, ask, open_tab, until, width
 from hostile import HOSTILE
 
 DRUMS = "fast drum solo"
@@ -242,6 +242,24 @@ def test_where_in_this_recording(visit):
     page.keyboard.press("Escape")
     page.locator(".kz-foot-panel").wait_for(state="hidden")
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == f"Where in {HOSTILE} is …"
+
+
+def test_where_in_a_clip_of_ones_own(visit, music):
+    page = visit()
+    open_tab(page, "Listen like this")
+    page.locator("#clip-listen").set_input_files(str(music / "halves.flac"))
+    page.get_by_text("Sounds like halves.flac").wait_for()
+    page.locator("#panel-listen .kz-curve path").first.wait_for()  # how much each answer resembles it, over time
+    page.locator("#panel-listen").get_by_role("button", name="Where in this recording is").click()
+    page.get_by_label("What to find in this recording").fill(DRUMS)
+    page.keyboard.press("Enter")
+    moment = page.locator(".kz-moments button").first
+    moment.wait_for()
+    assert moment.inner_text() == "0:10 – 0:20"
+    moment.click()
+    plays(page, "halves.flac", 10)
+    page.locator("#panel-listen").get_by_role("button", name="Listen", exact=True).click()
+    pauses(page)
 
 
 def test_what_cannot_be_played_says_so(visit):

@@ -2,6 +2,7 @@
 import { isStale, post, remove as erase } from "./api.js";
 import { button, el } from "./dom.js";
 import { clock, length, t } from "./i18n.js";
+import { locate } from "./locate.js";
 import { announce, notice } from "./notices.js";
 import { player } from "./player.js";
 import { startRecording } from "./recorder.js";
@@ -9,10 +10,16 @@ import { go } from "./state.js";
 
 const MAX_BYTES = 60 * 1024 * 1024;
 const MAX_MEGABYTES = 60;
-const known = new Map(); // clip -> {name, seconds, note}: what the address does not tell
+const known = new Map(); // clip -> {name, seconds, note, src: the address of its sound}: what the address does not tell
 
 /** What the visitor calls a clip. */
 export const clipName = (clip) => known.get(clip)?.name ?? t("clip.yours");
+
+/** A clip as the player takes it; its sound is known only where it was chosen. */
+function clipHit(clip) {
+  const { seconds = 0, src } = known.get(clip) ?? {};
+  return { clip, src, moment: 0, track: { link: `clip:${clip}`, title: clipName(clip), artist: "", duration: seconds, start: null } };
+}
 
 /**
  * A place to drop a recording, with buttons to choose and to record one. `element` goes on the page;
@@ -23,6 +30,8 @@ export function createClipInput(id, changes = {}) {
   const label = el("label", { for: id, class: "kz-primary kz-choose" }, t("clip.choose"));
   const record = button(t("clip.record"), { class: "kz-secondary", onclick: () => (recording ? recording.stop() : startNow()) });
   const about = el("p", { class: "kz-clip-about", dir: "auto" });
+  const listen = button(t("clip.play"), { class: "kz-link", onclick: () => player.toggle(clipHit(shown)) });
+  const where = button(t("locate.title"), { class: "kz-link", onclick: () => locate(clipHit(shown)) });
   const remove = button(t("clip.remove"), { class: "kz-link", onclick: () => forget(true) });
   const said = el("div", {});
   const place = el(
@@ -30,7 +39,7 @@ export function createClipInput(id, changes = {}) {
     { class: "kz-drop", role: "group", "aria-label": t("clip.label"), ondragover: over, ondragleave: leave, ondrop: dropped },
     el("p", { class: "kz-drop-text" }, t("clip.drop")),
     el("div", { class: "kz-drop-buttons" }, file, label, record),
-    el("div", { class: "kz-clip" }, about, remove),
+    el("div", { class: "kz-clip" }, about, listen, where, remove),
   );
   const element = el("div", { class: "kz-clip-input" }, place, said, el("p", { class: "kz-note" }, t("clip.hint", { n: 3 })));
   let shown = "";
@@ -80,11 +89,11 @@ export function createClipInput(id, changes = {}) {
     about.textContent = t("clip.listening", { name });
     announce(about.textContent);
     said.replaceChildren();
-    remove.hidden = true;
+    listen.hidden = where.hidden = remove.hidden = true;
     place.setAttribute("aria-busy", "true");
     try {
       const { clip, seconds, note } = await post(`clips?${new URLSearchParams({ name: name.slice(-200) })}`, sound, "clip");
-      known.set(clip, { name, seconds, note });
+      known.set(clip, { name, seconds, note, src: URL.createObjectURL(sound) });
       shown = "";
       go({ ...changes, clip });
       document.dispatchEvent(new CustomEvent("kz-like", { detail: { asks: false } })); // to the answers, where they are seen
@@ -114,7 +123,8 @@ export function createClipInput(id, changes = {}) {
     element.classList.toggle("kz-small", isSmall);
     if (clip === shown && clip) return;
     shown = clip;
-    remove.hidden = !clip;
+    where.hidden = remove.hidden = !clip;
+    listen.hidden = !known.get(clip)?.src;
     const { seconds, note } = known.get(clip) ?? {};
     about.textContent = clip ? [clipName(clip), seconds && (seconds < 90 ? clock(seconds) : length(seconds))].filter(Boolean).join(" · ") : "";
     said.replaceChildren(...(note === "cut" ? [notice(t("clip.cut", { n: 3 }))] : []));
