@@ -217,7 +217,7 @@ answer["found"] = search(sentence, candidates=[path, wave])
 """
 
 THE_SPACE = """
-import re
+import json
 import sys
 from urllib.request import urlopen
 from kobza import MusicLibrary
@@ -227,11 +227,11 @@ from kobza.webui.collection import open_collection
 with MusicLibrary.open("library", "me/chain") as library:
     library.add(sys.argv[1])
 page = launch(open_collection("library", "me/chain"), "127.0.0.1")
-answer = urlopen(page.local_url + "config").read().decode()  # the page opens with an example and its answer
-link = re.search("data-track=.*?([0-9a-f]{24})", answer)[1]
+answer = urlopen(page.local_url + "api/search?q=drums").read().decode()
+link = json.loads(answer)["hits"][0]["track"]["link"]
 sound = urlopen(f"{page.local_url}track/{link}")
 print("PLAYS", "song" in answer, sound.headers["Content-Type"], sound.read() == open(sys.argv[1], "rb").read())
-page.close(verbose=False)
+page.close()
 """
 
 

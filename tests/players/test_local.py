@@ -251,5 +251,5 @@ def test_without_a_terminal_there_are_no_keys(kobza, silent_players, tmp_path):
     write(tmp_path / "m" / "short.flac", tone(300, 1), title="short")
     assert kobza("index", tmp_path / "m")[0] == 0
     code, out, err = kobza("play", "tone 300")
-    assert (code, out) == (0, "") and err.endswith("\n1/1  short\n")
+    assert (code, out) == (0, "") and err.endswith("1/1  short\n")
     assert no_keys(0.0) == ""

@@ -1,7 +1,9 @@
 """A request to an ASGI app, without a server."""
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 Header = tuple[str, str]
 
@@ -12,9 +14,15 @@ class Answer(NamedTuple):
     body: bytes
 
 
+def run_apart(coroutine: Coroutine) -> Any:
+    """Its result, from a thread of its own: playwright's event loop may run in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def ask(app, path: str, *headers: Header, method: str = "GET", body: bytes = b"", client: str = "127.0.0.1") -> Answer:
     """What the app answers; its Host is localhost:7860 unless `headers` name another."""
-    return asyncio.run(asking(app, path, *headers, method=method, body=body, client=client))
+    return run_apart(asking(app, path, *headers, method=method, body=body, client=client))
 
 
 async def asking(app, path: str, *headers: Header, method: str = "GET", body: bytes = b"", client: str = "127.0.0.1"):

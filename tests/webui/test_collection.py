@@ -139,8 +139,8 @@ def test_any_embedder_serves_the_page(tmp_path):
 
     from kobza.embedding.loader import load_embedder
 
-    for hertz in (200, 440, 1000):
-        write(tmp_path / "music" / f"{hertz}.flac", tone(hertz, 12, 48_000), 48_000, title=f"Tone {hertz}")
+    for seconds, hertz in ((12, 200), (14, 440), (16, 1000)):  # of one length they would be copies to random weights
+        write(tmp_path / "music" / f"{hertz}.flac", tone(hertz, seconds, 48_000), 48_000, title=f"Tone {hertz}")
     folder = make_clap_folder(tmp_path / "clap")
     with MusicLibrary.open(tmp_path / "library", load_embedder(folder, "cpu")) as library:
         library.add(tmp_path / "music")

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from asgi import Answer, ask, asking, hello
+from asgi import Answer, ask, asking, hello, run_apart
 
 from kobza.webui import limits
 from kobza.webui.limits import Limits, RateLimit, visitor
@@ -66,7 +66,7 @@ def test_so_many_at_once(own, total, expected):
         answers = await asyncio.gather(*asked)
         return [*answers, await asking(app, "/api/search")]
 
-    answers = asyncio.run(run())
+    answers = run_apart(run())
     assert [answer.status for answer in answers].count(200) == expected + 1
     assert answers[-1].status == 200 and not app._now
 

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from asgi import run_apart
 from fastapi import HTTPException
 from starlette.requests import Request
 
@@ -74,7 +75,7 @@ def test_a_clip_comes_raw_or_in_a_form(listener):
         assert await uploads.listen(request(form, content_type="multipart/form-data; boundary=x"), "ann", "") is CLIP
         assert uploads._bytes == 0 and not uploads._visitors
 
-    asyncio.run(run())
+    run_apart(run())
     assert listener.heard == [("a.wav", b"sound"), ("b.wav", b"sound")] and listener.wanted == [True, True]
 
 
@@ -100,7 +101,7 @@ def test_what_is_no_clip_gets_a_sentence(listener, monkeypatch, body, headers, s
         assert getattr(caught.value, "status_code", None) == status
         assert uploads._bytes == 0 and not uploads._visitors
 
-    asyncio.run(run())
+    run_apart(run())
     assert not listener.heard
 
 
@@ -125,7 +126,7 @@ def test_so_many_clips_at_once(listener):
         assert await asyncio.gather(*own, *others) == [CLIP] * MAX_CLIPS_AT_ONCE
         assert await send("bob") is CLIP and uploads._bytes == 0
 
-    asyncio.run(run())
+    run_apart(run())
 
 
 def test_so_much_on_the_disc(listener, monkeypatch):
@@ -141,7 +142,7 @@ def test_so_much_on_the_disc(listener, monkeypatch):
         listener.may_go_on.set()
         await first
 
-    asyncio.run(run())
+    run_apart(run())
 
 
 def test_the_sound_has_no_name_that_could_stay_behind(listener):
@@ -152,7 +153,7 @@ def test_the_sound_has_no_name_that_could_stay_behind(listener):
         listener.may_go_on.set()
         await task
 
-    asyncio.run(run())
+    run_apart(run())
     assert len(listener.heard[0][1]) == 100_000
 
 
@@ -170,7 +171,7 @@ def test_nobody_listens_for_a_visitor_who_left_or_a_server_that_ends(listener):
         with pytest.raises(HTTPException, match="Too many clips"):
             await uploads.listen(request(b"sound"), "ann", "a.wav")
 
-    asyncio.run(run())
+    run_apart(run())
     assert listener.wanted == [False]
 
 
@@ -183,4 +184,4 @@ def test_a_clip_that_comes_too_slowly_is_refused(listener, monkeypatch):
             await listener.uploads().listen(request(), "ann", "a.wav")
         assert caught.value.status_code == 408
 
-    asyncio.run(run())
+    run_apart(run())

@@ -207,6 +207,7 @@ def show(args: argparse.Namespace) -> int:
     with open_library(args, read_only=True) as library:
         saved = saved_search(library.store, args.name)
         shown = argparse.Namespace(**{"where": None} | vars(args) | saved.search)
+        shown.text = [saved.search["text"]]  # as the command line gives it
         shown.skip_missing = args.skip_missing or saved.skip_missing
         return find_and_print(
             library, shown, lambda n, progress: run_search(library, **saved.search | {"k": n}, progress=progress)

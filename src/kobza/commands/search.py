@@ -152,7 +152,7 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     if getattr(args, "but", None) is not None:
         say_notes(library, args.but, changes=True)
     elif hasattr(args, "text"):
-        say_notes(library, search_arguments(args)["text"])
+        say_notes(library, " ".join(args.text))
     for sentence in library.unknown_values(args.where, [hit.track for hit in hits]):
         say(sentence)
     if not hits:

@@ -16,7 +16,7 @@ def add(commands: SubCommands) -> None:
         library_options(),
         examples=(
             "kobza serve",
-            "KOBZA_PASSWORD=... kobza serve --host 0.0.0.0 --port 8080",
+            "KOBZA_PASSWORD=SECRET kobza serve --host 0.0.0.0 --port 8080",
             "kobza serve --allow-host music.example.org",
         ),
     )

@@ -79,7 +79,7 @@ def loudness_gains(batch: torch.Tensor, lengths: torch.Tensor, loudness: float) 
 
     >>> half, nothing = torch.full((1, 160), 0.5), torch.zeros(1, 160)
     >>> loudness_gains(torch.cat([half, nothing]), torch.tensor([160, 160]), -20.0).round(decimals=3).tolist()
-    [[0.20000000298023224], [100.0]]
+    [[0.20000000298023224], [1000.0]]
     """
     level = (batch.square().sum(dim=1, keepdim=True) / lengths[:, None]).sqrt()
     gains: torch.Tensor = 10 ** (loudness / 20) / level

@@ -64,6 +64,9 @@ def windows_with_sound(windows: Iterable[Any], sampling_rate: int, min_samples: 
     loudest = -np.inf
     is_first = True
     for window in windows:
+        if getattr(window, "is_meta", False):  # has no samples, only a shape
+            yield window
+            continue
         samples = window.detach().cpu().numpy() if hasattr(window, "detach") else window
         levels = block_levels(samples, sampling_rate)
         loudest = max(loudest, float(levels.max()))

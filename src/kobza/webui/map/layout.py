@@ -23,8 +23,8 @@ MARGIN = 0.02  # of the unit square, that is left free at its edges
 def layout(vectors: np.ndarray) -> np.ndarray:
     """(n, dim) of unit length -> (n, 2) float32 in the unit square. The same vectors give the same positions.
 
-    >>> layout(np.eye(2, dtype=np.float32)).round(2).tolist()
-    [[0.98, 0.5], [0.02, 0.5]]
+    >>> (100 * layout(np.eye(2, dtype=np.float32))).round().astype(int).tolist()
+    [[98, 50], [2, 50]]
     """
     n = len(vectors)
     if n <= FITTED:
@@ -61,8 +61,8 @@ def place(vectors: np.ndarray, known: np.ndarray, positions: np.ndarray) -> np.n
 def to_unit_square(positions: np.ndarray) -> np.ndarray:
     """Shift and scale positions (n, 2) into the unit square, without a change of proportions.
 
-    >>> to_unit_square(np.array([[0.0, 1.0], [4.0, 3.0]])).round(2).tolist()
-    [[0.02, 0.26], [0.98, 0.74]]
+    >>> (100 * to_unit_square(np.array([[0.0, 1.0], [4.0, 3.0]]))).round().astype(int).tolist()
+    [[2, 26], [98, 74]]
     """
     if not len(positions):
         return np.zeros((0, 2), np.float32)
