@@ -33,8 +33,8 @@ CONTAINERS = {
 RATE, SECONDS = 48_000, 3
 
 
-def write(path: Path, encoder: str, container_format: str) -> None:
-    wave = 0.4 * np.sin(2 * np.pi * 440 * np.arange(RATE * SECONDS) / RATE)
+def write(path: Path, encoder: str, container_format: str, seconds: int = SECONDS) -> None:
+    wave = 0.4 * np.sin(2 * np.pi * 440 * np.arange(RATE * seconds) / RATE)
     with av.open(str(path), "w", format=container_format) as container:
         options = {"strict": "experimental"} if encoder == "vorbis" else {}
         stream = container.add_stream(encoder, rate=RATE, layout="stereo", options=options)
@@ -73,7 +73,11 @@ def main() -> None:
         write(music / f"tone.{extension}", *how)
     assert f"{len(CONTAINERS)} added" in (report := kobza("index", "music")) and " 0 failed" in report
     assert "tone." in kobza("search", "a steady tone", "-k", "3")
-    assert "tone." in kobza("similar", "music/tone.flac", "-k", "3")
+    more = Path("more")
+    more.mkdir()
+    write(more / "longer.flac", *CONTAINERS["flac"], seconds=2 * SECONDS)  # the others are copies of the tone
+    assert "1 added" in kobza("index", "more")
+    assert "longer." in kobza("similar", "music/tone.flac", "-k", "3")
 
     from transformers import pipeline
 
