@@ -262,6 +262,23 @@ def test_where_in_a_clip_of_ones_own(visit, music):
     pauses(page)
 
 
+NO_STORAGE = """for (const name of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });"""
+
+
+def test_a_browser_that_keeps_nothing_still_plays(visit):
+    """As one that blocks the storage of frames, in which the Hub shows a Space."""
+    page = visit()
+    page.add_init_script(NO_STORAGE)
+    page.reload()
+    ask(page, DRUMS)
+    row(page, "Sticks").locator(".kz-play").click()
+    plays(page, "Sticks")
+    foot(page).get_by_role("slider", name="Volume").focus()
+    page.keyboard.press("Home")
+    assert player(page, "player.volume") == 0
+
+
 def test_what_cannot_be_played_says_so(visit):
     page = visit(may_complain=True)
     page.route("**/track/**", lambda route: route.fulfill(status=404))

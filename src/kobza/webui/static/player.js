@@ -13,7 +13,7 @@ const VOLUME = "kobza.volume";
 const audio = new Audio();
 audio.preload = "none";
 const queue = new Queue();
-const listeners = new Set();
+const listeners = [];
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("kobza.player") : null;
 let origin = 0; // second of the track from which what is loaded was played; a replay begins there again
 let failed = false;
@@ -49,8 +49,7 @@ export const player = {
   },
 
   subscribe(listener) {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
+    listeners.push(listener);
   },
 
   // Play an answer from `at` (by default its moment); the answers around it in `list` come before and after it.
@@ -125,7 +124,7 @@ export const player = {
   setVolume(volume) {
     audio.muted = false;
     audio.volume = Math.min(1, Math.max(0, volume));
-    store(localStorage, VOLUME, audio.volume);
+    store("localStorage", VOLUME, audio.volume);
   },
 
   toggleMute() {
@@ -178,17 +177,19 @@ function changed() {
   for (const listener of listeners) listener(player);
 }
 
+// `storage` is named, "localStorage" or "sessionStorage": where a browser keeps nothing for a page, as in a frame of
+// another site, even to ask for it is an error.
 function store(storage, key, value) {
   try {
-    storage.setItem(key, JSON.stringify(value));
+    window[storage].setItem(key, JSON.stringify(value));
   } catch {
-    // A browser that keeps nothing for us forgets the queue when the page is loaded again.
+    // The queue is forgotten when the page is loaded again.
   }
 }
 
 function stored(storage, key) {
   try {
-    return JSON.parse(storage.getItem(key));
+    return JSON.parse(window[storage].getItem(key));
   } catch {
     return null;
   }
@@ -197,13 +198,13 @@ function stored(storage, key) {
 // The queue outlives loading the page again, in this tab of the browser only.
 function keep() {
   const entries = queue.entries.filter((hit) => !hit.src);
-  store(sessionStorage, KEPT, { entries, link: queue.current?.track.link, isOwn: queue.isOwn });
+  store("sessionStorage", KEPT, { entries, link: queue.current?.track.link, isOwn: queue.isOwn });
 }
 
 export function restore() {
-  const volume = stored(localStorage, VOLUME);
+  const volume = stored("localStorage", VOLUME);
   if (typeof volume === "number") audio.volume = Math.min(1, Math.max(0, volume));
-  const value = stored(sessionStorage, KEPT);
+  const value = stored("sessionStorage", KEPT);
   if (!Array.isArray(value?.entries)) return;
   queue.entries = value.entries;
   queue.isOwn = Boolean(value.isOwn);
