@@ -86,6 +86,29 @@ def test_a_clip_is_recorded(visit, tab, answer):
     assert "Recording · 0:0" in page.inner_text(".kz-clip-about:visible")
 
 
+COUNT_MICROPHONES = """() => {
+  const { mediaDevices } = navigator;
+  const ask = mediaDevices.getUserMedia.bind(mediaDevices);
+  window.microphones = [];
+  mediaDevices.getUserMedia = async (wanted) => {
+    const stream = await ask(wanted);
+    microphones.push(...stream.getTracks());
+    return stream;
+  };
+}"""
+
+
+def test_a_double_click_records_once(visit):
+    page = visit()
+    open_tab(page, "Listen like this")
+    page.evaluate(COUNT_MICROPHONES)
+    page.get_by_role("button", name="Record").dblclick()
+    page.wait_for_selector("text=Stop (0:02)")
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector(".kz-row:visible")
+    assert page.evaluate("microphones.map(one => one.readyState)") == ["ended"]
+
+
 def test_without_a_microphone_there_is_a_sentence(visit):
     page = visit()
     open_tab(page, "Listen like this")

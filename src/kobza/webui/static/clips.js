@@ -5,11 +5,10 @@ import { clock, length, t } from "./i18n.js";
 import { locate } from "./locate.js";
 import { announce, notice } from "./notices.js";
 import { player } from "./player.js";
-import { startRecording } from "./recorder.js";
+import { MAX_SECONDS, startRecording } from "./recorder.js";
 import { go } from "./state.js";
 
-const MAX_BYTES = 60 * 1024 * 1024;
-const MAX_MEGABYTES = 60;
+const MAX_MEGABYTES = 60; // that the server takes
 const known = new Map(); // clip -> {name, seconds, note, src: the address of its sound}: what the address does not tell
 
 /** What the visitor calls a clip. */
@@ -41,9 +40,9 @@ export function createClipInput(id, changes = {}) {
     el("div", { class: "kz-drop-buttons" }, file, label, record),
     el("div", { class: "kz-clip" }, about, listen, where, remove),
   );
-  const element = el("div", { class: "kz-clip-input" }, place, said, el("p", { class: "kz-note" }, t("clip.hint", { n: 3 })));
+  const element = el("div", { class: "kz-clip-input" }, place, said, el("p", { class: "kz-note" }, t("clip.hint", { n: MAX_SECONDS / 60 })));
   let shown = "";
-  let recording = null;
+  let recording = null; // {stop}: from the press of the button on
 
   function over(event) {
     if (![...event.dataTransfer.types].includes("Files")) return;
@@ -72,9 +71,11 @@ export function createClipInput(id, changes = {}) {
   async function startNow() {
     said.replaceChildren();
     player.pause(); // or the microphone hears it
+    recording = { stop: () => {} }; // pressed again before the microphone is there: that starts no second one
     try {
       recording = await startRecording((seconds) => (record.textContent = t("clip.stop", { time: clock(seconds) })));
     } catch (error) {
+      recording = null;
       return say(error.message);
     }
     announce(t("clip.recording"));
@@ -85,7 +86,7 @@ export function createClipInput(id, changes = {}) {
   }
 
   async function send(sound, name) {
-    if (sound.size > MAX_BYTES) return say(t("clip.large", { n: MAX_MEGABYTES }));
+    if (sound.size > MAX_MEGABYTES * 1024 * 1024) return say(t("clip.large", { n: MAX_MEGABYTES }));
     about.textContent = t("clip.listening", { name });
     announce(about.textContent);
     said.replaceChildren();
@@ -127,7 +128,7 @@ export function createClipInput(id, changes = {}) {
     listen.hidden = !known.get(clip)?.src;
     const { seconds, note } = known.get(clip) ?? {};
     about.textContent = clip ? [clipName(clip), seconds && (seconds < 90 ? clock(seconds) : length(seconds))].filter(Boolean).join(" · ") : "";
-    said.replaceChildren(...(note === "cut" ? [notice(t("clip.cut", { n: 3 }))] : []));
+    said.replaceChildren(...(note === "cut" ? [notice(t("clip.cut", { n: MAX_SECONDS / 60 }))] : []));
   }
 
   return { element, show };

@@ -1,13 +1,13 @@
 // The microphone, as a recording that the server can read.
 import { t } from "./i18n.js";
 
-const MAX_SECONDS = 180; // the server listens to no more
+export const MAX_SECONDS = 180; // the server listens to no more
 // Music is not speech: nothing is filtered out of it.
 const SOUND = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const REASONS = { NotAllowedError: "microphone.denied", NotFoundError: "microphone.none", NotReadableError: "microphone.busy" };
 
 /**
- * Record until `stop()` or for three minutes. `sound` is a promise of the recording, a Blob; `tick(seconds)` is called
+ * Record until `stop()` or for `MAX_SECONDS`. `sound` is a promise of the recording, a Blob; `tick(seconds)` is called
  * each second. An Error, whose message is for the visitor: there is no microphone, or it may not be used.
  */
 export async function startRecording(tick) {
