@@ -1,6 +1,7 @@
 """The page that asks for the password, in a browser."""
 
 import pytest
+from browsing import WAIT
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def locked(collection):
 
 def test_the_password_opens_the_address_that_was_asked_for(browser, locked):
     context = browser.new_context(locale="en-GB")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(WAIT)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

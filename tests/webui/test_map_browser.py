@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from browsing import DESKTOP, PHONE, Visits, until
+from browsing import DESKTOP, PHONE, Visits, until, width
 
 from kobza import Checkpoint, MusicLibrary
 from kobza.library import FileState, Track
@@ -68,9 +68,18 @@ def press(page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+RING = ".kz-map-ring:not(.kz-map-hovered)"  # around the point that the keyboard has reached
+
+
+IS_RING_ABOVE = f"""y => {{
+  const box = document.querySelector("{RING}").getBoundingClientRect();
+  return box.y + box.height / 2 < y;
+}}"""
+
+
 def ring(page) -> tuple[float, float]:
     """Where the point with the keyboard's ring is, in the window."""
-    box = page.locator(".kz-map-ring:not(.kz-map-hovered)").bounding_box()
+    box = page.locator(RING).bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
@@ -110,11 +119,7 @@ def test_the_keyboard_reaches_every_point(visit):
     said(page, "techno 37, The Makers")
     y = ring(page)[1]
     press(page, "ArrowUp")
-    for _ in range(100):  # the ring moves with the next frame
-        if ring(page)[1] < y:
-            break
-        page.wait_for_timeout(50)
-    assert ring(page)[1] < y
+    until(page, IS_RING_ABOVE, y)  # the ring moves with the next frame
     press(page, "ArrowDown", "Enter")
     page.wait_for_selector(".kz-map-panel .kz-row")
     assert re.fullmatch("[0-9a-f]{24}", state(page)["at"])
@@ -200,12 +205,12 @@ def test_the_mouse_zooms_and_names_what_it_points_at(visit):
 
 def test_a_phone_shows_the_map_within_its_width(visit):
     page = visit(PHONE, has_touch=True, color_scheme="dark")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert width(page) <= PHONE["width"]
     press(page, "Home")
     x, y = ring(page)
     page.touchscreen.tap(x, y)
     page.wait_for_selector(".kz-map-panel .kz-row")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert width(page) <= PHONE["width"]
 
 
 def test_without_webgl_a_sentence_says_so(browser, mapped):
