@@ -62,6 +62,15 @@ def test_a_silent_file_is_named_kept_as_a_failure_and_matches_nothing(kobza, tmp
         assert code == 1 and "silent.flac is silent: nothing in it" in errors and "Traceback" not in errors
 
 
+def test_a_recording_elsewhere_with_a_silent_end_is_known_as_a_copy(library, tmp_path):
+    song = np.concatenate([tone(400, 20), silence(4)])
+    write(tmp_path / "music" / "song.flac", song)
+    write(tmp_path / "music" / "other.flac", tone(900, 24))
+    library.add(tmp_path / "music")
+    hits = library.similar(write(tmp_path / "elsewhere.flac", song, title="The same"))
+    assert [hit.track.path for hit in hits] == [str(tmp_path / "music" / "other.flac")]
+
+
 def test_the_silent_track_of_a_cue_sheet_is_named(library, tmp_path):
     write(tmp_path / "music" / "album.flac", np.concatenate([tone(400, 20), silence(20), tone(900, 20)]))
     lines = ['FILE "album.flac" WAVE']

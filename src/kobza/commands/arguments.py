@@ -59,6 +59,19 @@ class CommandParser(argparse.ArgumentParser):
         self.error(f"unrecognized arguments: {' '.join(words)}" + (f"; did you mean {near}?" if near else ""))
 
 
+class Words(argparse.Action):
+    """Keeps the words of an argument as one text."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        setattr(namespace, self.dest, " ".join(word.strip() for word in values))
+
+
+def description_argument(parser: CommandParser, help_text: str) -> None:
+    """Add TEXT, a description in the query language, in one word or several; `args.text` is one text."""
+    parser.takes_query = True
+    parser.add_argument("text", nargs="+", action=Words, metavar="TEXT", help=help_text)
+
+
 @dataclass(frozen=True)
 class Configured:
     """The default of an option: what `kobza.config` has for `key`, looked up after the command line is understood."""

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kobza.commands.arguments import SubCommands, command, count, library_options, open_library, seconds
+from kobza.commands.arguments import (
+    SubCommands,
+    command,
+    count,
+    description_argument,
+    library_options,
+    open_library,
+    seconds,
+)
 from kobza.commands.matching import say_notes
 from kobza.terminal import print_table, progress_bar, say, terminal_width
 
@@ -27,9 +35,8 @@ def add(commands: SubCommands) -> None:
             'kobza locate mix.mp3 "saxophone solo" --from 1:00:00 --png plot.png',
         ),
     )
-    by_moment.takes_query = True
     by_moment.add_argument("track", metavar="FILE", help="a track of the library, or any recording")
-    by_moment.add_argument("text", nargs="+", metavar="TEXT", help="a description, as for search")
+    description_argument(by_moment, "a description, as for search")
     by_moment.add_argument("-k", type=count, default=5, help="number of moments to list (default: %(default)s)")
     by_moment.add_argument(
         "--from", dest="start", type=seconds, default=0.0, metavar="TIME", help="90, 1:30 or 1:02:30"
@@ -60,7 +67,7 @@ def _existing_or_empty_library(args: argparse.Namespace) -> "Iterator[MusicLibra
 def locate(args: argparse.Namespace) -> int:
     from kobza.library.search import formats
 
-    text = " ".join(args.text)
+    text = args.text
     if args.png:
         try:
             from kobza.evaluation.plots import plot_score_over_time

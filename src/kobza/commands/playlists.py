@@ -11,6 +11,7 @@ from kobza.commands.arguments import (
     CommandParser,
     SubCommands,
     command,
+    description_argument,
     library_options,
     named_library,
     open_library,
@@ -78,9 +79,8 @@ def _add_saved(parser: CommandParser, group: SubCommands) -> None:
             "kobza playlist save rain rainy jazz --mpd localhost:6600",
         ),
     )
-    saved.takes_query = True
     saved.add_argument("name", metavar="NAME", help="the playlist's name")
-    saved.add_argument("text", nargs="+", metavar="TEXT", help="what to search for, as in kobza search")
+    description_argument(saved, "what to search for, as in kobza search")
     place = saved.add_argument_group("where the playlist is, in one or more places")
     place.add_argument("--file", metavar="FILE.m3u8", help="a playlist file (default: one in the library's folder)")
     server_options(place)
@@ -207,7 +207,6 @@ def show(args: argparse.Namespace) -> int:
     with open_library(args, read_only=True) as library:
         saved = saved_search(library.store, args.name)
         shown = argparse.Namespace(**{"where": None} | vars(args) | saved.search)
-        shown.text = [saved.search["text"]]  # as the command line gives it
         shown.skip_missing = args.skip_missing or saved.skip_missing
         return find_and_print(
             library, shown, lambda n, progress: run_search(library, **saved.search | {"k": n}, progress=progress)

@@ -10,6 +10,7 @@ from kobza.commands.arguments import (
     SubCommands,
     command,
     count,
+    description_argument,
     library_options,
     open_library,
 )
@@ -74,8 +75,7 @@ def add(commands: SubCommands) -> None:
             "kobza search waltz -0 | xargs -0 du -ch",
         ),
     )
-    by_text.takes_query = True
-    by_text.add_argument("text", nargs="+", metavar="TEXT", help='such as "slow piano -drums", or piano^2 strings')
+    description_argument(by_text, 'such as "slow piano -drums", or piano^2 strings')
 
     played = command(
         commands,
@@ -94,8 +94,7 @@ def add(commands: SubCommands) -> None:
             "kobza play rainy jazz -k 50 --subsonic https://ann@nas --playlist Rain",
         ),
     )
-    played.takes_query = True
-    played.add_argument("text", nargs="+", metavar="TEXT", help="a description, as for search")
+    description_argument(played, "a description, as for search")
 
     by_track = command(
         commands,
@@ -130,9 +129,8 @@ def add(commands: SubCommands) -> None:
 
 def search_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `saved.run_search` that the options of a search stand for; a saved search keeps them."""
-    arguments = {name: getattr(args, name) for name in ("k", "where", "by", "match", "per_artist", "per_album")}
-    given = {name: value for name, value in arguments.items() if value is not None}
-    return {"text": " ".join(word.strip() for word in args.text)} | given
+    arguments = {name: getattr(args, name) for name in ("text", "k", "where", "by", "match", "per_artist", "per_album")}
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def find_and_print(library: "MusicLibrary", args: argparse.Namespace, find: "Find") -> int:
@@ -152,7 +150,7 @@ def _print_hits(library: "MusicLibrary", hits: "Sequence[Hit]", args: argparse.N
     if getattr(args, "but", None) is not None:
         say_notes(library, args.but, changes=True)
     elif hasattr(args, "text"):
-        say_notes(library, " ".join(args.text))
+        say_notes(library, args.text)
     for sentence in library.unknown_values(args.where, [hit.track for hit in hits]):
         say(sentence)
     if not hits:

@@ -147,11 +147,17 @@ def embed_recording(
     rate = embedder.sampling_rate
     has_sound = False
 
+    def counted_chunks() -> Iterator[np.ndarray]:
+        decoded_samples = 0
+        for chunk in decode(source, rate):
+            decoded_samples += len(chunk)
+            if on_progress is not None:
+                on_progress(decoded_samples / rate)
+            yield chunk
+
     def overlapping() -> Iterator[tuple[float, np.ndarray]]:
         nonlocal has_sound
-        for at, samples in mark_windows(embedder, decode(source, rate)):
-            if on_progress is not None:
-                on_progress(at)
+        for at, samples in mark_windows(embedder, counted_chunks()):
             if at >= end:
                 return
             if samples is None:

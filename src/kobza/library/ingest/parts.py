@@ -191,7 +191,7 @@ def is_same_part(part: Part, track: Track, seconds: float | None) -> bool:
 def divide(
     whole: Track, file_state: FileState, starts: Sequence[float], vectors: np.ndarray, parts: Sequence[Part]
 ) -> tuple[list[StoredTrack], list[Failure]]:
-    """What was embedded of a file (`cut_parts`) as its tracks. A part beyond the file's end is a failure."""
+    """What was embedded of a file (`cut_parts`) as its tracks. A part that is silent or beyond the end is a failure."""
     tracks: list[StoredTrack] = []
     failures: list[Failure] = []
     for part in parts:
@@ -199,11 +199,12 @@ def divide(
         end = whole.duration if part.end is None else min(part.end, whole.duration)
         own = [i for i, start in enumerate(starts) if part.start <= start < end]
         if not own:
-            length = f"the recording lasts {whole.duration:.1f} s"
-            reason = f"{printable(path)} has no sound: it begins at {part.start:.1f} s and {length}; correct the sheet."
             if end - part.start >= MIN_PART_SECONDS:
-                reason = f"{printable(path)} is silent; correct the sheet, or leave the track out."
-            failures.append(Failure(path, reason, is_lasting=True))
+                reason = "is silent; correct the sheet, or leave the track out."
+            else:
+                length = f"the recording lasts {whole.duration:.1f} s"
+                reason = f"has no sound: it begins at {part.start:.1f} s and {length}; correct the sheet."
+            failures.append(Failure(path, f"{printable(path)} {reason}", is_lasting=True))
             continue
         track = replace(
             with_part_tags(whole, part.track), path=path, duration=end - part.start, start=part.start, end=end

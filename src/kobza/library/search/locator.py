@@ -15,7 +15,7 @@ from kobza.library.search.copies import NO_LIMITS
 from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.moments import Moment, MomentScores
 from kobza.library.search.options import check_ranking
-from kobza.library.search.query import compose_changes, compose_query, parse_query
+from kobza.library.search.query import compose_query, parse_query
 from kobza.library.search.searcher import Searcher
 
 
@@ -48,9 +48,8 @@ class Locator(Searcher):
             raise LibraryError(f"The end ({until:g} s) must be later than the start ({start:g} s).")
         self._load_text_embedder(progress)
         query = self.interpret(text)
-        compose_query(
-            query.terms, self._embed_terms(query.terms), self.calibration
-        )  # fails before a long recording is embedded
+        # what contradicts itself is said before a long recording is embedded
+        compose_query(query.terms, self._embed_terms(query.terms), self.calibration)
         windows = self._windows(path, start, until, progress)
         if not windows:
             raise LibraryError(f"{printable(path)} ends before {start:g} s or is silent there; choose another part.")
@@ -87,8 +86,7 @@ class Locator(Searcher):
         tree = filter_tree(where)
         query = normalized_mean(np.stack([window.vector for window in windows]))
         if but is not None:
-            changes = self.interpret(but, changes=True).terms
-            query = compose_changes(changes, self._embed_terms(changes), self.calibration, query)
+            query = self._changed(query, but)
 
         def best(n: int) -> list[Hit]:
             return [Hit(*found) for found in self.store.search(query, n, where=tree)]

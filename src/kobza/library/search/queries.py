@@ -9,7 +9,7 @@ from kobza.embedding.embedder import EnglishEmbedder
 from kobza.embedding.multilingual import Multilingual, is_installed
 from kobza.library.calibration import LEAST_FAMILIARITY, ScoreCalibration, ScoreScale, calibrate, score_scale
 from kobza.library.search.interpretation import Interpretation, LanguageSupport, Vocabulary, interpret
-from kobza.library.search.query import QueryTerm, compose_query, positive_mean
+from kobza.library.search.query import QueryTerm, compose_changes, compose_query, positive_mean
 from kobza.library.search.recordings import Recordings
 
 
@@ -58,6 +58,11 @@ class Queries(Recordings):
         if any(term.foreign for term in terms) and self._languages is not None:
             return self._languages.embed_text(texts)
         return self.text_embedder.embed_text(texts)
+
+    def _changed(self, vector: np.ndarray, but: str) -> np.ndarray:
+        """The vector (dim,) of a recording, changed as a description says: "calmer, no drums"."""
+        changes = self.interpret(but, changes=True).terms
+        return compose_changes(changes, self._embed_terms(changes), self.calibration, vector)
 
     def _embedded(self, query: Interpretation, tracks: np.ndarray) -> EmbeddedQuery:
         """A description's vector, and its scale of scores among `tracks` (n, dim)."""

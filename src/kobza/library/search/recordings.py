@@ -73,8 +73,8 @@ class Recordings(ABC):
         for stored in self.store.scan(path):
             return path, recording_of(stored)
         self._check_fingerprint(self._load_text_embedder(progress))
-        windows = self._windows(path, 0.0, np.inf, progress)
-        return path, Recording(b"", windows[-1].end, normalized_mean(np.stack([window.vector for window in windows])))
+        windows, seconds = self._embed(path, 0.0, np.inf, progress)
+        return path, Recording(b"", seconds, normalized_mean(np.stack([window.vector for window in windows])))
 
     def _stored_vector(self, path: str) -> np.ndarray | None:
         """The vector of a track; None if the library does not hold it."""
@@ -97,23 +97,33 @@ class Recordings(ABC):
         stored = self.stored_windows(path)
         if stored is not None:
             return [window for window in stored if window.start < end and window.end > start]
+        return self._embed(path, start, end, progress)[0]
+
+    def _embed(
+        self, path: str, start: float, end: float, progress: Callable[[Progress], None] | None
+    ) -> tuple[list[EmbeddedWindow], float]:
+        """The windows with sound of a recording that overlap [start, end), and how many seconds of it were decoded."""
         listing = find_recordings(path)
         if listing.failed:
             raise LibraryError(listing.failed[0].reason)
         if path not in listing.files:
             raise LibraryError(f"{printable(path)} is a folder; name a recording.")
         duration = read_tags(path).seconds
+        decoded = 0.0
 
         def report(seconds: float) -> None:
+            nonlocal decoded
+            decoded = seconds
             if progress is not None:
                 progress(Progress(0, 1, min(1.0, seconds / duration) if duration else 0.0, path))
 
         try:
-            return list(embed_recording(self._load_embedder(progress), path, start, end, report))
+            windows = list(embed_recording(self._load_embedder(progress), path, start, end, report))
         except AudioError as error:
             raise LibraryError(str(error)) from error
         except ValueError as error:
             raise LibraryError(f"{printable(path)} cannot be embedded: {error}") from error
+        return windows, decoded
 
 
 def seed_list(seeds: Seeds) -> list[Track | PathLike]:

@@ -17,7 +17,7 @@ from kobza.library.search.fusion import tag_evidence, to_adjustments
 from kobza.library.search.options import By, Match, check_match, check_ranking
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.queries import Queries
-from kobza.library.search.query import combine_examples, compose_changes, parse_query
+from kobza.library.search.query import combine_examples, parse_query
 from kobza.library.search.recordings import Seeds, seed_list
 from kobza.library.search.transitions import check_smooth, transition_distance
 from kobza.library.search.wanted import Wanted, wanted
@@ -152,8 +152,7 @@ class Searcher(Queries):
         query = combine_examples([one.vector for _, one in seeds], [one.vector for _, one in unwanted])
         if but is not None:
             self._check_fingerprint(self._load_text_embedder(progress))
-            changes = self.interpret(but, changes=True).terms
-            query = compose_changes(changes, self._embed_terms(changes), self.calibration, query)
+            query = self._changed(query, but)
         paths = {path for path, _ in (*seeds, *unwanted)}
 
         def best(n: int) -> list[Hit]:
