@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from kobza.library.filters.parser import field_named, shown_name
 from kobza.library.filters.tree import NUMBERS, SEPARATOR, SEVERAL_VALUES, TEXT, normalize_text
@@ -13,6 +13,7 @@ from kobza.library.records import LibraryError, Track
 from kobza.library.stores.base import Store
 
 FIELDS = ("path", *TEXT, *NUMBERS)
+Value = TypeVar("Value", str, str | float)  # of a field
 
 
 class Catalog:
@@ -83,13 +84,21 @@ def value_counts(tracks: Iterable[Track], field: str) -> list[tuple[str | float,
     >>> value_counts([Track("a", genre="Jazz; Blues"), Track("b", genre="jazz"), Track("c", genre="Jazz")], "genre")
     [('Jazz', 3), ('Blues', 1)]
     """
-    spellings: dict[object, Counter[str | float]] = {}
-    for track in tracks:
-        for value in values_of(track, field):
-            key = normalize_text(value) if isinstance(value, str) else value
-            spellings.setdefault(key, Counter())[value] += 1
-    counts = [(counter.most_common(1)[0][0], counter.total()) for counter in spellings.values()]
-    return sorted(counts, key=lambda pair: (-pair[1], str(pair[0])))
+    counts = merge_spellings(Counter(value for track in tracks for value in values_of(track, field)))
+    return sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+
+
+def merge_spellings(counts: Counter[Value]) -> Counter[Value]:
+    """Values that filters do not tell apart are one, spelled as most often.
+
+    >>> merge_spellings(Counter({"Jazz": 3, "jazz": 1}))
+    Counter({'Jazz': 4})
+    """
+    spellings: dict[object, Counter[Value]] = {}
+    for value, number in counts.items():
+        key = normalize_text(value) if isinstance(value, str) else value
+        spellings.setdefault(key, Counter())[value] += number
+    return Counter({counter.most_common(1)[0][0]: counter.total() for counter in spellings.values()})
 
 
 def values_of(track: Track, field: str) -> list[str | float]:
