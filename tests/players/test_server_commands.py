@@ -7,8 +7,6 @@ import pytest
 from music_servers import PASSWORD, free_port, mpd_client, mpd_server, playlists, supysonic
 from recordings import tone, write
 
-# These words mean nothing to the embedder of tones.
-
 
 @pytest.fixture
 def music(kobza, tmp_path, monkeypatch):
