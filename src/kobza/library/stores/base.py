@@ -38,8 +38,8 @@ class Store(Protocol):
     `track_vectors` gives those of all tracks, with their paths. `writing` is held by one process for each part of the
     library.
 
-    `version` is something that is another after every write that counts tracks anew, by this process or another; it
-    has no other meaning.
+    `version` tells whether tracks have come or gone since an earlier one, by this process or another; it has no other
+    meaning.
 
     `set_identities` updates the device and inode of files whose content is the same; a store may ignore it.
     `set_failures` keeps the failures of files, or with None forgets them.

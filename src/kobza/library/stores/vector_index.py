@@ -170,17 +170,21 @@ class VectorIndex:
                 starts[track_ids[better]] = block.starts[some[better]]
         return cosines, starts
 
+    def _present_rows(self) -> list[tuple[Block, np.ndarray]]:
+        """Each block that has some, with the numbers of its rows that are present."""
+        parts = [(block, np.flatnonzero(self.is_present[block.track_ids])) for block in self.blocks]
+        return [(block, rows) for block, rows in parts if len(rows)]
+
     def sample(self, n: int) -> np.ndarray:
         """(about n, dim): the rows of tracks evenly spread over the library."""
-        parts = [(block, np.flatnonzero(self.is_present[block.track_ids])) for block in self.blocks]
+        parts = self._present_rows()
         step = max(1, sum(len(rows) for _, rows in parts) // n)
-        vectors = [block.index.reconstruct_batch(rows[::step]) for block, rows in parts if len(rows)]
+        vectors = [block.index.reconstruct_batch(rows[::step]) for block, rows in parts]
         return np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """The track ids (n,) of all rows that are present, and their vectors (n, dim) float32."""
-        parts = [(block, np.flatnonzero(self.is_present[block.track_ids])) for block in self.blocks]
-        parts = [(block, rows) for block, rows in parts if len(rows)]
+        parts = self._present_rows()
         if not parts:
             return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
         ids = np.concatenate([block.track_ids[rows] for block, rows in parts])
