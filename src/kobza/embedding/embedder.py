@@ -119,10 +119,19 @@ def cut_windows(rule: WindowRule, chunks: Iterator[np.ndarray]) -> Iterator[tupl
     return ((start, samples) for start, samples in mark_windows(rule, chunks) if samples is not None)
 
 
-def silent(source: Source) -> AudioError:
-    """The error for a recording none of whose windows has sound."""
-    name = printable(source) if isinstance(source, str | os.PathLike) else "The recording"
-    return AudioError(f"{name} is silent: nothing in it is above {SILENT_DBFS:.0f} dBFS; replace it or leave it out.")
+def mark_recording(
+    rule: WindowRule, chunks: Iterator[np.ndarray], source: Source
+) -> Iterator[tuple[float, np.ndarray | None]]:
+    """`mark_windows` of a whole recording; AudioError, which names the source, at its end if none has sound."""
+    has_sound = False
+    for start, samples in mark_windows(rule, chunks):
+        has_sound = has_sound or samples is not None
+        yield start, samples
+    if not has_sound:
+        name = printable(source) if isinstance(source, str | os.PathLike) else "The recording"
+        raise AudioError(
+            f"{name} is silent: nothing in it is above {SILENT_DBFS:.0f} dBFS; replace it or leave it out."
+        )
 
 
 def embed_recording(
@@ -145,7 +154,6 @@ def embed_recording(
         ValueError: the model cannot take one of its windows.
     """
     rate = embedder.sampling_rate
-    has_sound = False
 
     def counted_chunks() -> Iterator[np.ndarray]:
         decoded_samples = 0
@@ -156,17 +164,11 @@ def embed_recording(
             yield chunk
 
     def overlapping() -> Iterator[tuple[float, np.ndarray]]:
-        nonlocal has_sound
-        for at, samples in mark_windows(embedder, counted_chunks()):
+        for at, samples in mark_recording(embedder, counted_chunks(), source):
             if at >= end:
                 return
-            if samples is None:
-                continue
-            has_sound = True
-            if at + len(samples) / rate > start:
+            if samples is not None and at + len(samples) / rate > start:
                 yield at, samples
-        if not has_sound:
-            raise silent(source)
 
     pending = overlapping()
     while batch := list(islice(pending, WINDOWS_PER_BATCH)):
@@ -205,16 +207,14 @@ def embed_recordings(
             sums[index] += vector
 
     for index, path in enumerate(paths):
-        has_sound = False
         try:
-            for _, samples in cut_windows(embedder, decode(path, embedder.sampling_rate)):
-                has_sound = True
+            for _, samples in mark_recording(embedder, decode(path, embedder.sampling_rate), path):
+                if samples is None:
+                    continue
                 pending.append((index, samples))
                 if len(pending) == WINDOWS_PER_BATCH:
                     embed(pending)
                     pending.clear()
-            if not has_sound:
-                raise silent(path)
         except AudioError as error:
             reasons[index] = str(error)
         if on_progress is not None:

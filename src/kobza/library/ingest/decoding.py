@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kobza.audio import AudioError, decode, printable
-from kobza.embedding.embedder import WindowRule, mark_windows, silent
+from kobza.embedding.embedder import WindowRule, mark_recording
 from kobza.internal_error import BAD_FILE_ERRORS, internal_error
 from kobza.library.ingest.analysis import NOT_ANALYSED, Analysis, Analyzer
 from kobza.library.ingest.audio_digest import audio_digest
@@ -100,15 +100,9 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event | Si
             recording.parts = read_parts(file, job.sheet_tracks)
             chunks = counted_chunks()
             divided = len(recording.parts) > 1
-            has_sound = False
-            for start, samples in cut_parts(rule, chunks, recording.parts) if divided else mark_windows(rule, chunks):
-                if samples is None:
-                    yield Silence()
-                    continue
-                has_sound = True
-                yield Window(recording, start, samples)
-            if not has_sound and not divided:
-                raise silent(file)
+            marked = cut_parts(rule, chunks, recording.parts) if divided else mark_recording(rule, chunks, file)
+            for start, samples in marked:
+                yield Silence() if samples is None else Window(recording, start, samples)
         if analyzer is not None:
             recording.analysis = analyzer.result()
     except AudioError as error:
