@@ -57,6 +57,14 @@ def test_ridge_recovers_a_planted_map_and_its_intercept():
     torch.testing.assert_close(bias.float(), torch.full((20,), 2.0), atol=1e-2, rtol=0)
 
 
+def test_the_penalty_of_ridge_is_relative_to_the_mean_variance():
+    pooled = 7 * torch.randn(5000, 6, generator=torch.Generator().manual_seed(1))
+    truth = torch.randn(6, 4, generator=torch.Generator().manual_seed(2))
+    weight, bias = label_space.ridge(pooled, pooled @ truth + 3, penalty=0.3)
+    torch.testing.assert_close(weight.float(), truth.T / 1.3, atol=0.05, rtol=0)
+    torch.testing.assert_close(bias.float(), torch.full((4,), 3.0), atol=0.2, rtol=0)
+
+
 def test_ridge_reduces_the_error_on_noisy_labels():
     pooled, labels, truth = linear_data(n=60)
     noisy = labels + 20 * torch.randn(labels.shape, generator=torch.Generator().manual_seed(3))

@@ -13,6 +13,7 @@ import numpy as np
 from kobza.data.pairs import load_pairs
 from kobza.embedding.embedder import Embedder, embed_recordings
 from kobza.embedding.multilingual import Multilingual
+from kobza.evaluation.metrics import ranks, recall_at
 
 RANKS = (1, 5, 10)
 
@@ -30,10 +31,8 @@ def recall(queries: np.ndarray, tracks: np.ndarray, targets: list[int]) -> dict[
     >>> recall(np.eye(2), np.eye(2), [0, 0])
     {1: 0.5, 5: 1.0, 10: 1.0}
     """
-    scores = queries @ tracks.T
-    own = scores[np.arange(len(targets)), targets]
-    ranks = (scores > own[:, None]).sum(axis=1)
-    return {k: float((ranks < k).mean()) for k in RANKS}
+    found = ranks(queries @ tracks.T, np.eye(len(tracks), dtype=bool)[targets])
+    return {k: recall_at(found, k) for k in RANKS}
 
 
 def measure(embedder: Embedder, pairs: str, translations: Path) -> dict[str, dict[int, float]]:

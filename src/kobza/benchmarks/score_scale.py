@@ -18,6 +18,7 @@ import numpy as np
 
 from kobza.data.pairs import load_pairs
 from kobza.embedding.embedder import embed_recordings
+from kobza.evaluation.metrics import retrieval_metrics
 from kobza.library.calibration import ScoreCalibration, calibrate
 
 GENRES = (
@@ -47,16 +48,6 @@ def scorers(calibration: ScoreCalibration) -> dict[str, Scorer]:
         "CSLS": csls,
         "centred": lambda queries, tracks: queries @ (tracks - tracks.mean(axis=0)).T,
     }
-
-
-def recall(scores: np.ndarray, k: int) -> float:
-    """Of square scores, how many rows have the diagonal among their k highest.
-
-    >>> recall(np.array([[1.0, 0.0], [1.0, 0.0]]), 1)
-    0.5
-    """
-    better = (scores > np.diag(scores)[:, None]).sum(axis=1)
-    return float((better < k).mean())
 
 
 def precision_at_10(scores: np.ndarray, relevant: np.ndarray) -> float:
@@ -106,8 +97,8 @@ def main() -> None:
         )
         print(f"{len(genres)} genres, {len(good)} recordings that have one")
     for name, scorer in scorers(calibrate(embedder)).items():
-        scores = scorer(captions, tracks)
-        line = f"{name:10} R@1 {recall(scores, 1):.3f}  R@10 {recall(scores, 10):.3f}"
+        metrics = retrieval_metrics(scorer(captions, tracks))
+        line = f"{name:10} R@1 {metrics['R@1']:.3f}  R@10 {metrics['R@10']:.3f}"
         if labelled is not None:
             vectors, relevant, queries = labelled
             line += f"  P@10 {precision_at_10(scorer(queries, vectors), relevant):.3f}"

@@ -17,8 +17,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from kobza.atomic import atomic_path
+from kobza.distill.label_space import ridge
 from kobza.embedding import multilingual
 from kobza.embedding.numpy_text_tower import TextTower
 from kobza.library.calibration import reference_queries
@@ -110,17 +112,6 @@ def _combination(words: dict[str, list[list[str]]], rng: random.Random) -> tuple
     )
 
 
-def fit_ridge(inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The weight (inputs' width, targets' width) and bias of the linear map from (n, width) to (n, width)."""
-    input_mean, target_mean = inputs.mean(axis=0), targets.mean(axis=0)
-    centred = inputs - input_mean
-    covariance = centred.T @ centred
-    width = inputs.shape[1]
-    ridge = RIDGE * np.trace(covariance) / width * np.eye(width)
-    weight = np.linalg.solve(covariance + ridge, centred.T @ (targets - target_mean))
-    return weight, target_mean - input_mean @ weight
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="whose text tower; default: kobza-mini")
@@ -132,10 +123,10 @@ def main() -> None:
     references, pairs = reference_queries(), phrase_pairs()
     inputs = encoder.encode(references + [ukrainian for _, ukrainian in pairs])
     targets = tower.pool_text(references + [english for english, _ in pairs])
-    weight, bias = fit_ridge(np.asarray(inputs, np.float64), targets.astype(np.float64))
+    weight, bias = ridge(torch.from_numpy(np.asarray(inputs)), torch.from_numpy(targets), RIDGE)
     with atomic_path(args.out) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
-            file, weight=weight.astype(np.float16), bias=bias.astype(np.float32), encoder_id=tower.encoder_id()
+            file, weight=weight.T.half().numpy(), bias=bias.float().numpy(), encoder_id=tower.encoder_id()
         )
     print(f"{len(inputs)} texts; the map is in {args.out}")
 
