@@ -35,8 +35,7 @@ def read_musiccaps(musiccaps: Path, class_table: Path, exclude: Set[str] = froze
             continue
         aspects = ast.literal_eval(row["aspect_list"])
         text = f"{row['caption']} . {', '.join(aspects)}"
-        matched, _ = match_labels(text)
         labels = {index[mid] for mid in row["audioset_positive_labels"].split(",") if mid in index}
-        named = {index_of_name[name] for name in matched if name in index_of_name}
+        named = {index_of_name[name] for name in match_labels(text) if name in index_of_name}
         rows.append(CaptionedRow(row["caption"], aspects, labels | named, match_tags(text)))
     return rows

@@ -187,27 +187,33 @@ KEYWORD_PATTERNS = {
     "Musical instrument": r"instrumental|instruments?|solo",
 }  # fmt: skip
 
-_RULES = {label: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") for label, pattern in KEYWORD_PATTERNS.items()}
 _NEGATION = re.compile(r"\b(no|without|not|lacks?|there (is|are) no|isn'?t|aren'?t|free of)\b( any| other)?( \w+)? ?$")
 _NEGATION_REACH = 25  # characters before a keyword in which a negation is looked for
-_NO_VOICE = re.compile(
+NO_VOICE = re.compile(
     r"\b(no (singer|singing|voices?|vocals?|vocalist)|without (voices?|vocals?|singing)|instrumental)\b"
 )
 VOCAL_LABELS = frozenset({"Song", "Singing", "Vocal music", "Male singing", "Female singing"})
 
 
-def match_labels(text: str) -> tuple[set[str], bool]:
-    """The labels that a text names, and whether it says that nobody sings (then without `VOCAL_LABELS`).
+def keyword_rule(pattern: str) -> re.Pattern[str]:
+    """The pattern at word boundaries."""
+    return re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])")
+
+
+_RULES = {label: keyword_rule(pattern) for label, pattern in KEYWORD_PATTERNS.items()}
+
+
+def match_labels(text: str) -> set[str]:
+    """The labels that a text names, without `VOCAL_LABELS` if it says that nobody sings.
 
     >>> match_labels("Harmonica, no piano")
-    ({'Harmonica'}, False)
+    {'Harmonica'}
     """
     text = text.lower()
     named = {label for label, rule in _RULES.items() if has_match(rule, text)}
-    voiceless = bool(_NO_VOICE.search(text))
-    if voiceless:
+    if NO_VOICE.search(text):
         named -= {"Song"} if "Choir" in named else VOCAL_LABELS
-    return named, voiceless
+    return named
 
 
 def has_match(rule: re.Pattern[str], text: str) -> bool:

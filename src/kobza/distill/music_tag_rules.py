@@ -5,9 +5,9 @@ A tag's pattern is a list of regular expressions between `|`, matched in lower c
 """
 
 # ruff: noqa: E501  (one tag a line)
-import re
+from re import Pattern
 
-from kobza.distill.keyword_rules import has_match
+from kobza.distill.keyword_rules import NO_VOICE, has_match, keyword_rule
 from kobza.distill.teachers.musicnn import MSD_TAGS, MTT_TAGS
 
 _FEMALE_VOICE = (
@@ -119,16 +119,13 @@ MTT_PATTERNS = {
     "female voice": _FEMALE_VOICE,
     "choral": r"choirs?|choral|chorus",
 }  # fmt: skip
-_NO_VOICE = re.compile(
-    r"\b(no (singer|singing|voices?|vocals?|vocalist)|without (voices?|vocals?|singing)|instrumental|there (is|are) no (voices?|vocals?|singing))\b"
-)
 _VOICELESS_TAGS = frozenset({"instrumental", "no vocals", "no vocal", "no voice"})
 _VOICE_PATTERNS = frozenset({_FEMALE_VOICE, _MALE_VOICE, _ANY_VOICE})
 
 
-def _rules(tags: tuple[str, ...], patterns: dict[str, str]) -> list[re.Pattern[str] | None]:
+def _rules(tags: tuple[str, ...], patterns: dict[str, str]) -> list[Pattern[str] | None]:
     """The tags' rules in order; None for a tag that only a text without voices has."""
-    return [None if tag in _VOICELESS_TAGS else re.compile(rf"(?<![\w-])(?:{patterns[tag]})(?![\w-])") for tag in tags]
+    return [None if tag in _VOICELESS_TAGS else keyword_rule(patterns[tag]) for tag in tags]
 
 
 TAGS = (*MSD_TAGS, *MTT_TAGS)
@@ -145,10 +142,10 @@ def match_tags(text: str) -> set[int]:
     ['jazz', 'instrumental', 'slow', 'no vocals', 'no vocal', 'no voice']
     """
     text = text.lower()
-    voiceless = bool(_NO_VOICE.search(text))
+    is_voiceless = bool(NO_VOICE.search(text))
     named = set()
     for tag, (rule, is_voice) in enumerate(zip(_RULES, _IS_VOICE, strict=True)):
-        is_excluded = voiceless and is_voice
-        if voiceless if rule is None else has_match(rule, text) and not is_excluded:
+        is_named = is_voiceless if rule is None else has_match(rule, text) and not (is_voiceless and is_voice)
+        if is_named:
             named.add(tag)
     return named
