@@ -1,5 +1,7 @@
 """A few recordings of noise, teachers with random weights, and what these say of the recordings."""
 
+import contextlib
+
 import pytest
 import torch
 from tensorflow_files import write_musicnn_wheel
@@ -9,6 +11,7 @@ from kobza.distill.corpus.fetching import write_shard
 from kobza.distill.teachers.efficientat import TEACHER_SAMPLING_RATE, Teacher
 from kobza.distill.teachers.ensemble import Teachers
 from kobza.distill.teachers.musicnn import Musicnn
+from kobza.distill.training_state import TrainingState
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +56,22 @@ def label_folder(shard_folder, teachers, tmp_path_factory):
     folder = tmp_path_factory.mktemp("labels")
     assert labelling.label_unchanged(shard_folder, folder, teachers) == 2
     return folder
+
+
+@pytest.fixture
+def interrupt_at(monkeypatch):
+    """Inside `interrupt_at(step)` training is interrupted once it has saved its state of that step."""
+    save = TrainingState.save
+
+    @contextlib.contextmanager
+    def interrupted(step):
+        def save_and_interrupt(state):
+            save(state)
+            if state.step == step:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
+            patches.setattr(TrainingState, "save", save_and_interrupt)
+            yield
+
+    return interrupted

@@ -83,5 +83,5 @@ def test_kinds_and_changed_windows_are_drawn_at_their_shares(tmp_path):
     assert share[1] == pytest.approx(unchanged * MIXTURE_WEIGHTS["songs"] / total, abs=0.04)
     assert share[2] == pytest.approx(unchanged * MIXTURE_WEIGHTS["real"] / total, abs=0.04)
     assert torch.equal(windows.logits("songs"), torch.ones(3, 627))
-    assert windows.spread(4, "real") == [3, 11, 19, 27]
+    assert windows.spread(4) == [0, 10, 20, 30]
     assert windows.spread(100) == list(range(38))

@@ -1,6 +1,5 @@
 import math
 
-import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
@@ -12,7 +11,6 @@ from kobza.distill.features import feature_extractor
 from kobza.distill.labelling import LabelledWindows
 from kobza.distill.robustness import RobustnessSettings, mix_pairs, train_robustness
 from kobza.distill.student import Student
-from kobza.distill.training_state import TrainingState
 
 TINY = {name: value for name, value in TINY_AUDIO.items() if name != "model_type"}
 
@@ -29,9 +27,7 @@ def new_student():
 
 
 def settings(**changes):
-    return RobustnessSettings(
-        **{"steps": 4, "batch": 4, "warmup": 1, "trained_layers": 1, "save_every": 2, "start_share": 0.0, **changes}
-    )
+    return RobustnessSettings(**{"steps": 4, "batch": 4, "warmup": 1, "trained_layers": 1, "save_every": 2, **changes})
 
 
 def test_only_the_lower_layers_learn_and_disguised_windows_come_to_the_clean_ones(label_folder, tmp_path, monkeypatch):
@@ -58,19 +54,10 @@ def test_only_the_lower_layers_learn_and_disguised_windows_come_to_the_clean_one
     assert all(parameter.requires_grad for parameter in after.parameters())
 
 
-def test_an_interrupted_run_resumes_to_the_same_weights(label_folder, tmp_path, monkeypatch):
+def test_an_interrupted_run_resumes_to_the_same_weights(label_folder, tmp_path, interrupt_at):
     whole = train_robustness(label_folder, tmp_path / "whole", new_student(), settings()).state_dict()
-    save = TrainingState.save
-
-    def save_and_interrupt(state):
-        save(state)
-        if state.step == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(TrainingState, "save", save_and_interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupt_at(2):
         train_robustness(label_folder, tmp_path / "stopped", new_student(), settings())
-    monkeypatch.setattr(TrainingState, "save", save)
     resumed = train_robustness(label_folder, tmp_path / "stopped", new_student(), settings()).state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     torch.testing.assert_close(load_file(tmp_path / "stopped" / "student.safetensors"), dict(resumed))

@@ -149,15 +149,11 @@ class LabelledWindows:
         """Draws `n` windows."""
         return self.batch(torch.multinomial(self.weights, n, replacement=True, generator=rng).tolist())
 
-    def spread(self, limit: int, kind: str | None = None) -> list[int]:
-        """The numbers of at most `limit` windows, evenly spread over all, or over those of a kind."""
-        numbers = [number for number, of in enumerate(self.kinds) if kind in (None, of)]
-        step = max(1, -(-len(numbers) // limit))
-        return numbers[::step]
+    def spread(self, limit: int) -> list[int]:
+        """The numbers of at most `limit` windows, evenly spread over all."""
+        return list(range(0, len(self.windows), -(-len(self.windows) // limit)))
 
     def logits(self, kind: str) -> Tensor:
         """The teachers' logits of all windows of a kind, (n, 627)."""
-        return torch.stack([content["logits"][row] for (content, row), of in self._with_kinds() if of == kind])
-
-    def _with_kinds(self) -> Iterable[tuple[tuple[dict[str, Tensor], int], str]]:
-        return zip(self.windows, self.kinds, strict=True)
+        windows = zip(self.windows, self.kinds, strict=True)
+        return torch.stack([content["logits"][row] for (content, row), of in windows if of == kind])

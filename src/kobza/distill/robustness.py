@@ -28,7 +28,7 @@ COSINE_WEIGHT, POOLED_WEIGHT = 5.0, 0.3  # of the losses
 
 @dataclass
 class RobustnessSettings:
-    """Of `train_robustness`. `start_share`: of the weights before in the result; much of it costs robustness."""
+    """Of `train_robustness`."""
 
     steps: int = 3000
     batch: int = 12
@@ -36,7 +36,6 @@ class RobustnessSettings:
     warmup: int = 30  # steps
     trained_layers: int = 2
     clean_share: float = 0.15  # of the windows that are left as they are
-    start_share: float = 0.0
     seed: int = 0
     save_every: int = 100
 
@@ -95,5 +94,5 @@ def train_robustness(
         if state.step % settings.save_every == 0 or state.step == settings.steps:
             print(state.step, f"cosine {cosine.item():.3f}", flush=True)
             state.save()
-    state.finish(out / "student.safetensors", reference.state_dict(), settings.start_share)
+    state.finish(out / "student.safetensors")
     return student.requires_grad_(True)

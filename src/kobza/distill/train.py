@@ -169,7 +169,7 @@ def train(
                 print(json.dumps(row), file=log, flush=True)
                 print(state.step, {name: round(loss, 3) for name, loss in held_out_losses.items()}, flush=True)
                 state.save()
-    state.finish(out / "student.safetensors", {}, 0.0)
+    state.finish(out / "student.safetensors")
     return student
 
 

@@ -60,18 +60,11 @@ class TrainingState:
             self._set(current)
             self.student.train()
 
-    def finish(self, path: Path, start: dict[str, Tensor], start_share: float) -> None:
-        """Gives the student the running mean of its weights, mixed with `start_share` of the start; writes it.
-
-        A mean of both ends of a fine-tuning often keeps what the start could do at little cost (arXiv 2109.01903).
-        """
+    def finish(self, path: Path) -> None:
+        """Gives the student the running mean of its weights, and writes it."""
         self._set(self.mean)
-        weights = self.student.state_dict()
-        if start_share:
-            weights = {name: torch.lerp(value, start[name].to(value), start_share) for name, value in weights.items()}
-            self.student.load_state_dict(weights)
         with atomic_path(path) as part:
-            save_file({name: value.contiguous() for name, value in weights.items()}, part)
+            save_file({name: value.contiguous() for name, value in self.student.state_dict().items()}, part)
 
     @torch.no_grad()
     def _set(self, values: list[Tensor]) -> None:
