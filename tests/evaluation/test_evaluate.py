@@ -133,6 +133,25 @@ def by(result, direction):
     return {f["metric"]: f["value"] for f in result["figures"] if f["direction"] == direction}
 
 
+def test_results_name_each_query_and_what_it_came_to(no_checks, data, tmp_path):
+    rows = [json.loads(line) for line in (data / "musiccaps" / "metadata.jsonl").read_text().splitlines()[:3]]
+    for row in rows:
+        (tmp_path / row["file_name"]).symlink_to(data / "musiccaps" / row["file_name"])
+    write_rows(tmp_path, [rows[0], rows[1], {**rows[0], "caption": "tone 9"}, rows[2]])
+    details = evaluate(ToneEmbedder(), f"pairs:{tmp_path}")["details"]
+    one, two, three = (row["file_name"] for row in rows)
+    assert details["queries"] == {"text -> music": [one, two, one, three], "music -> text": [one, two, three]}
+    assert {direction: len(ranks) for direction, ranks in details["ranks"].items()} == {
+        "text -> music": 4,
+        "music -> text": 3,
+    }
+    details = evaluate(ToneEmbedder(), f"classes:{data}/classes", ["{}"])["details"]
+    assert details["recordings"] == ["drums/c.wav", "slow_piano/a.wav", "slow_piano/in/b.flac"]
+    confusion = np.zeros((2, 2), int)
+    np.add.at(confusion, (details["true"], details["predicted"]["{}"]), 1)
+    assert details["true"] == [0, 1, 1] and confusion.tolist() == details["confusion"]["{}"]
+
+
 def test_recordings_are_embedded_once_for_all_prompts(no_checks, data):
     embedder = ToneEmbedder()
     heard = []

@@ -18,7 +18,7 @@ from kobza.data.recordings import DataSet, DataSetError
 from kobza.embedding.embedder import Embedder, embed_recordings
 from kobza.evaluation.data_sets import data_hash, load_data_set
 from kobza.evaluation.intervals import RESAMPLES
-from kobza.evaluation.metrics import auc_functions
+from kobza.evaluation.metrics import auc_functions, confusion_matrix
 from kobza.evaluation.retrieval import evaluate_retrieval
 from kobza.evaluation.zero_shot import (
     GENRE_PROMPTS,
@@ -150,6 +150,10 @@ def _compute_metrics(
 ) -> tuple[list[dict], dict]:
     """The entries of a result's "figures", and its "details".
 
+    The details say what each query came to, so that two results can be compared query by query. For retrieval: the
+    recording that each query stands for (`queries`, one for each caption, one for each recording), and its rank. For
+    classification: the label of each recording, and the one that each prompt gave it.
+
     Args:
         vectors: (different recordings, dim).
         owner: (rows of the data set,), the index of each row's recording in `vectors`.
@@ -157,7 +161,10 @@ def _compute_metrics(
     if data.name not in DEFAULT_PROMPTS:
         text = embedder.embed_text([recording.caption or "" for recording in data.recordings])
         entries, ranks = evaluate_retrieval(text, vectors, owner, resamples, seed)
-        return [_complete_entry("retrieval", entry) for entry in entries], {"ranks": ranks}
+        first = np.unique(owner, return_index=True)[1]
+        of_captions = [recording.id for recording in data.recordings]
+        queries = {"text -> music": of_captions, "music -> text": [of_captions[i] for i in first]}
+        return [_complete_entry("retrieval", entry) for entry in entries], {"queries": queries, "ranks": ranks}
     labels = list(data.vocabulary)
     label_vectors = embed_labels(embedder, prompts, labels, ensemble)
     audio = vectors[owner]
@@ -175,8 +182,14 @@ def _compute_metrics(
     else:
         label_index = {label: i for i, label in enumerate(labels)}
         true = np.array([label_index[recording.label or ""] for recording in data.recordings])
-        entries, confusions = evaluate_classification(audio, label_vectors, true, resamples, seed)
-        details = {"labels": labels, "confusion": confusions}
+        entries, predicted = evaluate_classification(audio, label_vectors, true, resamples, seed)
+        details = {
+            "labels": labels,
+            "confusion": {prompt: confusion_matrix(true, p, len(labels)).tolist() for prompt, p in predicted.items()},
+            "recordings": [recording.id for recording in data.recordings],
+            "true": true.tolist(),
+            "predicted": {prompt: indices.tolist() for prompt, indices in predicted.items()},
+        }
     return [_complete_entry("zero-shot", entry) for entry in entries], details
 
 

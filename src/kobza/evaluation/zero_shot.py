@@ -50,7 +50,7 @@ def embed_labels(
 
 def evaluate_classification(
     audio: np.ndarray, text: dict[str, np.ndarray], true: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[list[dict], dict[str, list]]:
+) -> tuple[list[dict], dict[str, np.ndarray]]:
     """Macro F1 and accuracy of each prompt, for recordings with one label each.
 
     Args:
@@ -59,16 +59,16 @@ def evaluate_classification(
         true: (recordings,), the index of each recording's label.
 
     Returns:
-        (entries with prompt, classes, metric, value, low, high; {prompt: confusion matrix, true by predicted})
+        (entries with prompt, classes, metric, value, low, high; {prompt: index of each recording's nearest label})
     """
     entries = []
-    confusions = {}
+    predicted = {}
     for prompt, vectors in text.items():
-        confusion = confusion_matrix(true, (audio @ vectors.T).argmax(axis=1), len(vectors))
+        predicted[prompt] = (audio @ vectors.T).argmax(axis=1)
+        confusion = confusion_matrix(true, predicted[prompt], len(vectors))
         values = {"F1": float(macro_f1(confusion)), "accuracy": float(accuracy(confusion))}
         entries += _entries(prompt, len(vectors), values, class_intervals(confusion, resamples, seed))
-        confusions[prompt] = confusion.tolist()
-    return entries, confusions
+    return entries, predicted
 
 
 def evaluate_tagging(
