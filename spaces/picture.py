@@ -15,7 +15,7 @@ QUERY = "slow sad piano"
 
 
 def main() -> None:
-    page = launch(Collection(open_album()[0], is_demo=True), "127.0.0.1")
+    page = launch(Collection(open_album()[0], is_demo=True))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         shown = browser.new_page(viewport={"width": 1120, "height": 690}, device_scale_factor=1.5)

@@ -226,7 +226,7 @@ from kobza.webui.collection import open_collection
 
 with MusicLibrary.open("library", "me/chain") as library:
     library.add(sys.argv[1])
-page = launch(open_collection("library", "me/chain"), "127.0.0.1")
+page = launch(open_collection("library", "me/chain"))
 answer = urlopen(page.local_url + "api/search?q=drums").read().decode()
 link = json.loads(answer)["hits"][0]["track"]["link"]
 sound = urlopen(f"{page.local_url}track/{link}")

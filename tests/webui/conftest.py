@@ -50,7 +50,7 @@ def served(collection):
     """The address of the page."""
     from kobza.webui.app import launch
 
-    page = launch(collection, "127.0.0.1")
+    page = launch(collection)
     yield page.local_url
     page.close()
 

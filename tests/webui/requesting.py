@@ -2,7 +2,9 @@
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
+from typing import Any
 
 
 class Answer:
@@ -22,6 +24,13 @@ def get(url: str, data: bytes | None = None, method: str | None = None, **header
             return Answer(response.status, response.headers, response.read())
     except urllib.error.HTTPError as error:
         return Answer(error.code, error.headers, error.read())
+
+
+def ask(served: str, path: str, **values: object) -> Any:
+    """What the API of the page at `served` answers, as JSON; it is no error."""
+    answer = get(f"{served}api/{path}?{urllib.parse.urlencode(values)}")
+    assert answer.status == 200, answer.text
+    return answer.json
 
 
 def post(url: str, value: object, **headers: str) -> Answer:

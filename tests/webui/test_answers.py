@@ -23,7 +23,7 @@ def place(tmp_path_factory):
         write(folder / "music" / "Live" / "Old" / f"{i}.flac", tone(220 * 1.2**i, 121 + i), title=f"Other {i}")
     with MusicLibrary.open(folder / "library", ToneEmbedder()) as library:
         library.add(folder / "music")
-        page = launch(Collection(library), "127.0.0.1")
+        page = launch(Collection(library))
         yield page.local_url, folder / "music"
         page.close()
 

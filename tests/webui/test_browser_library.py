@@ -20,7 +20,7 @@ def place(tmp_path):
         MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library,
         MusicLibrary.open(tmp_path / "library", ToneEmbedder(), read_only=True) as shown,
     ):
-        page = launch(Collection(shown), "127.0.0.1")
+        page = launch(Collection(shown))
         yield library, tmp_path / "music", page.local_url
         page.close()
 

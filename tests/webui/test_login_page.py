@@ -9,7 +9,7 @@ def locked(collection):
     """The address of a page with a password."""
     from kobza.webui.app import Access, launch
 
-    page = launch(collection, access=Access("127.0.0.1", password="opensesame"))
+    page = launch(collection, Access("127.0.0.1", password="opensesame"))
     yield page.local_url
     page.close()
 

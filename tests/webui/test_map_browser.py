@@ -32,7 +32,7 @@ def mapped(tmp_path_factory):
                 library.store.upsert(track, FileState(1, 1, b""), [0.0], vector[None])
         library.store.set_meta(fingerprint=embedder.fingerprint, model=embedder.name, windows='{"window_seconds": 10}')
         collection = Collection(library)
-        page = launch(collection, "127.0.0.1")
+        page = launch(collection)
         collection.map_keeper.current()
         collection.map_keeper.wait()
         yield page.local_url

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 from hostile import HOSTILE
-from requesting import get
-from test_moment_routes import ask
+from requesting import ask, get
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +48,12 @@ def test_a_search_lights_up_what_it_finds(served, about, points):
     strengths = dict(zip(found["points"], found["strengths"], strict=True))
     assert max(strengths, key=strengths.get) == points["Sticks"][0] and not found["is_poor"]
     assert all(0 < one <= 1 for one in strengths.values()) and found["passing"] is None
+
+
+def test_a_track_with_several_moments_lights_up_once(served, about, points):
+    found = ask(served, "map/matches", q="fast drum solo", by="moment", version=about["version"])
+    assert len(found["strengths"]) == len(found["points"]) == len(set(found["points"]))
+    assert found["points"][0] == points["Sticks"][0] and found["strengths"] == sorted(found["strengths"], reverse=True)
 
 
 def test_a_filter_says_what_passes(served, about, points):

@@ -1,19 +1,12 @@
 """Where in a recording something is, as the page asks it."""
 
 import json
-import urllib.parse
 
 import pytest
 from hostile import HOSTILE
-from requesting import get
+from requesting import ask, get
 
 QUERY = "fast drum solo"
-
-
-def ask(served, path, **params) -> dict:
-    answer = get(f"{served}api/{path}?{urllib.parse.urlencode(params)}")
-    assert answer.status == 200, answer.text
-    return answer.json
 
 
 @pytest.fixture

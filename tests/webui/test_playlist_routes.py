@@ -118,7 +118,7 @@ def test_who_knows_the_password_sends_from_anywhere(collection, settings):
     from kobza.webui.app import Access, launch
 
     settings('[mpd]\nhost = "127.0.0.1"')
-    page = launch(collection, access=Access("127.0.0.1", password="opensesame"))
+    page = launch(collection, Access("127.0.0.1", password="opensesame"))
     try:
         let_in = post(f"{page.local_url}api/login", {"password": "opensesame"}, **FROM_AFAR)
         cookie = let_in.headers["Set-Cookie"].partition(";")[0]

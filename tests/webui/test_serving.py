@@ -10,41 +10,19 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from hostile import SECRET
 from recordings import ToneEmbedder, tone, write
+from requesting import Answer, ask, get
 
 from kobza import MusicLibrary
 from kobza.cli import main
 
 SPACES = Path(__file__).resolve().parents[2] / "spaces"
-
-
-class Answer:
-    def __init__(self, status: int, headers, body: bytes):
-        self.status, self.headers, self.body = status, headers, body
-        self.text = body.decode("utf-8", "replace")
-
-
-def get(url: str, data: bytes | None = None, method: str | None = None, **headers: str) -> Answer:
-    request = urllib.request.Request(url, data, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return Answer(response.status, response.headers, response.read())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, error.headers, error.read())
-
-
-def ask(served: str, path: str, **values: object) -> dict:
-    answer = get(f"{served}api/{path}?{urllib.parse.urlencode(values)}")
-    assert answer.status == 200, answer.text
-    return json.loads(answer.body)
 
 
 def links(served: str) -> list[str]:
@@ -212,7 +190,7 @@ def bare(tmp_path):
             return super().embed_text(["tone 440"] * len(texts))
 
     with MusicLibrary.open(tmp_path / "library", NamedEmbedder()) as library:
-        page = launch(Collection(library), "127.0.0.1")
+        page = launch(Collection(library))
         yield page.local_url
         page.close()
 

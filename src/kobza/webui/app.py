@@ -6,6 +6,7 @@ import mimetypes
 import os
 import shutil
 import signal
+import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from filelock import FileLock
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from kobza.errors import KobzaError
-from kobza.folders import temporary_folder
+from kobza.folders import cache_folder, temporary_folder
 from kobza.terminal import say
 from kobza.webui.collection import Collection
 from kobza.webui.limits import Limits
@@ -125,37 +127,33 @@ def _answer_errors_with_sentences(app: FastAPI) -> None:
         return JSONResponse({"error": "Something went wrong on the server; its log says what."}, 500)
 
 
-def launch(
-    collection: Collection, host: str | None = None, port: int | None = None, access: Access | None = None
-) -> Page:
+def launch(collection: Collection, access: Access = Access()) -> Page:
     """Serve the page without waiting; `Page.local_url` says where, `Page.close()` ends it.
-
-    Args:
-        host, port: those of `access`, for who needs no more of it.
 
     Raises:
         ValueError: the port is in use, or there is no such host.
     """
-    access = access or Access(host, port)
     _remove_old_uploads()
     app = create_app(collection, access)
     bound = f"[{access.bound}]" if ":" in access.bound else access.bound
     try:
-        _, local_url, _ = app.launch(
-            server_name=bound,
-            server_port=access.port,
-            prevent_thread_lock=True,
-            quiet=True,
-            share=False,
-            ssr_mode=False,
-            pwa=False,
-            run_history=False,
-            enable_monitoring=False,
-            footer_links=[],
-            allowed_paths=[],
-            favicon_path=STATIC / "mark.svg",
-        )
-    except (OSError, OverflowError):  # Gradio's message names arguments that users of `kobza serve` do not have
+        _check_host(access.bound)
+        with FileLock(cache_folder() / "serve.lock"):  # or two servers that start at once would choose the same port
+            _, local_url, _ = app.launch(
+                server_name=bound,
+                server_port=access.port,
+                prevent_thread_lock=True,
+                quiet=True,
+                share=False,
+                ssr_mode=False,
+                pwa=False,
+                run_history=False,
+                enable_monitoring=False,
+                footer_links=[],
+                allowed_paths=[],
+                favicon_path=STATIC / "mark.svg",
+            )
+    except (OSError, OverflowError, UnicodeError):  # Gradio's message names arguments that `kobza serve` does not have
         address = f"{access.bound}, port {access.port or '7860 and the next hundred'}"
         raise ValueError(
             f"The page cannot be served at {address}: it is in use or does not exist; choose with --host and --port."
@@ -163,6 +161,12 @@ def launch(
     if app.gate is not None:
         app.gate.is_starting = False
     return Page(app, local_url)
+
+
+def _check_host(host: str) -> None:
+    """OSError, UnicodeError: nothing can be served there. Gradio would try a hundred ports for 5 seconds each."""
+    family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    socket.create_server(address, family=family).close()
 
 
 def _remove_old_uploads() -> None:
@@ -174,7 +178,7 @@ def _remove_old_uploads() -> None:
 def run(collection: Collection, access: Access = Access()) -> None:
     """Serve the page until Ctrl-C or SIGTERM. Errors are those of `launch`."""
     is_over = threading.Event()
-    page = launch(collection, access=access)
+    page = launch(collection, access)
     gc.freeze()  # the models and modules stay: looking through them for garbage would hold up searches
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: is_over.set())

@@ -82,9 +82,8 @@ class Collection:
             self._followed = time.monotonic()
             found = self._own()
             if found is not None:
-                self.library = MusicLibrary(
-                    found.store, self.embedder
-                )  # the album stays open for the searches that run in it
+                # The album stays open, for the searches that run in it.
+                self.library = MusicLibrary(found.store, self.embedder)
                 self.is_demo = False
                 self._facets.clear()
 

@@ -8,7 +8,7 @@ port of this machine, can send requests but not our Origin), and only our own pa
 import ipaddress
 import os
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EVERY_ADDRESS = ("", "0.0.0.0", "::")
 PORTS = {"http": "80", "https": "443"}
+PAGES = ("/", "/favicon.ico")
 OWN_PATHS = ("/api/", "/track/", "/static/")
 STARTUP_PATH = "/gradio_api/startup-events"  # Gradio asks itself for it once, when it starts
 POLICY = (
@@ -132,10 +133,9 @@ class Gate:
     `is_starting` is set while Gradio starts, which asks its own server to.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, pages: Collection[str] = ("/", "/favicon.ico")):
+    def __init__(self, app: ASGIApp, hosts: Hosts):
         self.app = app
         self.hosts = hosts
-        self.pages = pages
         self.is_starting = True
         parent = "https://huggingface.co" if "SPACE_ID" in os.environ else "'none'"  # whose page shows a Space
         self.headers = {
@@ -167,7 +167,7 @@ class Gate:
             )
         if path == STARTUP_PATH and self.is_starting:
             return None
-        if not (path in self.pages or path.startswith(OWN_PATHS)):
+        if not (path in PAGES or path.startswith(OWN_PATHS)):
             return refusal(scope, 404, "There is no such page.")
         is_asking = path.startswith(("/api/", "/track/")) or scope["method"] not in ("GET", "HEAD")
         if is_asking and comes_from_elsewhere(headers):

@@ -30,7 +30,7 @@ def word_vectors(embedder: TextEmbedder, words: Sequence[str]) -> np.ndarray:
     """(words, dim) of unit length: each the mean of the word in a few sentences."""
     sentences = [prompt.format(word) for word in words for prompt in PROMPTS]
     vectors = embedder.embed_text(sentences).reshape(len(words), len(PROMPTS), -1)
-    return np.stack([normalized_mean(one) for one in vectors]) if len(words) else vectors[:, 0]
+    return np.stack([normalized_mean(one) for one in vectors])
 
 
 def nearest_words(vectors: np.ndarray, words: np.ndarray, mean: np.ndarray) -> np.ndarray:

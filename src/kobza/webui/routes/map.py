@@ -84,13 +84,14 @@ def router(collection: Collection) -> APIRouter:
         if tree is not None:
             passing = shown.numbers(track.path for track in collection.library.store.select(tree))
         hits = collection.search(q, MAX_LIT, tree, by, match) if q.strip() else []
-        lit = lit_hits(hits)
-        numbers = {
-            path: i for hit in lit for path, i in [(hit.track.path, shown.number(hit.track.path))] if i is not None
-        }
+        lit: dict[int, float] = {}
+        for hit in lit_hits(hits):
+            number = shown.number(hit.track.path)
+            if number is not None:
+                lit.setdefault(number, round(strength(hit.score), 2))  # the best of a track's moments comes first
         return {
-            "points": list(numbers.values()),
-            "strengths": [round(strength(hit.score), 2) for hit in lit if hit.track.path in numbers],
+            "points": list(lit),
+            "strengths": list(lit.values()),
             "passing": passing,
             "is_poor": bool(hits) and hits[0].match == "none",
         }
