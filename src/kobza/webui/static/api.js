@@ -1,7 +1,13 @@
 // The server's JSON. An error is thrown as an ApiError, whose message is a sentence for the visitor.
 import { t } from "./i18n.js";
 
-export class ApiError extends Error {}
+/** `status` is that of the server's answer; there is none if it did not answer. */
+class ApiError extends Error {
+  constructor(sentence, status) {
+    super(sentence);
+    this.status = status;
+  }
+}
 
 const running = new Map(); // channel -> AbortController of its latest request
 
@@ -44,7 +50,7 @@ async function request(url, options, channel) {
   } catch (error) {
     throw isStale(error) ? error : new ApiError(t("error.offline"));
   }
-  if (!response.ok) throw new ApiError(await sentenceOf(response));
+  if (!response.ok) throw new ApiError(await sentenceOf(response), response.status);
   const type = response.headers.get("Content-Type") ?? "";
   return type.includes("json") ? response.json() : response;
 }

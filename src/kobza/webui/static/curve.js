@@ -1,8 +1,8 @@
 // The curve of match: how well a description fits each moment of a recording, drawn under the line on which one seeks.
 
 import { get } from "./api.js";
+import { svg } from "./dom.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const LEAST = 0.03; // of the height, so that one sees where a curve is
 const BINS = 240; // of a curve at most: a long mix has thousands of windows, the row some hundred pixels
 const MAX_LINKS = 50; // in one request
@@ -47,7 +47,7 @@ async function answer(subject, links) {
 }
 
 // Points (x, y) from 0 to 1 of a curve: the middle of each window, or of several windows the best.
-export function pointsOf({ starts, scores, end, full }, duration) {
+function pointsOf({ starts, scores, end, full }, duration) {
   const length = Math.max(duration, end) || 1;
   const step = Math.ceil(scores.length / BINS);
   const points = [];
@@ -62,14 +62,8 @@ export function pointsOf({ starts, scores, end, full }, duration) {
 
 // A drawing of a curve, to be stretched over the line of a recording that is `duration` seconds long.
 export function drawCurve(curve, duration) {
-  const drawing = document.createElementNS(SVG, "svg");
-  drawing.setAttribute("viewBox", "0 0 1000 100");
-  drawing.setAttribute("preserveAspectRatio", "none");
-  drawing.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", pathOf(pointsOf(curve, duration)));
-  drawing.append(path);
-  return drawing;
+  const path = svg("path", { d: pathOf(pointsOf(curve, duration)) });
+  return svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", "aria-hidden": "true" }, path);
 }
 
 function pathOf(points) {

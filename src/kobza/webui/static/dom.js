@@ -1,4 +1,5 @@
 // Elements and icons. A text becomes a text node, never markup: titles come from files that anyone may have written.
+const MAX_QUERY_LETTERS = 400;
 const SVG = "http://www.w3.org/2000/svg";
 const ICONS = {
   play: ["M8 5.5v13l11-6.5z"],
@@ -37,21 +38,42 @@ function setData(element, values) {
     if (value !== undefined && value !== null) element.dataset[name] = value;
 }
 
-/** An icon of `ICONS`, hidden from screen readers. `classes`: one for each of its paths, or one for the whole. */
+/** A new element of SVG. */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** An icon of `ICONS`, hidden from screen readers. */
 export function icon(name, className = "") {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("class", `kz-icon ${className}`.trim());
-  for (const d of ICONS[name]) {
-    const path = document.createElementNS(SVG, "path");
-    path.setAttribute("d", d);
-    svg.append(path);
-  }
-  return svg;
+  const paths = ICONS[name].map((d) => svg("path", { d }));
+  return svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: `kz-icon ${className}`.trim() }, ...paths);
 }
 
 /** A button with a text; `properties` as for `el`. */
 export function button(text, properties = {}) {
   return el("button", { type: "button", ...properties }, text);
+}
+
+/** A button with an icon; `label` is its name and its tip. */
+export function iconButton(name, label, properties = {}) {
+  return el("button", { type: "button", "aria-label": label, title: label, ...properties }, icon(name));
+}
+
+/** A box for a description of music. */
+export function queryInput(properties) {
+  return el("input", { type: "search", dir: "auto", maxlength: MAX_QUERY_LETTERS, autocomplete: "off", enterkeyhint: "search", ...properties });
+}
+
+/** Texts that stay the same are left alone: screen readers and selections notice each change. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Where on a line the mouse is, from 0 to 1. */
+export function shareAt(line, event) {
+  const box = line.getBoundingClientRect();
+  return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
 }

@@ -1,7 +1,7 @@
 // Filters as chips, made of the library's own values: a button for each field opens a list of them.
 import { get, isStale } from "./api.js";
 import { button, el, icon } from "./dom.js";
-import { t } from "./i18n.js";
+import { number, t } from "./i18n.js";
 import { announce } from "./notices.js";
 import { go, state } from "./state.js";
 import { CHIPS, formatWhere, parseWhere } from "./where.js";
@@ -9,7 +9,7 @@ import { CHIPS, formatWhere, parseWhere } from "./where.js";
 const MANY = 12; // values, from which on the list has a box to search in it
 
 /** What a chip's value is called. */
-export function valueLabel(chip, value) {
+function valueLabel(chip, value) {
   if (chip !== "length") return value;
   const [from, to] = value.split("..").map((end) => end.split(":")[0]);
   if (!from) return t("length.under", { to });
@@ -24,19 +24,9 @@ export function createFilters(extra = []) {
   const element = el("div", { class: "kz-filters", role: "group", "aria-label": t("filters") });
   const chips = Object.fromEntries(CHIPS.map((chip) => [chip, createChip(chip)]));
   const clear = button(t("filter.clear"), { class: "kz-chip kz-clear", onclick: () => change({ where: "" }) });
-  const other = button("", { class: "kz-chip", "aria-pressed": "true" });
-  other.addEventListener("click", () =>
-    change({ where: formatWhere({ ...parseWhere(state().where ?? ""), rest: "" }) }),
-  );
-  const area = button(t("filter.area"), {
-    class: "kz-chip",
-    "aria-pressed": "true",
-    "aria-label": t("filter.remove", { filter: t("filter.area") }),
-  });
-  area.append(icon("close"));
-  area.addEventListener("click", () =>
-    change({ where: formatWhere({ ...parseWhere(state().where ?? ""), area: [] }) }),
-  );
+  const other = removable({ rest: "" });
+  const area = removable({ area: [] });
+  nameRemovable(area, t("filter.area"));
   element.append(...CHIPS.map((chip) => chips[chip].element), area, other, clear, ...extra);
 
   /** The button that was used may be gone afterwards: the first chip has the focus then, not nothing. */
@@ -45,14 +35,24 @@ export function createFilters(extra = []) {
     if (document.activeElement === document.body) element.querySelector("button:not([hidden])")?.focus();
   }
 
+  /** A chip that only goes: the filter without it has `emptied`. */
+  function removable(emptied) {
+    const onclick = () => change({ where: formatWhere({ ...parseWhere(state().where ?? ""), ...emptied }) });
+    return button("", { class: "kz-chip", "aria-pressed": "true", onclick });
+  }
+
+  function nameRemovable(chip, filter) {
+    chip.replaceChildren(filter, icon("close"));
+    chip.setAttribute("aria-label", t("filter.remove", { filter }));
+    chip.title = filter;
+  }
+
   function show({ where = "" }, fields) {
     const filter = parseWhere(where);
     for (const chip of CHIPS) chips[chip].show(filter, fields.includes(chip) || filter[chip].length > 0);
     area.hidden = !filter.area.length;
     other.hidden = !filter.rest;
-    other.replaceChildren(filter.rest, icon("close"));
-    other.setAttribute("aria-label", t("filter.remove", { filter: filter.rest }));
-    other.title = filter.rest;
+    nameRemovable(other, filter.rest);
     clear.hidden = !where;
   }
 
@@ -121,7 +121,7 @@ function createChip(chip) {
       { class: "kz-value" },
       box,
       el("span", { class: "kz-value-name", dir: "auto", title: valueLabel(chip, value) }, valueLabel(chip, value)),
-      el("span", { class: "kz-count" }, String(tracks)),
+      el("span", { class: "kz-count" }, number(tracks)),
     );
   }
 

@@ -1,7 +1,7 @@
 // The page's own sentences, in the browser's language where there is a catalogue of it, else in English.
 const LANGUAGES = ["en", "uk"];
 
-export const language =
+const language =
   navigator.languages.map((tag) => tag.split("-")[0].toLowerCase()).find((one) => LANGUAGES.includes(one)) ?? "en";
 const plurals = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language);
@@ -19,12 +19,15 @@ export function t(key, values = {}) {
   const sentence = typeof entry === "string" ? entry : (entry[plurals.select(values.n)] ?? entry.other);
   return sentence.replace(/\{(\w+)\}/g, (place, name) => {
     const value = values[name] ?? place;
-    return typeof value === "number" ? numbers.format(value) : value;
+    return typeof value === "number" ? number(value) : value;
   });
 }
 
 /** Whether there is such a sentence. */
 export const knows = (key) => key in catalogue;
+
+/** A number as the language writes it: "12,345". */
+export const number = (value) => numbers.format(value);
 
 /** Seconds as 1:15 or 1:01:15. */
 export function clock(seconds) {

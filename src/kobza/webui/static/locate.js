@@ -1,12 +1,10 @@
 // "Where in this recording is ...": the curve of match of one recording, and its best moments.
 import { get, isStale } from "./api.js";
 import { drawCurve } from "./curve.js";
-import { button, el, icon } from "./dom.js";
+import { button, el, iconButton, queryInput, shareAt } from "./dom.js";
 import { clock, t } from "./i18n.js";
 import { announce, notice } from "./notices.js";
 import { player } from "./player.js";
-
-const MAX_QUERY_LETTERS = 400;
 
 /**
  * Open "Where in this recording is ..." for a hit, or for an uploaded clip: {clip: its id, src: the address of its sound,
@@ -19,17 +17,9 @@ export function locate(hit) {
 /** A panel: `element`, `choose(hit)` says of which recording, `onclose` is called when it is to go. */
 export function createLocator() {
   const title = el("em", { dir: "auto" });
-  const query = el("input", {
-    type: "search",
-    dir: "auto",
-    maxlength: MAX_QUERY_LETTERS,
-    placeholder: t("locate.placeholder"),
-    "aria-label": t("locate.label"),
-    autocomplete: "off",
-    enterkeyhint: "search",
-  });
+  const query = queryInput({ placeholder: t("locate.placeholder"), "aria-label": t("locate.label") });
   const form = el("form", { class: "kz-ask", onsubmit: submit }, query, el("button", { class: "kz-secondary" }, t("locate")));
-  const result = el("div", { class: "kz-located" });
+  const result = el("div");
   const element = el(
     "section",
     { class: "kz-locator", "aria-label": t("locate.title") },
@@ -37,7 +27,7 @@ export function createLocator() {
       "header",
       {},
       el("h2", { class: "kz-heading" }, t("locate.title"), " ", title),
-      el("button", { class: "kz-control", type: "button", "aria-label": t("close"), title: t("close"), onclick: () => panel.onclose() }, icon("close")),
+      iconButton("close", t("close"), { class: "kz-control", onclick: () => panel.onclose() }),
     ),
     form,
     result,
@@ -74,10 +64,7 @@ export function createLocator() {
     const playAt = (seconds) => play(seconds, q);
     head = el("i", { class: "kz-head" });
     const line = el("div", { class: "kz-locator-line", dir: "ltr" }, drawCurve(curve, duration), head);
-    line.addEventListener("click", (event) => {
-      const box = line.getBoundingClientRect();
-      playAt(((event.clientX - box.left) / box.width) * duration);
-    });
+    line.addEventListener("click", (event) => playAt(shareAt(line, event) * duration));
     const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => el("span", {}, clock(share * duration)));
     const moments = curve.best.map((moment) => {
       const span = `${clock(moment.start)} – ${clock(moment.end)}`;

@@ -1,4 +1,5 @@
 // What is shown to who has not given the password. Then the address that was asked for is loaded.
+import { post } from "./api.js";
 import { el } from "./dom.js";
 import { loadCatalogue, t } from "./i18n.js";
 
@@ -12,21 +13,12 @@ password.focus();
 
 async function submit(event) {
   event.preventDefault();
-  const sentence = await trouble();
-  if (sentence === "") return location.reload();
-  notice.textContent = sentence;
-  notice.hidden = false;
-  password.select();
-}
-
-/** Why the password does not open the page; "" if it does. */
-async function trouble() {
   try {
-    const options = { method: "POST", body: JSON.stringify({ password: password.value }), headers: { "Content-Type": "application/json" } };
-    const response = await fetch(new URL("api/login", document.baseURI), options);
-    if (response.status === 401) return t("login.wrong");
-    return response.ok ? "" : (await response.json()).error;
-  } catch {
-    return t("error.offline");
+    await post("login", { password: password.value });
+    location.reload();
+  } catch (error) {
+    notice.textContent = error.status === 401 ? t("login.wrong") : error.message;
+    notice.hidden = false;
+    password.select();
   }
 }

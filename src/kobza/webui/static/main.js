@@ -11,7 +11,7 @@ const POLL_MS = 15_000; // how soon new music appears
 
 await loadCatalogue(); // before anything is written
 const held = document.querySelector(".kz-held");
-const news = el("div", { class: "kz-news" });
+const news = el("div");
 let library = await loadLibrary();
 let shownTab = "";
 
@@ -27,7 +27,6 @@ async function loadLibrary() {
 const tabs = TABS.map(({ id, create }) => {
   const panel = el("section", {
     id: `panel-${id}`,
-    class: "kz-panel",
     role: "tabpanel",
     "aria-labelledby": `tab-${id}`,
     hidden: true,
@@ -114,8 +113,9 @@ async function poll() {
 
 function searchAgain() {
   news.replaceChildren();
-  for (const { id, part } of tabs) if (id === shownTab) part.refresh?.(state(), library);
-  tabs.find(({ id }) => id === shownTab).part.focus?.();
+  const { part } = tabs.find(({ id }) => id === shownTab);
+  part.refresh?.(state(), library);
+  part.focus?.();
 }
 
 document.querySelector(".kz-tagline").textContent = t("tagline");

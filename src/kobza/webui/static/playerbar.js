@@ -1,12 +1,12 @@
 // The player at the page's foot: what plays, its line with the curve of match, volume, and the way to the queue.
 import { curveOf, drawCurve } from "./curve.js";
-import { el, icon } from "./dom.js";
+import { el, icon, iconButton, write } from "./dom.js";
 import { clock, t } from "./i18n.js";
 import { player, restore } from "./player.js";
 import { createLocator } from "./locate.js";
 import { joinMediaSession } from "./mediasession.js";
 import { createQueueList } from "./queuelist.js";
-import { playRows, write } from "./rows.js";
+import { playRows } from "./rows.js";
 import { createSlider } from "./slider.js";
 
 const SMALL_STEP = 5; // seconds, of the arrow keys
@@ -71,8 +71,7 @@ export function mountPlayer(foot, players) {
 }
 
 function createControls() {
-  const control = (name, text, onclick) =>
-    el("button", { class: `kz-control kz-control-${name}`, type: "button", "aria-label": text, title: text, onclick }, icon(name));
+  const control = (name, text, onclick) => iconButton(name, text, { class: "kz-control", onclick });
   const previous = control("previous", t("player.previous"), () => player.previous());
   const next = control("next", t("player.next"), () => player.next());
   const play = el(
@@ -94,10 +93,11 @@ function createControls() {
     onchange: (seconds) => player.seek(seconds),
     onpreview: (seconds) => write(time, clock(seconds)),
   });
+  const setVolume = (loudness) => player.setVolume(loudness);
   const volume = createSlider({ label: t("player.volume"), small: 0.05, large: 0.2, onchange: setVolume, onpreview: setVolume });
   const mute = el("button", { class: "kz-control", type: "button", onclick: () => player.toggleMute() }, icon("volume", "kz-icon-volume"), icon("muted", "kz-icon-muted"));
   const locate = control("locate", t("locate.open.current"));
-  const queue = el("button", { class: "kz-control kz-control-queue", type: "button" }, icon("queue"), el("span", { class: "kz-badge" }));
+  const queue = el("button", { class: "kz-control", type: "button" }, icon("queue"), el("span", { class: "kz-badge" }));
   const element = el(
     "div",
     { class: "kz-foot-bar" },
@@ -108,10 +108,6 @@ function createControls() {
     el("div", { class: "kz-foot-panels" }, locate, queue),
   );
   let curveKey = "";
-
-  function setVolume(value) {
-    player.setVolume(value);
-  }
 
   async function refreshCurve(hit) {
     const key = hit?.subject ? JSON.stringify([hit.track.link, hit.subject]) : "";

@@ -1,10 +1,10 @@
 // The queue as a list that one can reorder, and keep: as a playlist file, or on a music server.
 import { post } from "./api.js";
-import { button, el, icon } from "./dom.js";
+import { button, el, iconButton, write } from "./dom.js";
 import { clock, t } from "./i18n.js";
 import { notice } from "./notices.js";
 import { player } from "./player.js";
-import { write } from "./rows.js";
+import { savePlaylist } from "./playlistfile.js";
 
 const MAX_NAME_LETTERS = 200;
 
@@ -25,13 +25,13 @@ export function createQueueList(players) {
   );
   const element = el(
     "section",
-    { class: "kz-queue-panel", "aria-label": t("queue") },
+    { "aria-label": t("queue") },
     el(
       "header",
       {},
       heading,
       clear,
-      el("button", { class: "kz-control", type: "button", "aria-label": t("close"), title: t("close"), onclick: () => panel.onclose() }, icon("close")),
+      iconButton("close", t("close"), { class: "kz-control", onclick: () => panel.onclose() }),
     ),
     list,
     keep,
@@ -58,7 +58,7 @@ export function createQueueList(players) {
   function entry({ track }, i, isCurrent) {
     const { title, artist } = track;
     const tool = (icons, key, onclick, disabled = false) =>
-      el("button", { class: "kz-tool", type: "button", "aria-label": t(key, { title }), title: t(key, { title }), disabled, data: { tool: key }, onclick }, icon(icons));
+      iconButton(icons, t(key, { title }), { class: "kz-tool", disabled, data: { tool: key }, onclick });
     const drag = {
       draggable: "true", // with the mouse; keys and fingers have the buttons
       ondragstart: () => (dragged = i),
@@ -107,14 +107,7 @@ export function createQueueList(players) {
   }
 
   const download = () =>
-    say(keep.querySelector("button"), async () => {
-      const response = await post("playlist", { name: name.value, links: links() });
-      const address = URL.createObjectURL(await response.blob());
-      const file = `${name.value.trim() || "Kobza"}.m3u8`;
-      el("a", { href: address, download: file }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 60_000);
-      return t("playlist.saved", { file });
-    });
+    say(keep.querySelector("button"), async () => t("playlist.saved", { file: await savePlaylist(links(), name.value) }));
 
   /** Do it, and say what came of it. */
   async function say(control, work) {

@@ -3,6 +3,7 @@ import { get, isStale } from "./api.js";
 import { button, el, icon } from "./dom.js";
 import { clock, t } from "./i18n.js";
 import { announce, notice } from "./notices.js";
+import { figureOf, scoreBar } from "./score.js";
 import { go } from "./state.js";
 
 const PAGE = 10; // hits
@@ -61,7 +62,7 @@ export function row(hit, rank, context) {
         "aria-label": t("more.of", { title: track.title }),
       }),
       button(t("but"), {
-        class: "kz-more kz-but",
+        class: "kz-more",
         onclick: () => like(track.link, true),
         "aria-label": t("but.of", { title: track.title }),
       }),
@@ -100,7 +101,7 @@ function name({ track }, { hits }) {
       { class: "kz-tags" },
       track.tags.map((tag) => el("span", { class: "kz-tag", dir: "auto", title: tag }, tag)),
       copies > 0 && el("span", { class: "kz-tag", title: track.copies.join("\n") }, t("copies", { n: copies })),
-      track.away && el("span", { class: "kz-tag kz-away" }, t("away")),
+      track.away && el("span", { class: "kz-tag" }, t("away")),
     ),
   );
 }
@@ -124,10 +125,9 @@ function line({ track, moment }) {
 
 function score({ score, match }, { kind, hits }) {
   const full = Math.max(FULL[kind], ...hits.map((hit) => hit.score));
-  const figure = score.toFixed(2).replace(/^-(0\.00)$/, "$1");
-  const share = `${Math.round(100 * Math.min(1, Math.max(0, score / full)))}%`;
+  const figure = figureOf(score);
   return [
-    el("span", { class: "kz-bar" }, el("i", { style: { width: share } })),
+    scoreBar(score, full),
     match
       ? el("span", { class: "kz-match", title: t("score", { figure }), data: { match } }, t(`match.${match}`))
       : el("span", { class: "kz-figure", title: t("cosine") }, figure),
@@ -231,16 +231,9 @@ export function createAnswers(path, { kind, noticesOf = () => [], nothing }) {
     }
   }
 
-  function clear() {
-    asked = null;
-    context = { hits: [], params: {}, kind };
-    element.replaceChildren();
-  }
-
   return {
     element,
     show,
-    clear,
     fail,
     get hits() {
       return context.hits;

@@ -1,6 +1,6 @@
 // Playing from the rows of answers: their buttons, the line on which one seeks, and the curve of match under it.
 import { curveOf, drawCurve } from "./curve.js";
-import { el, icon } from "./dom.js";
+import { el, iconButton, shareAt, write } from "./dom.js";
 import { clock, t } from "./i18n.js";
 import { locate } from "./locate.js";
 import { announce } from "./notices.js";
@@ -8,7 +8,7 @@ import { player } from "./player.js";
 import { onRow } from "./results.js";
 
 /** What the curve of a list's rows shows: how they fit its description, or how they resemble its example; or null. */
-export function subjectOf({ kind, params }) {
+function subjectOf({ kind, params }) {
   if (kind === "text") return params.q ? { q: params.q } : null;
   if (kind === "sound" && params.clip) return { clip: params.clip };
   return kind === "sound" && params.link ? { like: params.link } : null;
@@ -42,7 +42,7 @@ export function playRows() {
 function tools(hit) {
   const { title } = hit.track;
   const tool = (name, text, onclick) =>
-    el("button", { class: "kz-tool", type: "button", "aria-label": text, title: text, disabled: hit.track.away, onclick }, icon(name));
+    iconButton(name, text, { class: "kz-tool", disabled: hit.track.away, onclick });
   return el(
     "span",
     { class: "kz-tools" },
@@ -51,17 +51,14 @@ function tools(hit) {
   );
 }
 
-function secondsAt(line, event, { track }) {
-  const box = line.getBoundingClientRect();
-  return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * track.duration;
-}
+const secondsAt = (line, event, { track }) => shareAt(line, event) * track.duration;
 
 function showCurve(line, curve, { track }) {
   line.querySelector(".kz-curve").replaceChildren(drawCurve(curve, track.duration));
 }
 
-/** The time under the mouse, which style.css shows. */
-export function showTime(line, seconds, duration) {
+/** The time under the mouse, which player.css shows. */
+function showTime(line, seconds, duration) {
   line.dataset.at = clock(seconds);
   line.style.setProperty("--at", `${(100 * seconds) / (duration || 1)}%`);
 }
@@ -81,9 +78,4 @@ function refresh(row) {
   const label = isPlaying ? t("pause", { title }) : t("play", { title, time: clock(at) });
   const play = row.querySelector(".kz-play");
   if (play.getAttribute("aria-label") !== label) play.setAttribute("aria-label", label);
-}
-
-/** Texts that stay the same are left alone: screen readers and selections notice each change. */
-export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

@@ -1,12 +1,12 @@
 // The tab "Search": a description, filters, and the answers.
-import { button, el } from "./dom.js";
+import { button, el, queryInput } from "./dom.js";
 import { createChoice, createFilters } from "./filters.js";
 import { knows, t } from "./i18n.js";
 import { notice } from "./notices.js";
 import { createAnswers } from "./results.js";
 import { go } from "./state.js";
 
-export const EXAMPLES = [
+const EXAMPLES = [
   "slow sad piano",
   "church organ",
   "fast drum solo",
@@ -16,10 +16,9 @@ export const EXAMPLES = [
   "music box lullaby",
   "string orchestra, slow and sad",
 ];
-export const MAX_QUERY_LETTERS = 400;
 
 /** The parameters of api/search for a state. */
-export const searchParams = ({ q = "", where = "", by = "", match = "" }) => ({ q, where, by, match });
+const searchParams = ({ q = "", where = "", by = "", match = "" }) => ({ q, where, by, match });
 
 /** What the server says of an answer, as elements. Shared with the tab of similar tracks. */
 export function noticesOf({ notes = [], terms = [] }) {
@@ -38,17 +37,12 @@ function termText({ text, weight }) {
 }
 
 function createTab() {
-  const query = el("input", {
+  const query = queryInput({
     id: "query",
-    type: "search",
     name: "q",
-    dir: "auto",
-    maxlength: MAX_QUERY_LETTERS,
     placeholder: t("search.placeholder"),
     "aria-label": t("search.label"),
     "aria-describedby": "kz-hint",
-    autocomplete: "off",
-    enterkeyhint: "search",
   });
   const form = el(
     "form",

@@ -1,6 +1,6 @@
 // In the tab "Listen like this": the tracks that sound like one of the library, or like a clip, but ...
 import { clipName } from "./clips.js";
-import { el } from "./dom.js";
+import { el, queryInput } from "./dom.js";
 import { createFilters } from "./filters.js";
 import { t } from "./i18n.js";
 import { createAnswers } from "./results.js";
@@ -16,15 +16,7 @@ const UNKNOWN = "…"; // until the server has said the title
 export function createSimilar(retitle) {
   const name = el("em", { dir: "auto" });
   const heading = el("h2", { class: "kz-heading", tabindex: "-1" }, t("similar.heading"), " ", name);
-  const but = el("input", {
-    id: "but",
-    type: "search",
-    dir: "auto",
-    maxlength: 400,
-    placeholder: t("but.placeholder"),
-    autocomplete: "off",
-    enterkeyhint: "search",
-  });
+  const but = queryInput({ id: "but", placeholder: t("but.placeholder") });
   const form = el(
     "form",
     { class: "kz-ask kz-but-form", onsubmit: submit },
@@ -34,7 +26,7 @@ export function createSimilar(retitle) {
   );
   const filters = createFilters();
   const answers = createAnswers("similar", { kind: "sound", noticesOf, nothing: () => t(isEmpty ? "library.empty" : "similar.nothing") });
-  const element = el("section", { class: "kz-similar", hidden: true }, heading, form, filters.element, answers.element);
+  const element = el("section", { hidden: true }, heading, form, filters.element, answers.element);
   let shown = "";
   let example = ""; // the track or the clip
   let isEmpty = false;

@@ -4,6 +4,7 @@ import { createClipInput } from "./clips.js";
 import { el } from "./dom.js";
 import { t } from "./i18n.js";
 import { announce, notice } from "./notices.js";
+import { figureOf, scoreBar } from "./score.js";
 import { go } from "./state.js";
 
 const LABELS =
@@ -64,8 +65,8 @@ function createTab() {
         "li",
         {},
         el("span", { class: "kz-label", dir: "auto" }, label),
-        el("span", { class: "kz-bar" }, el("i", { style: { width: `${Math.round(100 * Math.max(0, score / full))}%` } })),
-        el("span", { class: "kz-figure", title: t("tag.cosine") }, score.toFixed(2).replace(/^-(0\.00)$/, "$1")),
+        scoreBar(score, full),
+        el("span", { class: "kz-figure", title: t("tag.cosine") }, figureOf(score)),
       );
     return el("ol", { class: "kz-chart" }, tags.map(bar));
   }
