@@ -189,6 +189,22 @@ def test_a_path_leads_from_track_to_track(visit):
     page.wait_for_selector(".kz-map-path", state="detached")
 
 
+def test_a_path_that_comes_too_late_is_not_drawn(visit):
+    page, held = visit(), []
+    press(page, "Home", "Enter")
+    page.get_by_role("button", name="Path to another track").click()
+    page.route("**/api/map/path**", lambda route: held.append(route))
+    with page.expect_request("**/api/map/path**"):
+        press(page, "End", "Enter")
+    press(page, "Escape")
+    until(page, "!location.search.includes('to=')")
+    with page.expect_response("**/api/map/path**"):
+        held[0].continue_()
+    press(page, "Home")
+    said(page, "choir 00, The Makers")
+    assert page.locator(".kz-map-path").count() == 0
+
+
 def test_the_mouse_zooms_and_names_what_it_points_at(visit):
     page = visit()
     press(page, "Home")

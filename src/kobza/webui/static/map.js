@@ -1,12 +1,13 @@
 // The tab "Map": all tracks, near each other if they sound alike; what a search finds lights up.
 import { get, isStale } from "./api.js";
-import { button, el } from "./dom.js";
+import { button, el, queryInput } from "./dom.js";
 import { createChoice, createFilters } from "./filters.js";
 import { t } from "./i18n.js";
-import { forgetTracks, knownTrack, loadMap, loadTracks } from "./mapdata.js";
+import { forgetTracks, loadMap, loadTracks } from "./mapdata.js";
 import { canDraw } from "./mapgl.js";
 import { createLegend } from "./maplegend.js";
 import { look, palette } from "./maplook.js";
+import { createMapNames } from "./mapnames.js";
 import { createMapPanel } from "./mappanel.js";
 import { createStage } from "./mapstage.js";
 import { outlineText, parseOutline } from "./mapview.js";
@@ -15,15 +16,10 @@ import { player } from "./player.js";
 import { go, state } from "./state.js";
 
 const POLL_MS = 3000; // while the map is being computed
-const TITLED = 60; // points in sight, so few that each can have its title
-const FINE_ZOOM = 2.2; // from which on the smaller regions are named, too
-const HOVER_MS = 100;
-const NEAR_PIXELS = 40; // what lies so near is looked up together: the next one that is pointed at, probably
-const MOST_NEAR = 30;
 
 function createTab() {
-  const query = el("input", { type: "search", name: "q", dir: "auto", maxlength: 400, "aria-label": t("map.light.label"), placeholder: t("map.light.label"), autocomplete: "off", enterkeyhint: "search" });
-  const form = el("form", { class: "kz-ask kz-map-ask", role: "search", onsubmit: submit }, query, el("button", { class: "kz-primary" }, t("map.light")));
+  const query = queryInput({ name: "q", "aria-label": t("map.light.label"), placeholder: t("map.light.label") });
+  const form = el("form", { class: "kz-ask", role: "search", onsubmit: submit }, query, el("button", { class: "kz-primary" }, t("map.light")));
   const colour = createChoice("colour", ["", "genre", "sound"], t("map.colour"), (value) => t(`map.colour.${value || "auto"}`));
   const filters = createFilters([colour.element]);
   const lasso = tool("map.lasso", "map.lasso.long", () => setLasso(!stage.isLasso), { "aria-pressed": "false" });
@@ -39,10 +35,18 @@ function createTab() {
   const hint = el("p", { class: "kz-note" }, t("map.hint"));
   const keys = el("p", { class: "kz-note kz-map-keys", id: "kz-map-keys" }, t("map.keys"));
   const status = el("p", { class: "kz-note kz-map-status" });
-  const tip = el("div", { class: "kz-map-tip", "aria-hidden": "true", hidden: true });
   const isPossible = canDraw();
-  const stage = isPossible ? createStage({ choose: chooseTrack, hover, outline: outlined, step, moved, escape }, t("map.label"), keys.id) : null;
-  const frame = el("div", { class: "kz-map-frame" }, stage?.element, tip, tools);
+  const handlers = {
+    choose: chooseTrack,
+    hover: (i, left, top) => names.hover(i, left, top),
+    outline: outlined,
+    step,
+    escape,
+    moved: () => names.show(map),
+  };
+  const stage = isPossible ? createStage(handlers, t("map.label"), keys.id) : null;
+  const names = createMapNames(stage);
+  const frame = el("div", { class: "kz-map-frame" }, stage?.element, names.tip, tools);
   const legend = createLegend((only) => {
     shownColour = only;
     paint();
@@ -197,78 +201,8 @@ function createTab() {
   async function step(i) {
     const [hit] = await loadTracks([map.points.link(i)], "map/step").catch(() => []);
     if (!hit || stage.current !== i) return;
-    announce(nameOf(hit));
-    showTip(hit, stage.view.toScreen(map.points.x[i], map.points.y[i]));
-  }
-
-  // Names
-  const nameOf = ({ track }) => [track.title, track.artist].filter(Boolean).join(", ");
-  let hoverTimer = 0;
-
-  function hover(i, left, top) {
-    clearTimeout(hoverTimer);
-    tip.hidden = true;
-    if (i < 0) return;
-    const link = map.points.link(i);
-    const known = knownTrack(link);
-    if (known) return void showTip(known, [left, top]);
-    hoverTimer = setTimeout(async () => {
-      const [hit] = await loadTracks([link, ...near(left, top)], "map/hover").catch(() => []);
-      if (hit && stage.hovered === i) showTip(hit, [left, top]);
-    }, HOVER_MS);
-  }
-
-  function near(left, top) {
-    const [x1, y1] = stage.view.toMap(left - NEAR_PIXELS, top + NEAR_PIXELS);
-    const [x2, y2] = stage.view.toMap(left + NEAR_PIXELS, top - NEAR_PIXELS);
-    const found = [];
-    stage.index.around(x1, y1, x2, y2, (i) => found.length < MOST_NEAR && found.push(map.points.link(i)));
-    return found;
-  }
-
-  function showTip({ track }, [left, top]) {
-    tip.replaceChildren(el("b", { dir: "auto" }, track.title), ...(track.artist ? [el("span", { dir: "auto" }, track.artist)] : []));
-    tip.hidden = false;
-    const room = stage.view.width - tip.offsetWidth - 8;
-    tip.style.left = `${Math.max(8, Math.min(left + 14, room))}px`;
-    tip.style.top = `${Math.max(8, top > 70 ? top - tip.offsetHeight - 14 : top + 18)}px`;
-  }
-
-  let named = "";
-  let titleTimer = 0;
-
-  /** Which names stand on the map depends on what is seen of it. */
-  function moved() {
-    const level = stage.view.zoom > FINE_ZOOM ? 1 : 0;
-    const [[x1, y1], , [x2, y2]] = stage.view.corners();
-    let seen = [];
-    stage.index.around(x1, y2, x2, y1, (i) => seen.length <= 4 * TITLED && seen.push(i));
-    seen = seen.filter((i) => map.points.x[i] >= x1 && map.points.x[i] <= x2 && map.points.y[i] >= y2 && map.points.y[i] <= y1);
-    if (seen.length > TITLED) seen = [];
-    const wanted = `${level} ${seen.join()} ${map.version}`;
-    if (wanted === named) return;
-    named = wanted;
-    setNames(level, seen);
-    clearTimeout(titleTimer);
-    if (!seen.some((i) => !knownTrack(map.points.link(i)))) return;
-    titleTimer = setTimeout(async () => {
-      for (let k = 0; k < seen.length; k += 50) await loadTracks(seen.slice(k, k + 50).map(map.points.link), "map/titles").catch(() => []);
-      if (wanted !== named) return;
-      setNames(level, seen);
-      stage.redraw();
-    }, HOVER_MS);
-  }
-
-  function setNames(level, seen) {
-    const regions = map.regions.filter((region) => region.level === level).sort((a, b) => b.tracks - a.tracks);
-    const titles = seen.map((i) => ({ hit: knownTrack(map.points.link(i)), i })).filter(({ hit }) => hit);
-    stage.dots = seen;
-    const offset = seen.length ? 1 : 0; // beside the points where these are few
-    stage.names = [
-      ...regions.map(({ name, x, y }) => ({ text: name, x, y, offset, className: `kz-map-region kz-map-region-${level}` })),
-      ...titles.map(({ hit, i }) => ({ text: hit.track.title, x: map.points.x[i], y: map.points.y[i], offset: 1, className: "kz-map-title" })),
-    ];
-    stage.redraw();
+    announce([hit.track.title, hit.track.artist].filter(Boolean).join(", "));
+    names.showTip(hit, stage.view.toScreen(map.points.x[i], map.points.y[i]));
   }
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
@@ -277,10 +211,6 @@ function createTab() {
     show,
     mount: (element) => element.append(...all),
     focus: () => query.focus({ preventScroll: true }),
-    refresh(current, library) {
-      asked = "";
-      return show(current, library);
-    },
   };
 }
 

@@ -18,7 +18,7 @@ export async function loadMap(known = null) {
 }
 
 /** Float32 x and y of each track, 12 bytes of each link, and a byte for each track and colouring. */
-export function parsePoints(buffer, { tracks: n, colourings }) {
+function parsePoints(buffer, { tracks: n, colourings }) {
   const positions = new Float32Array(buffer, 0, 2 * n);
   const links = new Uint8Array(buffer, 8 * n, LINK_BYTES * n);
   const colours = {};
@@ -40,9 +40,9 @@ const hits = new Map(); // link -> hit
 
 /** The tracks of these links, as hits without a score; those that are known already need no request. */
 export async function loadTracks(links, channel) {
-  const missing = links.filter((link) => !hits.has(link)).slice(0, MOST_LINKS);
-  if (missing.length) {
-    const answer = await get("map/tracks", { links: missing.join(",") }, channel);
+  const missing = links.filter((link) => !hits.has(link));
+  for (let i = 0; i < missing.length; i += MOST_LINKS) {
+    const answer = await get("map/tracks", { links: missing.slice(i, i + MOST_LINKS).join(",") }, channel);
     for (const hit of answer.hits) hits.set(hit.track.link, hit);
   }
   return links.map((link) => hits.get(link)).filter(Boolean);

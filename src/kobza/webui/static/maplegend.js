@@ -1,6 +1,6 @@
 // The map's legend: a button for each colour, which shows the tracks of that colour alone.
 import { button, el } from "./dom.js";
-import { language, t } from "./i18n.js";
+import { number, t } from "./i18n.js";
 import { slot } from "./maplook.js";
 
 /** `show(colouring)` brings it up to date; `onOnly(slot or null)` is told which colour alone is to be shown. */
@@ -21,7 +21,7 @@ export function createLegend(onOnly) {
 
   function kind(name, place, count) {
     const made = button("", { class: `kz-kind kz-hue-${slot(place)}`, "aria-pressed": "false", onclick: () => press(made, place) });
-    made.append(el("span", { dir: "auto" }, name), el("span", { class: "kz-count" }, new Intl.NumberFormat(language).format(count)));
+    made.append(el("span", { dir: "auto" }, name), el("span", { class: "kz-count" }, number(count)));
     return made;
   }
 

@@ -1,6 +1,5 @@
 // How the map's points look: their colours, which of them are lit, and which are faint.
 
-export const NONE = 255; // the colour number of a track without a value
 const FAINT = 0.2; // of a few points; of many, which lie upon each other, less
 const PLAIN = 0.85;
 
@@ -18,7 +17,7 @@ const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)
  * Args: `colours` the number of each point's colour; `lit` a Map from point to strength in (0, 1] of those that a search
  * found, or null; `passing` a Set of points that a filter lets through, or null; `only` the one colour that is shown, or null.
  */
-export function look(colours, hues, { lit = null, passing = null, only = null }) {
+export function look(colours, hues, { lit, passing, only }) {
   const n = colours.length;
   const rgba = new Uint8Array(4 * n);
   const lifts = new Uint8Array(n);

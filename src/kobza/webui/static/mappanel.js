@@ -1,35 +1,38 @@
 // Below the map: what is chosen on it, one track, the tracks inside an outline, or a path between two tracks.
-import { get, isStale, post } from "./api.js";
+import { get, isStale } from "./api.js";
 import { button, el } from "./dom.js";
 import { t } from "./i18n.js";
 import { loadTracks } from "./mapdata.js";
 import { announce, notice } from "./notices.js";
 import { player } from "./player.js";
+import { savePlaylist } from "./playlistfile.js";
 import { rows } from "./results.js";
-import { go } from "./state.js";
+import { go, state } from "./state.js";
 import { formatWhere, parseWhere } from "./where.js";
 
 const LISTED = 20; // tracks at first, and that more are listed at a time
 const MOST_IN_PLAYLIST = 1000;
+const MOST_QUEUED = 50;
 const PATH_TRACKS = 10;
 
 /** `show(state, points, stage)` brings it up to date. `startPath()`: the next track that is chosen ends a path. */
 export function createMapPanel(startPath) {
   const element = el("section", { class: "kz-map-panel", "aria-label": t("map.chosen") });
   let shown = "";
-  let latest = 0;
 
   async function show({ at = "", to = "", area = "", where = "" }, points, stage) {
     const wanted = JSON.stringify([at, to, area, to && where]);
     if (wanted === shown) return;
     shown = wanted;
-    const mine = (latest += 1);
     stage.path = [];
     try {
-      const made = to ? await path(at, to, where, points, stage) : at ? await track(at) : area ? await selection(points, stage, where) : [];
-      if (mine === latest) element.replaceChildren(...made);
+      const { elements, stops = [] } = await (to ? path(at, to, where) : at ? track(at) : area ? selection(points, stage, where) : { elements: [] });
+      if (wanted !== shown) return;
+      if (stops.length) announce(t("map.path.found", { n: stops.length }));
+      stage.path = stops.map((hit) => points.find(hit.track.link)).filter((i) => i >= 0);
+      element.replaceChildren(...elements);
     } catch (error) {
-      if (isStale(error) || mine !== latest) return;
+      if (isStale(error) || wanted !== shown) return;
       element.replaceChildren(notice(error.message));
     }
     stage.redraw();
@@ -37,21 +40,17 @@ export function createMapPanel(startPath) {
 
   async function track(link) {
     const hits = await loadTracks([link], "map/chosen");
-    if (!hits.length) return [notice(t("map.gone"))];
-    return [actions([button(t("map.path"), { class: "kz-secondary", onclick: startPath, title: t("map.path.long") })]), list(hits)];
+    if (!hits.length) return { elements: [notice(t("map.gone"))] };
+    const start = button(t("map.path"), { class: "kz-secondary", onclick: startPath, title: t("map.path.long") });
+    return { elements: [actions([start]), list(hits)] };
   }
 
-  async function path(from, to, where, points, stage) {
+  async function path(from, to, where) {
     const { hits } = await get("map/path", { start: from, end: to, k: PATH_TRACKS, where }, "map/path");
-    stage.path = hits.map(({ track: { link } }) => points.find(link)).filter((i) => i >= 0);
-    announce(t("map.path.found", { n: hits.length }));
     const links = hits.map(({ track: { link } }) => link);
     const name = t("map.path.name", { from: hits[0].track.title, to: hits.at(-1).track.title });
-    return [
-      el("h2", { class: "kz-heading" }, name),
-      actions([queueButton(() => hits), saveButton(links, name)]),
-      list(hits),
-    ];
+    const heading = el("h2", { class: "kz-heading" }, name);
+    return { elements: [heading, actions([queueButton(() => hits), saveButton(links, name)]), list(hits)], stops: hits };
   }
 
   async function selection(points, stage, where) {
@@ -59,7 +58,7 @@ export function createMapPanel(startPath) {
     const links = chosen.slice(0, MOST_IN_PLAYLIST).map(points.link);
     announce(t("map.selected", { n: chosen.length }));
     const heading = el("h2", { class: "kz-heading" }, t("map.selected", { n: chosen.length }));
-    if (!chosen.length) return [heading];
+    if (!chosen.length) return { elements: [heading] };
     const hits = await loadTracks(links.slice(0, LISTED), "map/chosen");
     const listed = list(hits);
     const more = button(t("more.answers"), { class: "kz-next", onclick: extend });
@@ -75,16 +74,13 @@ export function createMapPanel(startPath) {
     more.hidden = count >= links.length;
     const search = button(t("map.search"), { class: "kz-secondary", title: t("map.search.long"), onclick: () => searchIn(where) });
     const clear = button(t("map.clear"), { class: "kz-secondary", onclick: () => go({ area: "" }) });
-    const queue = queueButton(async () => loadAll(links.slice(0, 50)));
-    return [heading, actions([search, queue, saveButton(links, t("map.playlist")), clear]), listed, more];
+    const queue = queueButton(() => loadTracks(links.slice(0, MOST_QUEUED), "map/queue"));
+    return { elements: [heading, actions([search, queue, saveButton(links, t("map.playlist")), clear]), listed, more] };
   }
-
-  const loadAll = (links) => loadTracks(links, "map/queue");
 
   /** The search tab with the outline as one more filter. */
   function searchIn(where) {
-    const area = new URLSearchParams(location.search).get("area");
-    go({ tab: "search", where: formatWhere({ ...parseWhere(where), area: [area] }), area: "" });
+    go({ tab: "search", where: formatWhere({ ...parseWhere(where), area: [state().area] }), area: "" });
   }
 
   const actions = (buttons) => el("div", { class: "kz-map-actions" }, buttons);
@@ -105,10 +101,7 @@ export function createMapPanel(startPath) {
 
   async function save(links, name) {
     try {
-      const response = await post("playlist", { links, name });
-      const address = URL.createObjectURL(await response.blob());
-      el("a", { href: address, download: `${name.replace(/[\\/:*?"<>|]/g, "_")}.m3u8` }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 10_000);
+      await savePlaylist(links, name);
     } catch (error) {
       element.prepend(notice(error.message));
     }

@@ -1,10 +1,9 @@
 // The map itself: points, names over them, and what one does with mouse, fingers and keys.
-import { el } from "./dom.js";
+import { el, svg } from "./dom.js";
 import { PointRenderer } from "./mapgl.js";
 import { placeLabels } from "./maplabels.js";
 import { PointIndex, View } from "./mapview.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = 44; // pixels around the whole map
 const REACH = 14; // pixels: how far from a point a click still means it
 const CLICK_PIXELS = 5; // that a finger may move within a click
@@ -12,15 +11,14 @@ const WHEEL = 0.0016;
 const STEP = 1.5; // of zooming by key or button
 
 /**
- * `element` goes on the page. `handlers`: choose(i, isKey), hover(i or -1, left, top), outline(corners), step(i, key),
- * moved(): after each change of what is seen. Points are told by their numbers.
+ * `element` goes on the page. `handlers`: choose(i), hover(i or -1, left, top), outline(corners), step(i): the
+ * keyboard has gone there, escape() -> whether that ended something, moved(): after each change of what is seen. Points
+ * are told by their numbers.
  */
 export function createStage(handlers, label, hintId) {
   const canvas = el("canvas", { class: "kz-map-points", "aria-hidden": "true" });
   const names = el("div", { class: "kz-map-names", "aria-hidden": "true" });
-  const marks = document.createElementNS(SVG, "svg");
-  marks.setAttribute("class", "kz-map-marks");
-  marks.setAttribute("aria-hidden", "true");
+  const marks = svg("svg", { class: "kz-map-marks", "aria-hidden": "true" });
   const element = el(
     "div",
     { class: "kz-map", tabindex: "0", role: "application", "aria-label": label, "aria-describedby": hintId },
@@ -34,7 +32,7 @@ export function createStage(handlers, label, hintId) {
     element,
     view,
     isLasso: false,
-    names: [], // {text, x, y, className, rank}: the first ones have the right of way
+    names: [], // {text, x, y, offset, className}: the first ones have the right of way
     dots: [], // points in sight, where they are few: names keep off them
     current: -1,
     hovered: -1,
@@ -84,9 +82,9 @@ export function createStage(handlers, label, hintId) {
   function drawMarks() {
     const { x, y } = stage.points;
     const at = (i) => view.toScreen(x[i], y[i]);
-    const ring = (i, className) => i >= 0 && shape("circle", { class: className, cx: at(i)[0], cy: at(i)[1], r: stage.size() / 2 + 4 });
+    const ring = (i, className) => i >= 0 && svg("circle", { class: className, cx: at(i)[0], cy: at(i)[1], r: stage.size() / 2 + 4 });
     const line = (corners, tag, className) =>
-      corners?.length > 1 && shape(tag, { class: className, points: corners.map((one) => one.map(Math.round).join(",")).join(" ") });
+      corners?.length > 1 && svg(tag, { class: className, points: corners.map((one) => one.map(Math.round).join(",")).join(" ") });
     const drawn = drawing && drawing.map(([mx, my]) => view.toScreen(mx, my));
     marks.replaceChildren(
       ...[
@@ -150,7 +148,7 @@ export function createStage(handlers, label, hintId) {
     if (corners && moved > 4 * CLICK_PIXELS) handlers.outline(corners);
     else if (moved <= CLICK_PIXELS) {
       const i = pointAt(event);
-      if (i >= 0) handlers.choose(i, false);
+      if (i >= 0) handlers.choose(i);
     }
     redraw();
   });
@@ -198,7 +196,7 @@ export function createStage(handlers, label, hintId) {
     if (key === "PageDown" || key === "PageUp") return walk(following(key === "PageDown" ? 1 : -1));
     if (key === "Home") return walk(following(1, -1));
     if (key === "End") return walk(following(-1, n));
-    if ((key === "Enter" || key === " ") && stage.current >= 0) return handlers.choose(stage.current, true), true;
+    if ((key === "Enter" || key === " ") && stage.current >= 0) return handlers.choose(stage.current), true;
     if (key === "+" || key === "=") return zoomOnCurrent(STEP);
     if (key === "-") return zoomOnCurrent(1 / STEP);
     if (key === "0") return stage.showAll(), true;
@@ -235,13 +233,7 @@ export function createStage(handlers, label, hintId) {
 }
 
 /** The diameter of points in pixels: smaller where there are many, larger from near. */
-export function pointSize(n, zoom) {
+function pointSize(n, zoom) {
   const whole = Math.min(14, Math.max(3, 60 / Math.sqrt(Math.max(1, n)) ** 0.62));
   return Math.min(16, whole * zoom ** 0.45);
-}
-
-function shape(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
 }

@@ -6,7 +6,7 @@ const CELLS = 96; // of the grid, on each side
 /** What part of the unit square is seen: `x`, `y` in the middle, `scale` pixels for one unit. y points upwards. */
 export class View {
   constructor() {
-    Object.assign(this, { x: 0.5, y: 0.5, scale: 1, width: 1, height: 1, whole: 1 });
+    Object.assign(this, { x: 0.5, y: 0.5, scale: 1, stretch: 1, width: 1, height: 1, whole: 1 });
   }
 
   /** The size of the screen in pixels; what is in the middle stays there. `margin`: pixels left free at the edges. */
@@ -56,7 +56,6 @@ export class View {
     const dx = Math.max(margin - left, 0) + Math.min(this.width - margin - left, 0);
     const dy = Math.max(margin - top, 0) + Math.min(this.height - margin - top, 0);
     if (dx || dy) this.panBy(dx, dy);
-    return Boolean(dx || dy);
   }
 
   clamp() {
