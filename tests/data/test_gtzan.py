@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from made_sets import gtzan
 
@@ -69,3 +71,21 @@ def test_other_folders_and_lists_are_errors(tmp_path):
     (tmp_path / "list.txt").write_text("song one.mp3\n")
     with pytest.raises(DataSetError, match=r"not a list of GTZAN's recordings.*'song one'"):
         load_gtzan(tmp_path, "list.txt")
+
+
+def test_fault_filtered_split(tmp_path):
+    folder = gtzan(tmp_path, numbers=(0, 12, 29))
+    for name, line in {"train": "blues/blues.00000.wav", "valid": "jazz/jazz.00012.wav"}.items():
+        (folder / f"{name}_filtered.txt").write_text(f"{line}\nrock/rock.00029.wav\n")
+    data = load_gtzan(folder, "train")
+    assert [r.id for r in data.recordings] == ["blues/blues.00000.wav", "rock/rock.00029.wav"]
+    assert data.split == "train" and data.skipped == ()
+    assert load_gtzan(folder, "validation").recordings[0].id == "jazz/jazz.00012.wav"
+    test = load_gtzan(folder, "test")  # without a file here it is the list that torchaudio has
+    assert test.total == 290 and test.recordings[0].id == "blues/blues.00012.wav"
+
+
+def test_fault_filtered_split_without_a_list(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchaudio.datasets.gtzan", None)
+    with pytest.raises(DataSetError, match=r"has no test_filtered\.txt, the list of .*: put it there"):
+        load_gtzan(gtzan(tmp_path), "test")

@@ -59,11 +59,11 @@ def test_wrong_tables_are_errors(tmp_path):
         load_magnatagatune(magnatagatune(tmp_path / "60", CLIPS, TAGS[:60], write_audio=False))
     with pytest.raises(DataSetError, match="none of the 3 clips"):
         load_magnatagatune(magnatagatune(tmp_path / "silent", CLIPS, write_audio=False))
-    with pytest.raises(DataSetError, match="no tag set '10'"):
+    with pytest.raises(DataSetError, match="no part '10': choose one of 50, 188, gt"):
         load_magnatagatune(tmp_path, "10")
     table = tmp_path / "annotations_final.csv"
     table.write_text("clip,path\n1,a.mp3\n")
-    with pytest.raises(DataSetError, match="no column 'clip_id'"):
+    with pytest.raises(DataSetError, match="no columns 'clip_id', 'mp3_path'; it has 'clip,path'"):
         load_magnatagatune(tmp_path)
     magnatagatune(tmp_path, CLIPS, write_audio=False)
     whole = table.read_text()
@@ -73,3 +73,24 @@ def test_wrong_tables_are_errors(tmp_path):
     table.write_text(whole.replace('"3"\t"0"', '"3"\t"yes"'))
     with pytest.raises(DataSetError, match=r"Clip 3 .* has neither 0 nor 1 for '100'"):
         load_magnatagatune(tmp_path)
+
+
+def test_splits_by_folder(tmp_path):
+    folder = magnatagatune(tmp_path, {f"{name}/{name}.mp3": (TAGS[3],) for name in "0bcdf"})
+    splits = {split: load_magnatagatune(folder, f"188-{split}") for split in ("train", "validation", "test")}
+    ids = {split: [recording.id for recording in data.recordings] for split, data in splits.items()}
+    assert ids == {"train": ["0/0.mp3", "b/b.mp3"], "validation": ["c/c.mp3"], "test": ["d/d.mp3", "f/f.mp3"]}
+    assert splits["test"].split == "188-test" and len(splits["test"].vocabulary) == 188
+    assert all(not data.skipped for data in splits.values())
+    assert load_magnatagatune(folder, "test").split == "50-test"
+
+
+def test_splits_by_the_lists_of_musicnn(tmp_path):
+    folder = magnatagatune(tmp_path, CLIPS)  # their clip_ids are 2, 3 and 4
+    zeros = str([0.0] * 50)
+    (folder / "train_gt_mtt.tsv").write_text(f"4\t{zeros}\n")
+    (folder / "test_gt_mtt.tsv").write_text(f"2\t{zeros}\n3\t{zeros}\n")
+    assert [r.id for r in load_magnatagatune(folder, "gt-test").recordings] == list(CLIPS)[:2]
+    assert [r.id for r in load_magnatagatune(folder, "gt-train").recordings] == list(CLIPS)[2:]
+    with pytest.raises(DataSetError, match=r"has no val_gt_mtt\.tsv"):
+        load_magnatagatune(folder, "gt-validation")

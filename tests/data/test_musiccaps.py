@@ -64,7 +64,7 @@ def test_splits_partition_the_folder(tmp_path):
 
 
 def test_wrong_columns_and_splits_are_errors(tmp_path):
-    with pytest.raises(DataSetError, match="has no split 'dev'"):
+    with pytest.raises(DataSetError, match="has no part 'dev'"):
         load_musiccaps(tmp_path, "dev")
     write_rows(tmp_path, [{"file_name": "a.wav", "caption": "x"}])
     with pytest.raises(DataSetError, match=r"Line 1 of .*metadata\.jsonl has no column 'ytid'"):
@@ -112,7 +112,7 @@ def test_bad_tables_are_errors(tmp_path):
     for text, sentence in (
         ('{"file_name": "a.wav", "caption": "x"}\n{"file_name"', "Line 2 of .* is not JSON"),
         ("[1]\n", "is not a JSON object"),
-        ('{"file": "a.wav", "caption": "x"}\n', "no column 'file_name' .it has 'file', 'caption'."),
+        ('{"file": "a.wav", "caption": "x"}\n', "no column 'file_name'; it has 'file', 'caption': rename"),
         ('{"file_name": "a.wav", "caption": "x"}\n', "None of the 1 rows"),
         ("", "None of the 0 rows"),
     ):
@@ -121,4 +121,36 @@ def test_bad_tables_are_errors(tmp_path):
             load_pairs(tmp_path)
     table.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataSetError, match="cannot be read"):
+        load_pairs(tmp_path)
+
+
+OFFICIAL = (
+    "ytid,start_s,end_s,audioset_positive_labels,aspect_list,caption,author_id,is_balanced_subset,is_audioset_eval\n"
+    '-0Gj8-vB1q4,30,40,"/m/0140xf,/m/02cjck","[\'low quality\', \'sad\']","A ballad, slow.",4,False,True\n'
+    "-0SdAVK79lg,30,40,/m/0155w,['guitar song'],A guitar.,0,False,False\n"
+    "-0xzrMun0Rs,5,15,/m/0155w,['banjo'],A banjo.,0,True,True\n"
+    "gone4567890,0,10,/m/0155w,['harp'],A harp.,0,True,True\n"
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["{0}.wav", "wavs/{0}_{1}.mp3", "a/{0}_{1}_{2}.flac", "[{0}]-[{1}-{2}].wav", "Y{0}_{1}.000_{2}.000.wav"]
+)
+def test_official_table_beside_the_clips(tmp_path, name):
+    (tmp_path / "musiccaps-public.csv").write_text(OFFICIAL)
+    for ytid, start in (("-0Gj8-vB1q4", 30), ("-0SdAVK79lg", 30), ("-0xzrMun0Rs", 5)):
+        write(tmp_path / name.format(ytid, start, start + 10), tone(300, 0.2))
+    data = load_musiccaps(tmp_path, "eval")
+    assert [r.caption for r in data.recordings] == ["A ballad, slow.", "A banjo."]
+    assert data.recordings[0].aspects == ("low quality", "sad")
+    assert data.recordings[0].id == name.format("-0Gj8-vB1q4", 30, 40)
+    assert data.skipped == (("gone4567890", "musiccaps-public.csv lists it, but it is missing"),)
+    assert [r.caption for r in load_musiccaps(tmp_path, "train").recordings] == ["A ballad, slow."]
+
+
+def test_errors_name_the_columns_that_are_there(tmp_path):
+    write_rows(tmp_path, [{"file": "a.wav", "text": "x"}])
+    with pytest.raises(
+        DataSetError, match="has no columns 'file_name', 'caption'; it has 'file', 'text': rename the col"
+    ):
         load_pairs(tmp_path)

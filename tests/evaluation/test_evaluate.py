@@ -203,7 +203,7 @@ def test_sanity_checks_come_first(data, monkeypatch):
         (["--on", "pairs:{}/musiccaps@test"], "has no part 'test'"),
         (["--on", "classes:{}/classes@a"], "has no part 'a'"),
         (["--on", "classes:{}/musiccaps"], "has recordings of 0 classes"),
-        (["--on", "musiccaps:{}/musiccaps@dev"], "no split 'dev'"),
+        (["--on", "musiccaps:{}/musiccaps@dev"], "no part 'dev'"),
         (["--on", "pairs:{}/musiccaps", "--prompt", "The {{}} song"], "leave them out"),
         (["--on", "classes:{}/classes", "--prompt", "music"], "has no placeholder"),
         (["--on", "classes:{}/classes", "--prompt", "{{}}", "--ensemble"], "takes two prompts"),

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from kobza.commands.arguments import SubCommands, command
+from kobza.data.formats import part_help
 from kobza.terminal import print_table, progress_bar, say
 
 SKIPPED_SHOWN = 5  # files named on the screen; the result file names all of them
@@ -33,8 +34,7 @@ def add(commands: SubCommands) -> None:
         "--on",
         required=True,
         metavar="SET:DIR[@PART]",
-        help="a data set, its folder, which part of it: musiccaps (@test, @eval, @train, @validation), gtzan (@LIST of "
-        "files), magnatagatune (@50, @188), pairs, classes",
+        help=f"a data set, its folder, which part of it: {part_help()}",
     )
     one.add_argument("--prompt", action="append", metavar="TEXT", help='such as "The {} song"; may be repeated')
     one.add_argument("--ensemble", action="store_true", help="also take the mean of the prompts' embeddings")

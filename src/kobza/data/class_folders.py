@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kobza.audio import AUDIO_EXTENSIONS, printable
+from kobza.data.formats import parse_part
 from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, require_folder, visible_files
 
 
@@ -13,8 +14,7 @@ def load_classes(folder: str | Path, split: str | None = None) -> DataSet:
         DataSetError: there is no such folder, or fewer than two classes have recordings.
     """
     folder = require_folder(folder)
-    if split:
-        raise DataSetError(f"A folder of classes has no part {split!r}: leave '@{split}' out.")
+    parse_part("classes", split)
     recordings: list[Recording] = []
     skipped: Skipped = []
     found: set[str] = set()

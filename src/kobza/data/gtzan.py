@@ -2,11 +2,13 @@
 
     DIR/blues/blues.00000.wav ... DIR/rock/rock.00099.wav      or .au, as the first archive has them
 
-Its faults (repetitions, wrong labels) are described by Sturm (arXiv:1306.1461). A text file of names, such as the
-fault-filtered `test_filtered.txt` (Kereliuk et al., 2015; lines like blues/blues.00029.wav), selects those.
+Its faults (repetitions, wrong labels) are described by Sturm (arXiv:1306.1461). The fault-filtered split (Kereliuk et
+al., 2015) is three text files of names (lines like blues/blues.00029.wav), of 443, 197 and 290 recordings; any other
+such file selects those that it names.
 """
 
-from collections.abc import Iterable
+import importlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from kobza.audio import printable
@@ -18,14 +20,15 @@ GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "
 LABELS = {genre: {"hiphop": "hip-hop"}.get(genre, genre) for genre in GENRES}  # folder: the word in a prompt
 NAMES = tuple(f"{genre}.{number:05d}" for genre in GENRES for number in range(100))
 GENRE_ROOTS = (".", "genres", "genres_original", "Data/genres_original")  # in the archives in circulation
+SPLIT_LISTS = {"train": "train_filtered.txt", "validation": "valid_filtered.txt", "test": "test_filtered.txt"}
 CORRUPT_NAME = "jazz.00054"  # its .wav is corrupt in most copies
 
 
 def load_gtzan(folder: str | Path, listed: str | Path | None = None) -> DataSet:
-    """Load the thousand recordings, or those named in a text file.
+    """Load the thousand recordings, a split of the fault-filtered ones, or those named in a text file.
 
     Args:
-        listed: the text file: a path, or a path relative to `folder`.
+        listed: "all", "train", "validation", "test"; or a text file: a path, or a path relative to `folder`.
 
     Raises:
         DataSetError: the folder or a genre's folder is missing, there is no such list, or it does not name GTZAN's
@@ -39,7 +42,7 @@ def load_gtzan(folder: str | Path, listed: str | Path | None = None) -> DataSet:
             f"{printable(folder)} is not GTZAN: it lacks the folders {', '.join(missing)}. "
             "For a set with other classes use classes:DIR."
         )
-    wanted = NAMES if listed is None else _read_list(folder, expanded(listed))
+    wanted = _wanted_names(folder, listed)
     present = {inner: path for genre in GENRES for inner, path in _genre_files(root, genre)}
     recordings: list[Recording] = []
     skipped: Skipped = []
@@ -59,8 +62,25 @@ def load_gtzan(folder: str | Path, listed: str | Path | None = None) -> DataSet:
         raise DataSetError(
             f"{printable(folder)} has none of the {len(wanted)} recordings: look for names like blues.00000.wav."
         )
-    split = Path(listed).name if listed is not None else None
+    split = Path(listed).name if listed is not None and listed != "all" else None
     return DataSet("gtzan", folder, tuple(recordings), tuple(skipped), tuple(LABELS.values()), split)
+
+
+def _wanted_names(folder: Path, listed: str | Path | None) -> Sequence[str]:
+    if listed is None or listed == "all":
+        return NAMES
+    if listed not in SPLIT_LISTS:
+        return _read_list(folder, expanded(listed))
+    file = SPLIT_LISTS[str(listed)]
+    if (folder / file).is_file():
+        return _read_list(folder, Path(file))
+    try:
+        lists = importlib.import_module("torchaudio.datasets.gtzan")
+        return getattr(lists, "filtered_" + file.removesuffix("_filtered.txt"))
+    except (ImportError, AttributeError):
+        raise DataSetError(
+            f"{printable(folder)} has no {file}, the list of the fault-filtered split's recordings: put it there."
+        ) from None
 
 
 def _genre_files(root: Path, genre: str) -> Iterable[tuple[str, Path]]:

@@ -2,31 +2,45 @@
 
     DIR/annotations_final.csv      tab-separated: clip_id, a column of 0 and 1 per tag, mp3_path
     DIR/0/ ... DIR/f/              mp3 files, or in DIR/mp3; three files of the archive are empty
+    DIR/train_gt_mtt.tsv, val_gt_mtt.tsv, test_gt_mtt.tsv      a clip_id at the beginning of each line (Pons et al.)
 
-All clips are used, also those without any tag. Tags are used as written; synonyms are not merged.
+Two splits are in use: by folder, 0 to b, c, and d to f (12:1:3; van den Oord et al., ISMIR 2014), with all clips, also
+those without any tag; and that of the three lists. Tags are used as written; synonyms are not merged.
 """
 
 from pathlib import Path
 
 from kobza.audio import printable
-from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, read_table, require_folder, visible_files
+from kobza.data.formats import parse_part
+from kobza.data.recordings import (
+    DataSet,
+    DataSetError,
+    Recording,
+    Skipped,
+    read_table,
+    read_text,
+    require_folder,
+    visible_files,
+)
 
 TABLE = "annotations_final.csv"
 TAG_COUNT = 188
-TAG_SETS = ("50", "188")
+SPLIT_FOLDERS = {"train": "0123456789ab", "validation": "c", "test": "def", "all": "0123456789abcdef"}
+SPLIT_LISTS = {"train": "train_gt_mtt.tsv", "validation": "val_gt_mtt.tsv", "test": "test_gt_mtt.tsv"}
 
 
 def load_magnatagatune(folder: str | Path, split: str | None = None) -> DataSet:
-    """Load the clips with the 50 most frequent tags of the table (split "50", the default) or with all ("188").
+    """Load clips with the 50 most frequent tags of the table ("50", the default; "gt" with the lists), or all ("188").
+
+    Args:
+        split: a tag set, a split, or both: "50", "test", "188-test", "gt-test". All clips where it names no split.
 
     Raises:
         DataSetError: the folder or the table is missing, the table is not MagnaTagATune's, there is no such tag set,
             or none of the clips is there.
     """
     folder = require_folder(folder)
-    split = split or TAG_SETS[0]
-    if split not in TAG_SETS:
-        raise DataSetError(f"MagnaTagATune has no tag set {split!r}: choose one of {', '.join(TAG_SETS)}.")
+    tag_set, part = parse_part("magnatagatune", split)
     table = folder / TABLE
     rows = read_table(table, ("clip_id", "mp3_path"), delimiter="\t")
     columns = [column for column in (rows[0] if rows else {}) if column not in ("clip_id", "mp3_path")]
@@ -38,12 +52,16 @@ def load_magnatagatune(folder: str | Path, split: str | None = None) -> DataSet:
     if invalid:
         clip, tag = invalid
         raise DataSetError(f"Clip {clip} in {printable(table)} has neither 0 nor 1 for {tag!r}: fetch the table again.")
-    vocabulary = columns if split == "188" else most_frequent_tags(rows, columns, 50)
+    vocabulary = columns if tag_set == "188" else most_frequent_tags(rows, columns, 50)
     root = folder / "mp3" if (folder / "mp3").is_dir() else folder
     present = {inner: path for inner, path in visible_files(root).items() if inner.lower().endswith(".mp3")}
     recordings: list[Recording] = []
     skipped: Skipped = []
-    for row in rows:
+    chosen = [row for row in rows if row["mp3_path"][:1] in SPLIT_FOLDERS[part]]
+    if tag_set == "gt":
+        clips = _listed_clips(folder, part)
+        chosen = [row for row in rows if row["clip_id"] in clips]
+    for row in chosen:
         inner = row["mp3_path"]
         if inner in present:
             tags = tuple(tag for tag in vocabulary if row[tag] == "1")
@@ -54,9 +72,17 @@ def load_magnatagatune(folder: str | Path, split: str | None = None) -> DataSet:
     skipped += [(inner, f"{TABLE} does not list it") for inner in present if inner not in listed]
     if not recordings:
         raise DataSetError(
-            f"{printable(root)} has none of the {len(rows)} clips of {TABLE}: move its folders 0 to f there."
+            f"{printable(root)} has none of the {len(chosen)} clips of {TABLE}: move its folders 0 to f there."
         )
-    return DataSet("magnatagatune", folder, tuple(recordings), tuple(skipped), tuple(vocabulary), split)
+    name = tag_set if part == "all" else f"{tag_set}-{part}"
+    return DataSet("magnatagatune", folder, tuple(recordings), tuple(skipped), tuple(vocabulary), name)
+
+
+def _listed_clips(folder: Path, split: str) -> set[str]:
+    """The clip_ids of a split's list, or of all three."""
+    files = SPLIT_LISTS.values() if split == "all" else [SPLIT_LISTS[split]]
+    lines = [line for file in files for line in read_text(folder / file).splitlines()]
+    return {line.split("\t")[0].strip() for line in lines if line.strip()}
 
 
 def most_frequent_tags(rows: list[dict[str, str]], columns: list[str], k: int) -> list[str]:

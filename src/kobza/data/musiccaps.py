@@ -1,11 +1,13 @@
 """MusicCaps (Agostinelli et al., MusicLM, arXiv:2301.11325): 10 s of 5,521 videos, each described by a musician.
 
 The folder is an audiofolder: recordings, and `metadata.jsonl` with file_name, ytid, caption and MusicCaps' other
-columns. Videos are removed over time, so every copy is a different subset: a clip's split depends on its video alone.
+columns; or the official `musiccaps-public.csv` and the clips: see `pairs.py`. Videos are removed over time, so every
+copy is a different subset: a clip's split depends on its video alone.
 """
 
 from pathlib import Path
 
+from kobza.data.formats import parse_part
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError
 from kobza.data.splits import hash_fraction
@@ -13,7 +15,6 @@ from kobza.data.splits import hash_fraction
 THESIS_SIZES = {"train": 3794, "validation": 500, "test": 1000}  # clips; which ones they were is not published
 RULES = ("thesis", "zero-shot", "audioset-eval")
 RENAMED_RULES = {"leak-free": "audioset-eval"}  # old name: new name; accepted for one version
-SPLITS = ("test", "eval", "validation", "train")
 
 
 def split_of(ytid: str, rule: str = "thesis", is_eval: bool = False) -> str:
@@ -61,9 +62,7 @@ def load_musiccaps(folder: str | Path, split: str | None = None) -> DataSet:
     Raises:
         DataSetError: there is no such split; else as `load_pairs`.
     """
-    split = split or "test"
-    if split not in SPLITS:
-        raise DataSetError(f"MusicCaps has no split {split!r}: choose one of {', '.join(SPLITS)}.")
+    _, split = parse_part("musiccaps", split)
     return _load(folder, split, "audioset-eval" if split == "eval" else "thesis")
 
 

@@ -3,6 +3,7 @@
     metadata.jsonl or metadata.csv     columns file_name (relative to the folder), caption;
                                        for training aspect_list or tags: a list, or a list as text
     song_describer.csv                 path, caption; recordings in audio/, as 07/1009607.2min.mp3 for 07/1009607.mp3
+    musiccaps-public.csv               ytid, start_s, end_s, caption; recordings named after the video, at any depth
 
 A recording may have several captions, each in its own row.
 """
@@ -11,8 +12,9 @@ import ast
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from kobza.audio import AUDIO_EXTENSIONS, printable
+from kobza.audio import printable
 from kobza.data.recordings import (
+    AudioFolder,
     DataSet,
     DataSetError,
     Recording,
@@ -20,11 +22,15 @@ from kobza.data.recordings import (
     read_jsonl,
     read_table,
     require_folder,
-    visible_files,
 )
 
-# table: its column of file names; the first table that exists is used
-TABLES = {"metadata.jsonl": "file_name", "metadata.csv": "file_name", "song_describer.csv": "path"}
+# table: the columns that tell where a recording is; the first table that exists is used
+TABLES = {
+    "metadata.jsonl": ("file_name",),
+    "metadata.csv": ("file_name",),
+    "song_describer.csv": ("path",),
+    "musiccaps-public.csv": ("ytid", "start_s", "end_s"),
+}
 ASPECT_COLUMNS = ("aspect_list", "tags")
 
 
@@ -49,29 +55,28 @@ def load_pairs(
     table = next((name for name in TABLES if (folder / name).is_file()), None)
     if table is None:
         raise DataSetError(
-            f"{printable(folder)} has no metadata.jsonl: write one, with file_name and caption in a JSON object on "
-            "each line."
+            f"{printable(folder)} has no {' or '.join(TABLES)}: write a metadata.jsonl, with file_name and caption in "
+            "a JSON object on each line."
         )
     read = read_jsonl if table.endswith(".jsonl") else read_table
-    rows = read(folder / table, (TABLES[table], "caption", *columns))
-    present = {inner: path for inner, path in visible_files(folder).items() if path.suffix.lower() in AUDIO_EXTENSIONS}
+    rows = read(folder / table, (*TABLES[table], "caption", *columns))
+    audio = AudioFolder(folder)
     recordings: list[Recording] = []
     skipped: Skipped = []
     listed = set()
     for row in rows:
-        file = str(row[TABLES[table]])
-        caption = row["caption"]
-        inner = next((candidate for candidate in _candidate_paths(file) if candidate in present), None)
+        inner = _find(audio, row, table)
         listed.add(inner)
         if not is_wanted(row):
             continue
+        caption = row["caption"]
         if inner is None:
-            skipped.append((printable(file), f"{table} lists it, but it is missing"))
+            skipped.append((printable(str(row[TABLES[table][0]])), f"{table} lists it, but it is missing"))
         elif not isinstance(caption, str) or not caption.strip():
             skipped.append((inner, "it has no caption"))
         else:
-            recordings.append(Recording(present[inner], inner, caption=caption.strip(), aspects=aspects_of(row)))
-    skipped += [(inner, f"{table} does not list it") for inner in present if inner not in listed]
+            recordings.append(Recording(audio.present[inner], inner, caption=caption.strip(), aspects=aspects_of(row)))
+    skipped += [(inner, f"{table} does not list it") for inner in audio.present if inner not in listed]
     if not recordings:
         of_split = f" of the split {split!r}" if split else ""
         raise DataSetError(
@@ -79,6 +84,33 @@ def load_pairs(
             "that the recordings are in the table's folder."
         )
     return DataSet(name, folder, tuple(recordings), tuple(skipped), split=split)
+
+
+def _find(audio: AudioFolder, row: dict, table: str) -> str | None:
+    columns = TABLES[table]
+    if "ytid" in columns:
+        return audio.find_named(*clip_names(*(str(row[column]) for column in columns)))
+    return audio.find(*_candidate_paths(str(row[columns[0]])))
+
+
+def clip_names(ytid: str, start: str, end: str = "") -> list[str]:
+    """The names, without extension, that downloaders give to a video's clip from `start` to `end` (seconds).
+
+    >>> clip_names("-0Gj8-vB1q4", "30", "40")[:5]
+    ['-0Gj8-vB1q4', '-0Gj8-vB1q4_30', '-0Gj8-vB1q4_30_40', '[-0Gj8-vB1q4]-[30-40]', 'Y-0Gj8-vB1q4']
+    """
+    times = [start, end] if end else [start]
+    try:
+        milliseconds = [f"{float(time):.3f}" for time in times]  # as in AudioSet: Y-0Gj8-vB1q4_30.000_40.000
+        whole = [f"{float(time):.0f}" for time in times]
+    except ValueError:
+        return [ytid]
+    bracketed = [f"[{ytid}]-[{'-'.join(whole)}]"] if end else []
+    names = []
+    for stem in (ytid, f"Y{ytid}"):
+        names += [stem, f"{stem}_{whole[0]}", *([f"{stem}_{'_'.join(whole)}"] if end else [])]
+        names += bracketed if stem == ytid else [f"{stem}_{milliseconds[0]}", f"{stem}_{'_'.join(milliseconds)}"]
+    return names
 
 
 def _candidate_paths(file: str) -> list[str]:

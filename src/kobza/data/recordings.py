@@ -7,15 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kobza.audio import printable
-from kobza.errors import KobzaError
+from kobza.audio import AUDIO_EXTENSIONS, printable
+from kobza.data.formats import DataSetError as DataSetError
 from kobza.folders import expanded
 
 Skipped = list[tuple[str, str]]  # (file, reason)
-
-
-class DataSetError(KobzaError):
-    """A data set cannot be used. The message says which folder or table, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +21,7 @@ class Recording:
     Attributes:
         id: its path inside the data set, with forward slashes.
         aspects: phrases that the author of the caption listed beside it; used in training only.
+        judged: the tags of which somebody said whether it has them; None where that is all of them.
     """
 
     path: Path
@@ -33,6 +30,7 @@ class Recording:
     label: str | None = None
     tags: tuple[str, ...] | None = None
     aspects: tuple[str, ...] | None = None
+    judged: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class DataSet:
     """A data set, or a split of one.
 
     Attributes:
-        name: musiccaps, gtzan, magnatagatune, pairs or classes.
+        name: one of `formats.FORMATS`.
         recordings: the rows that can be used.
         skipped: (file, reason) of the rows and files that cannot.
         vocabulary: the labels or tags, in the order of their columns in every result.
@@ -53,6 +51,14 @@ class DataSet:
     skipped: tuple[tuple[str, str], ...] = ()
     vocabulary: tuple[str, ...] = ()
     split: str | None = None
+
+    @property
+    def task(self) -> str:
+        """What its annotations allow to measure: "retrieval", "classification" or "tagging"."""
+        first = self.recordings[0] if self.recordings else None
+        if first is None or first.caption is not None:
+            return "retrieval"
+        return "classification" if first.label is not None else "tagging"
 
     @property
     def total(self) -> int:
@@ -77,6 +83,37 @@ def visible_files(folder: Path) -> dict[str, Path]:
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     visible = {inner: path for inner, path in found.items() if not any(part.startswith(".") for part in inner.parts)}
     return {inner.as_posix(): visible[inner] for inner in sorted(visible)}
+
+
+class AudioFolder:
+    """The audio files of a folder, found by their path in it or, at any depth, by their name.
+
+    Attributes:
+        present: {path inside the folder: path}
+    """
+
+    def __init__(self, folder: Path):
+        files = visible_files(folder)
+        self.present = {inner: path for inner, path in files.items() if path.suffix.lower() in AUDIO_EXTENSIONS}
+        self._by_stem: dict[str, list[str]] = {}
+        for inner, path in self.present.items():
+            self._by_stem.setdefault(path.stem, []).append(inner)
+
+    def find(self, *paths: str) -> str | None:
+        """The first of these paths that is there."""
+        return next((inner for inner in paths if inner in self.present), None)
+
+    def find_named(self, *stems: str, within: str = "") -> str | None:
+        """The file with the first of these names (without extension) that is there.
+
+        Of several with that name the first in a folder called `within`, else the first of all.
+        """
+        for stem in stems:
+            found = self._by_stem.get(stem, [])
+            inside = [inner for inner in found if within in inner.split("/")[:-1]]
+            if found:
+                return (inside or found)[0]
+        return None
 
 
 def read_jsonl(path: Path, columns: Iterable[str]) -> list[dict]:
@@ -130,8 +167,11 @@ def _require(columns: Iterable[str], present: Iterable[str], what: str) -> None:
     present = list(present)
     missing = [column for column in columns if column not in present]
     if missing:
-        has = ", ".join(map(repr, present[:6])) + (", ..." if len(present) > 6 else "")
-        raise DataSetError(f"{what} has no column {missing[0]!r} (it has {has or 'none'}): add it, or fetch it again.")
+        has = ", ".join(map(repr, present[:12])) + (", ..." if len(present) > 12 else "")
+        lacks = f"column{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))}"
+        raise DataSetError(
+            f"{what} has no {lacks}; it has {has or 'none'}: rename the column that holds this, or add it."
+        )
 
 
 def read_text(path: Path) -> str:

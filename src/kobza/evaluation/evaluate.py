@@ -30,8 +30,8 @@ from kobza.evaluation.zero_shot import (
 )
 from kobza.folders import expanded
 
-# The thesis's prompts, for the data sets with labels or tags; the others have captions.
-DEFAULT_PROMPTS = {"gtzan": GENRE_PROMPTS, "magnatagatune": TAG_PROMPTS, "classes": GENRE_PROMPTS}
+# The thesis's prompts, for data sets with labels or tags; the others have captions.
+DEFAULT_PROMPTS = {"classification": GENRE_PROMPTS, "tagging": TAG_PROMPTS}
 DECIMALS = 6  # of floats in a result
 FATAL_CHECKS = {"weights", "unit length"}  # where these sanity checks fail, no metric means anything
 
@@ -63,7 +63,7 @@ def evaluate(
     """
     data = load_data_set(spec)
     prompts = _prompts_for(data, prompts, ensemble)
-    if data.name == "magnatagatune":
+    if data.task == "tagging":
         auc_functions()  # if scikit-learn is missing, fail before hours of embedding
     failures = check_embedder(embedder, say)
     paths = list(dict.fromkeys(recording.path for recording in data.recordings))
@@ -120,11 +120,11 @@ def check_embedder(embedder: Embedder, say: Callable[[str], None] = lambda _: No
 
 
 def _prompts_for(data: DataSet, prompts: Sequence[str] | None, ensemble: bool) -> list[str]:
-    if data.name not in DEFAULT_PROMPTS:
+    if data.task not in DEFAULT_PROMPTS:
         if prompts or ensemble:
             raise ValueError(f"Prompts are for sets with labels or tags; {data.name} has captions: leave them out.")
         return []
-    parsed = parse_prompts(prompts or DEFAULT_PROMPTS[data.name])
+    parsed = parse_prompts(prompts or DEFAULT_PROMPTS[data.task])
     if ensemble and len(parsed) < 2:
         raise ValueError("An ensemble takes two prompts or more: give --prompt again.")
     return parsed
@@ -158,7 +158,7 @@ def _compute_metrics(
         vectors: (different recordings, dim).
         owner: (rows of the data set,), the index of each row's recording in `vectors`.
     """
-    if data.name not in DEFAULT_PROMPTS:
+    if data.task not in DEFAULT_PROMPTS:
         text = embedder.embed_text([recording.caption or "" for recording in data.recordings])
         entries, ranks = evaluate_retrieval(text, vectors, owner, resamples, seed)
         first = np.unique(owner, return_index=True)[1]
@@ -168,7 +168,7 @@ def _compute_metrics(
     labels = list(data.vocabulary)
     label_vectors = embed_labels(embedder, prompts, labels, ensemble)
     audio = vectors[owner]
-    if data.name == "magnatagatune":
+    if data.task == "tagging":
         has_tag = np.array([[tag in (recording.tags or ()) for tag in labels] for recording in data.recordings])
         counts = has_tag.sum(axis=0)
         left_out = [tag for tag, count in zip(labels, counts, strict=True) if count in (0, len(has_tag))]

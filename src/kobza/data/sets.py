@@ -1,0 +1,54 @@
+"""Load a data set of `formats.FORMATS` by its name and folder: SET:DIR or SET:DIR@PART."""
+
+from collections.abc import Callable
+
+from kobza.data.class_folders import load_classes
+from kobza.data.formats import FORMATS, DataSetError, parse_part
+from kobza.data.gtzan import load_gtzan
+from kobza.data.magnatagatune import load_magnatagatune
+from kobza.data.musiccaps import load_musiccaps
+from kobza.data.pairs import load_pairs
+from kobza.data.recordings import DataSet
+from kobza.folders import expanded
+
+
+def _load_pairs(folder: str, part: str | None) -> DataSet:
+    parse_part("pairs", part)
+    return load_pairs(folder)
+
+
+LOADERS: dict[str, Callable[[str, str | None], DataSet]] = {
+    "musiccaps": load_musiccaps,
+    "gtzan": load_gtzan,
+    "magnatagatune": load_magnatagatune,
+    "pairs": _load_pairs,
+    "classes": load_classes,
+}
+
+
+def parse_spec(spec: str) -> tuple[str, str, str | None]:
+    """The name, folder and part of SET:DIR@PART. A folder's own name may contain an @.
+
+    >>> parse_spec("gtzan:music/gtzan@test")
+    ('gtzan', 'music/gtzan', 'test')
+
+    Raises:
+        DataSetError: `spec` is not of this form.
+    """
+    name, _, folder = spec.partition(":")
+    if name not in FORMATS or not folder:
+        raise DataSetError(f"{spec!r} is not a data set: write one of {', '.join(f'{name}:DIR' for name in FORMATS)}.")
+    if "@" in folder and not expanded(folder).is_dir():
+        folder, _, part = folder.rpartition("@")
+        return name, folder, part
+    return name, folder, None
+
+
+def load_data_set(spec: str) -> DataSet:
+    """Load SET:DIR or SET:DIR@PART; see `formats.FORMATS` for the parts.
+
+    Raises:
+        DataSetError: `spec` is not of this form, or the data set cannot be used.
+    """
+    name, folder, part = parse_spec(spec)
+    return LOADERS[name](folder, part)
