@@ -78,3 +78,45 @@ def test_large_scales_do_not_overflow(name):
 def test_mulan_needs_another_pair():
     with pytest.raises(ValueError, match="the batch has 1: use a batch of 2 or more"):
         mulan_loss(torch.zeros(1, 1))
+
+
+@pytest.fixture
+def same() -> torch.Tensor:
+    """Of the five pairs of `logits`, 0, 2 and 3 are of one recording, 1 and 4 of others."""
+    owner = torch.tensor([0, 1, 0, 0, 2])
+    return owner[:, None] == owner[None]
+
+
+@pytest.mark.parametrize(("name", "perfect"), [("clip", 0.01), ("mulan", None), ("siglip", 0.02)])
+def test_captions_of_one_recording_are_not_each_others_negatives(name, perfect):
+    """Four perfect pairs with two captions each: before, CLIP's loss was log 2."""
+    owner = torch.arange(8) // 2
+    same = owner[:, None] == owner[None]
+    logits = torch.where(same, 6.0, -2.0 if name == "clip" else -6.0)
+    loss, single = LOSSES[name](logits, same), LOSSES[name](logits[::2, ::2])
+    assert LOSSES[name](logits) > loss + 0.6
+    if perfect is not None:
+        assert loss < perfect
+    else:  # more negatives, each as bad as in four pairs with a caption each
+        assert loss.item() == pytest.approx(single.item() + math.log(2), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_gradient_leads_to_another_caption_of_the_recording(name, logits, same):
+    logits.requires_grad_()
+    LOSSES[name](logits, same).backward()
+    itself = torch.eye(5, dtype=torch.bool)
+    assert (logits.grad[same & ~itself] == 0).all() and (logits.grad[~same] > 0).all()
+    assert (logits.grad.diagonal() < 0).all()
+    assert LOSSES[name](logits, same).item() == pytest.approx(LOSSES[name](logits.t(), same).item())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_recordings_with_one_caption_each_have_the_same_loss_to_the_bit(name, logits):
+    one_each = torch.eye(5, dtype=torch.bool)
+    assert torch.equal(LOSSES[name](logits.float(), one_each), LOSSES[name](logits.float()))
+
+
+def test_mulan_needs_another_recording():
+    with pytest.raises(ValueError, match="all 3 pairs of the batch are of one recording"):
+        mulan_loss(torch.zeros(3, 3), torch.ones(3, 3, dtype=torch.bool))

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import torch
-from pairs import make_trainer, model_without_dropout
+from pairs import TensorPairs, make_trainer, model_without_dropout
 from recorded import losses, make_recordings, recorded_trainer
 from tiny import make_tokenizer
 from transformers import TrainerCallback
@@ -25,15 +25,23 @@ class RecordGradients(TrainerCallback):
             self.gradients = {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
 
 
-def train(out: str, loss: str, processes: int, **more) -> dict:
-    """Three steps of SGD over the same 8 pairs a step, however many processes share them."""
+def pairs(n: int, captions: int) -> TensorPairs:
+    return TensorPairs(n, keys=[f"{k % -(-n // captions)}.flac" for k in range(n)])
+
+
+def train(out: str, loss: str, processes: int, captions: int = 1, **more) -> dict:
+    """Three steps of SGD over the same 8 pairs a step, however many processes share them.
+
+    Args:
+        captions: pairs of each recording, which no process has all of.
+    """
     model = model_without_dropout(loss_type=loss, temperature_learned=True)
     recorder = RecordGradients(model)
     trainer = make_trainer(
         out,
         model,
-        train=2 * BATCH,
-        validation=7,  # which 2 processes cannot share evenly
+        train=pairs(2 * BATCH, captions),
+        validation=pairs(7, captions),  # which 2 processes cannot share evenly
         callbacks=[recorder],
         per_device_train_batch_size=BATCH // processes,
         per_device_eval_batch_size=2,
@@ -69,6 +77,7 @@ def train_on_recordings(out: str, processes: int, **cache) -> list[float]:
 if __name__ == "__main__":
     found = {loss: train(sys.argv[1], loss, processes=2) for loss in ("clip", "mulan", "siglip")}
     found["chunks"] = train(sys.argv[1], "clip", processes=2, gradient_cache_chunk=1)
+    found["captions"] = train(sys.argv[1], "clip", processes=2, captions=8)
     found["recordings"] = train_on_recordings(sys.argv[1], 2, frozen_cache=f"{sys.argv[1]}/cache")
     if torch.distributed.get_rank() == 0:
         torch.save(found, f"{sys.argv[1]}/found.pt")

@@ -32,6 +32,13 @@ def test_two_processes_equal_one_with_the_whole_batch(loss, two_processes, tmp_p
     assert_equal_runs(two_processes[loss], train(str(tmp_path), loss, processes=1))
 
 
+def test_captions_of_one_recording_meet_across_processes(two_processes, tmp_path):
+    one = train(str(tmp_path), "clip", processes=1, captions=8)
+    assert_equal_runs(two_processes["captions"], one)
+    apart = train(str(tmp_path), "clip", processes=1)
+    assert one["losses"] != pytest.approx(apart["losses"], abs=0.01)  # else the line above would prove nothing
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_chunked_batch_equals_the_whole_batch(processes, two_processes, tmp_path):
     whole = train(str(tmp_path), "clip", processes=1)

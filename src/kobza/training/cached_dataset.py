@@ -5,7 +5,8 @@
         --CachedPairCollator--> text_frozen and attention_mask, or input_ids and attention_mask;
                                 audio_frozen, or input_values; keys
 
-Valid where every epoch has the same pairs: the caption, and of a recording the first window, as in validation.
+Valid where every epoch has the same pairs: the caption, and of a recording the first window, as in validation. Of
+several captions all are kept, and each epoch draws one (`recording_draw.py`).
 """
 
 import hashlib
@@ -41,6 +42,11 @@ class CachedPairDataset(Dataset):
         self.pairs = pairs
         self.texts = texts
         self.audio = audio
+
+    @property
+    def recording_ids(self) -> list[str]:
+        """The id of each pair's recording."""
+        return self.pairs.recording_ids
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -124,6 +124,11 @@ class PairDataset(PairMaker, Dataset):
     def __len__(self) -> int:
         return len(self.recordings)
 
+    @property
+    def recording_ids(self) -> list[str]:
+        """The id of each pair's recording."""
+        return [recording.id for recording in self.recordings]
+
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, int(self._epoch), index)) if self.train else None
         item = self._load(index, rng)

@@ -135,16 +135,19 @@ def run(
 
 
 def check_batch(splits: Splits, args: KobzaTrainingArguments) -> None:
-    """Refuse to train on fewer pairs than a batch, of which every epoch would be empty.
+    """Refuse to train on fewer recordings than a batch, of which every epoch would be empty.
 
     Raises:
         RecipeError: there are fewer.
     """
     batch = args.train_batch_size * args.world_size
-    if "train" in splits and args.dataloader_drop_last and len(splits["train"].recordings) < batch:
+    if "train" not in splits or not args.dataloader_drop_last:
+        return
+    recordings = len({recording.id for recording in splits["train"].recordings})
+    if recordings < batch:
         raise RecipeError(
-            f"The {len(splits['train'].recordings)} pairs to train on do not fill one batch of {batch}: give a smaller "
-            "--per_device_train_batch_size, or more pairs."
+            f"The {recordings} recordings to train on do not fill one batch of {batch}: give a smaller "
+            "--per_device_train_batch_size, or more recordings."
         )
 
 

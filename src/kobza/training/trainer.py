@@ -1,6 +1,5 @@
 """transformers' Trainer for pairs: negatives from all processes, and metrics over the whole validation set."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from kobza.training.cached_dataset import CachedPairCollator, FrozenFeatureCache
 from kobza.training.distributed import all_gather_with_grad
 from kobza.training.frozen_split import FrozenSplitModel
 from kobza.training.gradient_cache import ChunkedModel, check_chunks
+from kobza.training.recording_draw import draw_by_recording
+from kobza.training.recording_keys import key_numbers, same_recording
 from kobza.training.streaming import PairStream
 from kobza.training.worker_batches import WorkerCollator
 
@@ -39,11 +40,10 @@ class _SetEpoch(TrainerCallback):
     Random crops and texts are drawn by (seed, epoch, index), so a resumed run draws the same as an uninterrupted one.
     """
 
-    def __init__(self, dataset):
-        self.dataset = dataset
-
     def on_epoch_begin(self, args, state, control, **kwargs):
-        self.dataset.set_epoch(int(state.epoch))
+        dataset = kwargs["train_dataloader"].dataset
+        if hasattr(dataset, "set_epoch"):
+            dataset.set_epoch(int(state.epoch))
 
 
 class KobzaTrainer(Trainer):
@@ -51,7 +51,7 @@ class KobzaTrainer(Trainer):
 
     Args:
         model, args, train_dataset, eval_dataset: as for `Trainer`. `set_epoch` of a training set that has it is called
-            before each epoch.
+            before each epoch. Where it has `recording_ids`, an epoch draws each recording once (`RecordingDraw`).
         data_collator: returns what the model's `forward` takes, and `keys`, n strings: pairs with equal keys are
             captions of the same recording.
         processor: saved with the model.
@@ -70,11 +70,9 @@ class KobzaTrainer(Trainer):
         data_collator=None,
         callbacks: list[TrainerCallback] | None = None,
     ):
-        callbacks = list(callbacks or [])
+        callbacks = [*(callbacks or ()), _SetEpoch()]
         if args.early_stopping_patience and args.eval_strategy != "no":
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience, args.early_stopping_threshold))
-        if hasattr(train_dataset, "set_epoch"):
-            callbacks.append(_SetEpoch(train_dataset))
         super().__init__(
             model,
             args,
@@ -97,6 +95,7 @@ class KobzaTrainer(Trainer):
                 raise ValueError("--frozen_cache needs the model's processor.")
             self._cache_frozen_features(args.frozen_cache, processor)
             self.embedder = FrozenSplitModel(model)
+        self.train_dataset = draw_by_recording(self.train_dataset, args.seed)
         if args.gradient_cache_chunk:
             check_chunks(model, args.gradient_cache_chunk)
             self.embedder = ChunkedModel(self.embedder, args.gradient_cache_chunk)
@@ -130,15 +129,16 @@ class KobzaTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Towers -> embeddings -> those of all processes -> the loss of the whole batch, the same in every process."""
         outputs = model(**{name: value for name, value in inputs.items() if name != "keys"})
+        keys = self.accelerator.gather(key_numbers(inputs["keys"]).to(self.args.device))
         loss = self.contrastive_loss(
-            all_gather_with_grad(outputs.text_embeds), all_gather_with_grad(outputs.audio_embeds)
+            all_gather_with_grad(outputs.text_embeds), all_gather_with_grad(outputs.audio_embeds), keys
         )
         return (loss, outputs) if return_outputs else loss
 
-    def contrastive_loss(self, text: torch.Tensor, audio: torch.Tensor) -> torch.Tensor:
-        """The loss of n pairs, from their embeddings (n, dim) and (n, dim)."""
+    def contrastive_loss(self, text: torch.Tensor, audio: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        """The loss of n pairs, from their embeddings (n, dim) and (n, dim), and the numbers of their keys (n,)."""
         model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-        return LOSSES[model.config.loss_type](model.similarity(text, audio))
+        return LOSSES[model.config.loss_type](model.similarity(text, audio), same_recording(keys))
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         loss = super().training_step(model, inputs, num_items_in_batch)
@@ -183,9 +183,9 @@ class KobzaTrainer(Trainer):
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         """A batch's embeddings and keys, without a loss: `retrieval_metrics` computes it from all of them."""
         inputs = dict(self._prepare_inputs(inputs))
-        keys = [int.from_bytes(sha256(key.encode()).digest()[:7], "big") for key in inputs.pop("keys")]
+        keys = key_numbers(inputs.pop("keys")).to(self.args.device)
         outputs = model(**inputs)
-        return None, (outputs.text_embeds, outputs.audio_embeds), torch.tensor(keys, device=self.args.device)
+        return None, (outputs.text_embeds, outputs.audio_embeds), keys
 
     def retrieval_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         """`loss`, and R@1, R@5, R@10, MeanR, MedR, mAP10 of text -> music; of music -> text with `music_to_text_`.
@@ -198,8 +198,9 @@ class KobzaTrainer(Trainer):
         embeds: Any = prediction.predictions  # two arrays, where the annotation says one
         text, audio = embeds
         device = self.accelerator.device
-        loss = self.contrastive_loss(torch.from_numpy(text).to(device), torch.from_numpy(audio).to(device)).item()
-        _, first, recording = np.unique(np.asarray(prediction.label_ids), return_index=True, return_inverse=True)
+        keys = np.asarray(prediction.label_ids)
+        loss = self.contrastive_loss(*(torch.from_numpy(values).to(device) for values in (text, audio, keys))).item()
+        _, first, recording = np.unique(keys, return_index=True, return_inverse=True)
         similarity = text @ audio[first].T  # (captions, recordings): a recording with several captions appears once
         relevant = recording[:, None] == np.arange(len(first))
         music_to_text = rank_metrics(ranks(similarity.T, relevant.T))
