@@ -4,7 +4,7 @@
 
 Made data, two minutes on one core: a recording has some of 40 properties and is heard with noise, anew in each step;
 each of its four captions names half of them. Two small towers train with CLIP's loss, then captions of 400 other
-recordings are searched for. A batch holds recordings with all their captions, random captions, or one of each recording.
+recordings are searched for. A batch holds recordings with all captions, random captions, or one of each recording.
 """
 
 import numpy as np
