@@ -13,6 +13,7 @@ PACKAGE = Path(kobza.__file__).parent
 # Each part may import itself and what stands before it. Parts of one line may not import each other.
 LAYERS = (
     ("errors",),
+    ("extras",),
     ("suggestions",),
     ("folders",),
     ("config",),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint
     from kobza.errors import KobzaError
     from kobza.export.upload import PushError
+    from kobza.extras import MissingPackageError
     from kobza.library import Hit, LibraryError, Moment, MusicLibrary, Track
     from kobza.model.configuration_kobza import KobzaConfig
     from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kobza.model.pipeline_kobza import KobzaEmbeddingPipeline, KobzaRetrievalPipeline
     from kobza.model.processing_kobza import KobzaProcessor
 
+from kobza.extras import needs
 from kobza.folders import prepare_environment
 
 prepare_environment()
@@ -34,13 +36,14 @@ _PUBLISHED = {
     "KobzaProcessor": ".model.processing_kobza",
     "KobzaRetrievalPipeline": ".model.pipeline_kobza",
 }
+_TORCH = {"Checkpoint": ".embedding.checkpoint"}
 _OTHERS = {
     "AudioError": ".audio",
-    "Checkpoint": ".embedding.checkpoint",
     "CheckpointError": ".embedding.checkpoint_folder",
     "Hit": ".library",
     "KobzaError": ".errors",
     "LibraryError": ".library",
+    "MissingPackageError": ".extras",
     "Moment": ".library",
     "MusicLibrary": ".library",
     "PushError": ".export.upload",
@@ -61,6 +64,7 @@ __all__ = [
     "KobzaProcessor",
     "KobzaRetrievalPipeline",
     "LibraryError",
+    "MissingPackageError",
     "Moment",
     "MusicLibrary",
     "PushError",
@@ -75,7 +79,11 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str):
     if name in _PUBLISHED:
-        import_module(".embedding.registration", __name__)
+        with needs(name):
+            import_module(".embedding.registration", __name__)
+    elif name in _TORCH:
+        with needs(name):
+            import_module(_TORCH[name], __name__)
     elif name not in _OTHERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module((_PUBLISHED | _OTHERS)[name], __name__), name)
+    return getattr(import_module((_PUBLISHED | _TORCH | _OTHERS)[name], __name__), name)

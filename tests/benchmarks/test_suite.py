@@ -45,7 +45,7 @@ def test_measurements_are_printed_and_written_at_once(tmp_path, capsys, monkeypa
     monkeypatch.setattr(suite, "BENCHMARKS", benchmarks)
     assert main(["bench", "--json", str(tmp_path / "out.json")]) == 1
     out, err = capsys.readouterr()
-    assert "bad needs librosa; get it with: pip install 'kobza[bench]'" in err
+    assert "The benchmark bad needs librosa: run `pip install 'kobza[bench]'`." in err
     assert "| good | w | - | 1 x |  |" in out
     assert json.loads((tmp_path / "out.json").read_text())["lines"][1]["name"] == "half"
     assert main(["bench", "nothing"]) == 1

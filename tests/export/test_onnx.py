@@ -145,7 +145,7 @@ def test_the_command_says_sizes_and_what_the_bits_cost(exported, tiny_checkpoint
 
 def test_without_the_extra_a_sentence_says_what_to_install(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(ValueError, match=r"onnxscript is not installed: run `pip install 'kobza\[onnx\]'`"):
+    with pytest.raises(ValueError, match=r"needs onnxscript: run `pip install 'kobza\[onnx\]'`"):
         export.export(checkpoint, tmp_path)
 
 

@@ -12,7 +12,7 @@ from recordings import ToneEmbedder, tone, write
 from kobza import MusicLibrary
 from kobza.audio import decode
 from kobza.cli import main
-from kobza.library import LibraryError
+from kobza.extras import MissingPackageError
 from kobza.library.filters.parser import parse_filter
 from kobza.library.ingest import analysis
 from kobza.library.ingest.analysis import MAX_SECONDS, SAMPLING_RATE, Analysis, Analyzer, MiddleSamples
@@ -206,7 +206,7 @@ class TestLibrary:
 
     def test_without_the_extra(self, folder, library, monkeypatch):
         monkeypatch.setitem(sys.modules, "sonara", None)
-        with pytest.raises(LibraryError, match=r"pip install 'kobza\[analysis\]'"):
+        with pytest.raises(MissingPackageError, match=r"--analyze needs sonara: run `pip install 'kobza\[analysis\]'`"):
             library.add(folder, analyze=True)
         assert library.add(folder).added == 2
 

@@ -213,10 +213,10 @@ def test_bad_arguments_get_a_sentence(tmp_path, tiny_checkpoint, capsys, monkeyp
     assert "port 99999" in capsys.readouterr().err
     assert main(["serve", "--password", ""]) == 1
     assert "The password is empty" in capsys.readouterr().err
-    monkeypatch.setitem(sys.modules, "kobza.webui.app", None)
-    monkeypatch.delattr("kobza.webui.app", raising=False)
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.delitem(sys.modules, "kobza.webui.app")
     assert main(["serve", "--library", str(tmp_path / "library")]) == 1
-    assert "pip install 'kobza[space]'" in capsys.readouterr().err
+    assert "kobza serve needs gradio: run `pip install 'kobza[space]'`." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

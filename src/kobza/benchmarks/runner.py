@@ -11,6 +11,8 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 ROUNDS = 7
@@ -70,17 +72,20 @@ def side_by_side(a: Callable[[], object], b: Callable[[], object], rounds: int =
 
 
 def machine() -> str:
-    """The machine in words: processor, cores, the GPU if there is one, torch's version."""
-    import torch
-
+    """The machine in words: processor, cores, the GPU if there is one, the versions of what computes."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         if names and names[0] not in ("", "unknown"):
             name = names[0]
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {os.cpu_count()} cores{gpu}, torch {torch.__version__}"
+    parts = [name, f"{os.cpu_count()} cores"]
+    if find_spec("torch"):
+        import torch
+
+        parts += [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
+        parts.append(f"torch {torch.__version__}")
+    return ", ".join([*parts, f"onnxruntime {version('onnxruntime')}"])
 
 
 def as_json(measurements: list[Measurement]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kobza.commands.arguments import SubCommands, command
 from kobza.data.formats import part_help
+from kobza.extras import needs
 from kobza.terminal import print_table, progress_bar, say
 
 SKIPPED_SHOWN = 5  # files named on the screen; the result file names all of them
@@ -172,12 +173,10 @@ def bench(args: argparse.Namespace) -> int:
     measurements = []
     for name in args.names or BENCHMARKS:
         say(f"measuring: {name}")
-        try:
+        with needs(f"The benchmark {name}", "bench"):
             for measurement in BENCHMARKS[name]():
                 print(as_row(measurement), flush=True)  # at once: some take minutes, and nothing measured may be lost
                 measurements.append(measurement)
                 if args.json:
                     atomic_write(args.json, as_json(measurements))
-        except ImportError as error:
-            raise ValueError(f"{name} needs {error.name}; get it with: pip install 'kobza[bench]'") from error
     return 0

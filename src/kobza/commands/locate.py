@@ -17,6 +17,7 @@ from kobza.commands.arguments import (
     seconds,
 )
 from kobza.commands.matching import say_notes
+from kobza.extras import needs
 from kobza.terminal import print_table, progress_bar, say, terminal_width
 
 if TYPE_CHECKING:
@@ -69,11 +70,8 @@ def locate(args: argparse.Namespace) -> int:
 
     text = args.text
     if args.png:
-        try:
+        with needs("--png", "plot"):
             from kobza.evaluation.plots import plot_score_over_time
-        except ImportError:
-            say("--png needs Matplotlib; install it with: pip install 'kobza[plot]'")
-            return 1
     with _existing_or_empty_library(args) as library:
         with progress_bar("listening") as progress:
             scores = library.locate(args.track, text, args.start, args.end, progress)

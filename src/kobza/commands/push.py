@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from kobza.commands.arguments import SubCommands, command
+from kobza.extras import needs
 from kobza.terminal import print_table, say
 
 CHECKPOINT = "a checkpoint: a folder or a Hub id (default: kobza-mini)"
@@ -61,12 +62,13 @@ def push(args: argparse.Namespace) -> int:
 
 
 def _push_checkpoint(args: argparse.Namespace) -> tuple[list[tuple[str, int]], str | None]:
-    from kobza.embedding.checkpoint import Checkpoint
-    from kobza.evaluation.results import read_result
-    from kobza.export.push import push as push_checkpoint
-
     if args.no_check:
         raise ValueError("--no-check belongs to --space: a checkpoint is always checked.")
+    with needs("kobza push"):
+        from kobza.embedding.checkpoint import Checkpoint
+        from kobza.export.push import push as push_checkpoint
+    from kobza.evaluation.results import read_result
+
     sources = [_source(text) for text in args.source]
     receipts = [read_result(Path(path)) for path in args.receipt]
     checkpoint = Checkpoint.load(args.model, "cpu")
@@ -100,10 +102,12 @@ def export(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from kobza.audio import printable
-    from kobza.embedding.checkpoint import Checkpoint
-    from kobza.export.onnx import OPSET, PRECISIONS
-    from kobza.export.onnx import export as export_towers
-    from kobza.export.onnx_runtime import OnnxEmbedder, measure
+
+    with needs("kobza export onnx", "onnx"):
+        from kobza.embedding.checkpoint import Checkpoint
+        from kobza.export.onnx import OPSET, PRECISIONS
+        from kobza.export.onnx import export as export_towers
+        from kobza.export.onnx_runtime import OnnxEmbedder, measure
 
     checkpoint, folder = Checkpoint.load(args.model, "cpu"), Path(args.out)
     say(f"Exporting {checkpoint.name} ({checkpoint.fingerprint})")

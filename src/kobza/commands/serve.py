@@ -4,6 +4,7 @@ import argparse
 import os
 
 from kobza.commands.arguments import SubCommands, command, count, library_options
+from kobza.extras import needs
 from kobza.terminal import say
 
 
@@ -35,10 +36,8 @@ def add(commands: SubCommands) -> None:
 
 
 def serve(args: argparse.Namespace) -> int:
-    try:
+    with needs("kobza serve", "space"):
         from kobza.webui.app import Access, run
-    except ModuleNotFoundError as error:
-        raise ValueError(f"kobza serve needs {error.name}; install it with: pip install 'kobza[space]'") from None
     from kobza.webui.collection import open_collection
 
     password = args.password if args.password is not None else os.environ.get("KOBZA_PASSWORD", "")

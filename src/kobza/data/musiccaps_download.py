@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,6 +29,7 @@ from kobza.data.musiccaps import parse_bool
 from kobza.data.pairs import aspects_of
 from kobza.data.recordings import DataSetError, read_table
 from kobza.data.video_clips import PERMANENT_REASONS, SERVER_REASONS, YOUTUBE, Clip, ClipFetcher, MissingClip
+from kobza.extras import require
 from kobza.folders import expanded
 
 HUB_DATASET = "google/MusicCaps"
@@ -123,8 +123,7 @@ def download(
     """
     if "{ytid}" not in url:
         raise DataSetError(f"The address {url!r} has no {{ytid}} in it: write {{ytid}} where the video's id belongs.")
-    if find_spec("yt_dlp") is None:
-        raise DataSetError("Videos are fetched with yt-dlp; install it with: pip install 'kobza[data]'")
+    require("yt_dlp", "Fetching videos", "data")
     clips = read_clips(table)
     out = expanded(out)
     out.mkdir(parents=True, exist_ok=True)

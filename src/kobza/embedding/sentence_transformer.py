@@ -11,6 +11,7 @@ import numpy as np
 
 from kobza.embedding.checkpoint_folder import CheckpointError, one_line
 from kobza.embedding.two_tower import DEFAULT_WINDOW_SECONDS, MIN_WINDOW_SECONDS, state_fingerprint
+from kobza.extras import needs
 
 BATCH_SIZE = 16
 
@@ -58,14 +59,11 @@ def load_sentence_transformer(folder: Path, name: str, device: str | None = None
     """A sentence-transformers model from its folder, without running code from the folder.
 
     Raises:
-        CheckpointError: sentence-transformers is not installed, or the model cannot be loaded or takes no audio.
+        CheckpointError: the model cannot be loaded or takes no audio.
+        MissingPackageError: sentence-transformers is not installed.
     """
-    try:
+    with needs(f"The model {name}", "sentence"):
         from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise CheckpointError(
-            f"{name} is a sentence-transformers model; install its library with: pip install 'kobza[sentence]'"
-        ) from error
     try:
         model = SentenceTransformer(str(folder), device=device)
     except Exception as error:  # sentence-transformers raises many classes for damaged files

@@ -7,6 +7,7 @@ The result is a dictionary that also names everything the metrics depend on: mod
 
 import math
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from kobza.folders import expanded
 
 # The thesis's prompts, for data sets with labels or tags; the others have captions.
 DEFAULT_PROMPTS = {"classification": GENRE_PROMPTS, "tagging": TAG_PROMPTS}
+LIBRARIES = ("torch", "transformers", "onnxruntime", "av", "numpy")  # of models, decoding and the metrics
 DECIMALS = 6  # of floats in a result
 FATAL_CHECKS = {"weights", "unit length"}  # where these sanity checks fail, no metric means anything
 
@@ -212,14 +214,10 @@ def base_name(model: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Kobza and of the libraries that the metrics depend on."""
-    import av
-    import torch
-    import transformers
-
+    """Versions of Kobza and of the libraries that the metrics depend on: those that are in use."""
     from kobza import __version__
 
-    libraries = (torch, transformers, av, np)
+    libraries = [sys.modules[name] for name in LIBRARIES if name in sys.modules]
     return {"kobza": __version__} | {library.__name__: str(library.__version__) for library in libraries}
 
 

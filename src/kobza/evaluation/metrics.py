@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from kobza.extras import needs
+
 RETRIEVAL_METRICS = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10")
 
 
@@ -112,10 +114,8 @@ def auc_functions() -> dict[str, Callable]:
     """scikit-learn's functions of (has_tag, scores), both (recordings,).
 
     Raises:
-        ValueError: scikit-learn is not installed.
+        MissingPackageError: scikit-learn is not installed.
     """
-    try:
+    with needs("AUC", "eval"):
         from sklearn.metrics import average_precision_score, roc_auc_score
-    except ImportError:
-        raise ValueError("AUC needs scikit-learn; install it with: pip install 'kobza[eval]'") from None
     return {"ROC-AUC": roc_auc_score, "PR-AUC": average_precision_score}

@@ -20,6 +20,7 @@ from kobza.evaluation.evaluate import evaluate
 from kobza.evaluation.report import render_report
 from kobza.evaluation.results import read_result, write_result
 from kobza.evaluation.thesis_results import published_tables
+from kobza.extras import needs
 
 DATA_SETS = ("musiccaps", "gtzan", "magnatagatune", "pairs", "classes")
 WITH_SUFFIX = ("pairs", "classes")  # there may be several folders of these, such as pairs-folk
@@ -92,10 +93,8 @@ def reproduce(checkpoints: Path, data: Path, out: Path, say: Callable[[str], Non
         ValueError: there is nothing to evaluate, or a library that this needs is not installed. A model or data set
             that cannot be used does not raise: the report names it, and the run continues.
     """
-    try:
+    with needs("kobza reproduce", "eval"):
         from kobza.evaluation.plots import plot_results
-    except ImportError as error:
-        raise ValueError(f"Plots need {error.name}; install it with: pip install 'kobza[eval]'") from None
     models = find_checkpoints(checkpoints)
     folders = find_data_sets(data)
     results: dict[str, dict] = {}

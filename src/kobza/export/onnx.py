@@ -11,7 +11,6 @@ its windows' audio_embeds. AST's feature extractor ignores `window_loudness`: wh
 window is first multiplied by min(10^(window_loudness / 20) / rms, 100), with the root mean square of its samples.
 """
 
-import importlib
 import json
 import logging
 import shutil
@@ -27,6 +26,7 @@ from kobza.atomic import move_into_place
 from kobza.audio import printable
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.errors import KobzaError
+from kobza.extras import require
 from kobza.model import configuration_kobza
 
 OPSET = 18
@@ -61,13 +61,11 @@ def export(checkpoint: Checkpoint, folder: Path) -> dict[str, float]:
         {"text", "audio"}: the largest absolute difference of the float32 file's embeddings from torch's.
 
     Raises:
-        ValueError: a package of kobza[onnx] is missing, a difference is above 1e-4, or the folder holds a checkpoint.
+        ValueError: a difference is above 1e-4, or the folder holds a checkpoint.
+        MissingPackageError: a package of kobza[onnx] is not installed.
     """
     for name in ("onnx", "onnxruntime", "onnxscript"):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            raise KobzaError(f"{name} is not installed: run `pip install 'kobza[onnx]'`.") from None
+        require(name, "The export", "onnx")
     if (folder / "model.safetensors").exists():
         raise KobzaError(
             f"{printable(folder)} holds a checkpoint, whose settings would be overwritten: give another folder."

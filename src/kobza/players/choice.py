@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kobza.config import DEFAULT_SOURCE, value_of
+from kobza.extras import needs
 from kobza.players.local import LOCAL_PLAYERS, PlayerError, find_player
 from kobza.players.server import Server
 from kobza.players.settings import Settings, setting
@@ -64,8 +65,8 @@ def configured_servers() -> list[str]:
 
 
 def server_address(choice: PlayerChoice, settings: Settings = setting) -> "MPDAddress | SubsonicAddress":
-    """The address of the server. PlayerError: it is incomplete, or the server's client is not installed."""
-    try:
+    """The address of the server. PlayerError: it is incomplete; MissingPackageError: its client is not installed."""
+    with needs("A server of music", "players"):
         if choice.name == "mpd":
             from kobza.players.mpd import mpd_address  # an optional dependency
 
@@ -73,10 +74,6 @@ def server_address(choice: PlayerChoice, settings: Settings = setting) -> "MPDAd
         from kobza.players.subsonic import subsonic_address  # another
 
         return subsonic_address(choice.address, settings)
-    except ImportError as error:
-        raise PlayerError(
-            "To reach MPD or a Subsonic server, install their clients with: pip install 'kobza[players]'"
-        ) from error
 
 
 def open_server(choice: PlayerChoice, settings: Settings = setting) -> Server:

@@ -11,7 +11,6 @@ import json
 import logging
 import random
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from zlib import crc32
 
@@ -21,6 +20,7 @@ from torch.utils.data import IterableDataset
 from kobza.audio import AUDIO_EXTENSIONS
 from kobza.data.pairs import aspects_of
 from kobza.data.recordings import DataSetError, Recording
+from kobza.extras import require
 from kobza.training.dataset import PairMaker
 
 SHUFFLE_BUFFER_SIZE = 256  # undecoded examples to draw from: some 100 MB of ten-second FLAC
@@ -32,10 +32,10 @@ def find_shards(where: str | Sequence[str]) -> list[str]:
     "hub:user/name", all tar files of a data set on the Hub.
 
     Raises:
-        DataSetError: there are none, or webdataset is not installed.
+        DataSetError: there are none.
+        MissingPackageError: webdataset is not installed.
     """
-    if find_spec("webdataset") is None:
-        raise DataSetError("Streams of pairs need webdataset; install it with: pip install 'kobza[data]'")
+    require("webdataset", "A stream of pairs", "data")
     if not isinstance(where, str):
         shards = list(where)
     elif where.startswith("hub:"):

@@ -17,6 +17,7 @@ import numpy as np
 from kobza.distill.corpus.arranging import Song, Track, arrange, draw_weighted
 from kobza.distill.corpus.styles import STYLES
 from kobza.embedding.checkpoint_folder import one_line
+from kobza.errors import KobzaError
 from kobza.synth.rhythms import Note
 
 DRUM_CHANNEL = 9  # from 0
@@ -85,8 +86,12 @@ class SoundfontPlayer:
     """Plays notes with a soundfont (.sf2 or .sf3) held in memory; every `play` starts from silence."""
 
     def __init__(self, soundfont: Path, sampling_rate: int = 32000, voices: int = 96):
-        import tinysoundfont
-
+        try:
+            import tinysoundfont
+        except (
+            ModuleNotFoundError
+        ):  # in no extra, because what it names as its dependencies does not install everywhere
+            raise KobzaError("Playing songs needs tinysoundfont: run `pip install --no-deps tinysoundfont`.") from None
         self.synth = tinysoundfont.Synth(gain=-12, samplerate=sampling_rate)
         self.font = self.synth.sfload(str(soundfont), max_voices=voices)
         self.sampling_rate = sampling_rate

@@ -15,15 +15,15 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from kobza.extras import require
 from kobza.library.ingest.analysis_worker import HEADER
 from kobza.library.musical_key import musical_key
-from kobza.library.records import LibraryError, Track
+from kobza.library.records import Track
 from kobza.loudness import LoudnessMeter
 
 SAMPLING_RATE = 16000  # Hz; tempo and key are as good as at 44.1 kHz, see docs/benchmarks.md
@@ -45,9 +45,8 @@ NOT_ANALYSED = Analysis()
 
 
 def require_analyzer() -> None:
-    """LibraryError: the extra is not installed."""
-    if find_spec("sonara") is None:
-        raise LibraryError("--analyze needs sonara; install it with: pip install 'kobza[analysis]'")
+    """MissingPackageError: the extra is not installed."""
+    require("sonara", "--analyze", "analysis")
 
 
 def with_analysis(track: Track, analysis: Analysis) -> Track:

@@ -14,6 +14,7 @@ import numpy as np
 
 from kobza.atomic import atomic_path
 from kobza.audio import printable
+from kobza.extras import needs
 from kobza.library.paths import merge_paths_json
 from kobza.library.records import FileState, LibraryError, StoredTrack, Track
 from kobza.library.stores.base import Store
@@ -27,11 +28,9 @@ REQUIRED_COLUMNS = TRACK_COLUMNS_0_2 | {"size", "mtime_ns", "hash", "starts", "v
 
 
 def _pyarrow() -> Any:
-    try:
+    with needs("A Parquet file", "parquet"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError as error:
-        raise LibraryError("Parquet files need pyarrow; install it with: pip install 'kobza[parquet]'") from error
     return pyarrow
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from kobza.audio import printable
 from kobza.embedding.embedder import Embedder, WindowRule
+from kobza.extras import needs
 from kobza.library.ingest.analysis import Analysis
 from kobza.library.ingest.decoding import (
     CPU_BATCH_WINDOWS,
@@ -29,7 +30,7 @@ from kobza.library.ingest.embed import Embedded, Progress, embed_batch, to_outco
 from kobza.library.ingest.parts import Part
 from kobza.library.ingest.scan import Job
 from kobza.library.ingest.tags import Tags
-from kobza.library.records import Failure, LibraryError
+from kobza.library.records import Failure
 
 Batch = dict[str, np.ndarray]
 
@@ -195,10 +196,8 @@ def embed_on_ray(
 
 
 def _dataset(jobs: list[Job], embedder: Embedder) -> Any:
-    try:
+    with needs("--engine ray", "ray"):
         import ray
-    except ImportError as error:
-        raise LibraryError("The engine ray needs Ray; install it with: pip install 'kobza[ray]'") from error
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()

@@ -7,13 +7,13 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from kobza.extras import needs
 from kobza.library.address import LibraryAddress, MilvusAddress, library_address
 from kobza.library.filters.tree import Filter
 from kobza.library.records import (
     Adjustments,
     FileState,
     KnownFailure,
-    LibraryError,
     StoredTrack,
     Totals,
     Track,
@@ -99,14 +99,11 @@ def open_store(address: LibraryAddress | str | os.PathLike[str], read_only: bool
 
     Raises:
         LibraryError: it cannot be opened.
+        MissingPackageError: it is in Milvus, whose client is not installed.
     """
     address = library_address(address)
     if isinstance(address, MilvusAddress):
-        try:
-            from kobza.library.stores.milvus.store import MilvusStore  # an optional dependency
-        except ImportError as error:
-            raise LibraryError(
-                "A library in Milvus needs the Milvus client; install it with: pip install 'kobza[milvus]'"
-            ) from error
+        with needs("A library in Milvus", "milvus"):
+            from kobza.library.stores.milvus.store import MilvusStore
         return MilvusStore(address, read_only)
     return SQLiteStore(address.folder, read_only)
