@@ -1,6 +1,7 @@
 """One training run, from a recipe to a checkpoint with its card: what `train.py` does.
 
     OUT/                    the published checkpoint: weights, processor, code, README.md with metrics and curves
+    OUT/training.json       what it was trained on and how, for evaluations: see `kobza.embedding.training_record`
     OUT/settings.json       every setting of the run;  OUT/split.json  the recordings of each split
     OUT/test_results.json   metrics on the test split;  OUT/history.json  losses and metrics during training
     OUT/checkpoint-N/       a training checkpoint to resume from
@@ -22,12 +23,14 @@ from transformers.trainer_callback import TrainerState
 
 from kobza.atomic import atomic_write
 from kobza.data.splits import write_split
+from kobza.embedding.training_record import write_training_record
 from kobza.terminal import say
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 from kobza.training.card import write_card
 from kobza.training.data_sources import Splits, is_stream, load_splits
 from kobza.training.dataset import PairCollator, PairDataset
 from kobza.training.model_factory import build_model
+from kobza.training.provenance import training_record
 from kobza.training.recipe import RecipeError, parse_arguments
 from kobza.training.streaming import PairStream
 from kobza.training.trainer import KobzaTrainer, last_checkpoint
@@ -128,6 +131,8 @@ def run(
     trainer.save_model()
     if trainer.is_world_process_zero():
         _write(out / "history.json", trainer.state.log_history)
+        record = training_record(settings, FIXED_WHEN_RESUMED, model, splits, rule, args, trainer.state)
+        write_training_record(out, record)
         write_card(out, settings, {name: len(data) for name, data in sets.items()}, metrics, trainer.state)
     if args.push_to_hub:
         trainer.push_to_hub()

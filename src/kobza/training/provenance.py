@@ -1,0 +1,139 @@
+"""What a run's `training.json` says of it: see `kobza.embedding.training_record`."""
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import try_to_load_from_cache
+from transformers.trainer_callback import TrainerState
+
+from kobza.data.recordings import DataSet
+from kobza.embedding.checkpoint_folder import HUB_ID, default_checkpoint, find_checkpoint, fingerprint
+from kobza.embedding.training_record import TOWERS, read_training_record
+from kobza.model.configuration_kobza import KobzaConfig
+from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
+from kobza.training.model_factory import CONFIG_FIELDS, PRETRAINED
+from kobza.training.recipe import load_recipe, recipe_names
+
+# Settings of which a recipe may be run with any: where the data is, chance, how a batch is put together, and the towers,
+# whose names and sizes are recorded beside them
+FREE_SETTINGS = {
+    "data",
+    "validation_data",
+    "pieces",
+    "seed",
+    "text_tower",
+    "audio_tower",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+}
+
+
+def changed_settings(settings: Mapping[str, Any], trainer_settings: Collection[str]) -> dict[str, Any]:
+    """{setting: value} of those in which a run differs from the recipe of that name that comes with Kobza.
+
+    Args:
+        settings: from `run.all_settings`.
+        trainer_settings: the names of those of the trainer that count.
+    """
+    recipe = load_recipe(settings["recipe"]) if settings["recipe"] in recipe_names() else {}
+    defaults = {
+        field.name: field.default
+        for kind in (ModelArguments, DataArguments, KobzaTrainingArguments)
+        for field in dataclasses.fields(kind)
+    }
+    expected = {**defaults, **recipe}
+    expected["init"] = expected["init"] or "pretrained"
+    run = {**settings["model"], **settings["data"], **{name: settings["training"].get(name) for name in trainer_settings}}
+    config = KobzaConfig()
+
+    def value(values: Mapping[str, Any], name: str) -> Any:
+        found = values[name]
+        if found is None and name in CONFIG_FIELDS:
+            return getattr(config, name)
+        return str(found) if name in ("lr_scheduler_type", "optim") else found  # enumerations, or their text
+
+    return {
+        name: run[name] for name in run if name not in FREE_SETTINGS and value(run, name) != value(expected, name)
+    }
+
+
+def training_record(
+    settings: Mapping[str, Any],
+    trainer_settings: Collection[str],
+    model: Any,
+    splits: Mapping[str, DataSet],
+    rule: str,
+    args: KobzaTrainingArguments,
+    state: TrainerState,
+) -> dict[str, Any]:
+    """The record of a run that has ended.
+
+    Args:
+        settings, trainer_settings: see `changed_settings`.
+        model: the `KobzaModel`.
+        splits, rule: from `data_sources.load_splits`.
+        state: the trainer's.
+    """
+    given = settings["model"]
+    layers = ("text_trainable_layers", "audio_trainable_layers")
+    some = next(iter(splits.values()))
+    return {
+        "recipe": settings["recipe"],
+        "changed": changed_settings(settings, trainer_settings),
+        "init": given["init"],
+        "towers": {tower: _tower(model, tower, given[f"{tower}_tower"], given["init"]) for tower in TOWERS},
+        "started_from": start_of(given),
+        "model": {name: getattr(model.config, name) for name in CONFIG_FIELDS} | {name: given[name] for name in layers},
+        "data": {
+            "name": some.name if "train" in splits else "stream",
+            "split": rule,
+            "folder": some.folder.resolve().name,
+            "recordings": {name: len({r.path for r in data.recordings}) for name, data in splits.items()},
+            "pairs": {name: len(data.recordings) for name, data in splits.items()},
+        },
+        "seed": args.seed,
+        "batch": args.train_batch_size * args.world_size * args.gradient_accumulation_steps,
+        "steps": state.global_step,
+        "epochs": round(state.epoch or 0, 3),
+        "weights_of_step": _step_of_weights(args, state),
+        "ended": _how_it_ended(args, state),
+    }
+
+
+def start_of(model_settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The checkpoint whose weights a run starts from: {"name", "fingerprint", "training": its own record}, or None."""
+    name = model_settings["checkpoint"]
+    if not name or model_settings["init"] != "pretrained":
+        return None
+    folder = find_checkpoint(default_checkpoint() if name == HUB_ID else name)
+    identity = fingerprint(folder)
+    name = folder.resolve().name if Path(name).is_absolute() else name
+    return {"name": name, "fingerprint": identity, "training": read_training_record(folder, identity)}
+
+
+def _tower(model: Any, tower: str, name: str, init: str) -> dict[str, Any]:
+    """{"name", "revision", "parameters"}; the revision is the Hub's commit, None for a folder and for random weights."""
+    config = getattr(model.config, f"{tower}_config")
+    if init != "pretrained":
+        name, cached = f"{config.model_type}, {init}", None
+    else:
+        name = PRETRAINED.get(name, name)
+        cached = None if Path(name).is_dir() else try_to_load_from_cache(name, "config.json")  # .../COMMIT/config.json
+    return {
+        "name": Path(name).name if Path(name).is_absolute() else name,
+        "revision": Path(cached).parent.name if isinstance(cached, str) else None,
+        "parameters": sum(weight.numel() for weight in getattr(model, f"{tower}_model").parameters()),
+    }
+
+
+def _step_of_weights(args: KobzaTrainingArguments, state: TrainerState) -> int:
+    return (state.best_global_step if args.load_best_model_at_end else None) or state.global_step
+
+
+def _how_it_ended(args: KobzaTrainingArguments, state: TrainerState) -> str:
+    """"max_steps" where they were limited, "all epochs" of the recipe, or "early stopping" before."""
+    if args.max_steps > 0:
+        return "max_steps"
+    return "all epochs" if state.global_step >= state.max_steps else "early stopping"
