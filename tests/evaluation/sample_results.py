@@ -1,5 +1,8 @@
 """Evaluation results with invented values, for tests of what is done with results."""
 
+from kobza.evaluation.thesis_results import published_tables
+
+ROWS = {row.system: row for table in published_tables() for row in table.rows}
 RETRIEVAL = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10")
 GENRE_PROMPTS = ("The {} song", "this is a music of {}", "this is a sound of {}", "{}")
 TAG_PROMPTS = ("{}", "song with this feature: {}", "The {} song")
@@ -30,6 +33,27 @@ def result(dataset, model="kobza-mini", entries=(), details=None, **changes):
         "details": details or {},
     }
     return {**made, **changes}
+
+
+def run_of(system, **changes):
+    """The parts of a result that say that it is of a published system, as `training.json` and the weights give them."""
+    row = ROWS[system]
+    sizes = {tower: about["parameters"] for tower, about in row.towers.items()}
+    enough = {"used": 30_000, "of": 30_001}
+    if not row.trained and not row.published_only:
+        return {"model": system, "towers": sizes, **enough}
+    data = row.trained or {"dataset": "pairs", "split": "own pairs", "recordings": 90}
+    record = {
+        "recipe": system,
+        "changed": {},
+        "init": "pretrained",
+        "towers": {tower: {"revision": None, **about} for tower, about in row.towers.items()},
+        "data": {"name": data["dataset"], "split": data["split"], "recordings": {"train": data["recordings"]}},
+        "seed": 7,
+        "steps": 2400,
+        "ended": "early stopping",
+    }
+    return {"model": f"my-{system}", "towers": sizes, "training": {**record, **changes}, **enough}
 
 
 def retrieval_result(dataset="musiccaps", model="kobza-mini", galleries=(2, 3), **changes):

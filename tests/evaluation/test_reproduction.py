@@ -46,7 +46,7 @@ def stubs(monkeypatch):
             raise ValueError("It has no table.")
         return spec.rsplit("/", 1)[-1]
 
-    def measure(embedder, spec, progress, say):
+    def measure(embedder, spec, checkpoint, progress, say):
         kind, folder = spec.split(":", 1)
         folder = folder.rsplit("/", 1)[-1]
         done.measured.append((embedder.name, folder))

@@ -120,6 +120,8 @@ def default_file_name(result: dict) -> str:
 
 def show_result(result: dict) -> None:
     """Print the metrics with their intervals, and on standard error what was left out."""
+    from kobza.evaluation.identity import training_summary
+
     skipped = result["skipped"]
     for item in skipped[:SKIPPED_SHOWN]:
         say(f"skipped: {item['file']}: {item['reason']}")
@@ -130,6 +132,10 @@ def show_result(result: dict) -> None:
     split = f", {result['split']}" if result["split"] else ""
     print(f"{result['model']} ({result['fingerprint']}) on {result['dataset']}{split}:", end=" ")
     print(f"{result['used']} of {result['of']} recordings used. In brackets: 95 % intervals.")
+    if result["training"]:
+        about = training_summary(result)
+        how = f"{about['steps']} steps, seed {about['seed']}"
+        print(f"Trained by the recipe {about['recipe']}, on {about['data']}; {how}.")
     for table in metric_tables(result["figures"]):
         print_table(table)
 

@@ -79,3 +79,15 @@ def tower_sizes(embedder: Any, folder: str | Path | None) -> dict[str, int]:
         for tower in TOWERS
     }
     return sizes if all(sizes.values()) else {}
+
+
+def identity_of(embedder: Any, checkpoint: str | Path) -> dict:
+    """What a result says of its model beside the fingerprint: the sizes of its towers, and how it was trained, or None.
+
+    Args:
+        embedder: an `Embedder`.
+        checkpoint: the folder or Hub id that it was loaded from.
+    """
+    folder = local_folder(checkpoint)
+    record = read_training_record(folder, embedder.fingerprint)
+    return {"towers": tower_sizes(embedder, folder), "training": record}

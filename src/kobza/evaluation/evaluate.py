@@ -17,6 +17,7 @@ import numpy as np
 from kobza.audio import printable
 from kobza.data.recordings import DataSet, DataSetError
 from kobza.embedding.embedder import Embedder, embed_recordings
+from kobza.embedding.training_record import identity_of
 from kobza.evaluation.data_sets import data_hash, load_data_set
 from kobza.evaluation.intervals import RESAMPLES
 from kobza.evaluation.metrics import auc_functions, confusion_matrix
@@ -47,6 +48,7 @@ def evaluate(
     say: Callable[[str], None] = lambda _: None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    checkpoint: str | Path | None = None,
 ) -> dict:
     """Evaluate an embedder on a data set, after checking the embedder.
 
@@ -56,6 +58,7 @@ def evaluate(
         ensemble: also evaluate the mean of the prompts' embeddings.
         progress: called with (recordings done, recordings in all, the last path).
         say: called with the message of each failed sanity check.
+        checkpoint: the folder or Hub id that the embedder was loaded from, by default its name.
 
     Returns:
         The result: the metrics and all that they depend on. The same call gives the same result.
@@ -90,6 +93,7 @@ def evaluate(
             "skipped": [{"file": printable(file), "reason": reason} for file, reason in data.skipped],
             "model": base_name(embedder.name),
             "fingerprint": embedder.fingerprint,
+            **identity_of(embedder, checkpoint or embedder.name),
             "self_test": failures,
             "windows": {"seconds": embedder.window_seconds, "min_seconds": embedder.min_window_seconds},
             "prompts": prompts,

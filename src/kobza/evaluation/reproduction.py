@@ -15,6 +15,7 @@ from kobza.atomic import atomic_write
 from kobza.audio import printable
 from kobza.embedding.embedder import Embedder
 from kobza.embedding.loader import load_embedder
+from kobza.embedding.training_record import identity_of
 from kobza.evaluation.data_sets import data_hash, load_data_set
 from kobza.evaluation.evaluate import evaluate
 from kobza.evaluation.report import render_report
@@ -123,7 +124,7 @@ def reproduce(checkpoints: Path, data: Path, out: Path, say: Callable[[str], Non
             # Weights and data are part of the file's name, so that a result of others is not reused.
             file = out / "receipts" / f"{name}--{embedder.fingerprint}-{content[:16]}.json"
             try:
-                results[name] = _evaluate_or_reuse(embedder, spec, folder_name, file, say)
+                results[name] = _evaluate_or_reuse(embedder, path, spec, folder_name, file, say)
             except Exception as error:
                 add_failure(f"{path.name} on {folder_name}", error)
     plots = plot_results(results, out)
@@ -138,13 +139,16 @@ def _message(error: Exception) -> str:
     return text if text and isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
 
 
-def _evaluate_or_reuse(embedder: Embedder, spec: str, folder: str, file: Path, say: Callable[[str], None]) -> dict:
-    """The result in `file`; if there is none, or it is damaged, a new one, which is written there."""
+def _evaluate_or_reuse(
+    embedder: Embedder, checkpoint: Path, spec: str, folder: str, file: Path, say: Callable[[str], None]
+) -> dict:
+    """The result in `file`, of the same weights; if there is none, or it is damaged, a new one, which is written there.
+    What the model is comes from its folder: a result of an earlier version does not say."""
     what = printable(f"{embedder.name} on {folder}")
     try:
         result = read_result(file)
         say(f"{what}: measured before")
-        return result
+        return {**result, **identity_of(embedder, checkpoint)}
     except (FileNotFoundError, ValueError):
         say(f"{what}: measuring")
 
@@ -152,7 +156,7 @@ def _evaluate_or_reuse(embedder: Embedder, spec: str, folder: str, file: Path, s
         if done % RECORDINGS_PER_MESSAGE == 0:
             say(f"{what}: {done} of {total} recordings")
 
-    result = evaluate(embedder, spec, progress=progress, say=lambda text: say(f"{what}: {text}"))
+    result = evaluate(embedder, spec, checkpoint=checkpoint, progress=progress, say=lambda text: say(f"{what}: {text}"))
     result["folder"] = folder  # a link's own name
     file.parent.mkdir(parents=True, exist_ok=True)
     write_result(result, file)

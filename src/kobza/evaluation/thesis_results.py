@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,6 +15,8 @@ class Row:
         system: the recipe's name; `name` is the thesis's.
         metrics: metric -> value.
         prompt: with {genre} or {tag} where the label goes; None in retrieval, and where the source names none.
+        towers: {"text" or "audio": {"name", "parameters"}} of the pretrained towers.
+        trained: {"dataset", "split", "recordings"} that its own training used; empty where it was not Kobza's recipe.
         published_only: the weights are not public, so only the system's authors can measure it.
     """
 
@@ -21,19 +24,22 @@ class Row:
     name: str
     metrics: dict[str, float]
     settings: dict[str, float | str] = field(default_factory=dict)
+    towers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trained: dict[str, Any] = field(default_factory=dict)
     prompt: str | None = None
     published_only: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the thesis. `gallery` and `direction` are None outside retrieval."""
+    """A table of the thesis. `gallery` and `direction` are None outside retrieval; `recordings`: how many it is of."""
 
     table: str
     title: str
     source: str
     dataset: str
     task: str
+    recordings: int
     rows: tuple[Row, ...]
     split: str | None = None
     direction: str | None = None

@@ -39,8 +39,9 @@ Their loss on the validation split is {loss:.4f}.
 
 ## Settings
 
-{epochs:.0f} epochs, {steps} steps. Every setting is in `settings.json`; `split.json` lists the recordings of each
-split, `history.json` has the losses and metrics during training.
+{epochs:.0f} epochs, {steps} steps. `training.json` says what it was trained on and how, for evaluations to read.
+Every setting is in `settings.json`; `split.json` lists the recordings of each split, `history.json` has the losses and
+metrics during training.
 
 | setting | value |
 |---|---|

@@ -16,7 +16,7 @@ from kobza.training.arguments import DataArguments, KobzaTrainingArguments, Mode
 from kobza.training.model_factory import CONFIG_FIELDS, PRETRAINED
 from kobza.training.recipe import load_recipe, recipe_names
 
-# Settings of which a recipe may be run with any: where the data is, chance, how a batch is put together, and the towers,
+# Settings that do not make it another recipe: where the data is, chance, how a batch is put together, and the towers,
 # whose names and sizes are recorded beside them
 FREE_SETTINGS = {
     "data",
@@ -45,7 +45,11 @@ def changed_settings(settings: Mapping[str, Any], trainer_settings: Collection[s
     }
     expected = {**defaults, **recipe}
     expected["init"] = expected["init"] or "pretrained"
-    run = {**settings["model"], **settings["data"], **{name: settings["training"].get(name) for name in trainer_settings}}
+    run = {
+        **settings["model"],
+        **settings["data"],
+        **{name: settings["training"].get(name) for name in trainer_settings},
+    }
     config = KobzaConfig()
 
     def value(values: Mapping[str, Any], name: str) -> Any:
@@ -54,9 +58,7 @@ def changed_settings(settings: Mapping[str, Any], trainer_settings: Collection[s
             return getattr(config, name)
         return str(found) if name in ("lr_scheduler_type", "optim") else found  # enumerations, or their text
 
-    return {
-        name: run[name] for name in run if name not in FREE_SETTINGS and value(run, name) != value(expected, name)
-    }
+    return {name: run[name] for name in run if name not in FREE_SETTINGS and value(run, name) != value(expected, name)}
 
 
 def training_record(
@@ -114,7 +116,7 @@ def start_of(model_settings: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _tower(model: Any, tower: str, name: str, init: str) -> dict[str, Any]:
-    """{"name", "revision", "parameters"}; the revision is the Hub's commit, None for a folder and for random weights."""
+    """{"name", "revision", "parameters"}; the revision is the Hub's commit, None for a folder or random weights."""
     config = getattr(model.config, f"{tower}_config")
     if init != "pretrained":
         name, cached = f"{config.model_type}, {init}", None
@@ -133,7 +135,7 @@ def _step_of_weights(args: KobzaTrainingArguments, state: TrainerState) -> int:
 
 
 def _how_it_ended(args: KobzaTrainingArguments, state: TrainerState) -> str:
-    """"max_steps" where they were limited, "all epochs" of the recipe, or "early stopping" before."""
+    """ "max_steps" where they were limited, "all epochs" of the recipe, or "early stopping" before."""
     if args.max_steps > 0:
         return "max_steps"
     return "all epochs" if state.global_step >= state.max_steps else "early stopping"
