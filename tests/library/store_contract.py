@@ -128,6 +128,8 @@ class StoreContract:
         np.testing.assert_array_equal(kept, vectors)
         assert again.count() == Totals(2, 4, 40.0)
         assert [track.path for track, *_ in again.scan(odd)] == [odd] and list(again.scan("/m/absent")) == []
+        some = list(again.scan([odd, "/m/absent", odd]))
+        assert [track.path for track, *_ in some] == [odd] and list(again.scan([])) == []
 
     def test_every_field_of_a_track_is_kept(self, store):
         values = {str: "Ä; b", int | None: 7, float | None: -0.1, float: 0.3}

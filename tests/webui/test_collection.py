@@ -31,12 +31,12 @@ def library(tmp_path):
 
 def test_answers(library, tmp_path):
     shown = Collection(library)
-    assert shown.search("tone 1000")[0].track.title == "Tone 1000"
+    assert shown.search("tone 1000").hits[0].track.title == "Tone 1000"
     clip = embed_clip(write(tmp_path / "clip.mp3", tone(3000, 5)), library.embedder)
     assert shown.like(clip)[0].track.title == "Tone 3000"
     labels = shown.tag(clip, "tone 440, tone 3000\n tone  3000 ,, ")
     assert [label for label, _ in labels] == ["tone 3000", "tone 440"] and labels[0][1] > 0.9
-    link = shown.link(shown.search("tone 200")[0].track)
+    link = shown.link(shown.search("tone 200").hits[0].track)
     hits = shown.like_track(link)
     assert len(hits) == 3 and "Tone 200" not in [hit.track.title for hit in hits]
     assert [hit.track.title for hit in shown.like_track(link, 1)] == [hits[0].track.title]
@@ -53,7 +53,7 @@ def test_bad_labels(library, tmp_path, labels, sentence):
 
 def test_only_tracks_of_the_library_that_are_there_have_files(library, tmp_path):
     shown = Collection(library)
-    track = shown.search("tone 440")[0].track
+    track = shown.search("tone 440").hits[0].track
     link = shown.link(track)
     assert Collection(library).file(link) == shown.file(link) == Path(track.path)
     for never in ("", "x", track.path, "../music/440.flac", "%2e%2e/music/440.flac", "\0"):
@@ -74,7 +74,7 @@ def test_what_others_index_is_there_without_a_restart(library, tmp_path):
         assert shown.totals.tracks == 4 and shown.version == before
         library.add(write(tmp_path / "new" / "new.flac", tone(600, 3), title="New"))
         assert shown.totals.tracks == 5 and shown.version != before
-        hit = next(hit for hit in shown.search("tone 600") if hit.track.title == "New")
+        hit = next(hit for hit in shown.search("tone 600").hits if hit.track.title == "New")
         assert shown.file(shown.link(hit.track)) is not None
 
 
@@ -129,7 +129,7 @@ def test_which_library_opens(tmp_path, tiny_checkpoint, monkeypatch):
 def test_an_empty_library_opens(tmp_path, tiny_checkpoint):
     with MusicLibrary.open(tmp_path / "empty", tiny_checkpoint) as library:
         shown = Collection(library)
-        assert shown.search("anything") == []
+        assert shown.search("anything").hits == []
         assert np.isclose(np.linalg.norm(shown.embedder.embed_text(["x"])), 1)
 
 
@@ -145,7 +145,7 @@ def test_any_embedder_serves_the_page(tmp_path):
     with MusicLibrary.open(tmp_path / "library", load_embedder(folder, "cpu")) as library:
         library.add(tmp_path / "music")
     shown = open_collection(str(tmp_path / "library"), str(folder))
-    assert len(shown.search("a flute")) == 3
+    assert len(shown.search("a flute").hits) == 3
     clip = shown.embed_clip(str(tmp_path / "music" / "440.flac"))
     assert clip.vector.shape == (24,)
     best = shown.like(clip)[0]

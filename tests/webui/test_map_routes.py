@@ -38,7 +38,7 @@ def test_the_map_has_every_track_and_its_colours(about, points, music):
 
 
 def test_a_track_begins_at_its_most_typical_moment(served, points, collection):
-    hits = [hit for hit in collection.search("fast drum solo") if hit.track.title == "Sticks"]
+    hits = [hit for hit in collection.search("fast drum solo").hits if hit.track.title == "Sticks"]
     (found,) = ask(served, "map/tracks", links=collection.link(hits[0].track))["hits"]
     assert found["track"]["title"] == "Sticks" and found["moment"] in range(0, int(found["track"]["duration"]), 10)
 
@@ -74,7 +74,7 @@ def test_an_area_of_the_map_is_a_filter_for_every_search(served, points):
 
 
 def test_a_path_leads_from_one_track_to_another(served, collection):
-    tracks = {hit.track.title: hit.track for hit in collection.search("music")}
+    tracks = {hit.track.title: hit.track for hit in collection.search("music").hits}
     start, end = (collection.link(tracks[title]) for title in ("Sticks", "Stone and Light"))
     hits = ask(served, "map/path", start=start, end=end, k=4)["hits"]
     found = [hit["track"]["title"] for hit in hits]

@@ -36,24 +36,30 @@ MIN_VARIANCE = 1e-12  # avoids division by zero
 
 
 class ScoreCalibration(NamedTuple):
-    """The vectors of the reference queries (n, dim), their mean (dim,) and covariance (dim, dim), float32."""
+    """The vectors of the reference queries (n, dim), their mean (dim,) and covariance (dim, dim), float32.
+
+    `familiarity`: the mean, over the references, of the mean cosine with the nearest others, and its deviation.
+    """
 
     references: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
+    familiarity: tuple[float, float]
 
     @classmethod
     def of(cls, references: np.ndarray) -> "ScoreCalibration":
-        return cls(references, references.mean(axis=0), np.cov(references.T).astype(np.float32))
+        among = references @ references.T
+        np.fill_diagonal(among, -1.0)
+        usual = _mean_of_highest(among)
+        familiarity = float(usual.mean()), max(float(usual.std()), MIN_VARIANCE)
+        return cls(references, references.mean(axis=0), np.cov(references.T).astype(np.float32), familiarity)
 
     def unfamiliarity(self, queries: np.ndarray) -> np.ndarray:
         """(n, dim) -> (n,): how many standard deviations each is less like descriptions of music than these are like
         each other; 0 or below."""
-        among = self.references @ self.references.T
-        np.fill_diagonal(among, -1.0)
-        usual = _mean_of_highest(among)
         nearest = _mean_of_highest(queries @ self.references.T)
-        return np.clip((nearest - usual.mean()) / max(float(usual.std()), MIN_VARIANCE), LEAST_FAMILIARITY, 0.0)
+        usual, deviation = self.familiarity
+        return np.clip((nearest - usual) / deviation, LEAST_FAMILIARITY, 0.0)
 
 
 def _mean_of_highest(cosines: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from kobza.folders import NoHomeError
 from kobza.library import Hit, LibraryAddress, LibraryError, MusicLibrary, Totals, Track, default_library_address
 from kobza.library.demo import open_album
 from kobza.library.filters.tree import Filter
+from kobza.library.search.copies import NO_LIMITS, Limits
 from kobza.library.search.options import By, Match
 from kobza.webui.batching import AnswerCache, SharedEmbedder
 from kobza.webui.clips import Clip, ClipError, ClipStore, embed_clip
@@ -22,6 +23,7 @@ from kobza.webui.facets import FIELDS, Facets, Values, check_field
 from kobza.webui.filters import page_filter
 from kobza.webui.folders import Folders
 from kobza.webui.map.keeper import MapKeeper
+from kobza.webui.searches import Answer, Search, Searches
 
 MAX_LABELS = 40
 FOLLOW_SECONDS = 5.0  # between looks at whether the user has a library now
@@ -43,7 +45,8 @@ class Collection:
         self.library = MusicLibrary(library.store, self.embedder)
         self.clips = ClipStore()
         self.is_closing = threading.Event()
-        self._answers: AnswerCache[list[Hit]] = AnswerCache(MAX_ANSWERS)
+        self._answers: AnswerCache[Answer] = AnswerCache(MAX_ANSWERS)
+        self._searches = Searches(lambda: self.library, self.embedder)
         self.is_demo = is_demo
         self._own = own
         self._followed = time.monotonic()
@@ -62,6 +65,7 @@ class Collection:
         """Leave what is being done for visitors, and close the library."""
         self.is_closing.set()
         self.map_keeper.close()
+        self._searches.close()
         self.library.close()
 
     @property
@@ -107,11 +111,17 @@ class Collection:
         return self._facets.values(self.library, self.version, self.folders, where)[field]
 
     def search(
-        self, text: str, k: int = 10, where: Filter | None = None, by: By = "track", match: Match | None = None
-    ) -> list[Hit]:
-        """The k tracks that best fit a description. LibraryError: it is empty."""
-        key = self.version, text, k, where, by, match
-        return self._answers.get(key, lambda: self.library.search(text, k, where, by, match))
+        self,
+        text: str,
+        k: int = 10,
+        where: Filter | None = None,
+        by: By = "track",
+        match: Match | None = None,
+        limits: Limits = NO_LIMITS,
+    ) -> Answer:
+        """The k tracks that best fit a description, and how it was read. LibraryError: it is empty."""
+        search = Search(text, k, where, by, match, limits)
+        return self._answers.get((self.version, search), lambda: self._searches.ask(search))
 
     def browse(self, where: Filter, k: int = 10) -> list[Hit]:
         """The first k tracks that pass a filter, ordered by path; without scores, each from its beginning."""

@@ -5,10 +5,11 @@ Two files are copies if their bytes are equal, or if their durations differ by `
 have a cosine of `COPY_COSINE` or more.
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -28,6 +29,10 @@ class Recording(NamedTuple):
     hash: bytes
     seconds: float
     vector: np.ndarray
+
+
+# The recordings of tracks, by path, without those that have just been deleted
+RecordingsOf: TypeAlias = Callable[[Sequence[Track]], Mapping[str, Recording]]
 
 
 class Limits(NamedTuple):
@@ -53,28 +58,18 @@ def are_copies(one: Recording, other: Recording) -> bool:
     return abs(one.seconds - other.seconds) <= SAME_SECONDS and float(one.vector @ other.vector) >= COPY_COSINE
 
 
-def merge_copies(hits: Sequence[Hit], recording: Callable[[Track], Recording | None]) -> list[Hit]:
-    """The hits without copies of better ones, whose paths are in the better one's `copies`.
-
-    Args:
-        recording: of a track; None if it has just been deleted. It is only asked for tracks of the same length.
-    """
-    known: dict[str, Recording | None] = {}
-
-    def get(track: Track) -> Recording | None:
-        if track.path not in known:
-            known[track.path] = recording(track)
-        return known[track.path]
-
-    def same(one: Track, other: Track) -> bool:
-        if abs(one.duration - other.duration) > SAME_SECONDS:
-            return False
-        first, second = get(one), get(other)
-        return first is not None and second is not None and are_copies(first, second)
-
+def merge_copies(hits: Sequence[Hit], recordings: RecordingsOf) -> list[Hit]:
+    """The hits without copies of better ones, whose paths are in the better one's `copies`."""
+    known = recordings(_of_equal_length([hit.track for hit in hits]))
     merged: list[Hit] = []
+    may_repeat: list[int] = []  # of `merged`, those whose recordings are known
     for hit in hits:
-        at = next((i for i, kept in enumerate(merged) if same(kept.track, hit.track)), None)
+        found = known.get(hit.track.path)
+        at = None
+        if found is not None:
+            at = next((i for i in may_repeat if are_copies(known[merged[i].track.path], found)), None)
+            if at is None:
+                may_repeat.append(len(merged))
         if at is None:
             merged.append(hit)
         else:
@@ -82,17 +77,24 @@ def merge_copies(hits: Sequence[Hit], recording: Callable[[Track], Recording | N
     return merged
 
 
-def without_copies_of(
-    seeds: Sequence[Recording], hits: Iterable[Hit], recording: Callable[[Track], Recording | None]
-) -> list[Hit]:
+def _of_equal_length(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks that are as long as another of them.
+
+    >>> tracks = [Track("a", duration=9.0), Track("b", duration=5.0), Track("c", duration=8.5)]
+    >>> [track.path for track in _of_equal_length(tracks)]
+    ['c', 'a']
+    """
+    ordered = sorted(tracks, key=lambda track: track.duration)
+    close = [b.duration - a.duration <= SAME_SECONDS for a, b in itertools.pairwise(ordered)]
+    return [track for i, track in enumerate(ordered) if any(close[max(0, i - 1) : i + 1])]
+
+
+def without_copies_of(seeds: Sequence[Recording], hits: Sequence[Hit], recordings: RecordingsOf) -> list[Hit]:
     """The hits that are no copies of these recordings."""
-
-    def is_copy(track: Track) -> bool:
-        close = [seed for seed in seeds if abs(seed.seconds - track.duration) <= SAME_SECONDS]
-        found = recording(track) if close else None
-        return found is not None and any(are_copies(seed, found) for seed in close)
-
-    return [hit for hit in hits if not is_copy(hit.track)]
+    close = [hit.track for hit in hits if any(abs(one.seconds - hit.track.duration) <= SAME_SECONDS for one in seeds)]
+    known = recordings(close)
+    copies = {path for path, found in known.items() if any(are_copies(seed, found) for seed in seeds)}
+    return [hit for hit in hits if hit.track.path not in copies]
 
 
 def within_limits(hits: Iterable[Hit], limits: Limits) -> list[Hit]:
@@ -105,6 +107,8 @@ def within_limits(hits: Iterable[Hit], limits: Limits) -> list[Hit]:
     for name, limit in limits._asdict().items():
         if limit is not None and limit < 1:
             raise LibraryError(f"{name} is {limit}; allow 1 track or more.")
+    if limits == NO_LIMITS:
+        return list(hits)
     counts: Counter[tuple[str, ...]] = Counter()
     kept = []
     for hit in hits:

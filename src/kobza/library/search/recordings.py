@@ -59,11 +59,13 @@ class Recordings(ABC):
     def _are_copies(self, one: Track, other: Track) -> bool:
         if abs(one.duration - other.duration) > SAME_SECONDS:
             return False
-        first, second = self._recording(one), self._recording(other)
-        return first is not None and second is not None and are_copies(first, second)
+        found = self._recordings([one, other])
+        return len(found) == 2 and are_copies(*found.values())
 
-    def _recording(self, track: Track) -> Recording | None:
-        return next(map(recording_of, self.store.scan(track.path)), None)
+    def _recordings(self, tracks: Sequence[Track]) -> dict[str, Recording]:
+        """What tells copies of these tracks, by path; without those that have just been deleted."""
+        stored = self.store.scan([track.path for track in tracks]) if tracks else ()
+        return {one[0].path: recording_of(one) for one in stored}
 
     def _seed(
         self, name: Track | PathLike, progress: Callable[[Progress], None] | None = None

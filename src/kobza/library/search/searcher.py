@@ -14,6 +14,7 @@ from kobza.library.paths import PathLike, shell_word
 from kobza.library.records import Hit, LibraryError, Track, WordMatch
 from kobza.library.search.copies import NO_LIMITS, Limits, merge_copies, within_limits, without_copies_of
 from kobza.library.search.fusion import tag_evidence, to_adjustments
+from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.options import By, Match, check_match, check_ranking
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.queries import Queries
@@ -36,7 +37,7 @@ class Searcher(Queries):
 
     def search(
         self,
-        text: str,
+        text: str | Interpretation,
         k: int = 10,
         where: Where = None,
         by: By = "track",
@@ -51,6 +52,7 @@ class Searcher(Queries):
         Its words also count where they stand in tags and paths; see `fusion`.
 
         Args:
+            text: the description, or what `interpret` made of it.
             match: "sound", "tags" or "both"; by default both, where the store can find words.
             limits: how many tracks of one artist or album.
             progress: told of the model's loading, where that takes a while.
@@ -58,7 +60,8 @@ class Searcher(Queries):
         Raises:
             LibraryError: an empty description, k below 1, an invalid filter, or vectors of another model.
         """
-        parse_query(text)  # what is wrong with it is said before the model is loaded
+        if isinstance(text, str):
+            parse_query(text)  # what is wrong with it is said before the model is loaded
         tree = filter_tree(where)
         check_ranking(k, by)
         if match is None:
@@ -67,7 +70,7 @@ class Searcher(Queries):
         if not len(self.store):
             return []
         self._check_fingerprint(self._load_text_embedder(progress))
-        interpretation = self.interpret(text)
+        interpretation = self.interpret(text) if isinstance(text, str) else text
         terms = interpretation.terms
         sample = self.store.sample(SAMPLE_TRACKS)
         query, scale, positive = self._embedded(interpretation, sample)
@@ -94,29 +97,32 @@ class Searcher(Queries):
         if match == "sound":
             return [replace(hit, sound=hit.score) for hit in hits]
         hits = [replace(hit, words=found_words(hit.track, matches)) for hit in hits]
-        return [self._with_sound(hit, query, scale, by) for hit in hits] if match == "both" else hits
+        return self._with_sound(hits, query, scale, by) if match == "both" else hits
 
     def _rescored(self, hits: list[Hit], limit: Wanted, matches: list[WordMatch], by: By) -> list[Hit]:
         """The hits of a query with negative terms by the second condition, too; tracks with a word of it meet that."""
         rescored = []
+        cosines = self._cosines(hits, limit.vector, by)
         for hit in hits:
-            cosine = self._cosine(hit, limit.vector, by)
+            cosine = cosines.get(hit.track.path)
             if cosine is not None and not found_words(hit.track, matches):
                 score = hit.score - float(limit.penalty(np.array(cosine)))
                 hit = replace(hit, score=score, z_score=score)
             rescored.append(hit)
         return sorted(rescored, key=lambda hit: -hit.score)
 
-    def _cosine(self, hit: Hit, vector: np.ndarray, by: By) -> float | None:
-        """Of a hit's sound with a vector (dim,); None if its track was deleted meanwhile."""
-        for _, _, _, vectors in self.store.scan(hit.track.path):
-            return float((vectors @ vector).max() if by == "moment" else normalized_mean(vectors) @ vector)
-        return None
+    def _cosines(self, hits: Sequence[Hit], vector: np.ndarray, by: By) -> dict[str, float]:
+        """Of the hits' sounds with a vector (dim,), by path; without tracks that were deleted meanwhile."""
+        stored = self.store.scan([hit.track.path for hit in hits]) if hits else ()
+        return {
+            track.path: float((vectors @ vector).max() if by == "moment" else normalized_mean(vectors) @ vector)
+            for track, _, _, vectors in stored
+        }
 
-    def _with_sound(self, hit: Hit, query: np.ndarray, scale: ScoreScale, by: By) -> Hit:
-        """The hit with the score of its sound alone."""
-        cosine = self._cosine(hit, query, by)
-        return hit if cosine is None else replace(hit, sound=scale.score(cosine))
+    def _with_sound(self, hits: Sequence[Hit], query: np.ndarray, scale: ScoreScale, by: By) -> list[Hit]:
+        """The hits with the scores of their sounds alone."""
+        scores = {path: scale.score(cosine) for path, cosine in self._cosines(hits, query, by).items()}
+        return [replace(hit, sound=scores.get(hit.track.path)) for hit in hits]
 
     def similar(
         self,
@@ -158,7 +164,7 @@ class Searcher(Queries):
         def best(n: int) -> list[Hit]:
             hits = [Hit(*found) for found in self.store.search(query, n, where=tree, by=by)]
             others = [hit for hit in hits if hit.track.path not in paths]
-            return without_copies_of([one for _, one in seeds], others, self._recording)
+            return without_copies_of([one for _, one in seeds], others, self._recordings)
 
         return self._selected(best, k, limits, len(paths))
 
@@ -171,7 +177,7 @@ class Searcher(Queries):
         n = 2 * k + MORE_HITS + omitted
         most = len(self.store)
         while True:
-            selected = within_limits(merge_copies(best(n), self._recording), limits)
+            selected = within_limits(merge_copies(best(n), self._recordings), limits)
             if len(selected) >= k or n >= most:
                 return selected[:k]
             n *= 4

@@ -37,9 +37,14 @@ def found_words(track: Track, matches: Sequence[WordMatch]) -> tuple[FoundWord, 
     (FoundWord(word='jaz', field='genre', term='jazz'),)
     """
     found: dict[str, FoundWord] = {}
+    words_in = {
+        field: text_words(getattr(track, field))
+        for group in {match.group for match in matches}
+        for field in WORD_FIELDS[group]
+    }
     for match in matches:  # the exact ones of a word come first
         for field in WORD_FIELDS[match.group]:
-            for term in text_words(getattr(track, field)):
+            for term in words_in[field]:
                 stands = term.startswith(match.word) if match.kind == "prefix" else term in match.terms
                 if stands:
                     found.setdefault(match.word, FoundWord(match.word, field, term))

@@ -30,8 +30,10 @@ from kobza.library.stores.rows import COLUMNS, FILE_STATE, TRACK_COLUMNS, to_hit
 from kobza.library.stores.schema import NORMALIZED_COLUMNS, transaction, translate_errors
 from kobza.library.stores.search_indexes import SearchIndexes
 from kobza.library.stores.validation import refuse_invalid, refuse_read_only, storable
+from kobza.library.stores.word_matches import WordMatches
 
 TRACKS_PER_PAGE = 50
+MAX_PATHS_PER_QUERY = 1000  # SQLite has a limit
 
 
 class SQLiteStore:
@@ -46,6 +48,7 @@ class SQLiteStore:
         self.read_only = read_only
         self._lock = threading.RLock()  # for the one connection, which several threads may use (the web server's)
         self.indexes = SearchIndexes(self)
+        self._words = WordMatches()
         self._totals: tuple[object, Totals] | None = None  # with the version of the database that they are of
         self._db = open_for_reading(folder) if read_only else open_for_writing(folder)
         self.removed = RemovedTracks(self)
@@ -164,14 +167,18 @@ class SQLiteStore:
         rows = self._query(f"SELECT {COLUMNS} FROM tracks WHERE {condition} ORDER BY path LIMIT {count:d}", values)
         return [to_track(row) for row in rows]
 
-    def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
-        """Every track (or the one at `path`) with its windows, ordered by path.
+    def scan(self, paths: str | Sequence[str] | None = None) -> Iterator[StoredTrack]:
+        """Every track (or those at `paths`) with its windows, ordered by path.
 
         It reads page by page, each a snapshot of its own, so that a slow reader does not hold a transaction open.
         """
         columns = f"SELECT {COLUMNS}, {FILE_STATE}, starts, windows FROM tracks JOIN vectors ON track_id = id"
-        if path is not None:
-            yield from map(to_stored_track, self._query(f"{columns} WHERE path = ?", (os.fsencode(path),)))
+        if paths is not None:
+            keys = sorted(map(os.fsencode, {paths} if isinstance(paths, str) else set(paths)))
+            for at in range(0, len(keys), MAX_PATHS_PER_QUERY):
+                some = keys[at : at + MAX_PATHS_PER_QUERY]
+                condition = f"path IN ({', '.join('?' * len(some))})"
+                yield from map(to_stored_track, self._query(f"{columns} WHERE {condition} ORDER BY path", some))
             return
         last_path = b""
         while page := self._query(f"{columns} WHERE path > ? ORDER BY path LIMIT {TRACKS_PER_PAGE}", (last_path,)):
@@ -202,9 +209,9 @@ class SQLiteStore:
         return sorted(found, key=lambda hit: (-hit[0], hit[1].path))  # a stable order of equal scores
 
     def match_words(self, words: Sequence[str]) -> list[WordMatch]:
-        """Where the words stand in tags and paths: see `tag_words.match_words`."""
+        """Where the words stand in tags and paths: see `tag_words.match_word`."""
         with self._transaction("DEFERRED"):
-            return tag_words.match_words(self._db, words)
+            return self._words.get(self._db, self.version(), words)
 
     def tracks_with_words(self, words: Sequence[str]) -> list[Track]:
         condition, values = tag_words.tracks_with_words(words)

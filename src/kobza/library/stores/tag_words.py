@@ -94,17 +94,23 @@ def tracks_with_words(words: Sequence[str]) -> tuple[str, list[str]]:
     return "id IN (SELECT rowid FROM track_words WHERE track_words MATCH ?)", [query]
 
 
-def match_words(db: sqlite3.Connection, words: Sequence[str]) -> list[WordMatch]:
-    """Where each word stands: itself, as the beginning of a longer word, or, if it is nowhere, nearly so spelled."""
-    matches: list[WordMatch] = []
-    for word in dict.fromkeys(words):
-        found = [*_in_each_group(db, word, "exact", (word,))]
-        if len(word) >= MIN_PREFIX_LENGTH:
+def match_word(db: sqlite3.Connection, word: str) -> list[WordMatch]:
+    """Where a word stands: itself, as the beginning of a longer word, or, if it is nowhere, nearly so spelled."""
+    is_long = len(word) >= MIN_PREFIX_LENGTH
+    found: list[WordMatch] = []
+    if _is_anywhere(db, f'"{word}" *' if is_long else f'"{word}"'):
+        found += _in_each_group(db, word, "exact", (word,))
+        if is_long:
             found += _in_each_group(db, word, "prefix", (word,))
-        if not found and len(word) >= MIN_NEAR_LENGTH and not word.isdecimal():
-            found += _in_each_group(db, word, "near", near_words(db, word))
-        matches += found
-    return matches
+    if not found and len(word) >= MIN_NEAR_LENGTH and not word.isdecimal():
+        found += _in_each_group(db, word, "near", near_words(db, word))
+    return found
+
+
+def _is_anywhere(db: sqlite3.Connection, expression: str) -> bool:
+    """Asked first, because most words of descriptions are in no tag, and a question for each group takes longer."""
+    query = "SELECT 1 FROM track_words WHERE track_words MATCH ? LIMIT 1"
+    return db.execute(query, (expression,)).fetchone() is not None
 
 
 def _in_each_group(db: sqlite3.Connection, word: str, kind: str, terms: Sequence[str]) -> Iterator[WordMatch]:

@@ -83,7 +83,7 @@ def router(collection: Collection) -> APIRouter:
         passing = None
         if tree is not None:
             passing = shown.numbers(track.path for track in collection.library.store.select(tree))
-        hits = collection.search(q, MAX_LIT, tree, by, match) if q.strip() else []
+        hits = collection.search(q, MAX_LIT, tree, by, match).hits if q.strip() else []
         lit: dict[int, float] = {}
         for hit in lit_hits(hits):
             number = shown.number(hit.track.path)

@@ -44,8 +44,7 @@ def router(collection: Collection) -> APIRouter:
         if not q.strip() and tree is not None:
             hits = collection.browse(tree, offset + k + 1)
             return page_of(hits, k, offset) | {"kind": "plain", "notes": filter_notes(collection.library, tree, hits)}
-        hits = collection.search(q, offset + k + 1, tree, by, match)
-        query = collection.library.interpret(q)
+        hits, query = collection.search(q, offset + k + 1, tree, by, match)
         notes = query_notes(query) + filter_notes(collection.library, tree, hits) + match_note(hits)
         return page_of(hits, k, offset) | {"kind": "text", "terms": terms_of(query), "notes": notes}
 

@@ -1,7 +1,7 @@
 """Reading a library in Milvus: its tracks with their windows, and searches."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -25,10 +25,11 @@ class Reader:
     def __init__(self, collections: Collections):
         self._collections = collections
 
-    def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
-        """Every track (or the one at `path`) with its windows, ordered by path."""
-        if path is not None:
-            ids = [track_id(path)]
+    def scan(self, paths: str | Sequence[str] | None = None) -> Iterator[StoredTrack]:
+        """Every track (or those at `paths`) with its windows, ordered by path."""
+        if paths is not None:
+            wanted = [paths] if isinstance(paths, str) else sorted(set(paths), key=os.fsencode)
+            ids = [track_id(path) for path in wanted]
         else:
             stored = self._collections.rows("tracks", fields=["path"])
             ids_by_path = {os.fsencode(to_path(row["path"])): row["id"] for row in stored}

@@ -201,9 +201,9 @@ class MilvusStore:
         """The (first) tracks that pass the filter, ordered by path."""
         return self._reader.select(where, self._schema)[:limit]
 
-    def scan(self, path: str | None = None) -> Iterator[StoredTrack]:
-        """Every track (or the one at `path`) with its windows, ordered by path."""
-        return self._reader.scan(path)
+    def scan(self, paths: str | Sequence[str] | None = None) -> Iterator[StoredTrack]:
+        """Every track (or those at `paths`) with its windows, ordered by path."""
+        return self._reader.scan(paths)
 
     def match_words(self, words: Sequence[str]) -> list[WordMatch]:
         raise LibraryError(
