@@ -10,6 +10,7 @@ from kobza.cli import main
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.evaluation.data_sets import load_data_set
 from kobza.evaluation.evaluate import evaluate
+from kobza.evaluation.intervals import METHOD
 from kobza.evaluation.results import write_result
 from kobza.evaluation.sanity_checks import CheckResult
 
@@ -94,7 +95,7 @@ def test_results_have_the_same_form_for_every_data_set_and_are_reproducible(
     assert (result["split"], result["used"], result["of"]) == (split, used, of)
     assert len(result["skipped"]) == of - used and all(skip["file"] and skip["reason"] for skip in result["skipped"])
     assert result["model"] == "kobza-tiny" and result["windows"] == {"seconds": 10.0, "min_seconds": 1.0}
-    assert (result["seed"], result["bootstrap"], len(result["prompts"])) == (0, 1000, prompts)
+    assert (result["seed"], result["intervals"], len(result["prompts"])) == (0, METHOD, prompts)
     assert set(result["versions"]) == {"kobza", "torch", "transformers", "av", "numpy"}
     keys = {"task", "direction", "prompt", "gallery", "classes", "metric", "value", "low", "high"}
     assert all(set(figure) == keys and figure["task"] == task for figure in result["figures"])
@@ -163,7 +164,7 @@ def test_recordings_are_embedded_once_for_all_prompts(no_checks, data):
 
 def test_data_hash_depends_on_the_data_not_on_its_path(no_checks, tmp_path):
     def hash_of(folder):
-        return evaluate(ToneEmbedder(), f"pairs:{folder}", resamples=10)["data_hash"]
+        return evaluate(ToneEmbedder(), f"pairs:{folder}")["data_hash"]
 
     first = hash_of(musiccaps(tmp_path / "a", 3))
     assert hash_of(musiccaps(tmp_path / "b", 3)) == first
@@ -187,10 +188,10 @@ def test_sanity_checks_come_first(data, monkeypatch):
         evaluate(embedder, f"pairs:{data}/musiccaps")
     assert embedder.windows_embedded == 0
     found("text tower", False)  # a bad model may be measured, and its result says what is bad
-    result = evaluate(embedder, f"pairs:{data}/musiccaps", say=said.append, resamples=10)
+    result = evaluate(embedder, f"pairs:{data}/musiccaps", say=said.append)
     assert result["self_test"] == ["It is so."]
     found("text tower", True)
-    assert evaluate(embedder, f"pairs:{data}/musiccaps", say=said.append, resamples=10)["self_test"] == []
+    assert evaluate(embedder, f"pairs:{data}/musiccaps", say=said.append)["self_test"] == []
     assert said == ["self-test: It is so."]
 
 
@@ -233,7 +234,7 @@ def test_missing_scikit_learn_is_reported_before_embedding(no_checks, data, monk
     with pytest.raises(ValueError, match="AUC needs scikit-learn"):
         evaluate(embedder, f"magnatagatune:{data}/mtat", ["{}"])
     assert embedder.windows_embedded == 0
-    assert evaluate(embedder, f"pairs:{data}/musiccaps", resamples=10)["used"] == 24  # nothing else needs it
+    assert evaluate(embedder, f"pairs:{data}/musiccaps")["used"] == 24  # nothing else needs it
 
 
 def test_folder_name_may_contain_an_at_sign(tmp_path):

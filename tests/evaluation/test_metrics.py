@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score
 
-from kobza.evaluation import intervals, metrics
+from kobza.evaluation import influence, intervals, metrics
 
 
 def test_ranks_count_from_zero():
@@ -69,65 +69,88 @@ def test_auc_per_tag_equals_scikit_learn_and_is_nan_where_undefined():
     assert by_hand["ROC-AUC"] == [0.75] and by_hand["PR-AUC"] == pytest.approx([(1 + 2 / 3) / 2])
 
 
-def test_resampled_rank_metrics_equal_those_of_the_drawn_ranks():
-    rng = np.random.default_rng(0)
-    ranks = rng.integers(0, 30, 25)
-    counts = np.concatenate(list(intervals._resample_counts(25, 150, seed=1)))
-    assert counts.shape == (150, 25) and (counts.sum(axis=1) == 25).all()
-    found = intervals._weighted_metrics(ranks, counts)
-    for i in range(150):
-        expected = metrics.rank_metrics(np.repeat(ranks, counts[i].astype(int)))
-        assert {name: values[i] for name, values in found.items()} == pytest.approx(expected, abs=1e-6)
-
-
-def test_resampled_auc_equals_weighted_scikit_learn():
+def test_influence_is_the_derivative_by_the_weight_of_a_recording():
     rng = np.random.default_rng(0)
     right, scores = rng.random(60) < 0.2, np.round(rng.random(60), 1)  # many ties
-    counts = next(intervals._resample_counts(60, 50, seed=1))
-    roc, pr = intervals._SortedTag(right, scores).areas(counts.T)
-    for i in range(50):
-        assert roc[i] == pytest.approx(roc_auc_score(right, scores, sample_weight=counts[i]), abs=1e-6)
-        assert pr[i] == pytest.approx(average_precision_score(right, scores, sample_weight=counts[i]), abs=1e-6)
-    only_negatives = np.where(right, 0, 1)[:, None].astype(np.float32)
-    assert np.isnan(intervals._SortedTag(right, scores).areas(only_negatives)).all()
-    assert np.isnan(intervals._SortedTag(right, scores).areas(1 - only_negatives)).all()
+    true, predicted = rng.integers(0, 3, 60), rng.integers(0, 4, 60)  # the fifth class is nobody's
+    found = influence.auc_influences(right, scores) | influence.class_influences(true, predicted, 5)
+
+    def f1(weight):
+        return f1_score(true, predicted, average="macro", sample_weight=weight)
+
+    metric = {
+        "ROC-AUC": lambda weight: roc_auc_score(right, scores, sample_weight=weight),
+        "PR-AUC": lambda weight: average_precision_score(right, scores, sample_weight=weight),
+        "F1": f1,
+        "accuracy": lambda weight: accuracy_score(true, predicted, sample_weight=weight),
+    }
+    assert found.keys() == metric.keys()
+    for name, (value, influences) in found.items():
+        assert value == pytest.approx(metric[name](np.ones(60)))
+        assert influences.sum() == pytest.approx(0, abs=1e-12)
+        step = 1e-5 * np.eye(60)
+        derivative = [(metric[name](1 + row) - metric[name](1 - row)) / 2e-5 for row in step]
+        assert influences == pytest.approx(derivative, abs=1e-7), name
 
 
 def test_interval_of_a_proportion_is_binomial():
     n, share = 1000, 0.3
     half = 1.96 * (share * (1 - share) / n) ** 0.5
     ranks = np.where(np.arange(n) < share * n, 0, 50)
-    low, high = intervals.rank_intervals([(np.arange(n), ranks)], n)["R@1"]
-    assert (low, high) == pytest.approx((share - half, share + half), abs=0.006)
+    low, high = intervals.rank_intervals([(np.arange(n), ranks)], np.arange(n), 60)["R@1"]
+    assert (low, high) == pytest.approx((share - half, share + half), abs=0.001)
     table = np.array([[200, 350], [350, 100]])
     low, high = intervals.class_intervals(table)["accuracy"]
-    assert (low, high) == pytest.approx((share - half, share + half), abs=0.006)
+    assert (low, high) == pytest.approx((share - half, share + half), abs=0.001)
 
 
-def test_every_interval_contains_its_value_and_is_reproducible():
+def test_every_interval_contains_its_value():
     rng = np.random.default_rng(0)
     ranks, table = rng.integers(0, 40, 200), rng.integers(1, 9, (4, 4))
     right, scores = rng.random((200, 3)) < 0.3, rng.random((200, 3))
     right[:, 1] = False  # left out here too
     auc = {name: np.nanmean(values) for name, values in metrics.tag_metrics(right, scores).items()}
-    for values, compute in (
-        (metrics.rank_metrics(ranks), lambda **k: intervals.rank_intervals([(np.arange(200), ranks)], 200, **k)),
-        (
-            {"F1": metrics.macro_f1(table), "accuracy": metrics.accuracy(table)},
-            lambda **k: intervals.class_intervals(table, **k),
-        ),
-        (auc, lambda **k: intervals.tag_intervals(right, scores, **k)),
+    for values, found in (
+        (metrics.rank_metrics(ranks), intervals.rank_intervals([(np.arange(200), ranks)], np.arange(200), 40)),
+        ({"F1": metrics.macro_f1(table), "accuracy": metrics.accuracy(table)}, intervals.class_intervals(table)),
+        (auc, intervals.tag_intervals(right, scores)),
     ):
-        first = compute()
-        assert first.keys() == values.keys()
-        assert all(first[name][0] < value < first[name][1] for name, value in values.items())
-        assert compute() == first != compute(seed=1)
+        assert found.keys() == values.keys()
+        assert all(found[name][0] < value < found[name][1] for name, value in values.items())
 
 
-def test_query_in_several_galleries_is_drawn_in_all_of_them():
+def test_a_perfect_result_of_few_recordings_is_not_certain():
+    found = intervals.rank_intervals([(np.arange(20), np.zeros(20, int))], np.arange(20), 20)
+    assert found["R@1"] == pytest.approx((0.839, 1.0), abs=0.001) and found["MedR"] == (0, 0)
+    low, high = intervals.class_intervals(np.diag([10, 10]))["F1"]
+    assert 0.8 < low < 0.9 and high == 1.0
+
+
+def test_query_in_several_galleries_tells_no_more():
     ranks = np.random.default_rng(0).integers(0, 40, 100)
-    once = intervals.rank_intervals([(np.arange(100), ranks)], 100)
-    again = intervals.rank_intervals([(np.arange(100), ranks)] * 5, 100)  # the same queries five times tell no more
-    assert once.keys() == again.keys()
+    owner = np.arange(100)
+    once = intervals.rank_intervals([(owner, ranks)], owner, 40)
+    again = intervals.rank_intervals([(owner, ranks)] * 5, owner, 40)
     for name, interval in once.items():
         assert again[name] == pytest.approx(interval), name
+
+
+def test_captions_of_one_recording_are_not_independent():
+    ranks = np.random.default_rng(0).integers(0, 40, 100)
+    one = intervals.rank_intervals([(np.arange(100), ranks)], np.arange(100), 40)
+    # The same recordings with four captions each, of the same rank: four times the queries, no more knowledge
+    four = intervals.rank_intervals([(np.arange(400), np.repeat(ranks, 4))], np.repeat(np.arange(100), 4), 40)
+    for name, interval in one.items():
+        assert four[name] == pytest.approx(interval), name
+
+
+def test_what_nobody_judged_counts_neither_way():
+    rng = np.random.default_rng(0)
+    right, scores, judged = rng.random((90, 2)) < 0.3, rng.random((90, 2)), rng.random((90, 2)) < 0.6
+    found = metrics.tag_metrics(right, scores, judged)
+    expected = [roc_auc_score(right[j, t], scores[j, t]) for t in range(2) for j in [judged[:, t]]]
+    assert found["ROC-AUC"] == pytest.approx(expected)
+    right[~judged] = ~right[~judged]
+    assert metrics.tag_metrics(right, scores, judged)["PR-AUC"] == pytest.approx(found["PR-AUC"])
+    low, high = intervals.tag_intervals(right, scores, judged)["ROC-AUC"]
+    assert low < np.mean(expected) < high

@@ -19,17 +19,10 @@ from kobza.data.recordings import DataSet, DataSetError
 from kobza.embedding.embedder import Embedder, embed_recordings
 from kobza.embedding.training_record import identity_of
 from kobza.evaluation.data_sets import data_hash, load_data_set
-from kobza.evaluation.intervals import RESAMPLES
-from kobza.evaluation.metrics import auc_functions, confusion_matrix
-from kobza.evaluation.retrieval import evaluate_retrieval
-from kobza.evaluation.zero_shot import (
-    GENRE_PROMPTS,
-    TAG_PROMPTS,
-    embed_labels,
-    evaluate_classification,
-    evaluate_tagging,
-    parse_prompts,
-)
+from kobza.evaluation.intervals import METHOD
+from kobza.evaluation.metrics import auc_functions
+from kobza.evaluation.tasks import compute_metrics
+from kobza.evaluation.zero_shot import GENRE_PROMPTS, TAG_PROMPTS, parse_prompts
 from kobza.folders import expanded
 
 # The thesis's prompts, for data sets with labels or tags; the others have captions.
@@ -46,7 +39,6 @@ def evaluate(
     ensemble: bool = False,
     progress: Callable[[int, int, Path], None] | None = None,
     say: Callable[[str], None] = lambda _: None,
-    resamples: int = RESAMPLES,
     seed: int = 0,
     checkpoint: str | Path | None = None,
 ) -> dict:
@@ -81,7 +73,7 @@ def evaluate(
         )
     vector_index = {paths[i]: k for k, i in enumerate(kept)}
     owner = np.array([vector_index[recording.path] for recording in data.recordings])
-    entries, details = _compute_metrics(embedder, data, vectors[kept], owner, prompts, ensemble, resamples, seed)
+    entries, details = compute_metrics(embedder, data, vectors[kept], owner, prompts, ensemble, seed)
     return _rounded(
         {
             "dataset": data.name,
@@ -98,7 +90,7 @@ def evaluate(
             "windows": {"seconds": embedder.window_seconds, "min_seconds": embedder.min_window_seconds},
             "prompts": prompts,
             "seed": seed,
-            "bootstrap": resamples,
+            "intervals": METHOD,
             "versions": versions(),
             "figures": entries,
             "details": details,
@@ -142,66 +134,6 @@ def _without_unusable(data: DataSet, reasons: dict[Path, str]) -> DataSet:
     unusable = [recording for recording in data.recordings if recording.path in reasons]
     skipped = [(r.id, reasons[r.path].replace(printable(r.path), r.id)) for r in unusable]
     return replace(data, recordings=usable, skipped=(*data.skipped, *skipped))
-
-
-def _compute_metrics(
-    embedder: Embedder,
-    data: DataSet,
-    vectors: np.ndarray,
-    owner: np.ndarray,
-    prompts: Sequence[str],
-    ensemble: bool,
-    resamples: int,
-    seed: int,
-) -> tuple[list[dict], dict]:
-    """The entries of a result's "figures", and its "details".
-
-    The details say what each query came to, so that two results can be compared query by query. For retrieval: the
-    recording that each query stands for (`queries`, one for each caption, one for each recording), and its rank. For
-    classification: the label of each recording, and the one that each prompt gave it.
-
-    Args:
-        vectors: (different recordings, dim).
-        owner: (rows of the data set,), the index of each row's recording in `vectors`.
-    """
-    if data.task not in DEFAULT_PROMPTS:
-        text = embedder.embed_text([recording.caption or "" for recording in data.recordings])
-        entries, ranks = evaluate_retrieval(text, vectors, owner, resamples, seed)
-        first = np.unique(owner, return_index=True)[1]
-        of_captions = [recording.id for recording in data.recordings]
-        queries = {"text -> music": of_captions, "music -> text": [of_captions[i] for i in first]}
-        return [_complete_entry("retrieval", entry) for entry in entries], {"queries": queries, "ranks": ranks}
-    labels = list(data.vocabulary)
-    label_vectors = embed_labels(embedder, prompts, labels, ensemble)
-    audio = vectors[owner]
-    if data.task == "tagging":
-        has_tag = np.array([[tag in (recording.tags or ()) for tag in labels] for recording in data.recordings])
-        counts = has_tag.sum(axis=0)
-        left_out = [tag for tag, count in zip(labels, counts, strict=True) if count in (0, len(has_tag))]
-        if len(left_out) == len(labels):
-            raise DataSetError(
-                "Every tag is on all usable recordings or on none, so AUC is undefined: choose another tag set, or add "
-                "recordings."
-            )
-        entries, roc_aucs = evaluate_tagging(audio, label_vectors, has_tag, resamples, seed)
-        details = {"tags": labels, "left_out": left_out, "auc": roc_aucs}
-    else:
-        label_index = {label: i for i, label in enumerate(labels)}
-        true = np.array([label_index[recording.label or ""] for recording in data.recordings])
-        entries, predicted = evaluate_classification(audio, label_vectors, true, resamples, seed)
-        details = {
-            "labels": labels,
-            "confusion": {prompt: confusion_matrix(true, p, len(labels)).tolist() for prompt, p in predicted.items()},
-            "recordings": [recording.id for recording in data.recordings],
-            "true": true.tolist(),
-            "predicted": {prompt: indices.tolist() for prompt, indices in predicted.items()},
-        }
-    return [_complete_entry("zero-shot", entry) for entry in entries], details
-
-
-def _complete_entry(task: str, entry: dict) -> dict:
-    """The entry with every condition as a key, None where it does not apply."""
-    return {"task": task, "direction": None, "prompt": None, "gallery": None, "classes": None, **entry}
 
 
 def _first_skipped(data: DataSet) -> str:

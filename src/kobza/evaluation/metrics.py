@@ -1,6 +1,6 @@
 """Metrics as the thesis defines them: pure functions of ranks (from 0), of a confusion matrix, of scores per tag.
 
-Their bootstrap intervals are in `intervals.py`.
+Their intervals are in `intervals.py`.
 """
 
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     return np.nanmean(scores, axis=-1)
 
 
-def tag_metrics(has_tag: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
+def tag_metrics(has_tag: np.ndarray, scores: np.ndarray, judged: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """ROC-AUC and PR-AUC of each tag, by scikit-learn; NaN for a tag that no recording has, or every one.
 
     ROC-AUC: the probability that a recording with the tag scores above one without it, ties counting half; 0.5 by
@@ -98,14 +98,18 @@ def tag_metrics(has_tag: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray
     Args:
         has_tag: (recordings, tags) booleans.
         scores: (recordings, tags).
+        judged: (recordings, tags) booleans, of which recordings it is known whether they have the tag; all by default.
 
     Returns:
         {"ROC-AUC": (tags,), "PR-AUC": (tags,)}; the macro average is `numpy.nanmean`.
     """
-    defined = [0 < count < len(has_tag) for count in has_tag.sum(axis=0)]
-    columns = list(zip(has_tag.T, scores.T, defined, strict=True))
+    judged = np.ones_like(has_tag) if judged is None else judged
+    columns = [(tag[known], score[known]) for tag, score, known in zip(has_tag.T, scores.T, judged.T, strict=True)]
+    defined = [0 < tag.sum() < len(tag) for tag, _ in columns]
     return {
-        name: np.array([auc(tagged, score) if is_defined else np.nan for tagged, score, is_defined in columns])
+        name: np.array(
+            [auc(*column) if is_defined else np.nan for column, is_defined in zip(columns, defined, strict=True)]
+        )
         for name, auc in auc_functions().items()
     }
 

@@ -18,7 +18,7 @@ MAX_SKIPPED_FILES = 10  # named in the report; the result files name all of them
 HEAD = """# Published and measured
 
 *Published* values are those of the source that each table names. *Measured* values come from the result files
-(receipts) listed at the end; their 95 % bootstrap intervals are in brackets. Ranks count from 0. Gallery: the number of
+(receipts) listed at the end; their 95 % intervals are in brackets. Ranks count from 0. Gallery: the number of
 recordings that were searched. Used: the number of the data set's recordings that could be used. A dash: not published,
 or not measured, or not recorded.
 
@@ -69,9 +69,14 @@ def training_table(results: Sequence[dict]) -> str:
     return markdown_table(head, lines.values(), len(head))
 
 
+def _intervals(result: dict) -> str:
+    """How a result's intervals were made; until 0.2 by a bootstrap."""
+    return text_cell(result.get("intervals") or f"bootstrap of {result['bootstrap']:,}")
+
+
 def provenance_table(results: Sequence[dict]) -> str:
     """The model, data and library versions behind the results."""
-    head = ["Fingerprint", "Model", "Data set", "Folder", "Data hash", "Windows", "Seed", "Bootstrap", "Versions"]
+    head = ["Fingerprint", "Model", "Data set", "Folder", "Data hash", "Windows", "Seed", "Intervals", "Versions"]
     lines = []
     for result in sorted(results, key=lambda r: (r["model"], r["fingerprint"], *map(str, dataset_key(r)))):
         windows = f"{result['windows']['seconds']:g} s, at least {result['windows']['min_seconds']:g} s"
@@ -82,7 +87,7 @@ def provenance_table(results: Sequence[dict]) -> str:
             text_cell(result["folder"]),
             code_cell(result["data_hash"][:16]),
         ]
-        lines.append([*model, *data, windows, str(result["seed"]), count_cell(result["bootstrap"]), versions])
+        lines.append([*model, *data, windows, str(result["seed"]), _intervals(result), versions])
     return markdown_table(head, lines, 6)
 
 

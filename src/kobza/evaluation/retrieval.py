@@ -6,7 +6,7 @@ gallery sizes of other papers: as the mean over 20 seeded random galleries of th
 
 import numpy as np
 
-from kobza.evaluation.intervals import RESAMPLES, rank_intervals
+from kobza.evaluation.intervals import rank_intervals
 from kobza.evaluation.metrics import RETRIEVAL_METRICS, rank_metrics, ranks
 
 DIRECTIONS = ("text -> music", "music -> text")
@@ -48,7 +48,7 @@ def rank_random_galleries(
 
 
 def evaluate_retrieval(
-    text: np.ndarray, audio: np.ndarray, owner: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
+    text: np.ndarray, audio: np.ndarray, owner: np.ndarray, seed: int = 0
 ) -> tuple[list[dict], dict[str, list[int]]]:
     """Metrics of both directions at every gallery size, and the ranks in the whole set.
 
@@ -68,17 +68,17 @@ def evaluate_retrieval(
         size: rank_random_galleries(text, audio, owner, size, seed) for size in smaller_gallery_sizes(len(audio))
     }
     entries = []
-    for direction, candidates in zip(DIRECTIONS, similarity.shape[::-1], strict=True):
-        for size, galleries in smaller.items():
-            entries += _entries(direction, size, galleries[direction], len(audio), resamples, seed)
-        queries = len(whole[direction])
-        entries += _entries(direction, candidates, [(np.arange(queries), whole[direction])], queries, resamples, seed)
+    each = np.arange(len(audio))
+    for direction, owners, candidates in zip(DIRECTIONS, (owner, each), similarity.shape[::-1], strict=True):
+        for size, galleries in smaller.items():  # whose queries are recordings, or their captions
+            entries += _entries(direction, size, galleries[direction], each)
+        entries += _entries(direction, candidates, [(np.arange(len(owners)), whole[direction])], owners)
     return entries, {direction: found.tolist() for direction, found in whole.items()}
 
 
-def _entries(direction: str, gallery: int, galleries: list, queries: int, resamples: int, seed: int) -> list[dict]:
+def _entries(direction: str, gallery: int, galleries: list, owner: np.ndarray) -> list[dict]:
     per_gallery = [rank_metrics(ranks) for _, ranks in galleries]
-    intervals = rank_intervals(galleries, queries, resamples, seed)
+    intervals = rank_intervals(galleries, owner, gallery)
     entries = []
     for metric in RETRIEVAL_METRICS:
         value = float(np.mean([metrics[metric] for metrics in per_gallery]))

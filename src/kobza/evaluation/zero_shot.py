@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kobza.embedding.embedder import Embedder
-from kobza.evaluation.intervals import RESAMPLES, class_intervals, tag_intervals
+from kobza.evaluation.intervals import class_intervals, tag_intervals
 from kobza.evaluation.metrics import accuracy, confusion_matrix, macro_f1, tag_metrics
 
 GENRE_PROMPTS = ("The {} song", "this is a music of {}", "this is a sound of {}", "{}")  # the thesis's, for GTZAN
@@ -49,7 +49,7 @@ def embed_labels(
 
 
 def evaluate_classification(
-    audio: np.ndarray, text: dict[str, np.ndarray], true: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
+    audio: np.ndarray, text: dict[str, np.ndarray], true: np.ndarray
 ) -> tuple[list[dict], dict[str, np.ndarray]]:
     """Macro F1 and accuracy of each prompt, for recordings with one label each.
 
@@ -67,18 +67,19 @@ def evaluate_classification(
         predicted[prompt] = (audio @ vectors.T).argmax(axis=1)
         confusion = confusion_matrix(true, predicted[prompt], len(vectors))
         values = {"F1": float(macro_f1(confusion)), "accuracy": float(accuracy(confusion))}
-        entries += _entries(prompt, len(vectors), values, class_intervals(confusion, resamples, seed))
+        entries += _entries(prompt, len(vectors), values, class_intervals(confusion))
     return entries, predicted
 
 
 def evaluate_tagging(
-    audio: np.ndarray, text: dict[str, np.ndarray], has_tag: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
+    audio: np.ndarray, text: dict[str, np.ndarray], has_tag: np.ndarray, judged: np.ndarray | None = None
 ) -> tuple[list[dict], dict[str, list]]:
     """Macro ROC-AUC and PR-AUC of each prompt, for recordings with any number of tags.
 
     Args:
         audio: (recordings, dim).
         text: {prompt: (tags, dim)}.
+        judged: (recordings, tags) booleans, of which recordings it is known whether they have the tag; all by default.
         has_tag: (recordings, tags) booleans. A tag that no recording has, or every one, is left out; `classes` counts
             the others.
 
@@ -89,10 +90,10 @@ def evaluate_tagging(
     roc_aucs = {}
     for prompt, vectors in text.items():
         scores = audio @ vectors.T
-        per_tag = tag_metrics(has_tag, scores)
+        per_tag = tag_metrics(has_tag, scores, judged)
         defined = np.isfinite(per_tag["ROC-AUC"])
         values = {name: float(areas[defined].mean()) for name, areas in per_tag.items()}
-        entries += _entries(prompt, int(defined.sum()), values, tag_intervals(has_tag, scores, resamples, seed))
+        entries += _entries(prompt, int(defined.sum()), values, tag_intervals(has_tag, scores, judged))
         roc_aucs[prompt] = per_tag["ROC-AUC"].tolist()
     return entries, roc_aucs
 

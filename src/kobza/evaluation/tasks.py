@@ -1,0 +1,107 @@
+"""What is measured of each kind of data set: retrieval by captions, zero-shot labels, zero-shot tags.
+
+Each function returns the entries of a result's "figures" and its "details", which say what each query or recording came
+to, so that two results can be compared query by query.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kobza.data.recordings import DataSet, DataSetError
+from kobza.embedding.embedder import Embedder
+from kobza.evaluation.metrics import confusion_matrix
+from kobza.evaluation.retrieval import evaluate_retrieval
+from kobza.evaluation.zero_shot import embed_labels, evaluate_classification, evaluate_tagging
+
+Measured = tuple[list[dict], dict]
+
+
+def compute_metrics(
+    embedder: Embedder,
+    data: DataSet,
+    vectors: np.ndarray,
+    owner: np.ndarray,
+    prompts: Sequence[str],
+    ensemble: bool,
+    seed: int,
+) -> Measured:
+    """The entries and details of a data set, by what its annotations allow to measure.
+
+    Args:
+        vectors: (different recordings, dim).
+        owner: (rows of the data set,), the index of each row's recording in `vectors`.
+    """
+    if data.task == "retrieval":
+        return _retrieval(embedder, data, vectors, owner, seed)
+    label_vectors = embed_labels(embedder, prompts, data.vocabulary, ensemble)
+    measure = _tagging if data.task == "tagging" else _classification
+    return measure(data, vectors[owner], label_vectors)
+
+
+def _retrieval(embedder: Embedder, data: DataSet, vectors: np.ndarray, owner: np.ndarray, seed: int) -> Measured:
+    """The details name the recording that each query wants (one query for each caption, one for each recording)."""
+    text = embedder.embed_text([recording.caption or "" for recording in data.recordings])
+    entries, ranks = evaluate_retrieval(text, vectors, owner, seed)
+    first = np.unique(owner, return_index=True)[1]
+    of_captions = [recording.id for recording in data.recordings]
+    queries = {"text -> music": of_captions, "music -> text": [of_captions[i] for i in first]}
+    return [complete_entry("retrieval", entry) for entry in entries], {"queries": queries, "ranks": ranks}
+
+
+def _tagging(data: DataSet, audio: np.ndarray, label_vectors: dict[str, np.ndarray]) -> Measured:
+    has_tag, judged = tag_tables(data)
+    left_out = undefined_tags(data.vocabulary, has_tag, judged)
+    entries, roc_aucs = evaluate_tagging(audio, label_vectors, has_tag, judged)
+    details = {"tags": list(data.vocabulary), "left_out": left_out, "auc": roc_aucs}
+    return [complete_entry("zero-shot", entry) for entry in entries], details
+
+
+def tag_tables(data: DataSet) -> tuple[np.ndarray, np.ndarray]:
+    """(recordings, tags) booleans each: whether a recording has a tag, and whether that is known."""
+    has_tag = [[tag in (recording.tags or ()) for tag in data.vocabulary] for recording in data.recordings]
+    judged = [[r.judged is None or tag in r.judged for tag in data.vocabulary] for r in data.recordings]
+    return np.array(has_tag, bool), np.array(judged, bool)
+
+
+def undefined_tags(tags: Sequence[str], has_tag: np.ndarray, judged: np.ndarray) -> list[str]:
+    """The tags whose AUC is undefined: on all recordings of which it is known, or on none.
+
+    Raises:
+        DataSetError: that is every tag.
+    """
+    positives = (has_tag & judged).sum(axis=0)
+    known = judged.sum(axis=0)
+    undefined = [tag for tag, p, n in zip(tags, positives, known, strict=True) if p in (0, n)]
+    if len(undefined) == len(tags):
+        raise DataSetError(
+            "Every tag is on all usable recordings or on none, so AUC is undefined: choose another tag set, or add "
+            "recordings."
+        )
+    return undefined
+
+
+def _classification(data: DataSet, audio: np.ndarray, label_vectors: dict[str, np.ndarray]) -> Measured:
+    """The details name the label of each recording and the one that each prompt gave it."""
+    true = true_labels(data)
+    entries, predicted = evaluate_classification(audio, label_vectors, true)
+    labels = list(data.vocabulary)
+    details = {
+        "labels": labels,
+        "confusion": {prompt: confusion_matrix(true, p, len(labels)).tolist() for prompt, p in predicted.items()},
+        "recordings": [recording.id for recording in data.recordings],
+        "true": true.tolist(),
+        "predicted": {prompt: indices.tolist() for prompt, indices in predicted.items()},
+    }
+    return [complete_entry("zero-shot", entry) for entry in entries], details
+
+
+def true_labels(data: DataSet) -> np.ndarray:
+    """(recordings,), the index of each recording's label in the vocabulary."""
+    label_index = {label: i for i, label in enumerate(data.vocabulary)}
+    return np.array([label_index[recording.label or ""] for recording in data.recordings])
+
+
+def complete_entry(task: str, entry: dict) -> dict:
+    """The entry with every condition as a key, None where it does not apply."""
+    return {"task": task, "direction": None, "prompt": None, "gallery": None, "classes": None, **entry}
