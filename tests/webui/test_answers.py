@@ -83,9 +83,22 @@ def test_pages_of_answers_make_the_whole(place):
     assert [page["more"] for page in pages] == [True, True, True, False]
     link = pages[0]["hits"][0]["track"]["link"]
     alike = ask(place, "similar", link=link, k=30)
-    assert alike["track"]["title"] == whole[0] and whole[0] not in names(alike) and not alike["more"]
+    assert alike["tracks"][0]["title"] == whole[0] and whole[0] not in names(alike) and not alike["more"]
     unlike = ask(place, "similar", link=link, minus=alike["hits"][0]["track"]["link"], k=30)
-    assert names(alike)[0] not in names(unlike)
+    assert names(alike)[0] not in names(unlike) and unlike["minus"][0]["title"] == names(alike)[0]
+    two = ",".join(hit["track"]["link"] for hit in pages[0]["hits"][:2])
+    both = ask(place, "similar", link=two, k=30)
+    assert [track["title"] for track in both["tracks"]] == whole[:2] and not set(whole[:2]) & set(names(both))
+
+
+def test_so_many_of_an_artist_or_an_album(place):
+    some = {"q": "tone 500", "where": 'artist in ("Ann 0", "Ann 1")', "k": 30}
+    assert len(names(ask(place, "search", **some))) == 8
+    assert len(names(ask(place, "search", **some, per_artist=1))) == 2
+    link = ask(place, "search", **some)["hits"][0]["track"]["link"]
+    alike = ask(place, "similar", link=link, where=some["where"], k=30, per_artist=2, by="moment")
+    assert len(names(alike)) == 4
+    assert "per_artist" in ask(place, "search", 400, **some, per_artist=0)["error"]
 
 
 def test_what_is_said_beside_the_answers(place):

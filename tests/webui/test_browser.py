@@ -152,6 +152,35 @@ def test_more_like_this_but_otherwise_and_back(visit):
     assert focused(page) == "Sounds like Sticks"
 
 
+def test_a_track_is_refused_as_an_example(visit):
+    page = visit()
+    ask(page, "fast drum solo")
+    page.locator(".kz-row").first.get_by_role("button", name="More like this").click()
+    until(page, "document.title.startsWith('Sounds like Sticks')")
+    refused = titles(page)[0]
+    page.locator(".kz-row:visible").first.get_by_role("button", name=f"Less like this: {refused}").click()
+    until(page, "[...document.querySelectorAll('.kz-row')].filter(row => row.checkVisibility()).length === 3")
+    assert refused not in titles(page) and focused(page) == "Sounds like Sticks"
+    page.reload()
+    page.get_by_role("button", name=f"Remove the filter not like {refused}").click()
+    until(page, "[...document.querySelectorAll('.kz-row')].filter(row => row.checkVisibility()).length === 4")
+    assert "minus" not in page.url and refused in titles(page)
+
+
+def test_so_many_of_an_artist(visit):
+    page = visit()
+    ask(page, "fast drum solo")
+    page.get_by_label("How many of one artist").select_option("1 per artist")
+    until_rows(page, 2)
+    assert sorted(page.locator(".kz-row .kz-artist").all_inner_texts()) == ["<b>Mallory</b>", "Kobza"]
+    page.goto(page.url.replace("per_artist=1", "per_artist=4&per_album=4"))
+    until_rows(page, 5)
+    chosen = "document.querySelector('[aria-label^=\"How many\"]').selectedOptions[0].text"
+    assert page.evaluate(chosen) == "4 per artist, 4 per album"
+    page.get_by_label("How many of one artist").select_option("any number per artist")
+    until(page, "!location.search.includes('per_')")
+
+
 def test_the_address_brings_all_of_it_back(visit):
     page = visit()
     ask(page, "church organ")

@@ -37,9 +37,9 @@ def test_answers(library, tmp_path):
     labels = shown.tag(clip, "tone 440, tone 3000\n tone  3000 ,, ")
     assert [label for label, _ in labels] == ["tone 3000", "tone 440"] and labels[0][1] > 0.9
     link = shown.link(shown.search("tone 200").hits[0].track)
-    hits = shown.like_track(link)
+    hits = shown.like(shown.tracks(link))
     assert len(hits) == 3 and "Tone 200" not in [hit.track.title for hit in hits]
-    assert [hit.track.title for hit in shown.like_track(link, 1)] == [hits[0].track.title]
+    assert [hit.track.title for hit in shown.like(shown.tracks(link), 1)] == [hits[0].track.title]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_only_tracks_of_the_library_that_are_there_have_files(library, tmp_path)
     library.remove(track.path)
     assert shown.file(link) is None
     with pytest.raises(LibraryError, match="no longer in the library"):
-        shown.like_track(link)
+        shown.like(shown.tracks(link))
 
 
 def test_what_others_index_is_there_without_a_restart(library, tmp_path):

@@ -26,6 +26,7 @@ from kobza.webui.map.keeper import MapKeeper
 from kobza.webui.searches import Answer, Search, Searches
 
 MAX_LABELS = 40
+MAX_EXAMPLES = 20  # tracks that others should, or should not, sound like
 FOLLOW_SECONDS = 5.0  # between looks at whether the user has a library now
 MAX_ANSWERS = 256  # that are kept, of some 10 kB each
 
@@ -127,20 +128,25 @@ class Collection:
         """The first k tracks that pass a filter, ordered by path; without scores, each from its beginning."""
         return [Hit(0.0, track, 0.0) for track in self.library.store.select(where, k)]
 
-    def like(self, clip: Clip, k: int = 10, where: Filter | None = None, but: str | None = None) -> list[Hit]:
-        """The k tracks that sound most like a clip; `but` says what should be different, in the query language."""
-        return self.library.similar_to_windows(clip.windows, k, where, but)
-
-    def like_track(
-        self, link: str, k: int = 10, where: Filter | None = None, but: str | None = None, minus: Sequence[str] = ()
+    def like(
+        self,
+        examples: Clip | Sequence[Track],
+        k: int = 10,
+        where: Filter | None = None,
+        by: By = "track",
+        but: str | None = None,
+        minus: Sequence[Track] = (),
+        limits: Limits = NO_LIMITS,
     ) -> list[Hit]:
-        """The k tracks that sound most like one of the library. LibraryError: it is no longer there.
+        """The k tracks that sound most like a clip, or like tracks of the library.
 
         Args:
             but: what should be different, in the query language.
-            minus: links of tracks that the results should not sound like.
+            minus: tracks that the results should not sound like.
         """
-        return self.library.similar(self.track(link), k, where, but=but, minus=[self.track(one) for one in minus])
+        if isinstance(examples, Clip):
+            return self.library.similar_to_windows(examples.windows, k, where, by, but, minus, limits)
+        return self.library.similar(examples, k, where, by, but, minus, limits)
 
     def embed_clip(self, source: Source, name: str = "", is_wanted: Callable[[], bool] = lambda: True) -> Clip:
         """A visitor's clip. ClipError: it cannot be used."""
@@ -172,6 +178,13 @@ class Collection:
             if self._links[0] != version:
                 self._links = version, {_link(path): path for path in self.library.store.file_states()}
             return self._links[1].get(link)
+
+    def tracks(self, links: str) -> list[Track]:
+        """The tracks with these links, which have commas between them. LibraryError: one is no longer in the library."""
+        wanted = list(dict.fromkeys(filter(None, links.split(","))))
+        if len(wanted) > MAX_EXAMPLES:
+            raise LibraryError(f"These are {len(wanted)} tracks; give {MAX_EXAMPLES} or fewer as examples.")
+        return [self.track(link) for link in wanted]
 
     def track(self, link: str) -> Track:
         """The track with this link. LibraryError: it is no longer in the library."""

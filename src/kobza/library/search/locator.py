@@ -11,11 +11,12 @@ from kobza.library.filters.where import Where, filter_tree
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import PathLike
 from kobza.library.records import Hit, LibraryError, Track
-from kobza.library.search.copies import NO_LIMITS
+from kobza.library.search.copies import NO_LIMITS, Limits
 from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.moments import Moment, MomentScores
-from kobza.library.search.options import check_ranking
-from kobza.library.search.query import compose_query, parse_query
+from kobza.library.search.options import By, check_ranking
+from kobza.library.search.query import combine_examples, compose_query, parse_query
+from kobza.library.search.recordings import Seeds, seed_list
 from kobza.library.search.searcher import Searcher
 
 
@@ -74,7 +75,14 @@ class Locator(Searcher):
         return list(self._moment_scores(query, [(path, windows) for path, windows in stored if windows]))
 
     def similar_to_windows(
-        self, windows: Sequence[EmbeddedWindow], k: int = 10, where: Where = None, but: str | None = None
+        self,
+        windows: Sequence[EmbeddedWindow],
+        k: int = 10,
+        where: Where = None,
+        by: By = "track",
+        but: str | None = None,
+        minus: Seeds = (),
+        limits: Limits = NO_LIMITS,
     ) -> list[Hit]:
         """`similar` to a recording of these windows (one or more), which the model has embedded before. If the
         library has that recording, it is a hit, too.
@@ -82,16 +90,20 @@ class Locator(Searcher):
         Raises:
             LibraryError: an argument is invalid.
         """
-        check_ranking(k, "track")
+        check_ranking(k, by)
         tree = filter_tree(where)
-        query = normalized_mean(np.stack([window.vector for window in windows]))
+        unwanted = [self._seed(one) for one in seed_list(minus)]
+        example = normalized_mean(np.stack([window.vector for window in windows]))
+        query = combine_examples([example], [one.vector for _, one in unwanted])
         if but is not None:
             query = self._changed(query, but)
+        paths = {path for path, _ in unwanted}
 
         def best(n: int) -> list[Hit]:
-            return [Hit(*found) for found in self.store.search(query, n, where=tree)]
+            hits = [Hit(*found) for found in self.store.search(query, n, where=tree, by=by)]
+            return [hit for hit in hits if hit.track.path not in paths]
 
-        return self._selected(best, k, NO_LIMITS)
+        return self._selected(best, k, limits, len(paths))
 
     def _moment_scores(
         self, interpretation: Interpretation, recordings: Sequence[tuple[str, Sequence[EmbeddedWindow]]]

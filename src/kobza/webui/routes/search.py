@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from kobza.library import Hit
+from kobza.library import Hit, Track
+from kobza.library.search.copies import Limits
 from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.options import By, Match
 from kobza.webui.collection import Collection
@@ -13,6 +14,8 @@ from kobza.webui.records import hit_record, track_record
 
 Text = Annotated[str, Query(max_length=400)]
 Where = Annotated[str, Query(max_length=4000)]
+Links = Annotated[str, Query(max_length=1000)]
+AtMost = Annotated[int | None, Query(ge=1, le=100)]
 Count = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1000)]
 
@@ -22,6 +25,9 @@ def router(collection: Collection) -> APIRouter:
 
     def terms_of(query: Interpretation) -> list[dict[str, Any]]:
         return [{"text": term.text, "weight": term.weight} for term in query.terms]
+
+    def records_of(tracks: list[Track]) -> list[dict[str, Any]]:
+        return [track_record(track, collection.link, collection.folders) for track in tracks]
 
     def page_of(hits: list[Hit], k: int, offset: int) -> dict[str, Any]:
         """`hits` has one more than are asked for, if there are more."""
@@ -36,6 +42,8 @@ def router(collection: Collection) -> APIRouter:
         where: Where = "",
         by: By = "track",
         match: Match | None = None,
+        per_artist: AtMost = None,
+        per_album: AtMost = None,
         k: Count = 10,
         offset: Offset = 0,
     ) -> dict[str, Any]:
@@ -44,31 +52,44 @@ def router(collection: Collection) -> APIRouter:
         if not q.strip() and tree is not None:
             hits = collection.browse(tree, offset + k + 1)
             return page_of(hits, k, offset) | {"kind": "plain", "notes": filter_notes(collection.library, tree, hits)}
-        hits, query = collection.search(q, offset + k + 1, tree, by, match)
+        hits, query = collection.search(q, offset + k + 1, tree, by, match, Limits(per_artist, per_album))
         notes = query_notes(query) + filter_notes(collection.library, tree, hits) + match_note(hits)
         return page_of(hits, k, offset) | {"kind": "text", "terms": terms_of(query), "notes": notes}
 
     @routes.get("/similar")
     def similar(
-        link: str = "",
+        link: Links = "",
         clip: str = "",
-        minus: str = "",
+        minus: Links = "",
         but: Text = "",
         where: Where = "",
+        by: By = "track",
+        per_artist: AtMost = None,
+        per_album: AtMost = None,
         k: Count = 10,
         offset: Offset = 0,
     ) -> dict[str, Any]:
-        """The tracks that sound like one of the library, or like a visitor's clip; `but` says what should be different,
-        in the query language."""
+        """The tracks that sound like some of the library, or like a visitor's clip, and not like those of `minus`;
+        `but` says what should be different, in the query language. Links have commas between them."""
         tree = collection.filter(where)
-        record = None
-        if clip:
-            hits = collection.like(collection.clip(clip), offset + k + 1, tree, but or None)
-        else:
-            record = track_record(collection.track(link), collection.link, collection.folders)
-            hits = collection.like_track(link, offset + k + 1, tree, but or None, [minus] if minus else [])
+        examples, unwanted = collection.tracks(link), collection.tracks(minus)
+        hits = collection.like(
+            collection.clip(clip) if clip else examples,
+            offset + k + 1,
+            tree,
+            by,
+            but or None,
+            unwanted,
+            Limits(per_artist, per_album),
+        )
         query = collection.library.interpret(but, changes=True) if but.strip() else Interpretation([])
         notes = query_notes(query) + filter_notes(collection.library, tree, hits)
-        return page_of(hits, k, offset) | {"kind": "sound", "track": record, "terms": terms_of(query), "notes": notes}
+        return page_of(hits, k, offset) | {
+            "kind": "sound",
+            "tracks": records_of(examples),
+            "minus": records_of(unwanted),
+            "terms": terms_of(query),
+            "notes": notes,
+        }
 
     return routes

@@ -155,6 +155,32 @@ function place(panel, opener) {
   panel.style.setProperty("max-height", `${Math.max(180, (isAbove ? box.top : below) - 12)}px`);
 }
 
+const LIMITS = ["", "per_artist=1", "per_artist=2", "per_artist=3", "per_album=1", "per_album=2", "per_album=3"];
+
+/** How many answers of one artist, or of one album, kept in the state as `per_artist` and `per_album`. */
+export function createLimit() {
+  const option = (value) => el("option", { value }, value ? textOf(value) : t("limit.none"));
+  const textOf = (value) => [...new URLSearchParams(value)].map(([name, n]) => t(`limit.${name}`, { n })).join(", ");
+  const select = el(
+    "select",
+    {
+      class: "kz-chip kz-select",
+      "aria-label": t("limit.label"),
+      onchange: () => go({ per_artist: "", per_album: "", ...Object.fromEntries(new URLSearchParams(select.value)) }),
+    },
+    LIMITS.map(option),
+  );
+
+  function show({ per_artist = "", per_album = "" }, fields) {
+    const chosen = new URLSearchParams(Object.entries({ per_artist, per_album }).filter(([, n]) => n)).toString();
+    if (![...select.options].some(({ value }) => value === chosen)) select.append(option(chosen)); // of a written link
+    select.value = chosen;
+    select.hidden = !fields.includes("artist") && !chosen;
+  }
+
+  return { element: select, show };
+}
+
 /** A choice of one of several, kept in the state under `key`; the first is the default, which the address leaves out. */
 export function createChoice(key, values, label, textOf) {
   const select = el(

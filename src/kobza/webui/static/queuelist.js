@@ -5,8 +5,10 @@ import { clock, t } from "./i18n.js";
 import { notice } from "./notices.js";
 import { player } from "./player.js";
 import { savePlaylist } from "./playlistfile.js";
+import { go } from "./state.js";
 
 const MAX_NAME_LETTERS = 200;
+const MAX_EXAMPLES = 20; // of the server
 
 /** A panel: `element`; `refresh()` shows what the queue is now; `onclose` is called when it is to go. */
 export function createQueueList(players) {
@@ -15,6 +17,7 @@ export function createQueueList(players) {
   const name = el("input", { type: "text", dir: "auto", maxlength: MAX_NAME_LETTERS, "aria-label": t("playlist.name"), placeholder: t("playlist.name"), autocomplete: "off" });
   const said = el("div", { class: "kz-said" });
   const clear = button(t("queue.clear"), { class: "kz-link", onclick: () => edit((queue) => queue.clear()) });
+  const alike = button(t("queue.alike"), { class: "kz-link", onclick: findAlike });
   const servers = el("span", { class: "kz-servers" });
   const keep = el(
     "form",
@@ -30,6 +33,7 @@ export function createQueueList(players) {
       "header",
       {},
       heading,
+      alike,
       clear,
       iconButton("close", t("close"), { class: "kz-control", onclick: () => panel.onclose() }),
     ),
@@ -51,8 +55,15 @@ export function createQueueList(players) {
     write(heading, t(entries.length ? (isOwn ? "queue.own" : "queue.list") : "queue.empty"));
     list.replaceChildren(...entries.map((hit, i) => entry(hit, i, i === index && !aside)));
     clear.hidden = !entries.length;
-    keep.hidden = !links().length;
+    keep.hidden = alike.hidden = !links().length;
     servers.replaceChildren(...players().flatMap((to) => [serverButton(to, "queue"), serverButton(to, "playlist")]));
+  }
+
+  /** The answers that sound like all of them together. */
+  function findAlike() {
+    go({ tab: "listen", like: links().slice(0, MAX_EXAMPLES).join(","), clip: "", but: "", minus: "" });
+    panel.onclose();
+    document.dispatchEvent(new CustomEvent("kz-like", { detail: { asks: false } }));
   }
 
   function entry({ track }, i, isCurrent) {

@@ -4,7 +4,7 @@ import { button, el, icon } from "./dom.js";
 import { clock, t } from "./i18n.js";
 import { announce, notice } from "./notices.js";
 import { figureOf, scoreBar } from "./score.js";
-import { go } from "./state.js";
+import { go, listOf } from "./state.js";
 
 const PAGE = 10; // hits
 const MOST = 200; // hits of one list: whoever wants more asks more precisely
@@ -61,11 +61,7 @@ export function row(hit, rank, context) {
         onclick: () => like(track.link),
         "aria-label": t("more.of", { title: track.title }),
       }),
-      button(t("but"), {
-        class: "kz-more",
-        onclick: () => like(track.link, true),
-        "aria-label": t("but.of", { title: track.title }),
-      }),
+      second(track, context),
     ),
     why(hit),
     el("p", { class: "kz-trouble", role: "status" }),
@@ -74,8 +70,18 @@ export function row(hit, rank, context) {
   return element;
 }
 
+/** Below an example's answers, where "but ..." has its own box, one can refuse a track instead. */
+function second({ link, title }, { kind, params }) {
+  if (kind !== "sound") return button(t("but"), { class: "kz-more", onclick: () => like(link, true), "aria-label": t("but.of", { title }) });
+  const refuse = () => {
+    go({ minus: [...listOf(params.minus), link].join(",") });
+    document.dispatchEvent(new CustomEvent("kz-like", { detail: { asks: false } }));
+  };
+  return button(t("less"), { class: "kz-more", onclick: refuse, "aria-label": t("less.of", { title }) });
+}
+
 function like(link, asks = false) {
-  go({ tab: "listen", like: link, but: "" });
+  go({ tab: "listen", like: link, but: "", minus: "" });
   document.dispatchEvent(new CustomEvent("kz-like", { detail: { asks } })); // it takes the focus
 }
 

@@ -6,12 +6,13 @@ import { locate } from "./locate.js";
 import { announce } from "./notices.js";
 import { player } from "./player.js";
 import { onRow } from "./results.js";
+import { listOf } from "./state.js";
 
 /** What the curve of a list's rows shows: how they fit its description, or how they resemble its example; or null. */
 function subjectOf({ kind, params }) {
   if (kind === "text") return params.q ? { q: params.q } : null;
   if (kind === "sound" && params.clip) return { clip: params.clip };
-  return kind === "sound" && params.link ? { like: params.link } : null;
+  return kind === "sound" && listOf(params.link).length === 1 ? { like: params.link } : null;
 }
 
 /** Give rows their sound. */

@@ -1,6 +1,6 @@
 // The tab "Search": a description, filters, and the answers.
 import { button, el, queryInput } from "./dom.js";
-import { createChoice, createFilters } from "./filters.js";
+import { createChoice, createFilters, createLimit } from "./filters.js";
 import { knows, t } from "./i18n.js";
 import { notice } from "./notices.js";
 import { createAnswers } from "./results.js";
@@ -18,7 +18,10 @@ const EXAMPLES = [
 ];
 
 /** The parameters of api/search for a state. */
-const searchParams = ({ q = "", where = "", by = "", match = "" }) => ({ q, where, by, match });
+const searchParams = ({ q = "", where = "", by = "", match = "", per_artist = "", per_album = "" }) => ({
+  ...{ q, where, by, match },
+  ...{ per_artist, per_album },
+});
 
 /** What the server says of an answer, as elements. Shared with the tab of similar tracks. */
 export function noticesOf({ notes = [], terms = [] }) {
@@ -67,7 +70,8 @@ function createTab() {
   );
   const by = createChoice("by", ["track", "moment"], t("by.label"), (value) => t(`by.${value}`));
   const match = createChoice("match", ["both", "sound", "tags"], t("match.label"), (value) => t(`match.in.${value}`));
-  const filters = createFilters([el("span", { class: "kz-orders" }, by.element, match.element)]);
+  const limit = createLimit();
+  const filters = createFilters([el("span", { class: "kz-orders" }, by.element, match.element, limit.element)]);
   const answers = createAnswers("search", {
     kind: "text",
     noticesOf,
@@ -93,6 +97,7 @@ function createTab() {
     filters.show(state, library.fields);
     by.show(state);
     match.show(state);
+    limit.show(state, library.fields);
     const params = searchParams(state);
     const asked = JSON.stringify(params);
     if (asked === shown && (library.version === version || answers.hits.length)) return;

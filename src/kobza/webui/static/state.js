@@ -12,6 +12,9 @@ let current = read();
 /** The state; a key that was never set is undefined. */
 export const state = () => current;
 
+/** A value that is a list, with commas. */
+export const listOf = (value = "") => value.split(",").filter(Boolean);
+
 /** The address of the state with these changes, for links. */
 export function address(changes = {}) {
   const params = new URLSearchParams();
