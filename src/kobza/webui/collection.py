@@ -138,12 +138,8 @@ class Collection:
         minus: Sequence[Track] = (),
         limits: Limits = NO_LIMITS,
     ) -> list[Hit]:
-        """The k tracks that sound most like a clip, or like tracks of the library.
-
-        Args:
-            but: what should be different, in the query language.
-            minus: tracks that the results should not sound like.
-        """
+        """The k tracks that sound most like a clip, or like tracks of the library; arguments as for
+        `MusicLibrary.similar`."""
         if isinstance(examples, Clip):
             return self.library.similar_to_windows(examples.windows, k, where, by, but, minus, limits)
         return self.library.similar(examples, k, where, by, but, minus, limits)
@@ -180,7 +176,7 @@ class Collection:
             return self._links[1].get(link)
 
     def tracks(self, links: str) -> list[Track]:
-        """The tracks with these links, which have commas between them. LibraryError: one is no longer in the library."""
+        """The tracks with these links, which have commas between them. LibraryError: one is no longer there."""
         wanted = list(dict.fromkeys(filter(None, links.split(","))))
         if len(wanted) > MAX_EXAMPLES:
             raise LibraryError(f"These are {len(wanted)} tracks; give {MAX_EXAMPLES} or fewer as examples.")
