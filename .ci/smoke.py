@@ -1,11 +1,13 @@
 """What an installed Kobza must do on any machine: python .ci/smoke.py, in an empty folder, without a network.
 
-Indexes a recording in each container, searches, runs both pipelines and the demo. Whatever fails ends it with an error.
+Indexes a recording in each container, searches, runs the demo; where PyTorch is installed, both pipelines, too, and
+where it is not, what needs it must say so. Whatever fails ends it with an error.
 """
 
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -54,6 +56,17 @@ def kobza(*words: str, code: int = 0) -> str:
     return run.stdout
 
 
+def run_pipelines(files: list[str], model: str) -> None:
+    from transformers import pipeline
+
+    embed = pipeline("music-feature-extraction", model=model, trust_remote_code=True)
+    vectors = np.concatenate([np.atleast_2d(v) for v in embed(files)])
+    assert vectors.shape == (len(files), 128) and (vectors @ vectors.T).min() > 0.5, (vectors @ vectors.T).min()
+    search = pipeline("text-to-music-retrieval", model=model, trust_remote_code=True)
+    found = search("a steady tone", candidates=files)
+    assert len(found) == len(files) and found[0]["path"] in files
+
+
 def main() -> None:
     for name in ("KOBZA_LIBRARY", "XDG_CACHE_HOME", "XDG_DATA_HOME", "HF_HOME"):
         os.environ[name] = str(Path.cwd() / name)
@@ -79,23 +92,21 @@ def main() -> None:
     assert "1 added" in kobza("index", "more")
     assert "longer." in kobza("similar", "music/tone.flac", "-k", "3")
 
-    from transformers import pipeline
-
-    files = [str(path) for path in sorted(music.iterdir())]
-    model = package.default_checkpoint()
-    embed = pipeline("music-feature-extraction", model=model, trust_remote_code=True)
-    vectors = np.concatenate([np.atleast_2d(v) for v in embed(files)])
-    assert vectors.shape == (len(files), 128) and (vectors @ vectors.T).min() > 0.5, (vectors @ vectors.T).min()
-    search = pipeline("text-to-music-retrieval", model=model, trust_remote_code=True)
-    found = search("a steady tone", candidates=files)
-    assert len(found) == len(files) and found[0]["path"] in files
+    has_torch = find_spec("torch") is not None
+    if has_torch:
+        run_pipelines([str(path) for path in sorted(music.iterdir())], package.default_checkpoint())
+    else:
+        assert find_spec("transformers") is None and find_spec("torchaudio") is None
+        for needing in (["push", "me/mine", "--dry-run"], ["export", "onnx", "out"], ["doctor"]):
+            assert "needs PyTorch: run `pip install 'kobza[" in kobza(*needing, code=1)
 
     refused = kobza("index", "music", "--library", "other", "--model", "kobza/kobza-mini", code=1)
     assert "--model FOLDER" in refused and "kobza/kobza-mini" in refused and "etry" not in refused
     assert len(refused.strip().splitlines()) == 1, "more than a sentence"  # an old client ends its line
     print(kobza("demo").splitlines()[-1])
+    print(f"{'With' if has_torch else 'Without'} PyTorch:", end=" ")
 
 
 if __name__ == "__main__":
     main()
-    print(f"Smoke test passed on Python {sys.version.split()[0]}, PyAV {av.__version__}")
+    print(f"smoke test passed on Python {sys.version.split()[0]}, PyAV {av.__version__}")

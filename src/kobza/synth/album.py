@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -25,6 +26,7 @@ ALBUM_TITLE = "Kobza Plays"
 ARTIST = "Kobza"
 YEAR = "2026"
 SAMPLING_RATE = 32000
+MAX_THREADS = 8  # more wait for the interpreter
 LENGTH_TOLERANCE_SECONDS = 0.05
 
 
@@ -38,12 +40,17 @@ def write_album(folder: str | os.PathLike, pieces: list[Piece] | None = None) ->
     folder = Path(folder)
     pieces = album() if pieces is None else pieces
     folder.mkdir(parents=True, exist_ok=True)
-    for number, piece in enumerate(pieces, 1):
+
+    def write_piece(number: int, piece: Piece) -> None:
         path = folder / f"{piece.name}.flac"
         if not _is_complete(path, piece):
             with atomic_path(path) as part:
                 write_flac(part, render(piece, SAMPLING_RATE), SAMPLING_RATE)
                 _tag(part, piece, number)
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS)) as pool:  # numpy computes beside the interpreter
+        for _ in pool.map(write_piece, range(1, len(pieces) + 1), pieces):
+            pass
     rows = [{"file_name": f"{p.name}.flac", "caption": p.caption, "tags": list(p.tags)} for p in pieces]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     metadata = folder / "metadata.jsonl"

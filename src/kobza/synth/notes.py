@@ -133,8 +133,8 @@ def sustained_note(
         bend = cents + vibrato * wobble + drift * glide(length, 4, rate, rng) - scoop * np.exp(-t / 0.05)
         late = int(rng.uniform(0, 0.03) * rate) if len(players) > 1 else 0
         for rank in ranks:
-            phase = rng.random() + np.cumsum(hertz * rank * 2 ** (bend / 1200)) / rate
-            position = (phase % 1.0) * 2048
+            phase = rng.random() + np.cumsum(hertz * rank * np.exp2(bend / 1200)) / rate
+            position = (phase - np.floor(phase)) * 2048  # a quarter of the time of `phase % 1`
             low = position.astype(np.int32)
             fraction = position - low
             first = cycle(dark, hertz * rank, rate)
