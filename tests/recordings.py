@@ -106,7 +106,7 @@ class ToneEmbedder:
 
 def replace_checkpoint(monkeypatch, make: Callable[[], ToneEmbedder] = ToneEmbedder) -> None:
     """Commands load what `make` returns in place of a checkpoint, and of its text tower alone."""
-    for loader in ("checkpoint.Checkpoint", "numpy_text_tower.TextTower"):
+    for loader in ("checkpoint.Checkpoint", "engine.EngineEmbedder", "numpy_text_tower.TextTower"):
         monkeypatch.setattr(f"kobza.embedding.{loader}.load", lambda *_: make())
 
 

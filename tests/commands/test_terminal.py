@@ -165,7 +165,7 @@ def test_locating_in_an_indexed_track_loads_no_model(kobza, music, monkeypatch):
     def refuse(*_):
         raise AssertionError("the model is loaded")
 
-    monkeypatch.setattr("kobza.embedding.checkpoint.Checkpoint.load", refuse)
+    monkeypatch.setattr("kobza.embedding.engine.EngineEmbedder.load", refuse)
     path = next(music.rglob("*.flac"))
     assert kobza("locate", path, "tone 300")[0] == 0
 

@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_clap import make_clap_folder
 
-from kobza import Checkpoint, CheckpointError
+from kobza import CheckpointError
 from kobza.embedding.clap import ClapEmbedder
 from kobza.embedding.embedder import Embedder
+from kobza.embedding.engine import EngineEmbedder
 from kobza.embedding.loader import load_embedder
 
 SENTENCES = ["slow sad piano", "drums", "a happy song with flute and strings and choir"]
@@ -100,7 +101,7 @@ def test_the_fingerprint_is_that_of_the_weights(clap, clap_folder, tmp_path):
 
 
 def test_load_embedder_knows_kobza_from_clap(tiny_checkpoint, clap, clap_folder):
-    assert isinstance(load_embedder(tiny_checkpoint), Checkpoint)
+    assert isinstance(load_embedder(tiny_checkpoint), EngineEmbedder)
     assert isinstance(clap, ClapEmbedder) and clap.name == clap_folder
 
 

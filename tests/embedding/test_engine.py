@@ -1,6 +1,7 @@
 """The engine without torch gives the vectors of the torch path."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -135,3 +136,11 @@ def test_what_cannot_be_loaded_gives_a_sentence(tiny_checkpoint, tiny_processor,
     assert not EngineEmbedder.can_load(tmp_path / "resnet") and EngineEmbedder.can_load(Path(tiny_checkpoint))
     with pytest.raises(CheckpointError, match=r"only PyTorch computes: run `pip install 'kobza\[torch\]'`"):
         EngineEmbedder.load(tmp_path / "resnet")
+
+
+def test_it_can_be_sent_to_another_process(tiny_checkpoint):
+    embedder = EngineEmbedder.load(tiny_checkpoint)
+    sent = pickle.loads(pickle.dumps(embedder))
+    window = np.random.default_rng(2).normal(0, 0.1, 16_000).astype(np.float32)
+    assert (sent.embed_windows([window]) == embedder.embed_windows([window])).all()
+    assert (sent.fingerprint, sent.name) == (embedder.fingerprint, embedder.name)

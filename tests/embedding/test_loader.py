@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 from recordings import tone, write
+from tiny import TINY_RESNET, make_model
 from tiny_clap import make_clap_folder
 
 from kobza import Checkpoint, CheckpointError, MusicLibrary
+from kobza.embedding import device
 from kobza.embedding.embedder import Embedder, embed_recording, embed_recordings, normalized_mean
-from kobza.embedding.loader import load_embedder, load_text_embedder
+from kobza.embedding.engine import EngineEmbedder
+from kobza.embedding.loader import load_embedder, load_text_embedder, load_torch_embedder
 from kobza.embedding.numpy_text_tower import TextTower
 from kobza.embedding.two_tower import TwoTowerEmbedder
 
@@ -23,11 +26,25 @@ def two_tower(folder):
     return TwoTowerEmbedder(clap.model, clap.processor, folder)
 
 
-def test_each_kind_is_loaded_as_what_it_is(tiny_checkpoint, clap_folder):
-    assert isinstance(load_embedder(tiny_checkpoint, "cpu"), Checkpoint)
+def test_each_kind_is_loaded_as_what_it_is(tiny_checkpoint, clap_folder, tiny_processor, tmp_path):
+    assert isinstance(load_embedder(tiny_checkpoint, "cpu"), EngineEmbedder)  # needs no torch
+    assert isinstance(load_torch_embedder(tiny_checkpoint, "cpu"), Checkpoint)
+    Checkpoint(make_model(audio_config=dict(TINY_RESNET)), tiny_processor).save(tmp_path)
+    assert isinstance(load_embedder(tmp_path, "cpu"), Checkpoint)
     assert isinstance(load_text_embedder(tiny_checkpoint), TextTower)  # needs no torch
     clap = load_text_embedder(clap_folder)
     assert isinstance(clap, Embedder) and clap.fingerprint == load_embedder(clap_folder, "cpu").fingerprint
+
+
+def test_torch_is_looked_for_only_where_a_gpu_is(monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(device, "GPU_FILES", (str(tmp_path / "driver"),))
+    assert not device.is_torch_wanted(None) and device.is_torch_wanted("cuda:0") and not device.is_torch_wanted("cpu")
+    (tmp_path / "driver").touch()
+    assert device.is_torch_wanted(None)
+    monkeypatch.setattr(device, "find_spec", lambda name: None)  # torch is not installed
+    assert not device.is_torch_wanted(None)
 
 
 def test_a_model_without_both_towers_is_refused(tmp_path):

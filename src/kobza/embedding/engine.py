@@ -46,7 +46,7 @@ class EngineEmbedder:
         arithmetic: of the audio half's products, "float32".
     """
 
-    def __init__(self, name: str, identity: str, config: dict, settings: dict, session: Any):
+    def __init__(self, name: str, identity: str, config: dict, settings: dict, weights: dict[str, np.ndarray]):
         self.name = name
         self.fingerprint = identity
         self.dim: int = config.get("projection_dim", 128)
@@ -54,7 +54,12 @@ class EngineEmbedder:
         self.window_seconds: float = settings["window_seconds"]
         self.min_window_seconds: float = settings["min_window_seconds"]
         self.arithmetic = "float32"
-        self._session = session
+        self._parts = name, identity, config, settings
+        self._session = open_session(AstGraph(config, settings, weights).build())
+
+    def __reduce__(self) -> tuple:
+        """Sent to another machine with its weights, which are read again; its text half is loaded there by name."""
+        return EngineEmbedder, (*self._parts, read_audio_weights(find_checkpoint(self.name)))
 
     @classmethod
     def can_load(cls, folder: Path) -> bool:
@@ -77,20 +82,14 @@ class EngineEmbedder:
             raise CheckpointError(
                 f"{name} has an audio tower that only PyTorch computes: run `pip install 'kobza[torch]'`."
             )
-        weights: dict[str, np.ndarray] = {}
         try:
-            for path in sorted(folder.glob("*.safetensors")):
-                with safe_open(path, "numpy") as file:
-                    names = [key for key in file.keys() if key.startswith("audio_")]  # noqa: SIM118 (it is no dict)
-                    weights |= {key: file.get_tensor(key).astype(np.float32) for key in names}
-            session = open_session(AstGraph(config, settings, weights).build())
+            return cls(name, identity, config, settings, read_audio_weights(folder))
         except MissingWeights as error:
             raise CheckpointError(f"{name} {error}: fetch it again.") from None
         except Exception as error:  # ONNX Runtime and safetensors raise classes of their own for damaged files
             raise CheckpointError(
                 f"{name} cannot be loaded ({one_line(error)}): fetch or save the checkpoint again."
             ) from error
-        return cls(name, identity, config, settings, session)
 
     @cached_property
     def text(self) -> TextTower:
@@ -133,6 +132,16 @@ class EngineEmbedder:
         for batch in batches_of_equal_length([len(row) for row in rows], WINDOWS_PER_RUN):
             (vectors[batch],) = self._session.run(None, {SAMPLES: np.stack([rows[i] for i in batch])})
         return vectors
+
+
+def read_audio_weights(folder: Path) -> dict[str, np.ndarray]:
+    """The audio half's weights of a checkpoint's folder, float32."""
+    weights: dict[str, np.ndarray] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "numpy") as file:
+            names = [key for key in file.keys() if key.startswith("audio_")]  # noqa: SIM118 (it is no dict)
+            weights |= {key: file.get_tensor(key).astype(np.float32) for key in names}
+    return weights
 
 
 def batches_of_equal_length(lengths: Sequence[int], size: int) -> list[list[int]]:

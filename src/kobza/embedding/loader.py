@@ -1,6 +1,7 @@
 """Load any model that Kobza can search with, by a folder, a Hub id or a file.
 
-Kobza's checkpoints (config.json: model_type "kobza")       checkpoint.Checkpoint
+Kobza's checkpoints (config.json: model_type "kobza")       engine.EngineEmbedder; checkpoint.Checkpoint on a GPU
+                                                            and with a ResNet for audio
 transformers' CLAP ("clap"), LAION's own .pt files           clap.ClapEmbedder
 sentence-transformers models for audio and text              sentence_transformer.SentenceTransformerEmbedder
 other models in transformers with CLAP's interface           two_tower.TwoTowerEmbedder
@@ -9,6 +10,7 @@ other models in transformers with CLAP's interface           two_tower.TwoTowerE
 from pathlib import Path
 
 from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint, find_folder, one_line, read_json
+from kobza.embedding.device import is_torch_wanted
 from kobza.embedding.embedder import Embedder, TextEmbedder
 from kobza.extras import needs
 from kobza.folders import expanded
@@ -19,14 +21,30 @@ COLLAPSED = "larger_clap_music"
 def load_embedder(name_or_path: str | Path | None = None, device: str | None = None) -> Embedder:
     """The model at a path or on the Hub, ready to embed.
 
+    Kobza's checkpoints need no PyTorch on a CPU; everything else does.
+
     Args:
         name_or_path: a folder or Hub id, or one of LAION's .pt files; by default Kobza's own checkpoint.
-        device: "cpu", "cuda", ...; by default a GPU if there is one.
+        device: "cpu", "cuda", ...; by default a GPU if there is one and PyTorch is installed.
 
     Raises:
         CheckpointError: it is not there, of an unknown kind, damaged, or known to be broken.
         MissingPackageError: it needs PyTorch or sentence-transformers, which is not installed.
     """
+    name = str(name_or_path or default_checkpoint())
+    path = expanded(name)
+    if path.name != COLLAPSED and not path.is_file() and not is_torch_wanted(device):
+        folder = find_folder(name)
+        if _model_type(folder) == "kobza":
+            from kobza.embedding.engine import EngineEmbedder
+
+            if EngineEmbedder.can_load(folder):
+                return EngineEmbedder.load(name)
+    return load_torch_embedder(name, device)
+
+
+def load_torch_embedder(name_or_path: str | Path | None = None, device: str | None = None) -> Embedder:
+    """`load_embedder`, but always on PyTorch: the result has the attribute `model`."""
     name = str(name_or_path or default_checkpoint())
     path = expanded(name)
     if path.name == COLLAPSED:

@@ -58,15 +58,15 @@ def run_checks(embedder: Embedder) -> list[CheckResult]:
 def check_checkpoint(
     name_or_path: str | Path | None = None, device: str | None = None
 ) -> tuple[str, list[CheckResult]]:
-    """Run the checks on a model at a path or on the Hub; arguments and errors are those of `load_embedder`.
+    """Run the checks on a model at a path or on the Hub; arguments and errors are those of `load_torch_embedder`.
 
     Returns:
         (the model's name, the results)
     """
     with needs("kobza doctor"):
-        from kobza.embedding.loader import load_embedder
+        from kobza.embedding.loader import load_torch_embedder  # whose weights can be looked at
 
-        embedder = load_embedder(name_or_path, device)
+        embedder = load_torch_embedder(name_or_path, device)
     return embedder.name, run_checks(embedder)
 
 
