@@ -167,7 +167,7 @@ class Slow(ToneEmbedder):
             print("embedding", flush=True)
             time.sleep(600)
         return super().embed_windows(samples)
-with patch("kobza.embedding.checkpoint.Checkpoint.load", lambda *_: Slow()):
+with patch("kobza.embedding.engine.EngineEmbedder.load", lambda *_: Slow()):
     sys.exit(main(sys.argv[1:]))
 """
     write(music / "long.flac", tone(500, 300, level=0.1))
