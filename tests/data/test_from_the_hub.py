@@ -79,10 +79,11 @@ def shard(folder, numbers) -> bytes:
 SCRIPT = """
 from kobza.data.musiccaps_download import read_clips
 from kobza.data.recordings import DataSetError
-from kobza.training.streaming import PairStream, find_shards
+from kobza.training.shard_names import find_shards, open_shards
+from kobza.training.streaming import PairStream
 
 print([clip.ytid for clip in read_clips()])
-print([item["text"] for item in PairStream("hub:user/music")])
+print([item["text"] for item in PairStream([open_shards("hub:user/music")])])
 for name in ("user/none", "user/empty"):
     try:
         find_shards("hub:" + name)
@@ -113,4 +114,4 @@ def test_the_table_and_the_shards_come_from_the_hub(hub, tmp_path):
     lines = run.stdout.splitlines()
     assert lines[:2] == ["['aaaaaaaaaaa', 'bbbbbbbbbbb']", str([f"caption {k}" for k in range(6)])], run.stderr
     assert lines[2].startswith("The data set user/none cannot be read on the Hub")
-    assert lines[3] == "hub:user/empty has no tar files: give a WebDataset's shards."
+    assert lines[3] == "hub:user/empty has no tar or Parquet files: give a WebDataset's shards, or Parquet files."

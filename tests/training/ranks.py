@@ -10,6 +10,9 @@ from tiny import make_tokenizer
 from transformers import TrainerCallback
 
 from kobza import KobzaFeatureExtractor, KobzaProcessor
+from kobza.data import decoding_check
+from kobza.data.recordings import DataSet, Recording
+from kobza.training.checked_splits import checked_splits
 
 STEPS, BATCH = 3, 8
 
@@ -74,11 +77,22 @@ def train_on_recordings(out: str, processes: int, **cache) -> list[float]:
     )
 
 
+def check(out: str) -> tuple[int, int]:
+    """How many of the recordings in `out`, one of which is none, this process has decoded, and how many are left."""
+    decoded, whole = [], decoding_check.decoding_error
+    decoding_check.decoding_error = lambda path: (decoded.append(path), whole(path))[1]
+    Path(out, "none.wav").write_bytes(b"no sound")
+    recordings = [*make_recordings(Path(out), 11), Recording(Path(out, "none.wav"), "none.wav", caption="nothing")]
+    checked = checked_splits({"train": DataSet("pairs", Path(out), tuple(recordings))})["train"]
+    return len(decoded), len(checked.recordings)
+
+
 if __name__ == "__main__":
     found = {loss: train(sys.argv[1], loss, processes=2) for loss in ("clip", "mulan", "siglip")}
     found["chunks"] = train(sys.argv[1], "clip", processes=2, gradient_cache_chunk=1)
     found["captions"] = train(sys.argv[1], "clip", processes=2, captions=8)
     found["recordings"] = train_on_recordings(sys.argv[1], 2, frozen_cache=f"{sys.argv[1]}/cache")
+    found["checked"] = check(sys.argv[1])
     if torch.distributed.get_rank() == 0:
         torch.save(found, f"{sys.argv[1]}/found.pt")
     torch.distributed.barrier()  # a process that ends while the other still works may crash in its threads

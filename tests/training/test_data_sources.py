@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from kobza.data.musiccaps import split_of
 from kobza.data.splits import hash_fraction
 from kobza.training.arguments import DataArguments
+from kobza.training.checked_splits import checked_splits
 from kobza.training.data_sources import load_splits
 from kobza.training.run import main
 
@@ -55,6 +56,7 @@ def own(folder, tmp_path_factory):
 
 def test_a_folder_with_video_ids_is_musiccaps(folder):
     splits, rule = load_splits(DataArguments(data=str(folder)))
+    splits = checked_splits(splits)
     assert rule == "thesis" and sum(len(data.recordings) for data in splits.values()) == 11
     assert [skipped for data in splits.values() for skipped in data.skipped if skipped[0] == BROKEN]
     _, rule = load_splits(DataArguments(data=str(folder), split="zero-shot"))

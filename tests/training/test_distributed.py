@@ -19,7 +19,13 @@ def two_processes(tmp_path_factory):
     make_recordings(out, 11)
     path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "XDG_CACHE_HOME": str(out / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     done = subprocess.run(
         [*command, str(HERE / "ranks.py"), str(out)], env=environment, capture_output=True, text=True, timeout=600
     )
@@ -48,6 +54,10 @@ def test_a_chunked_batch_equals_the_whole_batch(processes, two_processes, tmp_pa
 
 def test_two_processes_fill_and_read_one_cache(two_processes, tmp_path):
     assert two_processes["recordings"] == pytest.approx(train_on_recordings(str(tmp_path), 1), abs=1e-5)
+
+
+def test_processes_share_the_check_of_the_recordings(two_processes):
+    assert two_processes["checked"] == (6, 11)
 
 
 def assert_equal_runs(two: dict, one: dict) -> None:

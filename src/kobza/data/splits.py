@@ -52,7 +52,10 @@ def split_pairs(folder: str | Path, seed: int = 0) -> dict[str, DataSet]:
 
 
 def write_split(path: str | Path, splits: Mapping[str, DataSet], rule: str, seed: int = 0) -> None:
-    """Write which recordings are in which split, and by which rule: {"rule", "seed", "splits": {name: [id, ...]}}."""
+    """Write which recordings are in which split, and by which rule: {"rule", "seed", "splits": {name: [id, ...]},
+    "skipped": {file: why it is in none}}."""
     ids = {name: list(dict.fromkeys(r.id for r in data.recordings)) for name, data in splits.items()}
-    text = json.dumps({"rule": rule, "seed": seed, "splits": ids}, indent=1, ensure_ascii=False) + "\n"
+    skipped = {file: reason for data in splits.values() for file, reason in data.skipped}
+    content = {"rule": rule, "seed": seed, "splits": ids, **({"skipped": skipped} if skipped else {})}
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     atomic_write(path, text)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
+from kobza.training.machine import loader_workers
+
 INITIALIZATIONS = ("pretrained", "random", "tiny")
 
 
@@ -52,12 +54,13 @@ class ModelArguments:
 class DataArguments:
     """What the model is trained on."""
 
-    data: str | None = _setting(
-        "folder of captioned recordings; or a WebDataset: shards as DIR/{000..063}.tar, or hub:user/name; with "
-        "--synthetic: the folder for the composed pieces, by default runs/pieces",
+    data: list[str] | None = _setting(  # noqa: RUF009 (None, which is no list that runs would share)
+        "folder of captioned recordings; or a stream: a WebDataset's shards or Parquet files, as DIR/{000..063}.tar or "
+        "hub:user/name; or several of them, each with a weight: a:3 b:1; with --synthetic: the folder for the composed "
+        "pieces, by default runs/pieces",
         None,
     )
-    validation_data: str | None = _setting("with a WebDataset: a folder of captioned recordings", None)
+    validation_data: str | None = _setting("with a stream: a folder of captioned recordings", None)
     split: str = _setting(
         "split of MusicCaps: thesis, zero-shot or audioset-eval; of other folders a tenth is for validation", "thesis"
     )
@@ -72,6 +75,10 @@ class DataArguments:
     pieces: int = _setting(
         "with --synthetic: pieces to train on; a quarter as many for validation, and for the test", 256
     )
+
+    def __post_init__(self):
+        if isinstance(self.data, str):
+            self.data = [self.data]
 
 
 @dataclass
@@ -111,10 +118,15 @@ class KobzaTrainingArguments(TrainingArguments):
     gradient_cache_chunk: int = _setting(
         "pairs whose activations are in memory at once, for batches larger than it (GradCache); 0: the whole batch", 0
     )
+    dataloader_num_workers: int = _setting(
+        "processes that decode for each GPU; -1: from the machine's cores, none without a GPU", -1
+    )
     hub_strategy: str = _setting("when --push_to_hub uploads", "end")
 
     def __post_init__(self):
         # before TrainingArguments checks --bf16 against it
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        if self.dataloader_num_workers < 0:
+            self.dataloader_num_workers = loader_workers(not self.use_cpu)
         super().__post_init__()
         self.dataloader_pin_memory = self.dataloader_pin_memory and torch.accelerator.is_available()

@@ -17,7 +17,7 @@ TEMPLATE = """---
 # {name}
 
 Finds music by describing it: two towers, `{text_tower}` and `{audio_tower}` ({init}), put a sentence and a recording
-into one space. Trained with Kobza by the recipe `{recipe}` on {pairs}.
+into one space. Trained with Kobza by the recipe `{recipe}` on {pairs}.{skipped}
 
 ```python
 from transformers import AutoModel, AutoProcessor
@@ -49,7 +49,14 @@ metrics during training.
 """
 
 
-def write_card(out: Path, settings: dict, sizes: dict[str, int], metrics: dict[str, dict], state: TrainerState) -> None:
+def write_card(
+    out: Path,
+    settings: dict,
+    sizes: dict[str, int],
+    metrics: dict[str, dict],
+    state: TrainerState,
+    skipped: int = 0,
+) -> None:
     """Write README.md and curves.png into a run's folder.
 
     Args:
@@ -57,6 +64,7 @@ def write_card(out: Path, settings: dict, sizes: dict[str, int], metrics: dict[s
         sizes: {split: number of pairs}.
         metrics: {split: {name: value}}, with names such as `validation_R@1`.
         state: the trainer's, with the history of losses and metrics.
+        skipped: pairs that could not be used.
     """
     plot_training_curves(state.log_history, out / "curves.png")
     model = settings["model"]
@@ -71,6 +79,7 @@ def write_card(out: Path, settings: dict, sizes: dict[str, int], metrics: dict[s
         init=f"from {model['checkpoint']}" if model["checkpoint"] else model["init"],
         recipe=settings["recipe"],
         pairs=pairs + (" that Kobza composed itself" if settings["data"]["synthetic"] else ""),
+        skipped=f" {skipped:,} more could not be used." if skipped else "",
         header=" | ".join(RETRIEVAL_METRICS),
         rule="---|" * len(RETRIEVAL_METRICS),
         rows=metric_rows(metrics, sizes),

@@ -150,7 +150,7 @@ def mix_audio(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
 
 class PairCollator:
     """A batch of n pairs as a model's inputs: input_ids and attention_mask (n, tokens), input_values (n, max_length,
-    bins), keys (a list of n; not for the model).
+    bins), keys (a list of n) and, of a stream, the position after the batch; these two are not for the model.
 
     Args:
         processor: a `KobzaProcessor`.
@@ -173,7 +173,10 @@ class PairCollator:
             for row, item in zip(batch["input_values"], items, strict=True):
                 if "mask_seed" in item:
                     row.copy_(mask_spectrogram(row, item["mask_seed"]))
-        return {**batch, "keys": [item["key"] for item in items]}
+        batch = {**batch, "keys": [item["key"] for item in items]}
+        if "position" in items[-1]:
+            batch["position"] = items[-1]["position"]
+        return batch
 
 
 def mask_spectrogram(spectrogram: torch.Tensor, seed: int) -> torch.Tensor:

@@ -27,7 +27,8 @@ from kobza.embedding.training_record import write_training_record
 from kobza.terminal import say
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 from kobza.training.card import write_card
-from kobza.training.data_sources import Splits, is_stream, load_splits
+from kobza.training.checked_splits import checked_splits, lost_pairs, say_lost
+from kobza.training.data_sources import Splits, is_stream, load_splits, stream_sources
 from kobza.training.dataset import PairCollator, PairDataset
 from kobza.training.model_factory import build_model
 from kobza.training.provenance import training_record
@@ -79,10 +80,12 @@ def run(
             "--frozen_cache keeps what is computed once, so every epoch must hold the same pairs: leave out --text, "
             "--spec_augment and --mixup, or the cache."
         )
+    if data_args.synthetic and len(data_args.data or ()) > 1:
+        raise RecipeError("--synthetic composes into one folder: give one --data, or none.")
     if is_stream(data_args) and (args.max_steps <= 0 or "epoch" in (args.eval_strategy, args.save_strategy)):
         raise RecipeError(
-            "A stream is endless and has no epochs: give --max_steps, --eval_strategy steps --eval_steps N, and "
-            "--save_strategy steps --save_steps N."
+            "A stream (shards, or several sources) is endless and has no epochs: give --max_steps, --eval_strategy "
+            "steps --eval_steps N, and --save_strategy steps --save_steps N."
         )
     if args.n_gpu > 1:
         raise RecipeError(
@@ -92,12 +95,17 @@ def run(
     settings = all_settings(recipe, model_args, data_args, args)
     check_settings(out, settings)
     loaded: list = [load_splits(data_args) if args.process_index == 0 else None]
-    broadcast_object_list(loaded)  # one process composes or checks the recordings for all
+    broadcast_object_list(loaded)  # one process composes the recordings or reads the tables for all
     splits, rule = loaded[0]
+    if rule != "synthetic":
+        splits = checked_splits(splits)
+        if args.process_index == 0:
+            say_lost(lost_pairs(splits))
     set_seed(args.seed)  # random weights must be the same in every process and in a resumed run
     captioned = splits.get("train", splits["validation"])  # a stream is not read ahead
     model, processor = build_model(model_args, [recording.caption or "" for recording in captioned.recordings])
-    check_batch(splits, args)
+    if not is_stream(data_args):
+        check_batch(splits, args)
     if args.should_save:
         out.mkdir(parents=True, exist_ok=True)
         _write(out / "settings.json", _stored(settings))
@@ -107,8 +115,8 @@ def run(
     sets = {name: PairDataset(data.recordings, **windows) for name, data in splits.items()}
     options = {**windows, "text": data_args.text, "train": True, "seed": args.seed}
     train: Dataset
-    if data_args.data and is_stream(data_args):
-        train = PairStream(data_args.data, **options)
+    if is_stream(data_args):
+        train = PairStream(*stream_sources(data_args, splits, args.seed), **options)
     elif args.frozen_cache:
         train = sets["train"]  # without random draws: the same in every epoch
     else:
@@ -129,11 +137,13 @@ def run(
             metrics[name] = trainer.evaluate(sets[name], metric_key_prefix=name)
             trainer.save_metrics(name, metrics[name])
     trainer.save_model()
+    skipped = len(lost_pairs(splits)) + trainer.skipped_in_stream()
     if trainer.is_world_process_zero():
         _write(out / "history.json", trainer.state.log_history)
         record = training_record(settings, FIXED_WHEN_RESUMED, model, splits, rule, args, trainer.state)
         write_training_record(out, record)
-        write_card(out, settings, {name: len(data) for name, data in sets.items()}, metrics, trainer.state)
+        sizes = {name: len(data) for name, data in sets.items() if name != "train" or not is_stream(data_args)}
+        write_card(out, settings, sizes, metrics, trainer.state, skipped)
     if args.push_to_hub:
         trainer.push_to_hub()
     return metrics
@@ -179,7 +189,7 @@ def all_settings(
         for name, value in args.to_dict().items()
         if name in FIXED_WHEN_RESUMED or value != defaults.get(name)
     }
-    for name in ("output_dir", "hub_token", "logging_dir", "run_name"):
+    for name in ("output_dir", "hub_token", "logging_dir", "run_name", "ignore_data_skip", "dataloader_num_workers"):
         given.pop(name, None)
     return {
         "recipe": recipe,
@@ -190,10 +200,14 @@ def all_settings(
 
 
 def _without_folders(values: dict) -> dict:
-    return {
-        name: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
-        for name, value in values.items()
-    }
+    def without_folder(value: Any) -> Any:
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, list):
+            return [without_folder(item) for item in value]
+        return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+    return {name: without_folder(value) for name, value in values.items()}
 
 
 def check_settings(out: Path, settings: dict[str, Any]) -> None:

@@ -1,156 +1,132 @@
-"""Pairs from a WebDataset: tar files in which an example's files share a name, read as a stream without storing them.
+"""Pairs as a stream: several sources mixed by weights, endless, and continued where a run stopped.
 
-    000.tar:  a.flac  a.json   b.flac  b.json ...    a.json: {"caption": "...", "aspect_list": [...]}, or a.txt: caption
+    PairSource (pair_sources.py) --weights--> samples --decode--> {"text", "audio", "key", "position"}
 
-Shards are local files, URLs or a data set on the Hub. Each process and worker reads its own shards.
+Each process and worker, a reader, reads its own share of each source and counts where it is: an item's `position` is
+the state of its reader after it. A checkpoint keeps the last one of each reader (`stream_state.py`); the stream goes on
+from there, so that nothing before it is decoded again. Samples are shuffled in blocks: a block is read, and drawn from
+in an order that depends on the seed and the block's place alone.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import random
+import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from itertools import islice
 from zlib import crc32
 
 import numpy as np
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 
-from kobza.audio import AUDIO_EXTENSIONS
-from kobza.data.pairs import aspects_of
-from kobza.data.recordings import DataSetError, Recording
-from kobza.extras import require
+from kobza.data.recordings import DataSetError
 from kobza.training.dataset import PairMaker
+from kobza.training.pair_sources import PairSource, Place, Sample, Share
+from kobza.training.stream_state import Position, StreamState
 
-SHUFFLE_BUFFER_SIZE = 256  # undecoded examples to draw from: some 100 MB of ten-second FLAC
+SHUFFLE_BLOCK_SIZE = 256  # undecoded examples to draw from: some 100 MB of ten-second FLAC
+MIN_SKIPPED = 100  # examples that cannot be used, before their share among all is an error
 log = logging.getLogger(__name__)
 
 
-def find_shards(where: str | Sequence[str]) -> list[str]:
-    """The tar files named by a list of them; by "DIR/{000..063}.tar", a path or URL with braces as in a shell; or by
-    "hub:user/name", all tar files of a data set on the Hub.
-
-    Raises:
-        DataSetError: there are none.
-        MissingPackageError: webdataset is not installed.
-    """
-    require("webdataset", "A stream of pairs", "data")
-    if not isinstance(where, str):
-        shards = list(where)
-    elif where.startswith("hub:"):
-        shards = _hub_shards(where.removeprefix("hub:"))
-    else:
-        from braceexpand import braceexpand  # comes with webdataset
-
-        shards = list(braceexpand(where))
-    if not shards:
-        raise DataSetError(f"{where} has no tar files: give a WebDataset's shards.")
-    return shards
-
-
-def _hub_shards(name: str) -> list[str]:
-    import httpx
-    from huggingface_hub import list_repo_files
-
-    try:
-        files = list_repo_files(name, repo_type="dataset")
-    except (OSError, ValueError, httpx.HTTPError) as error:
-        reason = str(error).split("\n")[0]
-        raise DataSetError(f"The data set {name} cannot be read on the Hub ({reason}): check its name.") from error
-    return [f"hf://datasets/{name}/{file}" for file in sorted(files) if file.endswith(".tar")]
+def division() -> tuple[int, int, int, int]:
+    """This process's rank, the number of processes, this worker's number in its process, the number of workers."""
+    worker = get_worker_info()
+    rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    return rank, world, worker.id if worker else 0, worker.num_workers if worker else 1
 
 
 class PairStream(PairMaker, IterableDataset):
-    """The pairs of a WebDataset, divided among processes and workers without duplicates.
+    """The pairs of several sources, divided among processes and workers without duplicates.
 
     For training (`train=True`) it is endless: epochs follow each other, each in a new order, so that no process runs
-    out of pairs before the others; `max_steps` ends the training. What cannot be read or decoded is logged and skipped.
-    For validation it is read once, in order, and a truncated shard is an error.
+    out of pairs before the others; `max_steps` ends the training. What cannot be read or decoded is logged and skipped;
+    if it is more than half, that is an error. For validation it is read once, in order, and a truncated shard is an
+    error.
 
     It divides the data itself, so its loader must not be prepared by accelerate, which would divide them again.
 
     Args:
-        shards: see `find_shards`.
+        sources: one or more.
+        weights: how often each is drawn from, relative to the others; by default equally often.
         *args, **options: see `PairMaker`.
     """
 
-    def __init__(self, shards: str | Sequence[str], *args, **options):
+    def __init__(self, sources: Sequence[PairSource], weights: Sequence[float] | None = None, *args, **options):
         super().__init__(*args, **options)
-        self.shards = find_shards(shards)
+        self.sources = list(sources)
+        self.weights = np.array(weights or [1.0] * len(self.sources))
+        self.state: StreamState | None = None  # of the run that is resumed
 
     def __iter__(self) -> Iterator[dict]:
-        epoch = int(self._epoch)
-        train = self.train
+        rank, world, worker, workers = division()
+        if not self.train:
+            for source in self.sources:
+                share = Share(None, 0, rank * workers + worker, world * workers)
+                for _, sample in source.samples(share, Place()):
+                    item = self._item(sample, 0)
+                    if item is not None:
+                        yield item
+            return
+        position = Position.start(worker, len(self.sources), int(self._epoch))
+        if self.state is not None:
+            position = self.state.of_worker(worker, workers, position)
+        yield from self._endless(position, Share(self.seed, 0, rank * workers + position.worker, world * workers))
+
+    def _endless(self, position: Position, share: Share) -> Iterator[dict]:
+        streams = [self._shuffled(number, share, position.sources[number]) for number in range(len(self.sources))]
+        shares = self.weights / self.weights.sum()
         while True:
-            any_pair = False
-            for item in self._one_epoch(epoch):
-                any_pair = True
-                yield item
-            if not train:
-                return
-            if not any_pair:
+            chosen = 0
+            if len(streams) > 1:
+                rng = np.random.default_rng((self.seed, share.reader, position.drawn))
+                chosen = int(rng.choice(len(streams), p=shares))
+            epoch, sample, place = next(streams[chosen])
+            position = position.after(chosen, place)
+            item = self._item(sample, epoch)
+            if item is not None:
+                key = item["key"] if len(streams) == 1 else f"{chosen}:{item['key']}"  # two sources may share a name
+                yield {**item, "key": key, "position": position}
+                continue
+            position = position.with_skipped()
+            if position.skipped > MIN_SKIPPED and position.skipped > position.drawn / 2:
                 raise DataSetError(
-                    f"{self.shards[0]} and the other shards hold no usable pair: check their captions and audio."
+                    f"Of the first {position.drawn} examples {position.skipped} cannot be used (the log names them): "
+                    "check the captions and the audio of the data."
                 )
-            epoch += 1
 
-    def _one_epoch(self, epoch: int) -> Iterator[dict]:
-        from webdataset.filters import shuffle
-        from webdataset.utils import pytorch_worker_info
+    def _shuffled(
+        self, number: int, share: Share, start: tuple[int, ...]
+    ) -> Iterator[tuple[int, Sample, tuple[int, ...]]]:
+        """(epoch, sample, place after it) of a source without end; a place: epoch, shard, example, offset in block."""
+        epoch, shard, example, offset = start
+        while True:
+            place = Place(shard, example)
+            samples = self.sources[number].samples(share._replace(epoch=epoch), place)
+            is_empty = place == Place()
+            while block := list(islice(samples, SHUFFLE_BLOCK_SIZE)):
+                is_empty = False
+                order = np.random.default_rng((self.seed, epoch, share.reader, *place)).permutation(len(block))
+                end = block[-1][0]
+                for k in range(offset, len(block)):
+                    after = (epoch, *place, k + 1) if k + 1 < len(block) else (epoch, *end, 0)
+                    yield epoch, block[order[k]][1], after
+                place, offset = end, 0
+            if is_empty:
+                raise DataSetError(
+                    f"Source {number + 1} of {len(self.sources)} and its shards hold no usable pair for one of the "
+                    "processes and workers: check its captions and audio, or start fewer of them."
+                )
+            epoch, shard, example, offset = epoch + 1, 0, 0, 0
 
-        rank, world, worker, workers = pytorch_worker_info()
-        reader = rank * workers + worker
-        readers = world * workers
-        shards = list(self.shards)
-        if self.train:
-            random.Random(f"{self.seed} {epoch}").shuffle(shards)
-        if len(shards) >= readers:
-            samples = self._samples(shards[reader::readers])
-        else:  # each reads all shards and takes its share of the examples
-            samples = (s for number, s in enumerate(self._samples(shards)) if number % readers == reader)
-        if self.train:
-            samples = shuffle(SHUFFLE_BUFFER_SIZE, rng=random.Random(f"{self.seed} {epoch} {reader}"))(samples)
-        for sample in samples:
+    def _item(self, sample: Sample, epoch: int) -> dict | None:
+        """The sample's pair; None, with a line in the log, if it cannot be used."""
+        recording, audio, error = sample
+        if audio is not None and error is None:
+            rng = np.random.default_rng((self.seed, epoch, crc32(recording.id.encode()))) if self.train else None
             try:
-                item = self._item(sample, epoch)
-            except ValueError as error:  # AudioError, broken JSON, text that is not UTF-8
-                log.warning("%s of %s is skipped: %s", sample["__key__"], sample["__url__"], error)
-            else:
-                yield item
-
-    def _samples(self, shards: list[str]) -> Iterator[dict]:
-        from webdataset.tariterators import group_by_keys, tar_file_expander
-
-        for shard in shards:
-            try:
-                with _open(shard) as stream:
-                    yield from group_by_keys(tar_file_expander([{"url": shard, "stream": stream}]))
-            except Exception as error:  # of the network, the tar file or the file system
-                reason = f"The shard {shard} cannot be read completely ({type(error).__name__}: {error})"
-                if not self.train:
-                    raise DataSetError(f"{reason}: download or write it again.") from error
-                log.warning("%s; continuing with the next one.", reason)
-
-    def _item(self, sample: dict, epoch: int) -> dict:
-        """The pair of {"__key__", "__url__", extension: bytes}; ValueError: it has none, with the reason."""
-        row = json.loads(sample.get("json", b"{}"))
-        audio_files = [name for name in sample if "." + name.rsplit(".", 1)[-1] in AUDIO_EXTENSIONS]
-        if not isinstance(row, dict) or not audio_files:
-            raise ValueError("its json is not an object" if audio_files else "it has no audio")
-        caption = row.get("caption") or row.get("text") or sample.get("txt", b"").decode().strip() or None
-        key = f"{PurePosixPath(sample['__url__']).name}/{sample['__key__']}"
-        recording = Recording(
-            Path(key), key, caption=caption if isinstance(caption, str) else None, aspects=aspects_of(row)
-        )
-        if not recording.caption and not recording.aspects:
-            raise ValueError("it has no caption")
-        rng = np.random.default_rng((self.seed, epoch, crc32(key.encode()))) if self.train else None
-        return self.make_pair(recording, sample[audio_files[0]], rng)
-
-
-def _open(shard: str):
-    """A binary stream from a local file, an http(s) URL or a file on the Hub (hf://...)."""
-    import fsspec
-
-    return fsspec.open(shard, "rb").open()
+                return self.make_pair(recording, audio, rng)
+            except ValueError as failure:  # AudioError
+                error = str(failure)
+        log.warning("%s is skipped: %s", recording.id, error)
+        return None

@@ -1,10 +1,12 @@
 """transformers' Trainer for pairs: negatives from all processes, and metrics over the whole validation set."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from torch import nn
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader
@@ -18,11 +20,13 @@ from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
 from kobza.training.arguments import KobzaTrainingArguments
 from kobza.training.cached_dataset import CachedPairCollator, FrozenFeatureCache
+from kobza.training.callbacks import SetEpoch
 from kobza.training.distributed import all_gather_with_grad
 from kobza.training.frozen_split import FrozenSplitModel
 from kobza.training.gradient_cache import ChunkedModel, check_chunks
 from kobza.training.recording_draw import draw_by_recording
 from kobza.training.recording_keys import key_numbers, same_recording
+from kobza.training.stream_state import StreamState
 from kobza.training.streaming import PairStream
 from kobza.training.worker_batches import WorkerCollator
 
@@ -32,18 +36,6 @@ CHECKPOINT_PREFIX = "checkpoint-"
 
 class TrainingError(KobzaError):
     """Training cannot continue; the message is one sentence: what happened and what to do."""
-
-
-class _SetEpoch(TrainerCallback):
-    """Calls the data set's `set_epoch`; the data loader would call that of the sampler or of the data set, not of both.
-
-    Random crops and texts are drawn by (seed, epoch, index), so a resumed run draws the same as an uninterrupted one.
-    """
-
-    def on_epoch_begin(self, args, state, control, **kwargs):
-        dataset = kwargs["train_dataloader"].dataset
-        if hasattr(dataset, "set_epoch"):
-            dataset.set_epoch(int(state.epoch))
 
 
 class KobzaTrainer(Trainer):
@@ -70,7 +62,7 @@ class KobzaTrainer(Trainer):
         data_collator=None,
         callbacks: list[TrainerCallback] | None = None,
     ):
-        callbacks = [*(callbacks or ()), _SetEpoch()]
+        callbacks = [*(callbacks or ()), SetEpoch()]
         if args.early_stopping_patience and args.eval_strategy != "no":
             callbacks.append(EarlyStoppingCallback(args.early_stopping_patience, args.early_stopping_threshold))
         super().__init__(
@@ -99,6 +91,7 @@ class KobzaTrainer(Trainer):
         if args.gradient_cache_chunk:
             check_chunks(model, args.gradient_cache_chunk)
             self.embedder = ChunkedModel(self.embedder, args.gradient_cache_chunk)
+        self.stream_state: StreamState | None = None
         self.loss_is_scaled_for_ga = False  # a mean over the batch: Trainer divides it by the steps accumulated
 
     def _cache_frozen_features(self, folder: str, processor: KobzaProcessor) -> None:
@@ -140,7 +133,24 @@ class KobzaTrainer(Trainer):
         model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         return LOSSES[model.config.loss_type](model.similarity(text, audio), same_recording(keys))
 
+    def train(self, resume_from_checkpoint=None, **kwargs):
+        if isinstance(self.train_dataset, PairStream):
+            self.args.ignore_data_skip = True  # the stream itself goes on where it stopped
+            rank, division = self.args.process_index, (self.args.world_size, max(1, self.args.dataloader_num_workers))
+            self.stream_state = StreamState(*division)
+            if resume_from_checkpoint:
+                self.stream_state = StreamState.load(Path(resume_from_checkpoint), rank, *division)
+            self.train_dataset.state = copy.deepcopy(self.stream_state)
+        return super().train(resume_from_checkpoint, **kwargs)
+
+    def skipped_in_stream(self) -> int:
+        """Examples of a stream that could not be used, in all processes."""
+        return sum(gather_object([self.stream_state.skipped if self.stream_state else 0]))
+
     def training_step(self, model, inputs, num_items_in_batch=None):
+        position = inputs.pop("position", None)
+        if position is not None and self.stream_state is not None:
+            self.stream_state.add(position)
         loss = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):  # before the optimizer's step: the weights are still good
             raise TrainingError(
@@ -166,6 +176,7 @@ class KobzaTrainer(Trainer):
             collate_fn=self.data_collator,
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory,
+            generator=torch.Generator(),  # its own: a resumed run starts a loader more, and must draw no more
         )
 
     # The metrics
@@ -234,9 +245,11 @@ class KobzaTrainer(Trainer):
 
     def _save_checkpoint(self, model, trial):
         super()._save_checkpoint(model, trial)
+        folder = Path(str(self.args.output_dir), f"{CHECKPOINT_PREFIX}{self.state.global_step}")
+        if self.stream_state is not None:
+            self.stream_state.save(folder, self.args.process_index)
         self.accelerator.wait_for_everyone()  # each process writes its own random state
         if self.args.should_save:
-            folder = Path(str(self.args.output_dir), f"{CHECKPOINT_PREFIX}{self.state.global_step}")
             (folder / COMPLETE_MARKER).touch()
 
 
