@@ -11,6 +11,7 @@ PROJECTS = {
     "libsonic": "py-sonic",
     "matplotlib": "Matplotlib",
     "mpd": "python-mpd2",
+    "peft": "PEFT",
     "ray": "Ray",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",

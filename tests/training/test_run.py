@@ -127,7 +127,7 @@ def test_a_finished_run_without_evaluations_ends_with_its_last_weights_again(pie
         (["model_6", "--synthetic", "--text_trainable_layers", "9"], "text_trainable_layers is 9, but the tower has 6"),
         (["model_6", "--synthetic"], "The 8 recordings to train on do not fill one batch of 64: give a smaller"),
         (["model_6", "--synthetic", "--init=random", "--text_tower=no/such"], "of the tower no/such cannot be loaded"),
-        (["model_6", "--data", "hub:someone/music"], "(shards, or several sources) is endless and has no epochs: give --max_steps"),
+        (["model_6", "--data", "hub:someone/music"], "is endless and has no epochs: give --max_steps"),
     ],
 )
 def test_invalid_arguments_are_an_error_of_one_sentence(arguments, sentence, pieces, tmp_path, capsys):
