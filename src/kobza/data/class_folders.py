@@ -5,16 +5,17 @@ from pathlib import Path
 from kobza.audio import AUDIO_EXTENSIONS, printable
 from kobza.data.formats import parse_part
 from kobza.data.recordings import DataSet, DataSetError, Recording, Skipped, require_folder, visible_files
+from kobza.data.splits import hash_split
 
 
 def load_classes(folder: str | Path, split: str | None = None) -> DataSet:
-    """Load the recordings in each class's folder, at any depth.
+    """Load the recordings in each class's folder, at any depth: all (the default), or a split drawn by file name.
 
     Raises:
         DataSetError: there is no such folder, or fewer than two classes have recordings.
     """
     folder = require_folder(folder)
-    parse_part("classes", split)
+    _, split = parse_part("classes", split)
     recordings: list[Recording] = []
     skipped: Skipped = []
     found: set[str] = set()
@@ -32,4 +33,8 @@ def load_classes(folder: str | Path, split: str | None = None) -> DataSet:
         raise DataSetError(
             f"{printable(folder)} has recordings of {len(labels)} classes: two or more are needed, a folder for each."
         )
-    return DataSet("classes", folder, tuple(recordings), tuple(skipped), labels)
+    recordings = hash_split(recordings, split)
+    if not recordings:
+        raise DataSetError(f"{printable(folder)} has no recording in its split {split!r}: add recordings, or use all.")
+    name = None if split == "all" else split
+    return DataSet("classes", folder, tuple(recordings), tuple(skipped), labels, name)

@@ -50,6 +50,28 @@ FORMATS: dict[str, Format] = {
         ("test", "eval", "validation", "train"),
         source="arXiv:2301.11325; the splits are Kobza's",
     ),
+    "song_describer": Format(
+        "Song Describer",
+        "retrieval",
+        "`song_describer.csv`, `audio/00/ID.2min.mp3`",
+        variants=("all", "valid"),
+        source="arXiv:2311.10057",
+    ),
+    "clotho": Format(
+        "Clotho",
+        "retrieval",
+        "`clotho_captions_development.csv`, `..._validation.csv`, `..._evaluation.csv`; `development/`, `validation/`, "
+        "`evaluation/`, at any depth",
+        ("test", "validation", "train"),
+        source="ICASSP 2020",
+    ),
+    "audiocaps": Format(
+        "AudioCaps",
+        "retrieval",
+        "`train.csv`, `val.csv`, `test.csv`; the clips as MusicCaps', or `AUDIOCAP_ID.wav`",
+        ("test", "validation", "train"),
+        source="NAACL 2019",
+    ),
     "gtzan": Format(
         "GTZAN",
         "classification",
@@ -68,8 +90,44 @@ FORMATS: dict[str, Format] = {
         ("50", "188", "gt"),
         source="Law et al., 2009; van den Oord et al., 2014; Pons et al., arXiv:1711.02520",
     ),
+    "mtg_jamendo": Format(
+        "MTG-Jamendo",
+        "tagging",
+        "`autotagging-test.tsv`, `autotagging_genre-test.tsv` ... of split 0, as in the repository; `87/4887.mp3` or "
+        "`87/4887.low.mp3`, at any depth",
+        ("test", "validation", "train"),
+        ("all", "genre", "instrument", "moodtheme", "top50tags"),
+        source="Bogdanov et al., 2019",
+    ),
+    "openmic": Format(
+        "OpenMIC-2018",
+        "tagging",
+        "`openmic-2018-aggregated-labels.csv`, `partitions/split01_train.csv`, `split01_test.csv`, "
+        "`audio/000/000046_3840.ogg`; a tenth of the train split validates",
+        ("test", "validation", "train"),
+        source="Humphrey et al., 2018",
+    ),
+    "nsynth": Format(
+        "NSynth",
+        "classification",
+        "`nsynth-train/`, `nsynth-valid/`, `nsynth-test/` with `examples.json` and `audio/`",
+        ("test", "validation", "train"),
+        ("family", "source", "pitch"),
+        source="Engel et al., 2017",
+    ),
     "pairs": Format("Your own pairs", "retrieval", "`metadata.jsonl` or `.csv`: `file_name`, `caption`"),
-    "classes": Format("Your own classes", "classification", "a folder of recordings for each class"),
+    "classes": Format(
+        "Your own classes",
+        "classification",
+        "a folder of recordings for each class; a tenth validates and another tests, by file name",
+        ("all", *OFFICIAL),
+    ),
+    "tags": Format(
+        "Your own tags",
+        "tagging",
+        "`metadata.jsonl` or `.csv`: `file_name`, `tags`; splits as of classes",
+        ("all", *OFFICIAL),
+    ),
 }
 
 

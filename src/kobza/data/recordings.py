@@ -103,17 +103,32 @@ class AudioFolder:
         """The first of these paths that is there."""
         return next((inner for inner in paths if inner in self.present), None)
 
-    def find_named(self, *stems: str, within: str = "") -> str | None:
+    def find_named(self, *stems: str, within: tuple[str, ...] = ()) -> str | None:
         """The file with the first of these names (without extension) that is there.
 
-        Of several with that name the first in a folder called `within`, else the first of all.
+        Of several with that name the first in a folder with one of the names `within`, else the first of all.
         """
         for stem in stems:
             found = self._by_stem.get(stem, [])
-            inside = [inner for inner in found if within in inner.split("/")[:-1]]
+            inside = [inner for inner in found if set(within).intersection(inner.split("/")[:-1])]
             if found:
                 return (inside or found)[0]
         return None
+
+
+def find_table(folder: Path, *names: str) -> Path:
+    """The first of these files that is in the folder, at the least depth.
+
+    Raises:
+        DataSetError: none is there.
+    """
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+        deeper = sorted(folder.rglob(name), key=lambda path: (len(path.parts), path))
+        if deeper:
+            return deeper[0]
+    raise DataSetError(f"{printable(folder)} has no {' or '.join(names)}: check the folder, or put the table there.")
 
 
 def read_jsonl(path: Path, columns: Iterable[str]) -> list[dict]:

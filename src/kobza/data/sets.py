@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+from kobza.data.captioned_sets import load_audiocaps, load_clotho, load_song_describer
 from kobza.data.class_folders import load_classes
 from kobza.data.formats import FORMATS, DataSetError, parse_part
 from kobza.data.gtzan import load_gtzan
 from kobza.data.magnatagatune import load_magnatagatune
 from kobza.data.musiccaps import load_musiccaps
+from kobza.data.nsynth import load_nsynth
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet
+from kobza.data.tagged_sets import load_mtg_jamendo, load_openmic, load_tags
 from kobza.folders import expanded
 
 
@@ -19,10 +22,17 @@ def _load_pairs(folder: str, part: str | None) -> DataSet:
 
 LOADERS: dict[str, Callable[[str, str | None], DataSet]] = {
     "musiccaps": load_musiccaps,
+    "song_describer": load_song_describer,
+    "clotho": load_clotho,
+    "audiocaps": load_audiocaps,
     "gtzan": load_gtzan,
     "magnatagatune": load_magnatagatune,
+    "mtg_jamendo": load_mtg_jamendo,
+    "openmic": load_openmic,
+    "nsynth": load_nsynth,
     "pairs": _load_pairs,
     "classes": load_classes,
+    "tags": load_tags,
 }
 
 

@@ -8,7 +8,7 @@ thesis's 3,794 / 500 / 1,000 where 5,294 of them are left, as in 2023.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,17 @@ def hash_fraction(name: str, seed: int = 0) -> float:
     """
     text = name if seed == 0 else f"{seed}/{name}"
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def hash_split(recordings: Sequence[Recording], split: str) -> list[Recording]:
+    """The recordings of a split of a set that has none of its own: a tenth by hash of its id validates, another tests.
+
+    Args:
+        split: "train", "validation", "test" or "all".
+    """
+    ends = {"validation": (0.0, VALIDATION_FRACTION), "test": (VALIDATION_FRACTION, 2 * VALIDATION_FRACTION)}
+    low, high = {**ends, "train": (2 * VALIDATION_FRACTION, 1.0), "all": (0.0, 1.0)}[split]
+    return [recording for recording in recordings if low <= hash_fraction(recording.id) < high]
 
 
 def split_pairs(folder: str | Path, seed: int = 0) -> dict[str, DataSet]:

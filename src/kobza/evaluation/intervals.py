@@ -56,7 +56,7 @@ def student_quantile(influence: np.ndarray) -> float:
     few recordings have nearly all influence. The quantile is Cornish and Fisher's expansion, at 2 degrees or more.
 
     >>> round(student_quantile(np.array([1.0, -1.0] * 50)), 2), round(student_quantile(np.eye(100)[0]), 2)
-    (1.96, 4.14)
+    (1.96, 4.17)
     """
     squares = influence.astype(float) ** 2
     if not squares.any():
