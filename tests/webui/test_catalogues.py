@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import kobza
 import kobza.webui
+from kobza.webui import errors
 
 STATIC = Path(kobza.webui.__file__).parent / "static"
 CATALOGUES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (STATIC / "i18n").glob("*.json")}
@@ -25,6 +27,8 @@ def test_the_catalogues_have_the_same_sentences_with_the_same_places():
         assert list(catalogue) == list(english), language
         for key, entry in catalogue.items():
             places = set(PLACES.findall(" ".join(forms(english[key]))))
+            if "{reason}" in places:  # there in English only: other languages say what the reason is of
+                places.add("{name}")
             assert all(set(PLACES.findall(form)) <= places for form in forms(entry)), (language, key)
             assert isinstance(entry, str) or "other" in entry
 
@@ -42,3 +46,13 @@ def test_every_sentence_that_the_scripts_say_is_there_and_no_other():
     assert said <= set(CATALOGUES["en"]), said - set(CATALOGUES["en"])
     unused = {key for key in CATALOGUES["en"] if key not in said | texts and not key.startswith(tuple(begun))}
     assert not unused
+
+
+def test_every_error_has_its_sentence_and_its_line_in_the_list_of_codes():
+    source = "\n".join(path.read_text(encoding="utf-8") for path in Path(kobza.__file__).parent.rglob("*.py"))
+    raised = set(re.findall(r'(?:PageError|ClipError)\(\s*"(\w+)"|too_many\([\w.]+, "(\w+)"', source))
+    codes = {code for pair in raised for code in pair if code} | {"map_failed"}
+    listed = re.sub(r"\([^)]*\)", "", errors.__doc__.partition("The codes")[2])
+    assert codes <= set(re.findall(r"\w+", listed))
+    said = {key.removeprefix("error.") for key in CATALOGUES["en"] if key.startswith("error.")} - {"offline", "status"}
+    assert codes <= said and said <= set(re.findall(r"\w+", listed))

@@ -8,6 +8,7 @@ from recordings import ToneEmbedder, tone, write
 
 from kobza.library import LibraryError, MusicLibrary
 from kobza.webui.batching import SharedEmbedder
+from kobza.webui.errors import PageError
 from kobza.webui.searches import Search, Searches
 
 
@@ -79,5 +80,5 @@ def test_an_error_is_only_that_of_who_asked(searches, embedder):
 
 def test_after_the_end_nobody_waits(searches):
     searches.close()
-    with pytest.raises(LibraryError, match="stopping"):
+    with pytest.raises(PageError, match="stopping"):
         searches.ask(Search("tone 440"))

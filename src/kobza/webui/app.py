@@ -23,6 +23,7 @@ from kobza.errors import KobzaError
 from kobza.folders import cache_folder, temporary_folder
 from kobza.terminal import say
 from kobza.webui.collection import Collection
+from kobza.webui.errors import PageError, error_response
 from kobza.webui.limits import Limits
 from kobza.webui.login import Login
 from kobza.webui.routes import clips, library, map, moments, pages, playlists, search, tracks
@@ -111,12 +112,12 @@ def create_app(collection: Collection, access: Access = Access()) -> Server:
 def _answer_errors_with_sentences(app: FastAPI) -> None:
     @app.exception_handler(KobzaError)
     def refused(request: Request, error: KobzaError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 400)
+        return error_response(error)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        return JSONResponse({"error": f"{first['loc'][-1]}: {first['msg']}."}, 400)
+        return error_response(PageError("value_invalid", name=str(first["loc"][-1]), reason=first["msg"]))
 
     @app.exception_handler(HTTPException)
     def failed(request: Request, error: HTTPException) -> JSONResponse:
@@ -124,7 +125,7 @@ def _answer_errors_with_sentences(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": "Something went wrong on the server; its log says what."}, 500)
+        return error_response(PageError("unexpected", 500))
 
 
 def launch(collection: Collection, access: Access = Access()) -> Page:

@@ -17,7 +17,7 @@ import numpy as np
 
 from kobza.audio import AudioError, Source, decode, printable
 from kobza.embedding.embedder import EmbeddedWindow, Embedder, cut_windows, normalized_mean
-from kobza.errors import KobzaError
+from kobza.webui.errors import PageError
 
 MAX_CLIP_SECONDS = 180  # enough to characterise a recording, and short enough that other visitors need not wait
 MIN_CLIP_SECONDS = 1.0
@@ -27,7 +27,7 @@ MAX_CLIPS = 2000  # kept, of some 10 kB each
 BATCH = 4  # windows that are in memory
 
 
-class ClipError(KobzaError):
+class ClipError(PageError):
     """A clip cannot be used; the message tells the visitor why, and what to do."""
 
 
@@ -58,10 +58,7 @@ class _LimitedDecoder:
             self.samples += len(used)
             self.peak = max(self.peak, float(np.abs(used).max(initial=0.0)))
             if self.peak > MAX_PEAK:
-                raise ClipError(
-                    f"That clip is far too loud: its samples reach {self.peak:.3g}, where 1 is full scale; "
-                    "lower its level and save it again."
-                )
+                raise ClipError("clip_loud", peak=f"{self.peak:.3g}")
             yield used
             if self.is_cut:
                 return
@@ -85,27 +82,29 @@ def embed_clip(
     try:
         while batch := list(islice(pending, BATCH)):
             if not is_wanted():
-                raise ClipError("Nobody waits for this clip any more.")
+                raise ClipError("clip_unwanted")
             vectors = embedder.embed_windows([samples for _, samples in batch])
             for (start, samples), vector in zip(batch, vectors, strict=True):
                 windows.append(EmbeddedWindow(start, start + len(samples) / embedder.sampling_rate, vector))
     except AudioError as error:
-        raise ClipError(_without_place(str(error), source, name)) from None
+        raise _unreadable(error, source, name) from None
     if decoder.samples < MIN_CLIP_SECONDS * embedder.sampling_rate:
-        raise ClipError("That clip is shorter than a second; give it a little more time.")
+        raise ClipError("clip_short")
     if not windows:
-        raise ClipError("That clip is silent; if you recorded it, check that the microphone is switched on.")
+        raise ClipError("clip_silent")
     mean = normalized_mean(np.stack([window.vector for window in windows]))
     if not np.isfinite(mean).all():
-        raise ClipError("Nothing can be heard in that clip: its sound gives no finite numbers; save it again.")
+        raise ClipError("clip_not_finite")
     return Clip(tuple(windows), mean, decoder.is_cut)
 
 
-def _without_place(sentence: str, source: Source, name: str) -> str:
-    """The sentence with the visitor's name for the file: he is not to see the server's folders."""
-    if isinstance(source, str | os.PathLike):
-        return sentence.replace(printable(source), printable(name or os.path.basename(source)))
-    return sentence.replace("The recording given as a stream", printable(name or "The clip"))
+def _unreadable(error: AudioError, source: Source, name: str) -> ClipError:
+    """The error with the visitor's name for the file: he is not to see the server's folders."""
+    is_file = isinstance(source, str | os.PathLike)
+    place = printable(source) if is_file else "The recording given as a stream"
+    shown = printable(name or (os.path.basename(source) if is_file else "The clip"))
+    reason = str(error).replace(place, shown)
+    return ClipError("clip_unreadable", name=shown, reason=reason)
 
 
 class ClipStore:
@@ -131,7 +130,7 @@ class ClipStore:
         self.forget_old()
         with self._lock:
             if name not in self._clips:
-                raise ClipError("That clip is no longer here: clips are kept for an hour; choose it again.")
+                raise ClipError("clip_gone")
             return self._clips[name][1]
 
     def remove(self, name: str) -> None:

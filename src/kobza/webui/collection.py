@@ -12,13 +12,14 @@ import numpy as np
 from kobza.audio import Source
 from kobza.embedding.embedder import Embedder
 from kobza.folders import NoHomeError
-from kobza.library import Hit, LibraryAddress, LibraryError, MusicLibrary, Totals, Track, default_library_address
+from kobza.library import Hit, LibraryAddress, MusicLibrary, Totals, Track, default_library_address
 from kobza.library.demo import open_album
 from kobza.library.filters.tree import Filter
 from kobza.library.search.copies import NO_LIMITS, Limits
 from kobza.library.search.options import By, Match
 from kobza.webui.batching import AnswerCache, SharedEmbedder
-from kobza.webui.clips import Clip, ClipError, ClipStore, embed_clip
+from kobza.webui.clips import Clip, ClipStore, embed_clip
+from kobza.webui.errors import PageError
 from kobza.webui.facets import FIELDS, Facets, Values, check_field
 from kobza.webui.filters import page_filter
 from kobza.webui.folders import Folders
@@ -157,9 +158,9 @@ class Collection:
         parts = (" ".join(part.split()) for part in labels.replace("\n", ",").split(","))
         names = list(dict.fromkeys(filter(None, parts)))
         if not names:
-            raise ClipError("Name a few labels with commas between them, such as: piano, drums, choir.")
+            raise PageError("labels_missing")
         if len(names) > MAX_LABELS:
-            raise ClipError(f"These are {len(names)} labels; name {MAX_LABELS} or fewer.")
+            raise PageError("labels_many", n=len(names), most=MAX_LABELS)
         scores = self.embedder.embed_text(names) @ clip.vector
         return [(names[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")]
 
@@ -179,30 +180,30 @@ class Collection:
         """The tracks with these links, which have commas between them. LibraryError: one is no longer there."""
         wanted = list(dict.fromkeys(filter(None, links.split(","))))
         if len(wanted) > MAX_EXAMPLES:
-            raise LibraryError(f"These are {len(wanted)} tracks; give {MAX_EXAMPLES} or fewer as examples.")
+            raise PageError("examples_many", n=len(wanted), most=MAX_EXAMPLES)
         return [self.track(link) for link in wanted]
 
     def track(self, link: str) -> Track:
-        """The track with this link. LibraryError: it is no longer in the library."""
+        """The track with this link. PageError: it is no longer in the library."""
         path = self.path(link)
         found = self.library.store.scan(path) if path is not None else ()
         for track, *_ in found:
             return track
-        raise LibraryError("That track is no longer in the library; search again.")
+        raise PageError("track_gone")
 
     def file(self, link: str) -> Path | None:
         """The recording of a link, if its track is in the library and its file exists."""
         try:
             file = self.track(link).file
-        except LibraryError:
+        except PageError:
             return None
         return Path(file) if os.path.isfile(file) else None
 
     def area(self, outline: str) -> Filter:
-        """The filter for the tracks inside an outline of the map. LibraryError: it is none, or there is no map yet."""
+        """The filter for the tracks inside an outline of the map. PageError: it is none, or there is no map yet."""
         shown = self.map_keeper.current()
         if shown is None:
-            raise LibraryError("The map is still being computed; search in a part of it as soon as it is there.")
+            raise PageError("map_computing")
         return shown.area(outline)
 
 

@@ -5,9 +5,9 @@ folder = "Jazz/Live"    folder in (Jazz, Blues)    folder != Live    area = "0.1
 
 from collections.abc import Callable
 
-from kobza.library import LibraryError
 from kobza.library.filters.parser import FilterParser
 from kobza.library.filters.tree import Filter, Not, Or
+from kobza.webui.errors import PageError
 from kobza.webui.folders import Folders
 
 FilterOf = Callable[[str], Filter]
@@ -53,7 +53,7 @@ class _PageFilterParser(FilterParser):
 
 def no_area(text: str) -> Filter:
     """Where there is no map."""
-    raise LibraryError("There is no map to filter by.")
+    raise PageError("map_none")
 
 
 def page_filter(text: str, folders: Folders, area: FilterOf = no_area) -> Filter | None:

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kobza.webui.errors import PageError
 from kobza.webui.security import refusal
 
 MAX_VISITORS = 10_000  # remembered; the one that came first is forgotten first
@@ -78,11 +79,10 @@ def visitor(scope: Scope) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 
-def too_many(scope: Scope, what: str, wait: float) -> Response:
+def too_many(scope: Scope, code: str, wait: float) -> Response:
     """429, with the seconds to wait."""
     seconds = max(1, math.ceil(wait))
-    plural = "" if seconds == 1 else "s"
-    return refusal(scope, 429, f"{what}; try again in {seconds} second{plural}.", {"Retry-After": str(seconds)})
+    return refusal(scope, PageError(code, 429, retry_after=seconds, n=seconds))
 
 
 class Limits:
@@ -118,13 +118,13 @@ class Limits:
     def _refused(self, who: str, scope: Scope) -> Response | None:
         length = Headers(scope=scope).get("content-length", "0")
         if not _is_clip(scope) and length.isdecimal() and int(length) > MAX_BODY_BYTES:
-            return refusal(scope, 413, f"That is more than {MAX_BODY_BYTES // 1024} kB; send less.")
+            return refusal(scope, PageError("too_large", 413, n=MAX_BODY_BYTES // 1024))
         if self._now[who] >= self.max_at_once:
-            return too_many(scope, "You ask for too much at once", 2)
+            return too_many(scope, "too_much_at_once", 2)
         if self._now.total() >= self.max_in_all:
-            return too_many(scope, "Too many visitors ask at once", 5)
+            return too_many(scope, "too_many_visitors", 5)
         if scope["path"].startswith("/api/") and (wait := self.rate.wait(who)):
-            return too_many(scope, "You ask faster than this server answers", wait)
+            return too_many(scope, "too_fast", wait)
         return None
 
 

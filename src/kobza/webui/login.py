@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kobza.webui.errors import PageError
 from kobza.webui.limits import RateLimit, too_many, visitor
 from kobza.webui.security import STARTUP_PATH, refusal
 
@@ -75,7 +76,7 @@ class Login:
         elif scope["path"] == "/":
             await HTMLResponse(self._form, 401, {"Cache-Control": "no-store"})(scope, receive, send)
         else:
-            await refusal(scope, 401, "This page asks for a password; load it again.")(scope, receive, send)
+            await refusal(scope, PageError("password_needed", 401))(scope, receive, send)
 
     def _is_known(self, scope: Scope) -> bool:
         cookies: SimpleCookie = SimpleCookie()
@@ -91,12 +92,12 @@ class Login:
         if request.method != "POST":
             return JSONResponse({"error": "Send the password with POST."}, 405)
         if wait := self._tries.wait(visitor(request.scope)):
-            return too_many(request.scope, "Too many tries", wait)
+            return too_many(request.scope, "too_many_tries", wait)
         given = await _password_in(request)
         if given is None:
             return JSONResponse({"error": 'Send the password as JSON: {"password": "..."}.'}, 400)
         if not same_text(given, self._password):
-            return JSONResponse({"error": "That is not the password."}, 401)
+            return refusal(request.scope, PageError("password_wrong", 401))
         self._tries.forget(visitor(request.scope))
         response = JSONResponse({})
         is_secure = request.scope["scheme"] == "https" or "SPACE_ID" in os.environ  # the Hub has TLS before its Spaces

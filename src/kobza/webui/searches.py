@@ -12,11 +12,12 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from kobza.embedding.embedder import TextEmbedder
-from kobza.library import Hit, LibraryError, MusicLibrary
+from kobza.library import Hit, MusicLibrary
 from kobza.library.filters.tree import Filter
 from kobza.library.search.copies import NO_LIMITS, Limits
 from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.options import By, Match
+from kobza.webui.errors import PageError
 
 MAX_BATCH = 64  # searches
 
@@ -55,7 +56,7 @@ class Searches:
     def ask(self, search: Search) -> Answer:
         """Errors are those of `MusicLibrary.search`."""
         if not self._thread.is_alive():
-            raise LibraryError("The server is stopping.")
+            raise PageError("stopping", 503)
         answer: Future[Answer] = Future()
         self._waiting.put((search, answer))
         return answer.result()

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kobza.webui.errors import PageError, error_response
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EVERY_ADDRESS = ("", "0.0.0.0", "::")
@@ -120,11 +122,11 @@ def comes_from_elsewhere(headers: Headers) -> bool:
     return "referer" in headers and not is_same_origin(headers["referer"], host)
 
 
-def refusal(scope: Scope, status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
-    """A sentence, as JSON for the page's own requests and as text for a person."""
+def refusal(scope: Scope, error: PageError) -> Response:
+    """An error, as JSON for the page's own requests and as text for a person."""
     if scope["path"].startswith("/api/"):
-        return JSONResponse({"error": sentence}, status, headers)
-    return PlainTextResponse(sentence, status, headers)
+        return error_response(error)
+    return PlainTextResponse(str(error), error.status, error.headers)
 
 
 class Gate:
@@ -162,16 +164,14 @@ class Gate:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0] not in self.hosts:
             name = (host_name(hosts[0]) if len(hosts) == 1 else "") or "NAME"
-            return refusal(
-                scope, 403, f"This server does not answer for this host name; allow it with: --allow-host {name}"
-            )
+            return refusal(scope, PageError("host_unknown", 403, name=name))
         if path == STARTUP_PATH and self.is_starting:
             return None
         if not (path in PAGES or path.startswith(OWN_PATHS)):
-            return refusal(scope, 404, "There is no such page.")
+            return refusal(scope, PageError("page_unknown", 404))
         is_asking = path.startswith(("/api/", "/track/")) or scope["method"] not in ("GET", "HEAD")
         if is_asking and comes_from_elsewhere(headers):
-            return refusal(scope, 403, "Only the page itself may ask this; open it in a tab of its own.")
+            return refusal(scope, PageError("asked_elsewhere", 403))
         return None
 
     def _with_headers(self, send: Send) -> Send:

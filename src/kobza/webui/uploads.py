@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import BinaryIO
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
@@ -26,7 +26,6 @@ DRAIN_BYTES = 2 * MAX_CLIP_BYTES
 DRAIN_SECONDS = 20.0
 DRAINS_AT_ONCE = 4
 DRAIN_BYTES_PER_SECOND = 16e6  # of each
-BUSY = "Too many clips are being listened to now; try again in a moment."
 
 
 class Uploads:
@@ -45,12 +44,11 @@ class Uploads:
         """The clip in the body of a request, raw or the first file of a form.
 
         Raises:
-            ClipError: it cannot be used.
-            HTTPException: 413, 429: over a limit; 408: it took too long.
+            ClipError: it cannot be used, is over a limit (status 413, 429), or took too long (408).
         """
         try:
             return await self._listened(request, who, PurePath(name.replace("\\", "/")).name or name)
-        except (HTTPException, ClipError):
+        except ClipError:
             await self._drain(request)
             raise
 
@@ -78,7 +76,7 @@ class Uploads:
                     if received > MAX_CLIP_BYTES:
                         raise _too_large()
                     if self._bytes > MAX_BYTES:
-                        raise HTTPException(429, BUSY, {"Retry-After": "10"})
+                        raise ClipError("clips_busy", 429, retry_after=10)
                     yield chunk
 
             if int(request.headers.get("content-length", "0")) > MAX_CLIP_BYTES + 10_000:  # of a form's own lines
@@ -89,18 +87,18 @@ class Uploads:
                 with file:
                     return await self._heard(request, file, name)
             except TimeoutError:
-                raise HTTPException(408, f"The clip did not arrive within {MAX_SECONDS:g} seconds.") from None
+                raise ClipError("clip_slow", 408, n=round(MAX_SECONDS)) from None
             except ClientDisconnect:
-                raise HTTPException(400, "The clip did not arrive whole; send it again.") from None
+                raise ClipError("clip_incomplete") from None
             finally:
                 self._bytes -= received
 
     @contextlib.contextmanager
     def _place(self, who: str) -> Iterator[None]:
         if self._visitors[who] >= MAX_OF_A_VISITOR:
-            raise HTTPException(429, "Your last clip is still being listened to; wait for it.", {"Retry-After": "5"})
+            raise ClipError("clip_pending", 429, retry_after=5)
         if self._visitors.total() >= MAX_CLIPS_AT_ONCE or not self._is_open():
-            raise HTTPException(429, BUSY, {"Retry-After": "10"})
+            raise ClipError("clips_busy", 429, retry_after=10)
         self._visitors[who] += 1
         try:
             yield
@@ -117,7 +115,7 @@ class Uploads:
 
         def embed() -> Clip:
             if not is_wanted():
-                raise ClipError("Nobody waits for this clip any more.")
+                raise ClipError("clip_unwanted")
             return self._embed(file, name, is_wanted)
 
         async def leave() -> None:
@@ -132,8 +130,8 @@ class Uploads:
             leaving.cancel()
 
 
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"That clip is larger than {MAX_CLIP_BYTES // 1024**2} MB; choose a shorter one.")
+def _too_large() -> ClipError:
+    return ClipError("clip_large", 413, n=MAX_CLIP_BYTES // 1024**2)
 
 
 async def _received(request: Request, body: AsyncIterator[bytes], name: str) -> tuple[BinaryIO, str]:
@@ -141,11 +139,11 @@ async def _received(request: Request, body: AsyncIterator[bytes], name: str) -> 
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         try:
             form = await MultiPartParser(request.headers, body, max_files=1, max_fields=4).parse()  # type: ignore[arg-type]
-        except MultiPartException as error:
-            raise HTTPException(400, f"The form cannot be read: {error.message}") from None
+        except MultiPartException:
+            raise ClipError("clip_form") from None
         files = [value for value in form.values() if not isinstance(value, str)]
         if not files:
-            raise ClipError("Drop a recording here first, or record a few seconds with the microphone.")
+            raise ClipError("clip_missing")
         return files[0].file, files[0].filename or name
     file = tempfile.TemporaryFile(dir=temporary_folder("clips"))  # noqa: SIM115
     try:
@@ -156,6 +154,6 @@ async def _received(request: Request, body: AsyncIterator[bytes], name: str) -> 
         raise
     if not file.tell():
         file.close()
-        raise ClipError("Drop a recording here first, or record a few seconds with the microphone.")
+        raise ClipError("clip_missing")
     file.seek(0)
     return file, name

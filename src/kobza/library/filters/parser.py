@@ -96,8 +96,20 @@ class FilterParser:
 
     def error(self, what: str, token: Token | None = None) -> FilterError:
         token = token or self.current
-        where = f'at "{_short(token.text)}" (character {token.at + 1})' if token.text else "at the end"
-        return FilterError(f"The filter '{_short(self.text.strip())}' is invalid {where}: {what}.")
+        text = _short(self.text.strip())
+        if not token.text:
+            return FilterError(
+                f"The filter '{text}' is invalid at the end: {what}.", "filter_incomplete", filter=text, reason=what
+            )
+        shown, at = _short(token.text), token.at + 1
+        return FilterError(
+            f"The filter '{text}' is invalid at \"{shown}\" (character {at}): {what}.",
+            "filter_invalid",
+            filter=text,
+            token=shown,
+            at=at,
+            reason=what,
+        )
 
     @property
     def current(self) -> Token:

@@ -65,17 +65,32 @@ def parse_query(text: str) -> tuple[str, list[QueryTerm]]:
         phrase = match["phrase"].strip('"(),; ')
         weight = float(match["weight"] or 1)
         if not phrase:
-            raise LibraryError(f'"{match[0]}" is an empty term; write what to include or exclude, such as -drums.')
+            raise LibraryError(
+                f'"{match[0]}" is an empty term; write what to include or exclude, such as -drums.',
+                "query_term_empty",
+                term=match[0],
+            )
         if not 0 < weight <= MAX_WEIGHT:
-            raise LibraryError(f'The weight in "{match[0]}" must be above 0 and at most {MAX_WEIGHT:g}, as in piano^2.')
+            raise LibraryError(
+                f'The weight in "{match[0]}" must be above 0 and at most {MAX_WEIGHT:g}, as in piano^2.',
+                "query_weight",
+                term=match[0],
+                most=MAX_WEIGHT,
+            )
         terms.append(QueryTerm(phrase, -weight if match["minus"] else weight))
         return " "
 
     sentence = " ".join(TERM.sub(take_marked, text).split())
     if unclosed := re.search(r'(?<!\S)-["(]', sentence):
-        raise LibraryError(f'The phrase after {unclosed[0]} is not closed; write, for example, -"string quartet".')
+        raise LibraryError(
+            f'The phrase after {unclosed[0]} is not closed; write, for example, -"string quartet".',
+            "query_open",
+            start=unclosed[0],
+        )
     if not sentence and not terms:
-        raise LibraryError('The description is empty; describe what to search for, for example "slow sad piano".')
+        raise LibraryError(
+            'The description is empty; describe what to search for, for example "slow sad piano".', "query_empty"
+        )
     return sentence, terms
 
 
@@ -123,7 +138,8 @@ def compose_query(
     negative = [(term, vector) for term, vector in pairs if term.weight < 0]
     if not positive:
         raise LibraryError(
-            'The description only says what to exclude; add what to search for, for example "piano -drums".'
+            'The description only says what to exclude; add what to search for, for example "piano -drums".',
+            "query_excludes_only",
         )
     start = positive_mean(terms, vectors)
     if not negative:

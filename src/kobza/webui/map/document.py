@@ -10,8 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from kobza.library import LibraryError, Track
+from kobza.library import Track
 from kobza.library.filters.tree import Filter, In, normalize_text
+from kobza.webui.errors import PageError
 from kobza.webui.map.regions import Region
 
 HUES = 9  # colours of the most common values; the others share one more
@@ -88,7 +89,7 @@ class LibraryMap:
         return [i for path in paths if (i := self._numbers.get(path)) is not None]
 
     def area(self, outline: str) -> Filter:
-        """The filter for the tracks inside an outline, such as "0.1,0.2 0.3,0.2 0.3,0.4". LibraryError: it is none."""
+        """The filter for the tracks inside an outline, such as "0.1,0.2 0.3,0.2 0.3,0.4". PageError: it is none."""
         corners = parse_outline(outline)
         return In("path", tuple(self.paths[i] for i in np.flatnonzero(inside(self.positions, corners))))
 
@@ -136,7 +137,7 @@ def parse_outline(text: str) -> np.ndarray:
         corners = np.array([[float(number) for number in corner.split(",")] for corner in text.split()])
         if corners.shape[1:] == (2,) and 3 <= len(corners) <= MAX_CORNERS and np.isfinite(corners).all():
             return corners
-    raise LibraryError("An area of the map is an outline such as 0.1,0.2 0.3,0.2 0.3,0.4, with three corners or more.")
+    raise PageError("map_area")
 
 
 def inside(points: np.ndarray, outline: np.ndarray) -> np.ndarray:

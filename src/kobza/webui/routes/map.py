@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from kobza.embedding.embedder import normalized_mean
-from kobza.library import Hit, LibraryError, Track
+from kobza.library import Hit, Track
 from kobza.library.calibration import STRONG_Z_SCORE, WEAK_Z_SCORE
 from kobza.library.search.options import By, Match
 from kobza.webui.collection import Collection
+from kobza.webui.errors import PageError
 from kobza.webui.map.document import LibraryMap
 from kobza.webui.records import hit_record
 
@@ -35,6 +36,7 @@ def router(collection: Collection) -> APIRouter:
         """What is drawn besides the points; `version` is "" until there is a map. A newer one may be on its way."""
         shown = keeper.current()
         progress = {"is_computing": keeper.is_computing, "is_old": keeper.is_old, "error": keeper.error}
+        progress["code"] = "map_failed" if keeper.error else ""
         if shown is None:
             return progress | {"version": "", "tracks": 0}
         return progress | {
@@ -50,7 +52,7 @@ def router(collection: Collection) -> APIRouter:
         """For n tracks: positions, float32 (n, 2), little-endian; links, 12 bytes each; a byte for each colouring."""
         shown = current()
         if version != shown.version:
-            raise HTTPException(409, "The map has changed; load it again.")
+            raise PageError("map_changed", 409)
         if version not in kept_points:
             kept_points.clear()
             kept_points[version] = points_as_bytes(shown, [collection.link(Track(path)) for path in shown.paths])
@@ -61,7 +63,7 @@ def router(collection: Collection) -> APIRouter:
         """The tracks of these links, which have commas between them, each from its most typical moment."""
         wanted = links.split(",")
         if len(wanted) > MAX_LINKS:
-            raise LibraryError(f"These are {len(wanted)} links; give {MAX_LINKS} or fewer.")
+            raise PageError("links_many", n=len(wanted), most=MAX_LINKS)
         hits = []
         for path in filter(None, map(collection.path, wanted)):
             for track, _, starts, vectors in collection.library.store.scan(path):
@@ -78,7 +80,7 @@ def router(collection: Collection) -> APIRouter:
         pass the filter, None without one."""
         shown = current()
         if version != shown.version:
-            raise HTTPException(409, "The map has changed; load it again.")
+            raise PageError("map_changed", 409)
         tree = collection.filter(where)
         passing = None
         if tree is not None:
@@ -107,7 +109,7 @@ def router(collection: Collection) -> APIRouter:
     def current() -> LibraryMap:
         shown = keeper.current()
         if shown is None:
-            raise LibraryError("The map is still being computed; it appears here by itself.")
+            raise PageError("map_computing")
         return shown
 
     return routes

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from kobza.embedding.embedder import EmbeddedWindow, normalized_mean
 from kobza.library import LibraryError, MomentScores, Track
 from kobza.webui.collection import Collection
+from kobza.webui.errors import PageError
 
 FULL_SCORE = 4.0  # of a curve's full height: a strong match of the sound and a word, as of a full bar of the answers
 MAX_CURVES = 50  # in one request
@@ -30,7 +31,7 @@ def router(collection: Collection) -> APIRouter:
         track = collection.track(link)
         for scores in collection.library.locate_in_tracks([track], q):
             return moments_record(scores)
-        raise LibraryError("That track is no longer in the library; search again.")
+        raise PageError("track_gone")
 
     @routes.get("/curves")
     def curves(links: str, q: Description = "", like: str = "", clip: str = "") -> dict[str, dict[str, Any]]:
@@ -54,10 +55,10 @@ def router(collection: Collection) -> APIRouter:
 def _tracks(collection: Collection, links: Sequence[str]) -> dict[str, Track]:
     """The tracks of these links that are still in the library."""
     if len(links) > MAX_CURVES:
-        raise LibraryError(f"These are {len(links)} links; give {MAX_CURVES} or fewer.")
+        raise PageError("links_many", n=len(links), most=MAX_CURVES)
     tracks = {}
     for link in links:
-        with contextlib.suppress(LibraryError):
+        with contextlib.suppress(PageError):
             tracks[link] = collection.track(link)
     return tracks
 

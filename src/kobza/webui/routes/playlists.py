@@ -7,18 +7,17 @@ import urllib.parse
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from kobza.audio import printable
 from kobza.config import ConfigError
-from kobza.library import LibraryError
 from kobza.library.search.entries import Entry
 from kobza.library.search.m3u import as_m3u
 from kobza.players.choice import PlayerChoice, configured_servers, open_server
-from kobza.players.local import PlayerError
 from kobza.players.server import Sent
 from kobza.webui.collection import Collection
+from kobza.webui.errors import PageError
 
 MAX_TRACKS = 1000  # of a playlist
 MAX_NAME_LETTERS = 200
@@ -62,13 +61,13 @@ def router(collection: Collection) -> APIRouter:
     def send(wanted: Sending, request: Request) -> dict[str, Any]:
         """-> {count, place, unknown: titles of tracks that the server does not know}"""
         if wanted.to not in players(request):
-            raise PlayerError(f"There is no {wanted.to} server for you here; its address is set with: kobza config set")
+            raise PageError("player_unknown", player=wanted.to)
         name = " ".join(wanted.name.split())
         if wanted.action == "playlist" and not name:
-            raise PlayerError("The playlist has no name; give it one.")
+            raise PageError("playlist_nameless")
         entries = _entries(collection, wanted.links)
         if not is_sending.acquire(blocking=False):
-            raise HTTPException(429, "Another playlist is being sent; try again in a moment.")
+            raise PageError("playlist_busy", 429, retry_after=2)
         try:
             sent = _send(entries, wanted.to, name if wanted.action == "playlist" else None)
         finally:
@@ -96,13 +95,13 @@ def players(request: Request) -> list[str]:
 
 
 def _entries(collection: Collection, links: Sequence[str]) -> list[Entry]:
-    """The tracks of these links that are still in the library, each from its beginning. LibraryError: there is none."""
+    """The tracks of these links that are still in the library, each from its beginning. PageError: there is none."""
     tracks = []
     for link in links:
-        with contextlib.suppress(LibraryError):
+        with contextlib.suppress(PageError):
             tracks.append(collection.track(link))
     if not tracks:
-        raise LibraryError("These tracks are no longer in the library; search again.")
+        raise PageError("tracks_gone")
     return [Entry(track, track.start, track.end) for track in tracks]
 
 

@@ -2,10 +2,11 @@
 
 import mimetypes
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from kobza.webui.collection import Collection
+from kobza.webui.errors import PageError
 
 # Of extensions that `mimetypes` does not know, or names in a way that browsers do not
 MEDIA_TYPES = {
@@ -25,7 +26,7 @@ def router(collection: Collection) -> APIRouter:
     def track(link: str) -> FileResponse:
         path = collection.file(link)
         if path is None:
-            raise HTTPException(404, "There is no such track.")
+            raise PageError("file_gone", 404)
         media_type = MEDIA_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or ""
         if not media_type.startswith("audio/"):
             media_type = "application/octet-stream"

@@ -1,5 +1,5 @@
 // The server's JSON. An error is thrown as an ApiError, whose message is a sentence for the visitor.
-import { t } from "./i18n.js";
+import { knows, t } from "./i18n.js";
 
 /** `status` is that of the server's answer; there is none if it did not answer. */
 class ApiError extends Error {
@@ -57,7 +57,8 @@ async function request(url, options, channel) {
 
 async function sentenceOf(response) {
   try {
-    const { error } = await response.json();
+    const { error, code, values } = await response.json();
+    if (code && knows(`error.${code}`)) return t(`error.${code}`, values);
     if (error) return error;
   } catch {
     // not JSON: of a proxy in between
