@@ -242,8 +242,8 @@ async def traffic(served: Served, minutes: float) -> None:
             task.add_done_callback(pending.discard)
         memory.append(served.megabytes())
     await asyncio.gather(*pending, return_exceptions=True)
-    fifths = [statistics.mean(part) for part in np.array_split(memory, 5)]
-    say(f"{minutes:g} minutes at random: {dict(statuses)}; memory in fifths {', '.join(f'{f:.0f}' for f in fifths)} MB")
+    quarters = ", ".join(f"{part.mean():.0f}" for part in np.array_split(memory, 4) if len(part))
+    say(f"{minutes:g} minutes at random: {dict(statuses)}; memory in quarters {quarters} MB")
 
 
 def _small_clip() -> bytes:

@@ -17,8 +17,8 @@ from kobza.webui.errors import PageError
 class NamedEmbedder(ToneEmbedder):
     """Hears 440 Hz in a sentence without a number."""
 
-    def __init__(self):
-        super().__init__(fingerprint="named-embedder")  # whose calibration is kept apart from that of others
+    def __init__(self, fingerprint="named-embedder"):  # of its own, as its calibration is kept for
+        super().__init__(fingerprint=fingerprint)
 
     def embed_text(self, texts):
         return super().embed_text([text if text.split()[-1].isdecimal() else "tone 440" for text in texts])
