@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import sys
 import threading
 import time
@@ -158,7 +157,9 @@ def print_table(table: "Table") -> None:
 
 def terminal_width() -> int | None:
     """The width of standard output in cells; None if it is not a terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else None
 
 
 def print_lines(lines: Sequence[Sequence[Cell]]) -> None:

@@ -13,7 +13,7 @@ from typing import get_args
 
 import numpy as np
 
-from kobza.benchmarks.library_search import DIM, GENRES
+from kobza.benchmarks.made_libraries import DIM, GENRES
 from kobza.library import FileState, MusicLibrary, Track
 from kobza.library.records import StoredTrack
 from kobza.library.search.options import Match

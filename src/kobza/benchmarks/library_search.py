@@ -1,7 +1,7 @@
 """Search time and recall on synthetic libraries of any size: `python -m kobza.benchmarks.library_search`.
 
-Vectors are distributed like those of music: the windows of a track near each other, tracks around styles. Results are
-compared with an exhaustive search by numpy, and filters with `filters.tree.matches`, in the same run. With
+Vectors are made (`made_libraries.py`) or, with `--windows-of LIBRARY`, mixed of real ones. Results are compared with an
+exhaustive search by numpy, and filters with `filters.tree.matches`, in the same run. With
 `--library milvus://HOST:PORT/NAME?index=hnsw` it measures a Milvus server instead of a folder.
 """
 
@@ -17,15 +17,14 @@ from typing import Literal
 
 import numpy as np
 
+from kobza.benchmarks.made_libraries import WINDOWS_PER_TRACK, mixed_library, synthetic_library, unit
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.filters.parser import parse_filter
-from kobza.library.filters.tree import matches
+from kobza.library.filters.tree import And, Compare, Filter, matches
 from kobza.library.records import FileState, LibraryError, Track
 from kobza.library.stores.base import Store, open_store
 
 Scope = Literal["track", "moment"]
-DIM = 128
-WINDOWS_PER_TRACK = 24  # 4 minutes
 WARM_UP_QUERIES = 5
 TRACKS_PER_WRITE = 256  # into Milvus, as `kobza index` collects them
 SECONDS_TO_SETTLE = 30  # until a Milvus server has loaded its indexes, and its reads need not wait for its clock
@@ -35,7 +34,6 @@ FILTERS = {
     "selective (1 %)": 'artist in ("artist 3", "artist 5")',
     "broad (43 %)": "year >= 1980 and not genre in (polka, 'Hip Hop')",
 }
-GENRES = ("Jazz", "Blues", "Rock", "Hip Hop", "Polka", "Ambient", "Folk", "Techno", "Soul", "")
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class SearchTimes:
         where: the name of the filter, a key of `FILTERS`.
         matching: how many tracks match it.
         cpu_p95: of CPU time, which says more than wall-clock time where the machine is not idle.
+        new_filter_p95: of searches of which each has a filter that no earlier one had.
     """
 
     windows: int
@@ -55,6 +54,7 @@ class SearchTimes:
     p50: float
     p95: float
     cpu_p95: float
+    new_filter_p95: float
     recall: float
 
 
@@ -76,26 +76,9 @@ class LibraryCosts:
     memory: float
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
 def _resident_memory() -> float:
     """MiB (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def synthetic_library(windows: int, seed: int = 0) -> Iterator[tuple[Track, np.ndarray]]:
-    """Tracks of 4 minutes with tags, and their vectors (WINDOWS_PER_TRACK, DIM) float16 of unit length."""
-    rng = np.random.default_rng(seed)
-    styles = _unit(rng.standard_normal((200, DIM)))
-    for i in range(windows // WINDOWS_PER_TRACK):
-        centre = styles[rng.integers(len(styles))] + 0.08 * rng.standard_normal(DIM)
-        vectors = _unit(centre + 0.05 * rng.standard_normal((WINDOWS_PER_TRACK, DIM))).astype(np.float16)
-        year = int(rng.integers(1950, 2025)) if rng.random() < 0.9 else None
-        genre, artist = GENRES[rng.integers(len(GENRES))], f"Artist {rng.integers(200)}"
-        path = f"/music/{artist}/{i}.flac"
-        yield Track(path, f"Title {i}", artist, f"Album {i // 10}", genre, year, 10.0 * WINDOWS_PER_TRACK), vectors
 
 
 def fill(store: Store, tracks: list[tuple[Track, np.ndarray]]) -> None:
@@ -116,20 +99,27 @@ def measure(
     text = FILTERS[where]
     tree = parse_filter(text) if text else None
     matching = [i for i, (track, _) in enumerate(tracks) if tree is None or matches(tree, track)]
-    wall_times, cpu_times, found = [], [], []
-    for i, query in enumerate(np.concatenate([queries[:WARM_UP_QUERIES], queries])):
+    found = []
+
+    def search(i: int, filter_: Filter | None) -> tuple[float, float]:
         wall_start, cpu_start = time.perf_counter(), time.process_time()
-        hits = store.search(query, k, tree, by)
-        if i >= WARM_UP_QUERIES:
-            wall_times.append(1000 * (time.perf_counter() - wall_start))
-            cpu_times.append(1000 * (time.process_time() - cpu_start))
-            found.append({track.path for _, track, _ in hits})
+        hits = store.search(queries[i], k, filter_, by)
+        times = 1000 * (time.perf_counter() - wall_start), 1000 * (time.process_time() - cpu_start)
+        found.append({track.path for _, track, _ in hits})
+        return times
+
+    for i in range(WARM_UP_QUERIES):
+        search(i, tree)
+    found.clear()
+    times = np.array([search(i, tree) for i in range(len(queries))])
+    same_results = [And((tree, Compare("duration", "gt", -i))) if tree else None for i in range(len(queries))]
+    new_times = np.array([search(i, filter_) for i, filter_ in enumerate(same_results)])
     best = [{tracks[i][0].path for i in indices} for indices in exact_search(tracks, matching, by, queries, k)]
-    recall = sum(len(a & b) for a, b in zip(found, best, strict=True)) / sum(map(len, best))
+    recall = sum(len(a & b) for a, b in zip(found, best + best, strict=True)) / sum(map(len, best + best))
     windows = sum(len(vectors) for _, vectors in tracks)
-    p50, p95 = map(float, np.percentile(wall_times, (50, 95)))
-    cpu_p95 = float(np.percentile(cpu_times, 95))
-    return SearchTimes(windows, by, where, len(matching), p50, p95, cpu_p95, recall)
+    p50, p95 = map(float, np.percentile(times[:, 0], (50, 95)))
+    cpu_p95, new_p95 = float(np.percentile(times[:, 1], 95)), float(np.percentile(new_times[:, 0], 95))
+    return SearchTimes(windows, by, where, len(matching), p50, p95, cpu_p95, new_p95, recall)
 
 
 def exact_search(
@@ -145,10 +135,10 @@ def exact_search(
 
 
 def _queries(tracks: list[tuple[Track, np.ndarray]], n: int) -> np.ndarray:
-    """(n, DIM): near windows of the library."""
+    """(n, dim): near windows of the library."""
     rng = np.random.default_rng(1)
     near = np.stack([tracks[i][1][0] for i in rng.integers(len(tracks), size=n)])
-    return _unit(near + 0.05 * rng.standard_normal((n, DIM))).astype(np.float32)
+    return unit(near + 0.05 * rng.standard_normal(near.shape)).astype(np.float32)
 
 
 def run_in_milvus(windows: int, address: str, queries: int = 100) -> Iterator[SearchTimes]:
@@ -178,8 +168,10 @@ def run_in_milvus(windows: int, address: str, queries: int = 100) -> Iterator[Se
                 yield measure(store, tracks, by, where, _queries(tracks, queries))
 
 
-def run(windows: int, folder: Path, queries: int = 100) -> tuple[LibraryCosts, list[SearchTimes]]:
-    """Write a synthetic library of so many windows into `folder` and measure it with so many queries."""
+def run(
+    windows: int, folder: Path, queries: int = 100, source: Path | None = None
+) -> tuple[LibraryCosts, list[SearchTimes]]:
+    """Write a library of so many windows, synthetic or mixed of those of `source`, into `folder` and measure it."""
 
     def first_search() -> tuple[float, float]:
         """Seconds, and MiB."""
@@ -190,7 +182,7 @@ def run(windows: int, folder: Path, queries: int = 100) -> tuple[LibraryCosts, l
         reader.close()
         return seconds, memory
 
-    tracks = list(synthetic_library(windows))
+    tracks = list(mixed_library(windows, source) if source else synthetic_library(windows))
     query_vectors = _queries(tracks, queries)
     store = open_store(folder)
     start = time.perf_counter()
@@ -213,7 +205,8 @@ def run(windows: int, folder: Path, queries: int = 100) -> tuple[LibraryCosts, l
 def _line(row: SearchTimes) -> str:
     return (
         f"{row.windows:>9} windows, by {row.by:6}, filter {row.where:15} ({row.matching} tracks match): "
-        f"p50 {row.p50:.1f} ms, p95 {row.p95:.1f} ms (CPU {row.cpu_p95:.1f} ms), recall {row.recall:.4f}"
+        f"p50 {row.p50:.1f} ms, p95 {row.p95:.1f} ms (CPU {row.cpu_p95:.1f} ms), "
+        f"new filters {row.new_filter_p95:.1f} ms, recall {row.recall:.4f}"
     )
 
 
@@ -221,6 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Search times and recall of synthetic libraries.")
     parser.add_argument("windows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--library", help="a library in Milvus, empty or of an earlier run, with WINDOWS windows")
+    parser.add_argument("--windows-of", type=Path, metavar="LIBRARY", help="mix the vectors of this library's windows")
     args = parser.parse_args()
     if args.library:
         try:
@@ -231,7 +225,7 @@ def main() -> None:
         return
     for windows in args.windows:
         with tempfile.TemporaryDirectory() as folder:
-            costs, searches = run(windows, Path(folder))
+            costs, searches = run(windows, Path(folder), source=args.windows_of)
         print(", ".join(f"{name} {value:.4g}" for name, value in asdict(costs).items()))
         print("\n".join(map(_line, searches)))
 

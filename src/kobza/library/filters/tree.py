@@ -171,7 +171,8 @@ def _text_to_sql(tree: Compare | In) -> tuple[str, list[SqlValue]]:
         found, values = _joined([(f"instr({column}, ?) > 0", [text]) for text in between] or [("0", [])], "OR")
     else:  # as one parameter: slower for each track, but SQLite limits the length of a condition
         found, values = f"EXISTS (SELECT 1 FROM json_each(?) WHERE instr({column}, value) > 0)", [json.dumps(between)]
-    return f"({whole} OR (substr({column}, 1, 2) = '; ' AND {found}))", [*texts, *values]
+    several = f"{column} >= '; ' AND {column} < ';!'"  # starts with the separator; quicker than a function of each row
+    return f"({whole} OR ({several} AND {found}))", [*texts, *values]
 
 
 def _column_value(field: str, value: str | float) -> SqlValue:

@@ -1,6 +1,6 @@
 """An index file: one block of the vector index on disk, opened quickly by mapping it into memory.
 
-    track ids | starts | FAISS's serialized index | trailer (JSON) | length of the trailer, 8 bytes
+    track ids | starts | FAISS's serialized index | codes, serialized too | trailer (JSON) | its length, 8 bytes
 
 It is derived from the database, which records the name of the current file. Its checksum and name are verified on
 opening, so an incomplete file, or one of another database, is rejected.
@@ -12,14 +12,17 @@ import mmap
 import secrets
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kobza.atomic import PARTIAL_SUFFIX, atomic_path
 from kobza.audio import printable
-from kobza.library.stores.vector_index import Block, VectorIndex, untyped_faiss
+from kobza.library.stores.vector_block import Block, new_codes, untyped_faiss
+from kobza.library.stores.vector_index import VectorIndex
 
-FORMAT = "kobza search file 1"
+FORMAT = "kobza search file 2"
+FORMAT_WITHOUT_CODES = "kobza search file 1"  # of versions before 0.3; read, and rewritten by the next run that writes
 log = logging.getLogger("kobza")
 
 
@@ -46,7 +49,9 @@ def write(path: Path, block: Block, last_id: int) -> None:
         put(block.track_ids.astype("<i8").tobytes())
         put(block.starts.astype("<f8").tobytes())
         untyped_faiss.write_index(block.index, untyped_faiss.PyCallbackIOWriter(put))
-        trailer = {"magic": FORMAT, "name": path.name, "rows": len(block.track_ids), "last": last_id}
+        trailer = {"magic": FORMAT, "name": path.name, "rows": len(block), "last": last_id, "codes": length}
+        if block.lacks_codes:
+            untyped_faiss.write_index(new_codes(block.index), untyped_faiss.PyCallbackIOWriter(put))
         trailer |= {"length": length, "crc32": checksum}
         end = json.dumps(trailer).encode()
         file.write(end + len(end).to_bytes(8, "little"))
@@ -68,16 +73,21 @@ def read(path: Path) -> tuple[Block, int]:
         rows, length = trailer["rows"], trailer["length"]
         if length != len(data) - trailer_length - 8 or zlib.crc32(data[:length]) != trailer["crc32"]:
             raise ValueError("checksum mismatch")
-        if trailer["magic"] != FORMAT or trailer["name"] != path.name:
+        if trailer["magic"] not in (FORMAT, FORMAT_WITHOUT_CODES) or trailer["name"] != path.name:
             raise ValueError("it belongs to another library or version")
         # The FAISS index refers to the mapping without owning it; `track_ids` of the same block keeps it alive.
-        body = data[16 * rows : length]
-        index = untyped_faiss.read_index(untyped_faiss.ZeroCopyIOReader(untyped_faiss.swig_ptr(body), len(body)))
+        index_end = length if trailer["magic"] == FORMAT_WITHOUT_CODES else trailer["codes"]
+        index = _read_index(data[16 * rows : index_end])
+        codes = _read_index(data[index_end:length]) if index_end < length else None
         track_ids = data[: 8 * rows].view("<i8")
         starts = data[8 * rows : 16 * rows].view("<f8")
-        return Block(track_ids, starts, index), trailer["last"]
+        return Block(track_ids, starts, index, codes), trailer["last"]
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DamagedIndexFileError(f"damaged: {error}") from error
+
+
+def _read_index(data: np.ndarray) -> Any:
+    return untyped_faiss.read_index(untyped_faiss.ZeroCopyIOReader(untyped_faiss.swig_ptr(data), len(data)))
 
 
 def open_index(folder: Path, name: str | None, by: str) -> VectorIndex:

@@ -52,7 +52,8 @@ CREATE TABLE failures (                     -- files that are not read again unt
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     reason TEXT NOT NULL, version TEXT NOT NULL
 );
-CREATE INDEX tracks_by_genre ON tracks (folded_genre);
+CREATE INDEX tracks_by_genre ON tracks (folded_genre, year);
+CREATE INDEX tracks_by_artist ON tracks (folded_artist);
 CREATE TABLE removals (                     -- of the last hour: `removed.py`
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     time REAL NOT NULL,                     -- seconds since 1970
@@ -117,7 +118,8 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
     ):
         db.execute(f"ALTER TABLE tracks ADD COLUMN {column}")
     _create_tables(db, "failures", "removals", "removed_tracks")
-    db.execute("CREATE INDEX tracks_by_genre ON tracks (folded_genre)")
+    db.execute("CREATE INDEX tracks_by_genre ON tracks (folded_genre, year)")
+    db.execute("CREATE INDEX tracks_by_artist ON tracks (folded_artist)")
     rewrite_normalized_tags(db)
     for statement in WORDS.split(";\n"):
         db.execute(statement)

@@ -31,8 +31,9 @@ class SearchIndexes:
         version = (self._store.version(), where)
         if self._filtered is None or self._filtered[0] != version:
             condition, values = to_sql(where)
-            ids = [track_id for (track_id,) in self._store._query(f"SELECT id FROM tracks WHERE {condition}", values)]
-            self._filtered = version, np.array(ids, np.int64)
+            # As one text: 40,000 rows as Python's objects take 10 ms, which is more than the search
+            ((ids,),) = self._store._query(f"SELECT group_concat(id, ' ') FROM tracks WHERE {condition}", values)
+            self._filtered = version, np.fromstring(ids or "", np.int64, sep=" ")
         return self._filtered[1]
 
     def current(self, by: str) -> "VectorIndex":
@@ -62,7 +63,8 @@ class SearchIndexes:
         with self._store._transaction("DEFERRED"):
             index = self.current(by)
             rows = sum(len(block.track_ids) for block in index.blocks)
-            if rows < MIN_ROWS_FOR_INDEX_FILE or index.stale_rows <= MAX_STALE_FRACTION * rows:
+            stale = index.mapped is None or index.mapped.lacks_codes or index.stale_rows > MAX_STALE_FRACTION * rows
+            if rows < MIN_ROWS_FOR_INDEX_FILE or not stale:
                 return
             index = VectorIndex(by)
             index.refresh(self._store._db)

@@ -1,4 +1,4 @@
-"""Exact nearest-neighbour search over a library's vectors with FAISS; derived from the database.
+"""Nearest-neighbour search over a library's vectors with FAISS (`vector_block.py`); derived from the database.
 
 a block: mapped from an index file, or in memory      is_present: track id -> whether the library still has it
   track_ids [1 1 1 4 4 7 ...]   the track of each row
@@ -6,49 +6,16 @@ a block: mapped from an index file, or in memory      is_present: track id -> wh
   index     float16 vectors                           are higher than all earlier ones) go into a block in memory.
 """
 
-import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-import faiss
 import numpy as np
 
 from kobza.library.records import Adjustments, LibraryError
+from kobza.library.stores.vector_block import Block, add_codes, empty_codes, nearest_rows, new_index, single_thread
 
 TRACKS_PER_READ = 1000  # bounds the memory that is needed beside the index
 ROWS_PER_READ = 50_000  # of vectors that are scored without FAISS: 25 MB
-# FAISS's stubs describe the C++ signatures, not the numpy and keyword arguments that its Python layer accepts.
-untyped_faiss: Any = faiss
-
-
-@contextlib.contextmanager
-def single_thread() -> Iterator[None]:
-    """FAISS with one OpenMP thread: below millions of vectors more threads cost more than they gain.
-
-    OpenMP keeps the setting per calling thread, so other threads are not affected.
-    """
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)
-
-
-@dataclass
-class Block:
-    """Rows: track_ids (n,) int64 in ascending order, starts (n,) float64, and a `faiss.IndexScalarQuantizer`."""
-
-    track_ids: np.ndarray
-    starts: np.ndarray
-    index: Any
-    has_deleted: bool = False  # whether some rows are of deleted tracks
-
-
-def new_index(dim: int) -> Any:
-    return untyped_faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
 def _read_rows(db: sqlite3.Connection, by: str, after_id: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -115,7 +82,11 @@ class VectorIndex:
         for track_ids, starts, codes in _read_rows(db, self.by, self.last_id):
             if recent is None:
                 recent = Block(track_ids, starts, new_index(codes.shape[1] // 2))
+                if self.mapped is not None and self.mapped.codes is not None:
+                    recent.codes = empty_codes(self.mapped.codes)
             recent.index.add_sa_codes(codes)
+            if recent.codes is not None:
+                add_codes(recent.codes, recent.index)
             parts.append((track_ids, starts))
         if recent is not None:
             recent.track_ids = np.concatenate([track_ids for track_ids, _ in parts])
@@ -205,7 +176,7 @@ class VectorIndex:
             rows = [
                 row
                 for block in self.blocks
-                for row in _nearest_rows(block, query, wanted, passing if restricted or block.has_deleted else None)
+                for row in nearest_rows(block, query, wanted, k, passing if restricted or block.has_deleted else None)
             ]
             rows = sorted(rows, key=lambda row: (-row[0], row[1:]))[:wanted]
             for score, track_id, start in rows:
@@ -229,18 +200,3 @@ def _highest(scores: np.ndarray, k: int) -> np.ndarray:
         return np.flatnonzero(np.isfinite(scores))
     limit = np.partition(scores, -k)[-k]
     return np.flatnonzero((scores >= limit) & np.isfinite(scores))
-
-
-def _nearest_rows(
-    block: Block, query: np.ndarray, n: int, passing: np.ndarray | None
-) -> Iterator[tuple[float, int, float]]:
-    """The n best rows (of passing tracks): (cosine, track id, start). `passing`: (track ids,) bool, None for all."""
-    parameters = None
-    if passing is not None:
-        bits = np.packbits(passing[block.track_ids], bitorder="little")
-        parameters = untyped_faiss.SearchParameters(sel=untyped_faiss.IDSelectorBitmap(bits))
-    with single_thread():
-        scores, rows = block.index.search(query[None], min(n, len(block.track_ids)), params=parameters)
-    found = rows[0] >= 0  # FAISS pads with -1
-    rows = rows[0][found]
-    yield from zip(scores[0][found].tolist(), block.track_ids[rows].tolist(), block.starts[rows].tolist(), strict=True)

@@ -8,7 +8,7 @@ are placed among their nearest neighbours of these: that takes seconds, and whoe
 
 import numpy as np
 
-from kobza.library.stores.vector_index import single_thread, untyped_faiss
+from kobza.library.stores.vector_block import single_thread, untyped_faiss
 
 FITTED = 6000  # tracks: t-SNE takes about a minute for them on one core
 PERPLEXITY = 30  # neighbours that count, t-SNE's usual value

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kobza.library.stores.vector_index import single_thread, untyped_faiss
+from kobza.library.stores.vector_block import single_thread, untyped_faiss
 
 TRACKS_PER_REGION = (400, 60)  # of the coarse and the fine regions, at least
 MAX_REGIONS = (14, 60)
