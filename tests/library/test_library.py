@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 from recordings import ToneEmbedder, counts, memory_taken, tone, write
 
 from kobza import MusicLibrary
+from kobza.cli import main
 from kobza.library import FolderAddress, LibraryError, default_library_address
 from kobza.library.ingest import decoding
+from kobza.library.ingest.copy import copy_library
 
 
 def pitches(hits) -> list[int]:
@@ -217,6 +220,7 @@ def test_a_real_checkpoint(tiny_checkpoint, music, tmp_path):
             cosines.append(float(mean @ query / np.linalg.norm(mean)))
         assert cosines == pytest.approx(sorted(cosines, reverse=True), abs=2e-3)
         fingerprint = library.store.meta["fingerprint"]
+        assert library.store.meta["arithmetic"] == library.embedder.arithmetic
     with MusicLibrary.open(tmp_path / "real", tiny_checkpoint, read_only=True) as again:
         assert [hit.track.path for hit in again.search("slow sad piano", k=7)] == [hit.track.path for hit in hits]
         assert again.embedder.fingerprint == fingerprint
@@ -237,3 +241,27 @@ def test_for_a_model_on_a_gpu_every_core_decodes_and_batches_are_large(tmp_path,
         assert library.add(tmp_path / "music").added == 7
         assert library.store.count().windows == 42
     assert max(sizes) == 20 and sum(sizes) == 42
+
+
+def test_vectors_of_both_arithmetics_lie_in_one_library(tiny_checkpoint, music, tmp_path, capsys, monkeypatch):
+    """And the library says so; one without the note, made before there was a choice, has those of float32."""
+
+    def run(*argv) -> str:
+        assert main([*map(str, argv), "--library", str(tmp_path / "l")]) == 0
+        return capsys.readouterr().out
+
+    first, *rest = sorted(music.rglob("*.flac"))
+    monkeypatch.setenv("KOBZA_ARITHMETIC", "float32")
+    run("index", first, "--model", tiny_checkpoint)
+    assert "arithmetic   float32\n" in run("info")
+    with MusicLibrary.open(tmp_path / "l") as library:
+        library.store._db.execute("DELETE FROM meta WHERE key = 'arithmetic'")
+        library.store._db.commit()
+    monkeypatch.setenv("KOBZA_ARITHMETIC", "int8")
+    run("index", *rest, "--model", tiny_checkpoint)
+    assert "arithmetic   float32, int8\n" in run("info")
+    assert json.loads(run("info", "--json"))["arithmetic"] == "float32, int8"
+    assert len(run("search", "slow sad piano", "--model", tiny_checkpoint).splitlines()) > 1
+    copy_library(tmp_path / "l", tmp_path / "copy")
+    with MusicLibrary.open(tmp_path / "copy") as library:
+        assert library.store.meta["arithmetic"] == "float32, int8"

@@ -89,7 +89,7 @@ def evaluate(args: argparse.Namespace) -> int:
         raise ValueError(f"There is no model card {printable(args.card)}: write the README.md first.")
     try:
         with progress_bar(f"loading the model {args.checkpoint}") as update:
-            embedder = load_embedder(args.checkpoint)
+            embedder = load_embedder(args.checkpoint, arithmetic="float32")  # the same on every CPU
             update(Progress.of_stage("checking the model"))
 
             def progress(done: int, total: int, path: Path) -> None:

@@ -182,6 +182,7 @@ def reindex(args: argparse.Namespace) -> int:
 
 def info(args: argparse.Namespace) -> int:
     from kobza.audio import printable
+    from kobza.library.arithmetic import noted
     from kobza.library.paths import path_to_text
 
     with open_library(args, read_only=True) as library:
@@ -198,6 +199,7 @@ def info(args: argparse.Namespace) -> int:
                 "seconds": totals.seconds,
                 "model": meta.get("model"),
                 "fingerprint": meta.get("fingerprint"),
+                "arithmetic": noted(meta),
                 "failed": len(library.store.failures()),
                 "folders": [path_to_text(folder) for folder in library.folders],
                 "excluded": {
@@ -212,6 +214,7 @@ def info(args: argparse.Namespace) -> int:
         print(f"tracks       {totals.tracks} ({totals.seconds / 3600:.1f} hours, {totals.windows} windows)")
         print(f"model        {meta.get('model', 'none yet')}")
         print(f"fingerprint  {meta.get('fingerprint', 'none yet')}")
+        print(f"arithmetic   {noted(meta) or 'none yet'}")
         for folder in library.folders:
             print(f"folder       {printable(folder)}")
         if failed := len(library.store.failures()):

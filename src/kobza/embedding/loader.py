@@ -18,7 +18,9 @@ from kobza.folders import expanded
 COLLAPSED = "larger_clap_music"
 
 
-def load_embedder(name_or_path: str | Path | None = None, device: str | None = None) -> Embedder:
+def load_embedder(
+    name_or_path: str | Path | None = None, device: str | None = None, arithmetic: str | None = None
+) -> Embedder:
     """The model at a path or on the Hub, ready to embed.
 
     Kobza's checkpoints need no PyTorch on a CPU; everything else does.
@@ -26,6 +28,7 @@ def load_embedder(name_or_path: str | Path | None = None, device: str | None = N
     Args:
         name_or_path: a folder or Hub id, or one of LAION's .pt files; by default Kobza's own checkpoint.
         device: "cpu", "cuda", ...; by default a GPU if there is one and PyTorch is installed.
+        arithmetic: of Kobza's checkpoints on a CPU, "float32" or "int8"; by default see `EngineEmbedder.load`.
 
     Raises:
         CheckpointError: it is not there, of an unknown kind, damaged, or known to be broken.
@@ -39,7 +42,7 @@ def load_embedder(name_or_path: str | Path | None = None, device: str | None = N
             from kobza.embedding.engine import EngineEmbedder
 
             if EngineEmbedder.can_load(folder):
-                return EngineEmbedder.load(name)
+                return EngineEmbedder.load(name, arithmetic)
     return load_torch_embedder(name, device)
 
 

@@ -46,7 +46,7 @@ class MtebEncoder(AbsEncoder):
     """
 
     def __init__(self, model_name: str, revision: str | None = None, *, device: str | None = None, **kwargs: Any):
-        self.embedder = load_embedder(model_name, device)
+        self.embedder = load_embedder(model_name, device, "float32")
         self.mteb_model_meta = model_meta(self.embedder)
 
     def encode(self, inputs, *, task_metadata, hf_split, hf_subset, prompt_type=None, **kwargs) -> np.ndarray:

@@ -114,7 +114,7 @@ def reproduce(checkpoints: Path, data: Path, out: Path, say: Callable[[str], Non
             add_failure(folder.name, error)
     for path in models:
         try:
-            embedder = load_embedder(path)
+            embedder = load_embedder(path, arithmetic="float32")
             embedder.name = path.name  # a link's own name, not its target's: the tables show the names in this folder
         except Exception as error:  # and an unusable checkpoint
             add_failure(path.name, error)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from kobza import __version__
 from kobza.embedding.embedder import Embedder, TextEmbedder
+from kobza.library import arithmetic
 from kobza.library.exclusions import ExclusionRules
 from kobza.library.ingest.analysis import require_analyzer
 from kobza.library.ingest.analyze import analyze_tracks
@@ -194,12 +195,14 @@ class Indexer(Remover):
 
     def _store_model(self) -> None:
         embedder = self.embedder
+        meta = self.store.meta if len(self.store) else {}
         window_rule = {"window_seconds": embedder.window_seconds, "min_window_seconds": embedder.min_window_seconds}
         self.store.set_meta(
             fingerprint=embedder.fingerprint,
             model=str(embedder.name),
             dim=str(embedder.dim),
             windows=json.dumps(window_rule),
+            arithmetic=arithmetic.joined(arithmetic.noted(meta), arithmetic.of_embedder(embedder)),
         )
 
     def _set_folders(self, folders: Iterable[str]) -> None:

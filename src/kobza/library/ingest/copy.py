@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import NamedTuple
 
+from kobza.library import arithmetic
 from kobza.library.address import LibraryAddress
 from kobza.library.exclusions import Exclusions
 from kobza.library.ingest.embed import Progress
@@ -55,7 +56,8 @@ def copy_library(
             folders = merge_paths_json(meta.get("folders", "[]"), target_meta.get("folders", "[]"))
             exclusions = Exclusions.from_meta(meta) | Exclusions.from_meta(target_meta)
             settings = {} if exclusions.is_empty else exclusions.to_meta()
-            new.set_meta(**meta | {"folders": folders} | settings)
+            note = arithmetic.joined(arithmetic.noted(meta), arithmetic.noted(target_meta) if len(new) else "")
+            new.set_meta(**meta | {"folders": folders, arithmetic.KEY: note} | settings)
             present = new.file_states()
             already_present = 0
             copied = 0

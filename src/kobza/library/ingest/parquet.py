@@ -15,12 +15,13 @@ import numpy as np
 from kobza.atomic import atomic_path
 from kobza.audio import printable
 from kobza.extras import needs
+from kobza.library import arithmetic
 from kobza.library.paths import merge_paths_json
 from kobza.library.records import FileState, LibraryError, StoredTrack, Track
 from kobza.library.stores.base import Store
 from kobza.library.stores.rows import TRACK_COLUMNS
 
-EMBEDDER_KEYS = ("fingerprint", "model", "dim", "windows")  # what a library's meta says about its vectors
+EMBEDDER_KEYS = ("fingerprint", "model", "dim", "windows", "arithmetic")  # what a library's meta says about its vectors
 TRACKS_PER_BATCH = 500
 FILE_COLUMNS = ("size", "mtime_ns", "hash", "audio_hash")  # of a file's state; device and inode are of one machine
 TRACK_COLUMNS_0_2 = {"path", "title", "artist", "album", "genre", "year", "duration", "added"}
@@ -113,7 +114,9 @@ def import_library(store: Store, file: Path) -> int:
                 f"library with {present.get('model')} ({present.get('fingerprint')}); name a new one with --library."
             )
         folders = merge_paths_json(present.get("folders", "[]"), meta.get("folders", "[]"))
-        store.set_meta(**{key: meta[key] for key in EMBEDDER_KEYS if key in meta}, folders=folders)
+        note = arithmetic.joined(arithmetic.noted(meta), arithmetic.noted(present) if len(store) else "")
+        described = {key: meta[key] for key in EMBEDDER_KEYS if key in meta} | {arithmetic.KEY: note}
+        store.set_meta(**described, folders=folders)
         tracks = _tracks(table, file)
         read = 0
         while some := list(islice(tracks, TRACKS_PER_BATCH)):
