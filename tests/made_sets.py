@@ -10,6 +10,19 @@ from kobza.data.gtzan import GENRES
 
 TAGS = [str(100 + 20 * i) for i in range(188)]  # frequencies: `ToneEmbedder` understands "tone 440"
 
+CLOTHO_HEAD = "file_name,caption_1,caption_2,caption_3,caption_4,caption_5\n"
+
+
+def clotho(folder, tables="", audio=""):
+    """The same name in two splits, as in Clotho's archives."""
+    for published in ("development", "validation", "evaluation"):
+        captions = ",".join(f'"{published}, words {n}"' for n in range(1, 6))
+        table = folder / tables / f"clotho_captions_{published}.csv"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_text(f"{CLOTHO_HEAD}Rain on a Tent (2).wav,{captions}\ngone.wav,{captions}\n")
+        write(folder / audio / published / "Rain on a Tent (2).wav", tone(300, 0.2))
+    return folder
+
 
 def gtzan(folder, numbers=(0, 1), kind="wav"):
     """Tones of 0.5 s, an own pitch per genre, under GTZAN's names; 16-bit .wav, or big-endian .au of the archive."""

@@ -1,21 +1,9 @@
 import pytest
+from made_sets import CLOTHO_HEAD, clotho
 from recordings import tone, write
 
 from kobza.data.recordings import DataSetError
 from kobza.data.sets import load_data_set
-
-CLOTHO_HEAD = "file_name,caption_1,caption_2,caption_3,caption_4,caption_5\n"
-
-
-def clotho(folder, tables="", audio=""):
-    """The same name in two splits, as in Clotho's archives."""
-    for published in ("development", "validation", "evaluation"):
-        captions = ",".join(f'"{published}, words {n}"' for n in range(1, 6))
-        table = folder / tables / f"clotho_captions_{published}.csv"
-        table.parent.mkdir(parents=True, exist_ok=True)
-        table.write_text(f"{CLOTHO_HEAD}Rain on a Tent (2).wav,{captions}\ngone.wav,{captions}\n")
-        write(folder / audio / published / "Rain on a Tent (2).wav", tone(300, 0.2))
-    return folder
 
 
 @pytest.mark.parametrize(("tables", "audio"), [("", ""), ("clotho_csv_files", "clotho_audio_files")])

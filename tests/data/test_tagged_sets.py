@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from recordings import tone, write
@@ -144,4 +145,6 @@ def test_what_is_wrong_is_named(tmp_path, spec, table, text, sentence):
 
 def test_the_table_of_sets_is_complete():
     assert FORMATS.keys() == LOADERS.keys()
+    page = Path(__file__).parents[2] / "docs" / "research.md"
+    assert markdown_table() in page.read_text(encoding="utf-8")  # if not: put it there
     assert all(f"`{name}`" in markdown_table() and name in part_help() for name in FORMATS)

@@ -96,7 +96,8 @@ def test_results_have_the_same_form_for_every_data_set_and_are_reproducible(
     assert len(result["skipped"]) == of - used and all(skip["file"] and skip["reason"] for skip in result["skipped"])
     assert result["model"] == "kobza-tiny" and result["windows"] == {"seconds": 10.0, "min_seconds": 1.0}
     assert (result["seed"], result["intervals"], len(result["prompts"])) == (0, METHOD, prompts)
-    assert set(result["versions"]) == {"kobza", "torch", "transformers", "av", "numpy"}
+    loaded = set(result["versions"]) - {"onnxruntime"}  # which another test may have loaded
+    assert loaded == {"kobza", "torch", "transformers", "av", "numpy"}
     keys = {"task", "direction", "prompt", "gallery", "classes", "metric", "value", "low", "high"}
     assert all(set(figure) == keys and figure["task"] == task for figure in result["figures"])
     assert list(dict.fromkeys(figure["metric"] for figure in result["figures"])) == metrics

@@ -8,16 +8,18 @@ from itertools import count, islice
 
 import pytest
 import torch
-from made_sets import musiccaps
+from made_sets import clotho, musiccaps
 from recordings import tone, write
 from safetensors.torch import load_file
 
 from kobza.data.musiccaps import split_of
+from kobza.data.recordings import DataSetError
 from kobza.data.splits import hash_fraction
-from kobza.training.arguments import DataArguments
+from kobza.training.arguments import DataArguments, ModelArguments
+from kobza.training.arguments import KobzaTrainingArguments as TrainingArguments
 from kobza.training.checked_splits import checked_splits
-from kobza.training.data_sources import load_splits
-from kobza.training.run import main
+from kobza.training.data_sources import load_splits, stream_sources
+from kobza.training.run import all_settings, main
 
 
 def ids_of(part):
@@ -100,3 +102,33 @@ def test_a_stream_trains_and_resumes(own, tmp_path):
     assert main(command) == 0
     resumed = load_file(last / "model.safetensors")
     assert all(torch.equal(value, resumed[name]) for name, value in unbroken.items())
+
+
+def test_published_sets_come_with_their_splits(tmp_path, folder, own):
+    clotho(tmp_path / "clotho")
+    splits, rule = load_splits(DataArguments(data=f"clotho:{tmp_path / 'clotho'}"))
+    assert rule == "clotho" and list(splits) == ["train", "validation", "test"]
+    assert {name: data.recordings[0].id.split("/")[0] for name, data in splits.items()} == {
+        "train": "development",
+        "validation": "validation",
+        "test": "evaluation",
+    }
+    assert load_splits(DataArguments(data=f"musiccaps:{folder}"))[1] == "thesis"
+    assert load_splits(DataArguments(data=f"pairs:{own}"))[1] == "own pairs"
+    args = DataArguments(data=[f"clotho:{tmp_path / 'clotho'}:2", str(own)])
+    splits, rule = load_splits(args)
+    sources, weights = stream_sources(args, splits, seed=0)
+    assert rule == "stream" and weights == [2.0, 1.0]
+    one, other = ([row.caption for row in source.draw.rows] for source in sources)
+    assert one == [f"development, words {n}" for n in range(1, 6)] and 5 < len(other) < 12
+    with pytest.raises(DataSetError, match="GTZAN has no captions to train on: give one of musiccaps, song_describer"):
+        load_splits(DataArguments(data=f"gtzan:{tmp_path}"))
+    with pytest.raises(DataSetError, match="All splits of Clotho are loaded for training: leave '@test' out"):
+        load_splits(DataArguments(data=f"clotho:{tmp_path / 'clotho'}@test"))
+
+
+def test_settings_that_are_published_name_no_folder_of_this_machine(tmp_path):
+    settings = all_settings(
+        "mini", ModelArguments(), DataArguments(data=f"clotho:{tmp_path}/sets"), TrainingArguments()
+    )
+    assert settings["data"]["data"] == "clotho:sets"

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from kobza.data.captioned_sets import load_audiocaps, load_clotho, load_song_describer
 from kobza.data.class_folders import load_classes
-from kobza.data.formats import FORMATS, DataSetError, parse_part
+from kobza.data.formats import FORMATS, OFFICIAL, DataSetError, parse_part
 from kobza.data.gtzan import load_gtzan
 from kobza.data.magnatagatune import load_magnatagatune
 from kobza.data.musiccaps import load_musiccaps
 from kobza.data.nsynth import load_nsynth
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet
+from kobza.data.splits import divide_pairs
 from kobza.data.tagged_sets import load_mtg_jamendo, load_openmic, load_tags
 from kobza.folders import expanded
 
@@ -52,6 +53,33 @@ def parse_spec(spec: str) -> tuple[str, str, str | None]:
         folder, _, part = folder.rpartition("@")
         return name, folder, part
     return name, folder, None
+
+
+def is_spec(text: str) -> bool:
+    """Whether a text names a data set, as SET:DIR, and not a folder.
+
+    >>> is_spec("clotho:music"), is_spec("music/clotho"), is_spec("hub:user/clotho")
+    (True, False, False)
+    """
+    return text.partition(":")[0] in FORMATS and ":" in text and not expanded(text).exists()
+
+
+def divide_captioned(spec: str) -> dict[str, DataSet]:
+    """The splits of a captioned set for training: {"train", "validation"}, and "test" where the set has one.
+
+    Raises:
+        DataSetError: the set has no captions, is already a split, or cannot be used.
+    """
+    name, folder, part = parse_spec(spec)
+    known = FORMATS[name]
+    if known.task != "retrieval":
+        captioned = ", ".join(other for other, about in FORMATS.items() if about.task == "retrieval")
+        raise DataSetError(f"{known.title} has no captions to train on: give one of {captioned}.")
+    if not known.splits:
+        return divide_pairs(LOADERS[name](folder, part))
+    if part:
+        raise DataSetError(f"All splits of {known.title} are loaded for training: leave '@{part}' out.")
+    return {split: LOADERS[name](folder, split) for split in OFFICIAL}
 
 
 def load_data_set(spec: str) -> DataSet:

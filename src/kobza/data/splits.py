@@ -48,7 +48,15 @@ def split_pairs(folder: str | Path, seed: int = 0) -> dict[str, DataSet]:
     Raises:
         DataSetError: as `load_pairs`; or a split would be empty.
     """
-    data = load_pairs(folder)
+    return divide_pairs(load_pairs(folder), seed)
+
+
+def divide_pairs(data: DataSet, seed: int = 0) -> dict[str, DataSet]:
+    """Divide pairs as {"train", "validation"}: nine tenths and one; a recording's captions stay together.
+
+    Raises:
+        DataSetError: a split would be empty.
+    """
     splits: dict[str, list[Recording]] = {"train": [], "validation": []}
     for recording in data.recordings:
         is_validation = hash_fraction(recording.id, seed) < VALIDATION_FRACTION

@@ -55,7 +55,8 @@ class DataArguments:
     """What the model is trained on."""
 
     data: list[str] | None = _setting(  # noqa: RUF009 (None, which is no list that runs would share)
-        "folder of captioned recordings; or a stream: a WebDataset's shards or Parquet files, as DIR/{000..063}.tar or "
+        "folder of captioned recordings, or a captioned set as SET:DIR (clotho:DIR); or a stream: a WebDataset's "
+        "shards or Parquet files, as DIR/{000..063}.tar or "
         "hub:user/name; or several of them, each with a weight: a:3 b:1; with --synthetic: the folder for the composed "
         "pieces, by default runs/pieces",
         None,

@@ -1,4 +1,4 @@
-"""The pairs of a training run: MusicCaps, the user's own folders, streams, or pieces that Kobza composes."""
+"""The pairs of a training run: published sets, the user's own folders, streams, or pieces that Kobza composes."""
 
 import re
 from dataclasses import replace
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kobza.data.musiccaps import RENAMED_RULES, split_musiccaps
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError
+from kobza.data.sets import divide_captioned, is_spec, parse_spec
 from kobza.data.splits import split_pairs
 from kobza.folders import expanded
 from kobza.synth.album import random_pieces, write_album
@@ -20,7 +21,7 @@ Splits = dict[str, DataSet]  # train (unless it is a stream), validation and, wh
 
 
 class WeightedSource(NamedTuple):
-    where: str  # a folder, or shards as `shard_names.find_shards` names them
+    where: str  # a folder, a captioned set as SET:DIR, or shards as `shard_names.find_shards` names them
     weight: float = 1.0
 
 
@@ -72,6 +73,11 @@ def load_splits(data_args: DataArguments) -> tuple[Splits, str]:
 
 
 def _divided(folder: str, rule: str) -> tuple[Splits, str]:
+    if is_spec(folder):
+        name, inner, part = parse_spec(folder)
+        if name != "musiccaps":
+            return divide_captioned(folder), "own pairs" if name == "pairs" else name
+        folder = inner if part is None else folder  # which says that there is no such folder
     if not _is_musiccaps(folder):
         return split_pairs(folder), "own pairs"
     new = RENAMED_RULES.get(rule, rule)
@@ -104,7 +110,7 @@ def stream_sources(data_args: DataArguments, splits: Splits, seed: int) -> tuple
         if names_shards(where):
             sources.append(open_shards(where))
         else:
-            folder = expanded(where)
+            folder = expanded(parse_spec(where)[1] if is_spec(where) else where)
             sources.append(FolderSource([r for r in train if r.path.is_relative_to(folder)], seed))
     return sources, [weight for _, weight in data]
 

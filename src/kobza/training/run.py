@@ -22,6 +22,7 @@ from transformers import EarlyStoppingCallback, set_seed
 from transformers.trainer_callback import TrainerState
 
 from kobza.atomic import atomic_write
+from kobza.data.formats import FORMATS
 from kobza.data.splits import write_split
 from kobza.embedding.training_record import write_training_record
 from kobza.terminal import say
@@ -205,7 +206,12 @@ def _without_folders(values: dict) -> dict:
             value = value[0]
         if isinstance(value, list):
             return [without_folder(item) for item in value]
-        return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+        if not isinstance(value, str):
+            return value
+        name, colon, folder = value.partition(":")
+        if colon and name in FORMATS and Path(folder).is_absolute():  # a set as SET:DIR
+            return f"{name}:{Path(folder).name}"
+        return Path(value).name if Path(value).is_absolute() else value
 
     return {name: without_folder(value) for name, value in values.items()}
 
