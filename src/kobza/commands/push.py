@@ -35,7 +35,7 @@ def add(commands: SubCommands) -> None:
         help="training data, for the card",
     )
     pushed.add_argument(
-        "--no-check", action="store_true", help="with --space: do not build its environment here (some 5 GB)"
+        "--no-check", action="store_true", help="with --space: do not build its environment here (some 1 GB)"
     )
 
     written = command(

@@ -34,7 +34,7 @@ def push_space(
     Args:
         repo_id: "user/name". An existing Space keeps its visibility; a new one is private unless `public`.
         dry_run: do everything but the upload.
-        is_checked: build the Space's environment (some 5 GB, most of it torch; deleted afterwards) and open the page.
+        is_checked: build the Space's environment (some 1 GB; deleted afterwards) and open the page.
         say: called with a line for each step.
 
     Returns:

@@ -32,7 +32,7 @@ def check(folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
         PushError: one of the three fails.
     """
     with tempfile.TemporaryDirectory(prefix="kobza-space-") as place:
-        say("Building its environment here, as the Hub will (some 5 GB, deleted afterwards; --no-check leaves it out)")
+        say("Building its environment here, as the Hub will (some 1 GB, deleted afterwards; --no-check leaves it out)")
         python = build_environment(folder, Path(place) / "venv")
         say("Opening the page from it")
         open_page(folder, python)
