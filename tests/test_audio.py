@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from recordings import FORMATS, memory_taken, tone, write
 
-from kobza import audio, audio_source, ffmpeg
+from kobza import audio_source, ffmpeg
 from kobza.audio import AudioError, declared_seconds, decode, excerpt, load_audio, printable, windows
 
 
@@ -334,7 +334,7 @@ class TestSecondDecoder:
         def refuse(*_):
             raise audio_source.RefusedError("a.wav cannot be read as a recording.")
 
-        monkeypatch.setattr(audio, "read_frames", refuse)
+        monkeypatch.setattr(ffmpeg, "read_frames", refuse)
 
     @pytest.mark.parametrize("kind", ["wav", "flac", "aiff", "ogg"])
     def test_the_same_samples(self, tmp_path, kind, monkeypatch):

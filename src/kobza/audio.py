@@ -4,18 +4,19 @@
           (libsndfile where FFmpeg refuses a file)
 
 Only `load_audio` holds a whole recording: otherwise a file of three hours takes no more memory than a short one.
+Both decoders are imported when something is decoded: a search, which needs none, would start a tenth later.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 
 from kobza.audio_formats import AUDIO_EXTENSIONS
 from kobza.audio_source import NOT_FINITE, AudioError, RefusedError, Source, printable
-from kobza.ffmpeg import mono_chunks, open_container, read_frames
-from kobza.loudness import LoudnessMeter
-from kobza.sndfile import decode_mono
+
+if TYPE_CHECKING:
+    from kobza.loudness import LoudnessMeter
 
 __all__ = [
     "AUDIO_EXTENSIONS",
@@ -32,7 +33,7 @@ __all__ = [
 
 
 def decode(
-    source: Source, sampling_rate: int = 16000, start: float = 0.0, meter: LoudnessMeter | None = None
+    source: Source, sampling_rate: int = 16000, start: float = 0.0, meter: "LoudnessMeter | None" = None
 ) -> Iterator[np.ndarray]:
     """Decode a recording as a stream of mono chunks.
 
@@ -49,6 +50,8 @@ def decode(
         AudioError: no audio, truncated, mostly damaged, or samples that are not finite. Chunks may have been yielded
             before: that a file is truncated shows only at its end.
     """
+    from kobza.sndfile import decode_mono
+
     is_empty = True
     try:
         for chunk in _ffmpeg_chunks(source, sampling_rate, start, meter):
@@ -65,8 +68,10 @@ def decode(
 
 
 def _ffmpeg_chunks(
-    source: Source, sampling_rate: int, start: float, meter: LoudnessMeter | None
+    source: Source, sampling_rate: int, start: float, meter: "LoudnessMeter | None"
 ) -> Iterator[np.ndarray]:
+    from kobza.ffmpeg import mono_chunks, open_container, read_frames
+
     with open_container(source) as (container, name):
         is_empty = True
         frames = read_frames(container, name, start)
@@ -136,12 +141,18 @@ def excerpt(source: Source, start: float, seconds: float, sampling_rate: int = 1
 
 def declared_seconds(source: Source) -> float | None:
     """The length of a recording by its header, which may be wrong; None if it has none. Errors as for `decode`."""
+    import av
+
+    from kobza.ffmpeg import open_container
+
     with open_container(source) as (container, _):
         return container.duration / av.time_base if container.duration else None
 
 
 def chapters(source: Source) -> list[tuple[float, float, str]]:
     """The chapters of a recording: (start and end in seconds, title or ""), in order. Errors as for `decode`."""
+    from kobza.ffmpeg import open_container
+
     with open_container(source) as (container, _):
         found = [
             (

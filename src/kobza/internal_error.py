@@ -1,25 +1,23 @@
 """Errors in Kobza itself, distinguished from bad files, as one message that says how to report them."""
 
 import traceback
+from functools import cache
 from pathlib import Path
-
-import av
-import mutagen
 
 from kobza import __version__
 
 ISSUE_TRACKER = "https://huggingface.co/kobza/kobza-mini/discussions"
-# What reading a bad file raises, here and in the decoding libraries. Anything else (TypeError, LookupError,
-# RuntimeError, ...) is an error in the program, which every other file would raise, too.
-BAD_FILE_ERRORS: tuple[type[Exception], ...] = (
-    OSError,
-    ValueError,
-    ArithmeticError,
-    EOFError,
-    MemoryError,
-    av.FFmpegError,
-    mutagen.MutagenError,
-)
+
+
+@cache
+def bad_file_errors() -> tuple[type[Exception], ...]:
+    """What reading a bad file raises, here and in the decoding libraries. Anything else (TypeError, LookupError,
+    RuntimeError, ...) is an error in the program, which every other file would raise, too."""
+    import av
+    import mutagen
+
+    kinds = (OSError, ValueError, ArithmeticError, EOFError, MemoryError)
+    return (*kinds, av.FFmpegError, mutagen.MutagenError)
 
 
 class InternalError(RuntimeError):
@@ -28,6 +26,8 @@ class InternalError(RuntimeError):
 
 def internal_error(error: BaseException, doing: str = "") -> InternalError:
     """The InternalError for an unexpected exception; `doing` says what was done ("reading a.flac")."""
+    import av
+
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame)]
     description = type(error).__name__
     if text := " ".join(str(error).split()):

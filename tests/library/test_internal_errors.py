@@ -46,7 +46,7 @@ def test_the_run_ends_with_a_sentence_and_nothing_stored_is_lost(kobza, tmp_path
 
 def test_locate(kobza, tmp_path, monkeypatch):
     path = write(tmp_path / "a.flac", tone(300, 2))
-    monkeypatch.setattr("kobza.audio.av.open", lambda *_, **__: {}["gone"])
+    monkeypatch.setattr("av.open", lambda *_, **__: {}["gone"])
     code, _, err = kobza("locate", path, "tone 300")
     assert code == 1 and "KeyError ('gone') in ffmpeg.py" in err and err.endswith(f"{ISSUE_TRACKER}\n")
 

@@ -24,7 +24,6 @@ from kobza.extras import require
 from kobza.library.ingest.analysis_worker import HEADER
 from kobza.library.musical_key import musical_key
 from kobza.library.records import Track
-from kobza.loudness import LoudnessMeter
 
 SAMPLING_RATE = 16000  # Hz; tempo and key are as good as at 44.1 kHz, see docs/benchmarks.md
 MAX_SECONDS = 180.0  # 12 MB of samples, whatever the length of a recording
@@ -95,6 +94,8 @@ class Analyzer:
     """One recording: give `meter` to `decode`, every chunk to `add`, then take `result`."""
 
     def __init__(self, sampling_rate: int, seconds: float):
+        from kobza.loudness import LoudnessMeter  # with PyAV, which a search does not need
+
         self.sampling_rate = sampling_rate
         self.meter = LoudnessMeter()
         self._middle = MiddleSamples(sampling_rate, seconds)

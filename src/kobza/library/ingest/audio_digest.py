@@ -8,10 +8,7 @@ import hashlib
 import struct
 from typing import Any
 
-import av
-
 from kobza.audio import AudioError
-from kobza.ffmpeg import open_container
 
 DIGEST_BYTES = 16
 CODECS_WITH_TAGS_IN_THEIR_HEADER = ("vorbis",)
@@ -19,6 +16,10 @@ CODECS_WITH_TAGS_IN_THEIR_HEADER = ("vorbis",)
 
 def audio_digest(path: str) -> bytes:
     """16 bytes; b"" if the file cannot be demuxed, or has no audio."""
+    import av  # here, because a search imports this module and reads no files
+
+    from kobza.ffmpeg import open_container
+
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     try:
         with open_container(path) as (container, _):

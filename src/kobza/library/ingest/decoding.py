@@ -11,7 +11,7 @@ import numpy as np
 
 from kobza.audio import AudioError, decode, printable
 from kobza.embedding.embedder import WindowRule, mark_recording
-from kobza.internal_error import BAD_FILE_ERRORS, internal_error
+from kobza.internal_error import bad_file_errors, internal_error
 from kobza.library.ingest.analysis import NOT_ANALYSED, Analysis, Analyzer
 from kobza.library.ingest.audio_digest import audio_digest
 from kobza.library.ingest.parts import Part, cut_parts, read_parts
@@ -110,7 +110,7 @@ def _decode(recording: RecordingState, rule: WindowRule) -> Generator[Event | Si
     except OSError as error:
         reason = error.strerror or error
         recording.fail(f"{printable(job.path)} cannot be read ({reason}); check it and index again.", False)
-    except BAD_FILE_ERRORS as error:  # one malformed file must not end the run: it is reported like the others
+    except bad_file_errors() as error:  # one malformed file must not end the run: it is reported like the others
         is_lasting = not isinstance(error, MemoryError)
         recording.fail(f"{printable(job.path)} cannot be indexed ({type(error).__name__}: {error}).", is_lasting)
     except Exception as error:  # an error in Kobza itself, which every other file would meet, too

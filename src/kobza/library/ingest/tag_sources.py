@@ -17,7 +17,7 @@ import mutagen.id3
 import mutagen.mp4
 from mutagen._vorbis import VComment
 
-from kobza.internal_error import BAD_FILE_ERRORS, raised_by_kobza
+from kobza.internal_error import bad_file_errors, raised_by_kobza
 from kobza.library.ingest.matroska_tags import EBML, matroska_tags
 from kobza.library.ingest.tag_names import ASF_NAMES, ID3_FRAMES, MP4_ATOMS, NAMES
 
@@ -131,7 +131,7 @@ def _read(read: Callable[[], Source]) -> Iterator[Source]:
     try:
         yield read()
     except Exception as error:  # mutagen's parsers raise many kinds of errors
-        if raised_by_kobza(error) and not isinstance(error, BAD_FILE_ERRORS):
+        if raised_by_kobza(error) and not isinstance(error, bad_file_errors()):
             raise
 
 

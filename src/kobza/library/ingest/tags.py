@@ -13,12 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
 import mutagen
 
 from kobza.audio import AudioError
-from kobza.ffmpeg import open_container
-from kobza.internal_error import BAD_FILE_ERRORS, raised_by_kobza
+from kobza.internal_error import bad_file_errors, raised_by_kobza
 from kobza.library.filters.tree import SEPARATOR
 from kobza.library.ingest import tag_values
 from kobza.library.ingest.encodings import WESTERN, decode_with, guess_encoding
@@ -125,6 +123,10 @@ class _Stream:
 
 
 def _read_stream(path: str | Path) -> _Stream:
+    import av  # here, because a search imports this module and reads no files
+
+    from kobza.ffmpeg import open_container
+
     with contextlib.suppress(AudioError, UnicodeError), open_container(path) as (container, _):
         stream: Any = container.streams.best("audio")
         if stream is None:
@@ -153,7 +155,7 @@ def _or_none(read: Callable[[], Any]) -> Any:
     try:
         return read()
     except Exception as error:  # mutagen's parsers raise many kinds of errors; the track is indexed without tags
-        if raised_by_kobza(error) and not isinstance(error, BAD_FILE_ERRORS):
+        if raised_by_kobza(error) and not isinstance(error, bad_file_errors()):
             raise
     return None
 
