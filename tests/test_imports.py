@@ -33,7 +33,7 @@ LAYERS = (
     ("players",),
     ("evaluation",),
     ("training", "distill", "export", "webui"),
-    ("benchmarks",),
+    ("benchmarks", "study"),
     ("terminal",),
     ("commands",),
     ("cli",),

@@ -27,6 +27,7 @@ from kobza.commands import (
     removal,
     search,
     serve,
+    study,
     watch,
 )
 from kobza.commands.arguments import CommandParser, SubCommands, with_settings
@@ -36,7 +37,7 @@ SECTIONS = {  # of `kobza --help`
     "find music": (search, locate, listing, playlists, serve),
     "keep a library": (index, removal, watch, library, matching),
     "set up": (config, completion),
-    "evaluate, train and publish models": (musiccaps, evaluate, push),
+    "evaluate, train and publish models": (musiccaps, evaluate, study, push),
 }
 HELP_WIDTH = 78  # columns, as argparse has it in a terminal of 80
 EXAMPLES = """examples:

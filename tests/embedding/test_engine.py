@@ -144,3 +144,10 @@ def test_it_can_be_sent_to_another_process(tiny_checkpoint):
     window = np.random.default_rng(2).normal(0, 0.1, 16_000).astype(np.float32)
     assert (sent.embed_windows([window]) == embedder.embed_windows([window])).all()
     assert (sent.fingerprint, sent.name) == (embedder.fingerprint, embedder.name)
+
+
+def test_it_embeds_under_another_name_too(tiny_checkpoint):
+    """Tables show a model under the name of its folder, or of a link to it."""
+    embedder = EngineEmbedder.load(tiny_checkpoint)
+    embedder.name = "model_6"
+    assert embedder.embed_text(["piano"]).shape == (1, embedder.dim)

@@ -54,12 +54,13 @@ class EngineEmbedder:
         self.window_seconds: float = settings["window_seconds"]
         self.min_window_seconds: float = settings["min_window_seconds"]
         self.arithmetic = "float32"
+        self._loaded_from = name  # which stays when a table shows the model under another name
         self._parts = name, identity, config, settings
         self._session = open_session(AstGraph(config, settings, weights).build())
 
     def __reduce__(self) -> tuple:
         """Sent to another machine with its weights, which are read again; its text half is loaded there by name."""
-        return EngineEmbedder, (*self._parts, read_audio_weights(find_checkpoint(self.name)))
+        return EngineEmbedder, (*self._parts, read_audio_weights(find_checkpoint(self._loaded_from)))
 
     @classmethod
     def can_load(cls, folder: Path) -> bool:
@@ -94,7 +95,7 @@ class EngineEmbedder:
     @cached_property
     def text(self) -> TextTower:
         """The text half, loaded when first needed: indexing needs none."""
-        return TextTower.load(self.name)
+        return TextTower.load(self._loaded_from)
 
     def embed_text(self, sentences: Sequence[str]) -> np.ndarray:
         """Sentences -> (n, dim) float32, unit length."""

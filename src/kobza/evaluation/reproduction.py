@@ -124,7 +124,7 @@ def reproduce(checkpoints: Path, data: Path, out: Path, say: Callable[[str], Non
             # Weights and data are part of the file's name, so that a result of others is not reused.
             file = out / "receipts" / f"{name}--{embedder.fingerprint}-{content[:16]}.json"
             try:
-                results[name] = _evaluate_or_reuse(embedder, path, spec, folder_name, file, say)
+                results[name] = evaluate_or_reuse(embedder, path, spec, folder_name, file, say)
             except Exception as error:
                 add_failure(f"{path.name} on {folder_name}", error)
     plots = plot_results(results, out)
@@ -139,11 +139,16 @@ def _message(error: Exception) -> str:
     return text if text and isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
 
 
-def _evaluate_or_reuse(
+def evaluate_or_reuse(
     embedder: Embedder, checkpoint: Path, spec: str, folder: str, file: Path, say: Callable[[str], None]
 ) -> dict:
     """The result in `file`, of the same weights; if there is none, or it is damaged, a new one, which is written there.
-    What the model is comes from its folder: a result of an earlier version does not say."""
+    What the model is comes from its folder: a result of an earlier version does not say.
+
+    Args:
+        folder: the data set's own name, which a result shows even where `spec` names a link.
+        say: called with a line of progress.
+    """
     what = printable(f"{embedder.name} on {folder}")
     try:
         result = read_result(file)

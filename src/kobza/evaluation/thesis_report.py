@@ -13,12 +13,12 @@ from kobza.evaluation.thesis_results import Row, Table
 from kobza.evaluation.zero_shot import PLACEHOLDER
 
 
-def _template(prompt: str | None) -> str | None:
+def prompt_template(prompt: str | None) -> str | None:
     """A prompt with "{}" in place of {genre}, {tag} or {label}."""
     return None if prompt is None else PLACEHOLDER.sub("{}", prompt)
 
 
-def _measured_rows(table: Table, results: Iterable[dict]) -> list[ResultRow]:
+def measured_rows(table: Table, results: Iterable[dict]) -> list[ResultRow]:
     """The rows of a table's data set, split, task and direction; of several galleries the nearest to the table's."""
     matching = []
     for result in results:
@@ -35,16 +35,16 @@ def _nearest_gallery(rows: list[ResultRow], gallery: int) -> ResultRow:
     return min(rows, key=lambda row: abs((row.gallery or 0) - gallery))
 
 
-def _settings(row: Row) -> str:
+def settings_text(row: Row) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {text_cell(value)}" for key, value in row.settings.items()) or DASH
 
 
-def _own(table: Table, published: Row, measured: Iterable[ResultRow]) -> list[ResultRow]:
-    """The measured rows that are what a published one says."""
+def own_rows(table: Table, published: Row, measured: Iterable[ResultRow], any_data: bool = False) -> list[ResultRow]:
+    """The measured rows that are what a published one says; with `any_data`, all of its system, however trained."""
     return [
         row
         for row in measured
-        if is_system(published, row.result) and not differences(table, published, row.result, row.gallery)
+        if is_system(published, row.result) and (any_data or not differences(table, published, row.result, row.gallery))
     ]
 
 
@@ -60,7 +60,7 @@ def _retrieval_table(table: Table, measured: list[ResultRow]) -> str:
     for published in table.rows:
         # As printed: the thesis gives whole median ranks and three decimals of everything else.
         values = [f"{v:.3f}" if isinstance(v, float) else str(v) for v in published.metrics.values()]
-        lines.append([published.name, _settings(published), "published", count_cell(table.gallery), DASH, *values])
+        lines.append([published.name, settings_text(published), "published", count_cell(table.gallery), DASH, *values])
         own = [
             [
                 "",
@@ -70,7 +70,7 @@ def _retrieval_table(table: Table, measured: list[ResultRow]) -> str:
                 used_cell(row),
                 *(value_cell(row, metric) for metric in table.metric_names),
             ]
-            for row in _own(table, published, measured)
+            for row in own_rows(table, published, measured)
         ]
         lines += own or [["", "", "measured", *[DASH] * (len(head) - 3)]]
     return markdown_table(head, lines, 3)
@@ -87,7 +87,7 @@ def _zero_shot_table(table: Table, measured: list[ResultRow]) -> str:
 
     lines = []
     for published in table.rows:
-        own = _own(table, published, measured)
+        own = own_rows(table, published, measured)
         name = published.name
         if published.published_only:
             name += " (published only: its weights are not public)"
@@ -96,7 +96,7 @@ def _zero_shot_table(table: Table, measured: list[ResultRow]) -> str:
             lines.append([name, DASH, DASH, DASH, value, DASH])
             lines += [line(f"Kobza's {published.system}", DASH, row) for row in own]
         else:
-            own = [row for row in own if _template(row.prompt) == _template(published.prompt)]
+            own = [row for row in own if prompt_template(row.prompt) == prompt_template(published.prompt)]
             not_measured = [name, code_cell(published.prompt), DASH, DASH, value, DASH]
             lines += [line(name, value, row, published.prompt) for row in own] or [not_measured]
     return markdown_table(head, lines, 2)
@@ -104,8 +104,8 @@ def _zero_shot_table(table: Table, measured: list[ResultRow]) -> str:
 
 def _other_table(table: Table, others: list[tuple[ResultRow, list[str]]]) -> str:
     """What was measured on the table's data and is none of its rows, each with the reason; "" if there is nothing."""
-    prompts = {_template(row.prompt) for row in table.rows} - {None}
-    others = [(row, why) for row, why in others if not prompts or _template(row.prompt) in prompts]
+    prompts = {prompt_template(row.prompt) for row in table.rows} - {None}
+    others = [(row, why) for row, why in others if not prompts or prompt_template(row.prompt) in prompts]
     if not others:
         return ""
     is_retrieval = table.task == "retrieval"
@@ -125,12 +125,12 @@ def thesis_table(table: Table, results: Sequence[dict], tables: Sequence[Table])
     Args:
         tables: all of the thesis; a result whose row is in another table is not shown here.
     """
-    measured = _measured_rows(table, results)
+    measured = measured_rows(table, results)
     others = [(row, why) for row in measured if (why := why_not(tables, table, row.result, row.gallery))]
     about = f"Source: {table.source}."
     if table.task == "retrieval":
         body = _retrieval_table(table, measured)
     else:  # a system has several lines in these tables, so its settings are given above
-        about += "".join(dict.fromkeys(f" {row.name}: {_settings(row)}." for row in table.rows))
+        about += "".join(dict.fromkeys(f" {row.name}: {settings_text(row)}." for row in table.rows))
         body = _zero_shot_table(table, measured)
     return f"## Table {table.table}. {table.title}\n\n{about}\n\n{body}{_other_table(table, others)}"
