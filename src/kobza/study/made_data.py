@@ -60,7 +60,7 @@ def video_ids(pieces: int) -> list[str]:
     """Names that the thesis's split divides by `SHARES`: its sizes would be chance with so few.
 
     >>> [split_of(name) for name in video_ids(5)]
-    ['train', 'train', 'train', 'validation', 'test']
+    ['train', 'train', 'validation', 'test', 'test']
     """
     sizes = {name: max(1, round(share * pieces)) for name, share in SHARES.items()}
     sizes = {"train": pieces - sum(sizes.values()), **sizes}
