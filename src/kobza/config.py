@@ -28,6 +28,7 @@ from kobza.folders import expanded, has_home
 from kobza.suggestions import unknown
 
 DEFAULT_SOURCE = "default"
+ARITHMETICS = ("int8", "float32")
 COMMAND_SECONDS = 60  # for a password command, which may ask its user
 
 
@@ -74,6 +75,12 @@ def names(value: object) -> list[str]:
     return value
 
 
+def arithmetic(value: object) -> str:
+    if value not in ARITHMETICS:
+        raise ValueError(f"it must be {' or '.join(ARITHMETICS)}")
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Setting:
     """One setting.
@@ -95,6 +102,9 @@ class Setting:
 SETTINGS = {
     "library": Setting("the library: a folder, or milvus://HOST:PORT/NAME"),
     "model": Setting("an audio-text model: a folder or a Hub id"),
+    "arithmetic": Setting(
+        "of a Kobza model on a CPU, int8 or float32; by default int8 where a CPU is made for it", arithmetic
+    ),
     "k": Setting("how many tracks a search lists", count, 10),
     "columns": Setting("the columns of results", names),
     "player": Setting("what plays music: mpv, vlc, ffplay, mpd or subsonic"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -157,9 +158,7 @@ def print_table(table: "Table") -> None:
 
 def terminal_width() -> int | None:
     """The width of standard output in cells; None if it is not a terminal."""
-    from rich.console import Console
-
-    return Console().width if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def print_lines(lines: Sequence[Sequence[Cell]]) -> None:

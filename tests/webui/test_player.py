@@ -10,9 +10,8 @@ DRUMS = "fast drum solo"
 
 def player(page, expression: str):
     """What the page's player says of itself: is it playing, where, how loud."""
-    page.evaluate(
-        "import(new URL('static/player.js', document.baseURI)).then(made => { window.player = made.player; })"
-    )
+    module = "new URL('player.js', document.querySelector('script[type=module]').src)"  # the page's own
+    page.evaluate(f"import({module}).then(made => {{ window.player = made.player; }})")
     return page.evaluate(expression)
 
 

@@ -2,8 +2,6 @@
 
 import argparse
 
-import argcomplete
-
 from kobza.commands.arguments import SubCommands, command
 
 SHELLS = ("bash", "zsh", "fish")
@@ -24,10 +22,14 @@ def add(commands: SubCommands) -> None:
 
 
 def completion(args: argparse.Namespace) -> int:
+    import argcomplete  # here and below, because every command imports this module
+
     print(argcomplete.shellcode(["kobza"], shell=args.shell))
     return 0
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
     """Answer the shell that asks for completions, and exit."""
+    import argcomplete
+
     argcomplete.autocomplete(parser)

@@ -1,6 +1,7 @@
 """The audio half of a checkpoint as an ONNX graph, built from its settings and weights: samples to the vector.
 
-    samples -> log-mel -> patches -> layers -> (extra layers) -> mean of two tokens -> projection -> unit length
+    folded frames of samples -> log-mel -> patches -> layers
+        -> (extra layers) -> mean of two tokens -> projection -> unit length
 
 The Audio Spectrogram Transformer is transformers' (Gong et al. 2021, arXiv 2104.01778); the steps, and the names of the
 weights, are those of `kobza.model.modeling_kobza`.
@@ -11,10 +12,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kobza.embedding.log_mel_graph import add_log_mel
+from kobza.embedding.int8 import quantize_columns, smoothing_factors
+from kobza.embedding.log_mel_graph import Framing, add_log_mel
 from kobza.embedding.onnx_proto import CONTRIBUTED, Graph
 
-SAMPLES, VECTORS = "samples", "vectors"  # the graph's input (n, samples) and output (n, dim), float32
+SUMS, DIFFERENCES = "sums", "differences"  # the graph's inputs, see `log_mel_graph.Framing.fold`
 
 
 AST = "audio-spectrogram-transformer"
@@ -39,20 +41,27 @@ class MissingWeights(Exception):
     """The checkpoint lacks weights; the message says how many, and names one."""
 
 
-def is_supported(config: dict) -> bool:
-    """Whether `AstGraph` computes the audio tower of a config.json.
+def is_supported(config: dict, settings: dict) -> bool:
+    """Whether `AstGraph` computes the audio tower of a config.json, with a feature extractor's settings.
 
-    >>> is_supported({"audio_config": {"model_type": "resnet"}})
+    >>> is_supported({"audio_config": {"model_type": "resnet"}}, {"sampling_rate": 16000})
     False
     """
     audio = config.get("audio_config") or {}
-    return audio.get("model_type", AST) == AST and audio.get("hidden_act", "gelu") in ACTIVATIONS
+    is_known = audio.get("model_type", AST) == AST and audio.get("hidden_act", "gelu") in ACTIVATIONS
+    return is_known and isinstance(audio.get("patch_size", 16), int) and Framing.can_fold(settings["sampling_rate"])
 
 
 class AstGraph:
-    """Builds the graph. `config` is config.json, `settings` the feature extractor's, `weights` float32 by name."""
+    """Builds the graph.
 
-    def __init__(self, config: dict, settings: dict, weights: Mapping[str, np.ndarray]):
+    Args:
+        config: config.json. settings: of the feature extractor. weights: float32, by name.
+        arithmetic: of the products in the layers, "float32" or "int8"; all else is in float32.
+    """
+
+    def __init__(self, config: dict, settings: dict, weights: Mapping[str, np.ndarray], arithmetic: str = "float32"):
+        self.is_int8 = arithmetic == "int8"
         self.config = {"projection": "linear", "projection_dim": 128, "audio_extra_layers": 0} | config
         self.ast: dict = AST_DEFAULTS | config["audio_config"]
         self.settings = settings
@@ -66,8 +75,11 @@ class AstGraph:
             MissingWeights: weights are missing or misshapen.
         """
         graph = self.graph
-        samples = graph.input(SAMPLES, "float32", ["n", "length"])
-        tokens = self._patches(add_log_mel(graph, samples, self.settings))  # (n, 2 + patches, width)
+        half = Framing(self.settings).length // 2
+        sums = graph.input(SUMS, "float32", ["n", "frames", half + 1])
+        differences = graph.input(DIFFERENCES, "float32", ["n", "frames", half])
+        log_mel = add_log_mel(graph, sums, differences, self.settings)
+        tokens = self._patches(log_mel)  # (n, 2 + patches, width)
         for i in range(self.ast["num_hidden_layers"]):
             tokens = self._layer(tokens, f"audio_model.layers.{i}")
         tokens = self._norm(tokens, "audio_model.layernorm")
@@ -105,24 +117,45 @@ class AstGraph:
         return graph.add("Concat", first_two, patches, axis=1)
 
     def _layer(self, tokens: str, stem: str) -> str:
-        graph, width, inner_width = self.graph, self.ast["hidden_size"], self.ast["intermediate_size"]
+        graph, width, channels = self.graph, self.ast["hidden_size"], self.ast["intermediate_size"]
         normed = self._norm(tokens, f"{stem}.layernorm_before")
         tokens = graph.add("Add", self._attend(normed, f"{stem}.attention"), tokens)
         normed = self._norm(tokens, f"{stem}.layernorm_after")
-        inner = self._linear(normed, f"{stem}.mlp.fc1", width, inner_width)
+        first, bias = self._parameters(f"{stem}.mlp.fc1", width, channels)
         operator, attributes = ACTIVATIONS[self.ast["hidden_act"]]
-        inner = graph.add(operator, inner, **attributes)
-        return graph.add("Add", self._linear(inner, f"{stem}.mlp.fc2", inner_width, width), tokens)
+        inner = graph.add(operator, self._product(normed, first, bias), **attributes)
+        second, second_bias = self._parameters(f"{stem}.mlp.fc2", channels, width)
+        if self.is_int8:
+            norm = (self._weight(f"{stem}.layernorm_after.{part}", width) for part in ("weight", "bias"))
+            factors = smoothing_factors(*norm, first.T, bias, second.T)
+            inner = graph.add("Mul", inner, graph.constant(1 / factors))
+            second = second * factors[:, None]
+        return graph.add("Add", self._product(inner, second, second_bias), tokens)
 
     def _attend(self, tokens: str, stem: str) -> str:
         heads, width = self.ast["num_attention_heads"], self.ast["hidden_size"]
-        has_bias = self.ast["qkv_bias"]
-        query, key, value = (self._linear(tokens, f"{stem}.{part}_proj", width, width, has_bias) for part in "qkv")
-        scale = 1 / math.sqrt(width // heads)
+        parts = [self._parameters(f"{stem}.{part}_proj", width, width, self.ast["qkv_bias"]) for part in "qkv"]
+        matrix, bias = (np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
+        together = self._product(tokens, matrix, bias)
+        query = self.graph.add("Split", together, axis=2, num_outputs=3, outputs=3)
         mixed = self.graph.add(
-            "MultiHeadAttention", query, key, value, domain=CONTRIBUTED, num_heads=heads, scale=scale
+            "MultiHeadAttention",
+            *(query, f"{query}.1", f"{query}.2"),
+            domain=CONTRIBUTED,
+            num_heads=heads,
+            scale=1 / math.sqrt(width // heads),
         )
-        return self._linear(mixed, f"{stem}.o_proj", width, width)
+        return self._product(mixed, *self._parameters(f"{stem}.o_proj", width, width))
+
+    def _product(self, x: str, matrix: np.ndarray, bias: np.ndarray) -> str:
+        """x (n, tokens, k) times a layer's matrix (k, m), plus the bias (m,)."""
+        graph = self.graph
+        if not self.is_int8:
+            return graph.add("Add", graph.add("MatMul", x, graph.constant(matrix)), graph.constant(bias))
+        quantized, scales = quantize_columns(matrix)
+        zeros = graph.constant(np.zeros(len(scales), np.int8))
+        inputs = graph.constant(quantized), graph.constant(scales), zeros, graph.constant(bias)
+        return graph.add("DynamicQuantizeMatMul", x, *inputs, domain=CONTRIBUTED)
 
     def _project(self, pooled: str) -> str:
         kind, stem = self.config["projection"], "audio_projection"
@@ -136,11 +169,17 @@ class AstGraph:
             return self.graph.add("Add", hidden, self._linear(inner, f"{stem}.linear2", dim, dim))
         return self._linear(pooled, stem, width, dim)
 
-    def _linear(self, x: str, stem: str, width: int, out_width: int, has_bias: bool = True) -> str:
-        product = self.graph.add("MatMul", x, self.graph.constant(self._weight(f"{stem}.weight", out_width, width).T))
-        if not has_bias:
-            return product
-        return self.graph.add("Add", product, self.graph.constant(self._weight(f"{stem}.bias", out_width)))
+    def _linear(self, x: str, stem: str, width: int, out_width: int) -> str:
+        matrix, bias = map(self.graph.constant, self._parameters(stem, width, out_width))
+        return self.graph.add("Add", self.graph.add("MatMul", x, matrix), bias)
+
+    def _parameters(
+        self, stem: str, width: int, out_width: int, has_bias: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix (width, out_width) and the bias (out_width,) of a linear layer."""
+        matrix = self._weight(f"{stem}.weight", out_width, width).T
+        bias = self._weight(f"{stem}.bias", out_width) if has_bias else np.zeros(out_width, np.float32)
+        return matrix, bias
 
     def _norm(self, x: str, stem: str) -> str:
         width = self.ast["hidden_size"]

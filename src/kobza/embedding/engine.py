@@ -1,12 +1,15 @@
 """Kobza's checkpoints with an Audio Spectrogram Transformer as an `Embedder`, without torch.
 
 The audio half is a graph (`ast_graph`) that ONNX Runtime computes, from 16 kHz samples to the vector; its weights are
-those of the checkpoint's model.safetensors. The text half is `numpy_text_tower`. The vectors are those of
-`checkpoint.Checkpoint` up to rounding (1e-5), so both have the checkpoint's fingerprint.
+those of the checkpoint's model.safetensors. The text half is `numpy_text_tower`. In float32 the vectors are those of
+`checkpoint.Checkpoint` up to rounding (1e-5); in int8 (`int8`) their cosine with those is .9998, too near for search to
+tell them apart. So all have the checkpoint's fingerprint, and may lie in one library.
 """
 
 import os
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,8 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from kobza.embedding.ast_graph import SAMPLES, AstGraph, MissingWeights, is_supported
+from kobza.config import value_of
+from kobza.embedding.ast_graph import DIFFERENCES, SUMS, AstGraph, MissingWeights, is_supported
 from kobza.embedding.checkpoint_folder import (
     CheckpointError,
     default_checkpoint,
@@ -23,10 +27,14 @@ from kobza.embedding.checkpoint_folder import (
     one_line,
     read_json,
 )
+from kobza.embedding.int8 import has_int8_instructions
+from kobza.embedding.log_mel_graph import Framing
 from kobza.embedding.numpy_text_tower import TextTower
 from kobza.embedding.onnx_proto import Graph
 
-WINDOWS_PER_RUN = 8  # of equal length, in one call of the engine
+# Windows of equal length in one call of the engine. In float32 they share the reading of the weights; int8 has scales
+# for the activations of a call, and a vector must not depend on other windows.
+WINDOWS_PER_RUN = {"float32": 4, "int8": 1}
 FEATURE_EXTRACTOR = {  # `KobzaFeatureExtractor`'s defaults
     "sampling_rate": 16000,
     "num_mel_bins": 128,
@@ -43,33 +51,49 @@ class EngineEmbedder:
     """A checkpoint, made by `EngineEmbedder.load`. Attributes and methods are those of `Embedder`.
 
     Attributes:
-        arithmetic: of the audio half's products, "float32".
+        arithmetic: of the products in the audio tower's layers, "float32" or "int8".
     """
 
-    def __init__(self, name: str, identity: str, config: dict, settings: dict, weights: dict[str, np.ndarray]):
+    def __init__(
+        self,
+        name: str,
+        identity: str,
+        config: dict,
+        settings: dict,
+        weights: dict[str, np.ndarray],
+        arithmetic: str = "float32",
+    ):
         self.name = name
         self.fingerprint = identity
         self.dim: int = config.get("projection_dim", 128)
         self.sampling_rate: int = settings["sampling_rate"]
         self.window_seconds: float = settings["window_seconds"]
         self.min_window_seconds: float = settings["min_window_seconds"]
-        self.arithmetic = "float32"
+        self.arithmetic = arithmetic
         self._loaded_from = name  # which stays when a table shows the model under another name
+        self._framing = Framing(settings)
         self._parts = name, identity, config, settings
-        self._session = open_session(AstGraph(config, settings, weights).build())
+        self._session = open_session(AstGraph(config, settings, weights, arithmetic).build())
+        self._scratch = threading.local()
+        self._threads = usable_cpus()
 
     def __reduce__(self) -> tuple:
         """Sent to another machine with its weights, which are read again; its text half is loaded there by name."""
-        return EngineEmbedder, (*self._parts, read_audio_weights(find_checkpoint(self._loaded_from)))
+        weights = read_audio_weights(find_checkpoint(self._loaded_from))
+        return EngineEmbedder, (*self._parts, weights, self.arithmetic)
 
     @classmethod
     def can_load(cls, folder: Path) -> bool:
         """Whether the engine computes the audio tower of the Kobza checkpoint in a folder; not a ResNet, for one."""
-        return is_supported(read_json(folder / "config.json"))
+        return is_supported(read_json(folder / "config.json"), read_settings(folder))
 
     @classmethod
-    def load(cls, name_or_dir: str | Path | None = None) -> "EngineEmbedder":
+    def load(cls, name_or_dir: str | Path | None = None, arithmetic: str | None = None) -> "EngineEmbedder":
         """Load a checkpoint: a folder or a Hub id; by default `default_checkpoint()`.
+
+        Args:
+            arithmetic: "float32" or "int8"; by default what the setting `arithmetic` says, or else int8 where the CPU
+                has instructions for it.
 
         Raises:
             CheckpointError: it is not there, not Kobza's, incomplete or damaged, or its audio tower is not an AST.
@@ -77,14 +101,14 @@ class EngineEmbedder:
         name = str(name_or_dir or default_checkpoint())
         folder = find_checkpoint(name)
         identity = fingerprint(folder)
-        config = read_json(folder / "config.json")
-        settings = FEATURE_EXTRACTOR | read_json(folder / "processor_config.json").get("feature_extractor", {})
-        if not is_supported(config):
+        config, settings = read_json(folder / "config.json"), read_settings(folder)
+        if not is_supported(config, settings):
             raise CheckpointError(
                 f"{name} has an audio tower that only PyTorch computes: run `pip install 'kobza[torch]'`."
             )
+        arithmetic = arithmetic or value_of("arithmetic").value or default_arithmetic()
         try:
-            return cls(name, identity, config, settings, read_audio_weights(folder))
+            return cls(name, identity, config, settings, read_audio_weights(folder), arithmetic)
         except MissingWeights as error:
             raise CheckpointError(f"{name} {error}: fetch it again.") from None
         except Exception as error:  # ONNX Runtime and safetensors raise classes of their own for damaged files
@@ -130,9 +154,51 @@ class EngineEmbedder:
             if not least <= len(row) <= most:
                 raise ValueError(f"A window of {len(row)} samples: {self.name} takes {least} to {most}.")
         vectors = np.empty((len(rows), self.dim), np.float32)
-        for batch in batches_of_equal_length([len(row) for row in rows], WINDOWS_PER_RUN):
-            (vectors[batch],) = self._session.run(None, {SAMPLES: np.stack([rows[i] for i in batch])})
+
+        def embed(batch: list[int]) -> None:
+            vectors[batch] = self._run([rows[i] for i in batch])
+
+        size = min(WINDOWS_PER_RUN[self.arithmetic], max(1, -(-len(rows) // self._threads)))
+        batches = batches_of_equal_length([len(row) for row in rows], size)
+        if self._threads == 1 or len(batches) < 2:
+            for batch in batches:
+                embed(batch)
+        else:
+            list(self._pool.map(embed, batches))
         return vectors
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        """One thread for each CPU, each with windows of its own: none waits for another within a product."""
+        return ThreadPoolExecutor(self._threads, thread_name_prefix="kobza-embed")
+
+    def _run(self, windows: list[np.ndarray]) -> np.ndarray:
+        """Windows of one length -> (n, dim)"""
+        count, half = self._framing.count(len(windows[0])), self._framing.length // 2
+        sums, differences = self._memory(len(windows), count, half + 1, half)
+        for window, *rows in zip(windows, sums, differences, strict=True):
+            self._framing.fold(window, *rows)
+        vectors: np.ndarray = self._session.run(None, {SUMS: sums, DIFFERENCES: differences})[0]
+        return vectors
+
+    def _memory(self, n: int, frames: int, *widths: int) -> list[np.ndarray]:
+        """Arrays (n, frames, width), the thread's own and used again: new ones would take longer than filling them."""
+        sizes = [n * frames * width for width in widths]
+        flat = getattr(self._scratch, "flat", None)
+        if flat is None or flat.size < sum(sizes):
+            self._scratch.flat = flat = np.empty(sum(sizes), np.float32)
+        parts = np.split(flat[: sum(sizes)], np.cumsum(sizes)[:-1])
+        return [part.reshape(n, frames, width) for part, width in zip(parts, widths, strict=True)]
+
+
+def default_arithmetic() -> str:
+    return "int8" if has_int8_instructions() else "float32"
+
+
+def read_settings(folder: Path) -> dict:
+    """The feature extractor's settings of a checkpoint's folder."""
+    stored = read_json(folder / "processor_config.json").get("feature_extractor", {})
+    return FEATURE_EXTRACTOR | {key: stored[key] for key in FEATURE_EXTRACTOR.keys() & stored}
 
 
 def read_audio_weights(folder: Path) -> dict[str, np.ndarray]:
@@ -157,18 +223,16 @@ def batches_of_equal_length(lengths: Sequence[int], size: int) -> list[list[int]
     return [group[i : i + size] for group in by_length.values() for i in range(0, len(group), size)]
 
 
-def open_session(graph: Graph, threads: int | None = None) -> Any:
+def open_session(graph: Graph) -> Any:
     """An onnxruntime `InferenceSession` on the CPU, with the graph's weights.
 
-    Args:
-        threads: by default as many as the process may use, or $OMP_NUM_THREADS.
+    It computes a call in the caller's thread; several may call it at once.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
-    options.intra_op_num_threads = threads or usable_cpus()
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in graph.weights.values()]
     options.add_external_initializers(list(graph.weights), values)
     return onnxruntime.InferenceSession(graph.serialize(), options, providers=["CPUExecutionProvider"])

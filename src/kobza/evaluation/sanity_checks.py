@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from kobza.embedding.embedder import Embedder
+from kobza.embedding.loader import load_torch_embedder
 from kobza.evaluation.check_result import MAX_BATCH_DIFFERENCE, CheckResult, unit
 from kobza.evaluation.probe_inputs import SENTENCES, synthetic_sounds
-from kobza.extras import needs
+from kobza.extras import require
 
 # A tower whose mean cosine between very different inputs is above this is called collapsed. Trained towers are far
 # below (sentences: kobza-mini 0.1, clap-htsat-unfused 0.2, larger_clap_general 0.3; sounds: kobza-mini 0.5); the broken
@@ -63,10 +64,8 @@ def check_checkpoint(
     Returns:
         (the model's name, the results)
     """
-    with needs("kobza doctor"):
-        from kobza.embedding.loader import load_torch_embedder  # whose weights can be looked at
-
-        embedder = load_torch_embedder(name_or_path, device)
+    require("torch", "kobza doctor", "torch")
+    embedder = load_torch_embedder(name_or_path, device)  # whose weights can be looked at
     return embedder.name, run_checks(embedder)
 
 

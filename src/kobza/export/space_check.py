@@ -34,8 +34,9 @@ def check(folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
     with tempfile.TemporaryDirectory(prefix="kobza-space-") as place:
         say("Building its environment here, as the Hub will (some 1 GB, deleted afterwards; --no-check leaves it out)")
         python = build_environment(folder, Path(place) / "venv")
-        say("Opening the page from it")
-        open_page(folder, python)
+        say(f"Opening the page from it: it has {_megabytes(python.parent.parent)} MB")
+        seconds = open_page(folder, python)
+        say(f"The page answered after {seconds:.0f} seconds")
 
 
 def build_environment(folder: Path, environment: Path) -> Path:
@@ -71,11 +72,18 @@ def _environment(**added: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(mine)} | added
 
 
-def open_page(folder: Path, python: Path | str, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+def _megabytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*")) // 10**6
+
+
+def open_page(folder: Path, python: Path | str, variables: Mapping[str, str] = MappingProxyType({})) -> float:
     """Start the Space in a copy of `folder` with the interpreter `python`, and search on its page as a visitor would.
 
     Args:
         variables: what is set on the Hub as the Space's variables.
+
+    Returns:
+        The seconds from the start to the first answer.
 
     Raises:
         PushError: it ends, does not answer in time, or finds nothing.
@@ -91,7 +99,7 @@ def open_page(folder: Path, python: Path | str, variables: Mapping[str, str] = M
             command = [str(python), "app.py"]
             space = subprocess.Popen(command, cwd=app, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
-            _visit(space, f"http://127.0.0.1:{port}/", log)
+            return _visit(space, f"http://127.0.0.1:{port}/", log)
         finally:
             space.terminate()
             try:
@@ -101,12 +109,13 @@ def open_page(folder: Path, python: Path | str, variables: Mapping[str, str] = M
                 space.wait()
 
 
-def _visit(space: subprocess.Popen, address: str, log: Path) -> None:
+def _visit(space: subprocess.Popen, address: str, log: Path) -> float:
     def failed(reason: str) -> PushError:
         said = _last_line(log.read_text(encoding="utf-8", errors="replace"))
         return PushError(f"The Space does not open: {reason} ({said}); nothing was uploaded.")
 
-    ends = time.monotonic() + STARTUP_SECONDS
+    began = time.monotonic()
+    ends = began + STARTUP_SECONDS
     while True:
         try:
             page = _fetch(address)
@@ -117,12 +126,14 @@ def _visit(space: subprocess.Popen, address: str, log: Path) -> None:
             if isinstance(error, urllib.error.HTTPError) or time.monotonic() > ends:
                 raise failed(f"the page answers {one_line(error)}") from None
             time.sleep(0.5)
+    seconds = time.monotonic() - began
     try:
         hits = json.loads(_fetch(f"{address}api/search?{urlencode({'q': QUERY})}"))["hits"]
     except (OSError, ValueError, KeyError) as error:
         raise failed(f"a search on the page answers {one_line(error)}") from None
     if b"Kobza" not in page or not hits:
         raise failed("its page is empty" if hits else f"a search for {QUERY!r} finds nothing")
+    return seconds
 
 
 def _fetch(address: str) -> bytes:

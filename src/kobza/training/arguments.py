@@ -39,6 +39,7 @@ class ModelArguments:
     audio_trainable_layers: int = _setting(
         "top layers of the AST (stages of a ResNet) that train; -1: the whole tower", 0
     )
+    lora_rank: int = _setting("rank of LoRA adapters, through which frozen layers learn; 0: none", 0)
     projection_dim: int | None = _setting("length of an embedding", None)
     projection: str | None = _setting("linear, mlp or residual", None)
     text_pooling: str | None = _setting("cls, mean or max", None)
@@ -88,9 +89,19 @@ class KobzaTrainingArguments(TrainingArguments):
 
     learning_rate: float = _setting("the initial learning rate", 3e-4)
     num_train_epochs: float = _setting("epochs at most", 80.0)
-    lr_scheduler_type: str = _setting("schedule of the learning rate", "constant")
+    lr_scheduler_type: str = _setting(
+        "schedule of the learning rate; warmup_stable_decay falls in the last tenth of the steps", "constant"
+    )
     lr_decay: float = _setting("factor of the learning rate with --lr_decay_steps", 0.9)
     lr_decay_steps: int = _setting("steps between multiplications by --lr_decay; 0: use lr_scheduler_type instead", 0)
+    tower_learning_rate: float | None = _setting(
+        "learning rate of the pretrained towers' last layers; None: learning_rate, which new heads have", None
+    )
+    layer_lr_decay: float = _setting("factor of the learning rate from each layer of a tower to the one below it", 1.0)
+    ema_decay: float = _setting(
+        "decay of a moving average of the weights, which is evaluated and saved instead of them, such as .999; 0: none",
+        0.0,
+    )
     early_stopping_patience: int = _setting("evaluations without a lower loss after which training stops; 0: never", 3)
     early_stopping_threshold: float = _setting("how much lower a loss must be to count", 0.0)
     per_device_train_batch_size: int = _setting("pairs in a batch, per process", 64)

@@ -15,6 +15,7 @@ from kobza.model.configuration_kobza import RESNET, KobzaConfig
 from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
 from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
+from kobza.training.adapters import add_adapters
 from kobza.training.arguments import ModelArguments
 
 TOWER_CONFIGS = {"bert": BertConfig, "ast": ASTConfig, "resnet": ResNetConfig}  # their defaults are the base sizes
@@ -81,6 +82,8 @@ def build_model(settings: ModelArguments, captions: Iterable[str]) -> tuple[Kobz
         processor = KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(captions))
         model = KobzaModel(_random_config(settings, len(processor.tokenizer)))
     freeze_layers(model, settings.text_trainable_layers, settings.audio_trainable_layers)
+    if settings.lora_rank:
+        add_adapters(model, settings.lora_rank)
     return model, processor
 
 

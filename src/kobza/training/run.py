@@ -46,6 +46,9 @@ FIXED_WHEN_RESUMED = (
     "lr_scheduler_type",
     "lr_decay",
     "lr_decay_steps",
+    "tower_learning_rate",
+    "layer_lr_decay",
+    "ema_decay",
     "warmup_steps",
     "optim",
     "weight_decay",
@@ -229,7 +232,7 @@ def check_settings(out: Path, settings: dict[str, Any]) -> None:
     for part, names in (("model", now["model"]), ("data", now["data"]), ("training", FIXED_WHEN_RESUMED)):
         for name in names:
             old, new = before[part].get(name), now[part].get(name)
-            if old != new:
+            if old != new and name in before[part]:  # a setting of a later version had its default
                 raise RecipeError(
                     f"The run in {out} was started with {name} {old} and cannot be resumed with {new}: give another "
                     "--output_dir, or the same settings."

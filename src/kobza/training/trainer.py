@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch import nn
-from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainerState
+from transformers import EarlyStoppingCallback, EvalPrediction, TrainerCallback, TrainerState
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.errors import KobzaError
@@ -18,12 +17,14 @@ from kobza.evaluation.metrics import rank_metrics, ranks
 from kobza.model.loss_kobza import LOSSES
 from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
+from kobza.training.adapters import merged
 from kobza.training.arguments import KobzaTrainingArguments
 from kobza.training.cached_dataset import CachedPairCollator, FrozenFeatureCache
 from kobza.training.callbacks import SetEpoch
 from kobza.training.distributed import all_gather_with_grad
 from kobza.training.frozen_split import FrozenSplitModel
 from kobza.training.gradient_cache import ChunkedModel, check_chunks
+from kobza.training.optimization import CHECKPOINT_PREFIX, OptimizingTrainer
 from kobza.training.recording_draw import draw_by_recording
 from kobza.training.recording_keys import key_numbers, same_recording
 from kobza.training.stream_state import StreamState
@@ -31,14 +32,13 @@ from kobza.training.streaming import PairStream
 from kobza.training.worker_batches import WorkerCollator
 
 COMPLETE_MARKER = "whole"  # an empty file that a checkpoint folder gets last
-CHECKPOINT_PREFIX = "checkpoint-"
 
 
 class TrainingError(KobzaError):
     """Training cannot continue; the message is one sentence: what happened and what to do."""
 
 
-class KobzaTrainer(Trainer):
+class KobzaTrainer(OptimizingTrainer):
     """Trains a `KobzaModel` on batches of pairs, as `dataset.PairCollator` makes them.
 
     Args:
@@ -159,14 +159,6 @@ class KobzaTrainer(Trainer):
             )
         return loss
 
-    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
-        optimizer = optimizer or self.optimizer
-        if self.lr_scheduler is None and self.args.lr_decay_steps and optimizer is not None:
-            scheduler: Any = StepLR(optimizer, self.args.lr_decay_steps, self.args.lr_decay)
-            self.lr_scheduler = scheduler  # Trainer's annotation names only the kind that it makes itself
-            self._created_lr_scheduler = True
-        return super().create_scheduler(num_training_steps, optimizer)
-
     def get_train_dataloader(self) -> DataLoader:
         if not isinstance(self.train_dataset, PairStream):
             return super().get_train_dataloader()
@@ -238,14 +230,14 @@ class KobzaTrainer(Trainer):
         elif self.args.should_save:
             model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
             processor: Any = self.processing_class
-            Checkpoint(model, processor).save(str(self.args.output_dir))
+            Checkpoint(merged(model), processor).save(str(self.args.output_dir))
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: `card.write_card` has written the card, which Trainer would replace by its own."""
 
     def _save_checkpoint(self, model, trial):
         super()._save_checkpoint(model, trial)
-        folder = Path(str(self.args.output_dir), f"{CHECKPOINT_PREFIX}{self.state.global_step}")
+        folder = self.checkpoint_folder()
         if self.stream_state is not None:
             self.stream_state.save(folder, self.args.process_index)
         self.accelerator.wait_for_everyone()  # each process writes its own random state

@@ -2,26 +2,24 @@
 
 import gc
 import logging
-import mimetypes
 import os
 import shutil
 import signal
 import socket
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from filelock import FileLock
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from kobza.errors import KobzaError
 from kobza.folders import cache_folder, temporary_folder
 from kobza.terminal import say
+from kobza.webui import static_files
 from kobza.webui.collection import Collection
 from kobza.webui.errors import PageError, error_response
 from kobza.webui.limits import Limits
@@ -35,10 +33,8 @@ os.environ.setdefault("GRADIO_TEMP_DIR", str(temporary_folder("gradio")))
 
 import gradio
 
-STATIC = Path(__file__).parent / "static"
 ROUTERS = (pages, tracks, library, search, moments, clips, map, playlists)
 GRACE_SECONDS = 0  # for answers that are under way when the page is closed: who listens would keep it open
-mimetypes.add_type("text/javascript", ".js")  # browsers run no module of another type, which some systems give it
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,7 @@ def create_app(collection: Collection, access: Access = Access()) -> Server:
     app = Server(access)
     for routes in ROUTERS:
         app.include_router(routes.router(collection))
-    app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount("/static", static_files.FILES)
     _answer_errors_with_sentences(app)
     return app
 
@@ -152,7 +148,7 @@ def launch(collection: Collection, access: Access = Access()) -> Page:
                 enable_monitoring=False,
                 footer_links=[],
                 allowed_paths=[],
-                favicon_path=STATIC / "mark.svg",
+                favicon_path=static_files.FOLDER / "mark.svg",
             )
     except (OSError, OverflowError, UnicodeError):  # Gradio's message names arguments that `kobza serve` does not have
         address = f"{access.bound}, port {access.port or '7860 and the next hundred'}"

@@ -1,0 +1,82 @@
+"""An exponential moving average of the trainable weights, which is evaluated and saved in their place.
+
+    average <- d * average + (1 - d) * weights after each step,   d = min(decay, (1 + n) / (10 + n)) after n steps
+
+The growing d forgets the first steps, as usual (tf.train.ExponentialMovingAverage).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from transformers import TrainerCallback
+
+FILE = "average.safetensors"
+
+
+class WeightAverage:
+    """The average of a model's trainable weights.
+
+    Args:
+        decay: near 1, such as .999; the average is over some 1 / (1 - decay) steps.
+    """
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.decay = decay
+        self.steps = 0
+        self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.average = {name: weight.detach().clone() for name, weight in self.weights.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Call it after each step."""
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        average = [self.average[name].to(weight.device) for name, weight in self.weights.items()]
+        get_ema_multi_avg_fn(decay)(average, [weight.detach() for weight in self.weights.values()], self.steps)
+        self.average = dict(zip(self.weights, average, strict=True))
+        self.steps += 1
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Give the model the averaged weights."""
+        for name, weight in self.weights.items():
+            weight.copy_(self.average[name])
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The model has the averaged weights inside, and its own again after it."""
+        own = {name: weight.detach().clone() for name, weight in self.weights.items()}
+        self.apply()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, weight in self.weights.items():
+                    weight.copy_(own[name])
+
+    def save(self, folder: Path) -> None:
+        """Write the model's own weights and the average."""
+        rows = {f"weights.{name}": weight.detach().cpu().contiguous() for name, weight in self.weights.items()}
+        rows |= {f"average.{name}": value.cpu().contiguous() for name, value in self.average.items()}
+        save_file({**rows, "steps": torch.tensor(self.steps)}, folder / FILE)
+
+    @torch.no_grad()
+    def load(self, folder: Path) -> None:
+        """Read both, and give the model its own weights."""
+        rows = load_file(folder / FILE)
+        self.steps = int(rows["steps"])
+        for name, weight in self.weights.items():
+            weight.copy_(rows[f"weights.{name}"])
+            self.average[name] = rows[f"average.{name}"].to(weight.device)
+
+
+class UpdateAverage(TrainerCallback):
+    def __init__(self, average: WeightAverage):
+        self.average = average
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.average.update()
