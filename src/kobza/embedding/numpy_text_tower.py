@@ -7,7 +7,7 @@ of `Checkpoint.embed_text` up to rounding (BERT: Devlin et al. 2018, arXiv 1810.
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from kobza.embedding.checkpoint_folder import (
 )
 
 MAX_TOKENS = 512  # BERT has no position beyond
+TOKENS_PER_BATCH = 512  # more are no faster, and take more memory
 WORD_EMBEDDINGS = "word_embeddings"
 # Of the error function (Abramowitz and Stegun 1964, 7.1.26), to 1.5e-7: numpy has none, and math.erf takes most of the
 # time that a sentence does.
@@ -38,13 +39,21 @@ def erf(x: np.ndarray) -> np.ndarray:
     [0.0, 0.5205, -0.995322]
     """
     t = 1 / (1 + ERF_P * np.abs(x))
-    value: np.ndarray = np.sign(x) * (1 - np.polyval((*ERF_COEFFICIENTS, 0.0), t) * np.exp(-x * x))
+    tail = ERF_COEFFICIENTS[0] * t  # in place and in the type of x: np.polyval goes over to float64
+    for coefficient in ERF_COEFFICIENTS[1:]:
+        tail += coefficient
+        tail *= t
+    tail *= np.exp(-x * x)
+    value: np.ndarray = np.copysign(1 - tail, x)
     return value
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
     """Gaussian error linear unit: x times the normal cumulative distribution at x."""
-    result: np.ndarray = x * (0.5 + 0.5 * erf(x / np.float32(math.sqrt(2)))).astype(x.dtype)
+    result = erf(x * math.sqrt(0.5))
+    result += 1
+    result *= x
+    result *= 0.5
     return result
 
 
@@ -82,6 +91,22 @@ def weights_id(weights: Mapping[str, np.ndarray]) -> str:
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(weights[name], np.float16).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _batches(sentences: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+    """The sentences, in order, in groups of no more than `TOKENS_PER_BATCH` tokens, or of one sentence.
+
+    >>> [[len(ids) for ids in batch] for batch in _batches([[1] * 300, [1] * 300, [1] * 500])]
+    [[300], [300], [500]]
+    """
+    batch: list[Sequence[int]] = []
+    for ids in sentences:
+        if batch and sum(map(len, batch)) + len(ids) > TOKENS_PER_BATCH:
+            yield batch
+            batch = []
+        batch.append(ids)
+    if batch:
+        yield batch
 
 
 def _pool(tokens: np.ndarray, pooling: str) -> np.ndarray:
@@ -141,7 +166,8 @@ class TextTower:
     def pool_text(self, sentences: Sequence[str]) -> np.ndarray:
         """Sentences -> (n, width) float32, the vectors before the projection."""
         width = self.config["text_config"]["hidden_size"]
-        return np.array([self._pooled(sentence) for sentence in sentences], np.float32).reshape(-1, width)
+        pooled = [row for batch in _batches(self._token_ids(sentences)) for row in self._pooled(batch)]
+        return np.array(pooled, np.float32).reshape(-1, width)
 
     def project_text(self, pooled: np.ndarray) -> np.ndarray:
         """(n, width) -> (n, dim) float32, unit length."""
@@ -157,34 +183,44 @@ class TextTower:
         """16 hexadecimal digits of the weights before the projection."""
         return weights_id(self.weights)
 
-    def _pooled(self, sentence: str) -> np.ndarray:
-        ids = self.tokenizer.encode(sentence).ids
+    def _token_ids(self, sentences: Sequence[str]) -> list[list[int]]:
+        return [self.tokenizer.encode(sentence).ids for sentence in sentences]
+
+    def _pooled(self, sentences: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Token ids -> a vector (width,) for each. The tokens of all sentences are rows of one matrix, without padding;
+        only attention looks at each sentence by itself."""
+        ends = np.cumsum([len(ids) for ids in sentences])
+        parts = [slice(end - len(ids), end) for end, ids in zip(ends, sentences, strict=True)]
         stem = "text_model.embeddings"
         embeddings = (
-            self._weight(f"{stem}.{WORD_EMBEDDINGS}.weight", ids)
-            + self._weight(f"{stem}.position_embeddings.weight", slice(len(ids)))
+            self._weight(f"{stem}.{WORD_EMBEDDINGS}.weight", np.concatenate(sentences))
+            + self._weight(f"{stem}.position_embeddings.weight", np.concatenate([np.arange(len(i)) for i in sentences]))
             + self._weight(f"{stem}.token_type_embeddings.weight", slice(1))
         )
-        tokens = self._norm(embeddings, f"{stem}.LayerNorm")  # (length, width)
+        tokens = self._norm(embeddings, f"{stem}.LayerNorm")  # (tokens, width)
         text = self.config["text_config"]
         layers = [f"text_model.encoder.layer.{i}" for i in range(text["num_hidden_layers"])]
         layers += [f"text_extra_layers.{i}" for i in range(self.config["text_extra_layers"])]
         for layer in layers:
             tokens = self._norm(
-                tokens + self._attend(tokens, f"{layer}.attention"), f"{layer}.attention.output.LayerNorm"
+                tokens + self._attend(tokens, parts, f"{layer}.attention"), f"{layer}.attention.output.LayerNorm"
             )
             inner = self._activation(self._linear(tokens, f"{layer}.intermediate.dense"))
             tokens = self._norm(tokens + self._linear(inner, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")
-        return _pool(tokens, self.config["text_pooling"])
+        return [_pool(tokens[part], self.config["text_pooling"]) for part in parts]
 
-    def _attend(self, tokens: np.ndarray, stem: str) -> np.ndarray:
+    def _attend(self, tokens: np.ndarray, parts: Sequence[slice], stem: str) -> np.ndarray:
         heads = self.config["text_config"]["num_attention_heads"]
         query, key, value = (
             self._linear(tokens, f"{stem}.self.{part}").reshape(len(tokens), heads, -1).transpose(1, 0, 2)
             for part in ("query", "key", "value")
-        )  # (heads, length, width of a head)
-        attention = softmax(query @ key.transpose(0, 2, 1) / np.float32(math.sqrt(query.shape[-1])))
-        return self._linear((attention @ value).transpose(1, 0, 2).reshape(tokens.shape), f"{stem}.output.dense")
+        )  # (heads, tokens, width of a head)
+        scale = np.float32(math.sqrt(query.shape[-1]))
+        mixed = np.empty_like(value)
+        for part in parts:
+            attention = softmax(query[:, part] @ key[:, part].transpose(0, 2, 1) / scale)
+            mixed[:, part] = attention @ value[:, part]
+        return self._linear(mixed.transpose(1, 0, 2).reshape(tokens.shape), f"{stem}.output.dense")
 
     def _project(self, pooled: np.ndarray) -> np.ndarray:
         kind, stem = self.config["projection"], "text_projection"
