@@ -28,6 +28,7 @@ def add(commands: SubCommands) -> None:
         examples=(
             "kobza evaluate my-model --on musiccaps:data/musiccaps@eval",
             "kobza evaluate my-model --on gtzan:data/gtzan",
+            "kobza evaluate my-model --on gtzan:data/gtzan --probe --shots 5",
         ),
     )
     one.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder or a Hub id; CLAP's too, or LAION's .pt")
@@ -39,6 +40,19 @@ def add(commands: SubCommands) -> None:
     )
     one.add_argument("--prompt", action="append", metavar="TEXT", help='such as "The {} song"; may be repeated')
     one.add_argument("--ensemble", action="store_true", help="also take the mean of the prompts' embeddings")
+    one.add_argument(
+        "--probe",
+        action="store_true",
+        help="train classifiers on the embeddings of the set's training split, choose on its validation, measure on "
+        "its test (sets with labels or tags)",
+    )
+    one.add_argument(
+        "--shots",
+        type=int,
+        action="append",
+        metavar="K",
+        help="with --probe: also with only K recordings of each class, ten times; may be repeated",
+    )
     one.add_argument("--receipt", metavar="FILE", help="the results, as JSON (default: CHECKPOINT-SET-PART.json)")
     one.add_argument("--card", metavar="FILE", help="a model card's README.md, to add the results to its metadata")
 
@@ -82,6 +96,8 @@ def evaluate(args: argparse.Namespace) -> int:
     from kobza.evaluation.results import write_result
     from kobza.library import Progress
 
+    if args.shots and (not args.probe or min(args.shots) < 1):
+        raise ValueError("--shots is for --probe, and 1 or more: write --probe --shots 5.")
     target = Path(args.receipt) if args.receipt else None
     if target and not target.absolute().parent.is_dir():
         raise ValueError(f"There is no folder {printable(target.parent)} to write the results into: make it first.")
@@ -95,7 +111,8 @@ def evaluate(args: argparse.Namespace) -> int:
             def progress(done: int, total: int, path: Path) -> None:
                 update(Progress(done, total, done / total, str(path)))
 
-            result = evaluate(embedder, args.on, args.prompt, args.ensemble, progress, say)
+            options = {"probe": args.probe, "shots": args.shots or ()}
+            result = evaluate(embedder, args.on, args.prompt, args.ensemble, progress, say, **options)
     except KeyboardInterrupt:
         say("Stopped. No results were written.")
         return 130
@@ -115,7 +132,8 @@ def default_file_name(result: dict) -> str:
     'mini-musiccaps-eval.json'
     """
     split = f"-{Path(result['split']).stem}" if result["split"] else ""
-    return f"{result['model'].split('/')[-1]}-{result['dataset']}{split}.json"
+    probe = "-probe" if any(entry.get("task") == "probe" for entry in result.get("figures", ())) else ""
+    return f"{result['model'].split('/')[-1]}-{result['dataset']}{split}{probe}.json"
 
 
 def show_result(result: dict) -> None:
@@ -151,7 +169,8 @@ def metric_tables(entries: list[dict]) -> list:
         same = [entry for entry in entries if entry["direction"] == direction]
         row, column = ("metric", "gallery") if direction else ("prompt", "metric")
         columns = list(dict.fromkeys(entry[column] for entry in same))
-        table = Table(direction or "prompt", *(f"gallery {c}" if direction else c for c in columns), box=None)
+        corner = direction or ("probe" if same[0]["task"] == "probe" else "prompt")
+        table = Table(corner, *(f"gallery {c}" if direction else c for c in columns), box=None)
         cells = {(entry[row], entry[column]): value_text(entry) for entry in same}
         for name in dict.fromkeys(entry[row] for entry in same):
             table.add_row(name, *(cells[name, c] for c in columns))

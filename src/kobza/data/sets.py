@@ -82,6 +82,27 @@ def divide_captioned(spec: str) -> dict[str, DataSet]:
     return {split: LOADERS[name](folder, split) for split in OFFICIAL}
 
 
+def divide_labelled(spec: str) -> dict[str, DataSet]:
+    """The splits "train", "validation" and "test" of a set with labels or tags, for a probe.
+
+    Args:
+        spec: with a variant as its part, or none: all splits are loaded.
+
+    Raises:
+        DataSetError: the set has captions, or the part is a split, or the set cannot be used.
+    """
+    name, folder, part = parse_spec(spec)
+    known = FORMATS[name]
+    if known.task not in ("classification", "tagging"):
+        labelled = [other for other, about in FORMATS.items() if about.task in ("classification", "tagging")]
+        raise DataSetError(f"A probe needs labels or tags, {known.title} has none: give one of {', '.join(labelled)}.")
+    if part and part not in known.variants:
+        variants = f", or give one of {', '.join(known.variants)}" if known.variants else ""
+        raise DataSetError(f"A probe takes all splits of {known.title}: leave '@{part}' out{variants}.")
+    prefix = f"{part}-" if part else ""
+    return {split: LOADERS[name](folder, prefix + split) for split in OFFICIAL}
+
+
 def load_data_set(spec: str) -> DataSet:
     """Load SET:DIR or SET:DIR@PART; see `formats.FORMATS` for the parts.
 

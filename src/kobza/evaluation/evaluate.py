@@ -16,12 +16,13 @@ import numpy as np
 
 from kobza.audio import printable
 from kobza.data.recordings import DataSet, DataSetError
+from kobza.data.sets import divide_labelled
 from kobza.embedding.embedder import Embedder, embed_recordings
 from kobza.embedding.training_record import identity_of
 from kobza.evaluation.data_sets import data_hash, load_data_set
 from kobza.evaluation.intervals import METHOD
 from kobza.evaluation.metrics import auc_functions
-from kobza.evaluation.tasks import compute_metrics
+from kobza.evaluation.tasks import compute_metrics, measure_probes
 from kobza.evaluation.zero_shot import GENRE_PROMPTS, TAG_PROMPTS, parse_prompts
 from kobza.folders import expanded
 
@@ -41,6 +42,8 @@ def evaluate(
     say: Callable[[str], None] = lambda _: None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
+    probe: bool = False,
+    shots: Sequence[int] = (),
 ) -> dict:
     """Evaluate an embedder on a data set, after checking the embedder.
 
@@ -51,6 +54,8 @@ def evaluate(
         progress: called with (recordings done, recordings in all, the last path).
         say: called with the message of each failed sanity check.
         checkpoint: the folder or Hub id that the embedder was loaded from, by default its name.
+        probe: train classifiers on the embeddings of a set's training split instead (see `probes.py`).
+        shots: with `probe`: also with only so many recordings of each class.
 
     Returns:
         The result: the metrics and all that they depend on. The same call gives the same result.
@@ -58,9 +63,12 @@ def evaluate(
     Raises:
         ValueError: the data set, the prompts or the model cannot be used; the message says which and why.
     """
-    data = load_data_set(spec)
-    prompts = _prompts_for(data, prompts, ensemble)
-    if data.task == "tagging":
+    if probe and (prompts or ensemble):
+        raise ValueError("A probe takes no prompts: leave --prompt and --ensemble out, or --probe.")
+    splits = divide_labelled(spec) if probe else {}
+    data = splits["test"] if probe else load_data_set(spec)
+    prompts = [] if probe else _prompts_for(data, prompts, ensemble)
+    if data.task == "tagging" or probe:
         auc_functions()  # if scikit-learn is missing, fail before hours of embedding
     failures = check_embedder(embedder, say)
     paths = list(dict.fromkeys(recording.path for recording in data.recordings))
@@ -73,7 +81,11 @@ def evaluate(
         )
     vector_index = {paths[i]: k for k, i in enumerate(kept)}
     owner = np.array([vector_index[recording.path] for recording in data.recordings])
-    entries, details = compute_metrics(embedder, data, vectors[kept], owner, prompts, ensemble, seed)
+    if probe:
+        splits["test"] = data
+        entries, details = measure_probes(embedder, splits, vectors[kept][owner], shots, progress, seed)
+    else:
+        entries, details = compute_metrics(embedder, data, vectors[kept], owner, prompts, ensemble, seed)
     return _rounded(
         {
             "dataset": data.name,

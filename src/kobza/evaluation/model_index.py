@@ -14,12 +14,20 @@ from kobza.embedding.checkpoint_folder import one_line
 from kobza.evaluation.results import DATASET_TITLES
 
 # The Hub's names of data sets; any other set is a local folder.
-HUB_DATASETS = {"musiccaps": "google/MusicCaps", "gtzan": "marsyas/gtzan", "magnatagatune": "magnatagatune"}
+HUB_DATASETS = {
+    "musiccaps": "google/MusicCaps",
+    "song_describer": "mulab-mir/song-describer",
+    "gtzan": "marsyas/gtzan",
+    "magnatagatune": "magnatagatune",
+}
 RETRIEVAL_TASKS = {  # direction: (the Hub's task type, its title)
     "text -> music": ("text-to-music-retrieval", "Text-to-music retrieval"),
     "music -> text": ("music-to-text-retrieval", "Music-to-text retrieval"),
 }
-ZERO_SHOT_TASK = ("audio-classification", "Zero-shot music classification")
+OTHER_TASKS = {
+    "zero-shot": ("audio-classification", "Zero-shot music classification"),
+    "probe": ("audio-classification", "Music classification by a probe on frozen embeddings"),
+}
 METRIC_TYPES = {
     "R@1": "recall_at_1",
     "R@5": "recall_at_5",
@@ -54,13 +62,13 @@ def _is_known(entry: dict) -> bool:
 
 def _eval_result(result: dict, entry: dict) -> EvalResult:
     dataset = result["dataset"]
-    task_type, task_name = RETRIEVAL_TASKS[entry["direction"]] if entry["task"] == "retrieval" else ZERO_SHOT_TASK
+    task_type, task_name = RETRIEVAL_TASKS.get(entry["direction"]) or OTHER_TASKS[entry["task"]]
     arguments = {key: entry.get(key) for key in ("gallery", "prompt", "classes", "low", "high")}
     data = {key: result[key] for key in ("data_hash", "used", "of")}
     if entry.get("gallery"):
         condition = f" (gallery {entry['gallery']:,})"
     elif entry.get("prompt"):
-        condition = f' (prompt "{entry["prompt"]}")'
+        condition = f" ({entry['prompt']})" if entry["task"] == "probe" else f' (prompt "{entry["prompt"]}")'
     else:
         condition = ""
     return EvalResult(

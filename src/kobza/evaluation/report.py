@@ -34,12 +34,14 @@ measured here are on other clips, drawn in the same proportions, and on the numb
 def measured_table(results: Sequence[dict]) -> str:
     """Every metric of the results on one data set: all directions, galleries and prompts."""
     parts = []
-    for task, head in (("retrieval", ["Direction", "Gallery"]), ("zero-shot", ["Prompt", "Classes"])):
+    heads = {"retrieval": ["Direction", "Gallery"], "zero-shot": ["Prompt", "Classes"], "probe": ["Probe", "Classes"]}
+    for task, head in heads.items():
         rows = [row for result in results for row in result_rows(result) if row.task == task]
         metrics = [metric for metric in METRICS if any(metric in row.metrics for row in rows)]
         lines = []
         for row in rows:
-            condition = [row.direction or code_cell(row.prompt), count_cell(row.gallery or row.classes)]
+            name = text_cell(row.prompt) if task == "probe" else code_cell(row.prompt)
+            condition = [row.direction or name, count_cell(row.gallery or row.classes)]
             values = [value_cell(row, metric) for metric in metrics]
             lines.append([text_cell(row.result["model"]), *condition, used_cell(row), *values])
         if rows:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from kobza.atomic import atomic_write
 from kobza.audio import printable
+from kobza.data.formats import FORMATS
 
-DATASET_TITLES = {"musiccaps": "MusicCaps", "gtzan": "GTZAN", "magnatagatune": "MagnaTagATune"}
+DATASET_TITLES = {name: known.title for name, known in FORMATS.items() if known.source}  # of published sets
 RANK_METRICS = {"MeanR", "MedR"}  # in ranks; all other metrics are between 0 and 1
 DASH = "–"  # in place of a value that is not known
 DatasetKey = tuple[str, str | None, str]  # dataset, split, folder

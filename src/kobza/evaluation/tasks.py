@@ -1,16 +1,19 @@
-"""What is measured of each kind of data set: retrieval by captions, zero-shot labels, zero-shot tags.
+"""What is measured of each kind of data set: retrieval by captions, zero-shot labels and tags, probes.
 
 Each function returns the entries of a result's "figures" and its "details", which say what each query or recording came
 to, so that two results can be compared query by query.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from kobza.data.recordings import DataSet, DataSetError
-from kobza.embedding.embedder import Embedder
+from kobza.embedding.embedder import Embedder, embed_recordings
 from kobza.evaluation.metrics import confusion_matrix
+from kobza.evaluation.probes import Examples, evaluate_probes
 from kobza.evaluation.retrieval import evaluate_retrieval
 from kobza.evaluation.zero_shot import embed_labels, evaluate_classification, evaluate_tagging
 
@@ -100,6 +103,44 @@ def true_labels(data: DataSet) -> np.ndarray:
     """(recordings,), the index of each recording's label in the vocabulary."""
     label_index = {label: i for i, label in enumerate(data.vocabulary)}
     return np.array([label_index[recording.label or ""] for recording in data.recordings])
+
+
+def measure_probes(
+    embedder: Embedder,
+    splits: Mapping[str, DataSet],
+    test_vectors: np.ndarray,
+    shots: Sequence[int],
+    progress: Callable[[int, int, Path], None] | None,
+    seed: int,
+) -> Measured:
+    """The entries and details of probes (see `probes.py`), trained on two splits and measured on "test".
+
+    Args:
+        splits: "train", "validation", and "test" without the recordings that cannot be used.
+        test_vectors: (recordings of the test, dim).
+    """
+    test = splits["test"]
+    parts = [_examples(test, test_vectors)]
+    counts = {}
+    for name in ("validation", "train"):
+        data = splits[name]
+        vectors, reasons = embed_recordings(embedder, [recording.path for recording in data.recordings], progress)
+        kept = [i for i in range(len(data.recordings)) if i not in reasons]
+        if len(kept) < 2:
+            raise DataSetError(f"{len(kept)} recordings of the split {name!r} can be used: a probe needs two or more.")
+        usable = replace(data, recordings=tuple(data.recordings[i] for i in kept), vocabulary=test.vocabulary)
+        parts.insert(0, _examples(usable, vectors[kept]))
+        counts[name] = {"used": len(kept), "of": data.total}
+    entries, choices = evaluate_probes(parts[0], parts[1], parts[2], shots, seed)
+    details = {"probes": choices, "splits": counts, "labels": list(test.vocabulary)}
+    return [complete_entry("probe", entry) for entry in entries], details
+
+
+def _examples(data: DataSet, vectors: np.ndarray) -> Examples:
+    if data.task == "tagging":
+        has_tag, judged = tag_tables(data)
+        return Examples(vectors, has_tag, len(data.vocabulary), judged)
+    return Examples(vectors, true_labels(data), len(data.vocabulary))
 
 
 def complete_entry(task: str, entry: dict) -> dict:
