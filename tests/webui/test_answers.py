@@ -8,6 +8,7 @@ from recordings import ToneEmbedder, tone, write
 from requesting import get
 
 from kobza import MusicLibrary
+from kobza.webui.errors import english
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +118,23 @@ def test_what_is_said_beside_the_answers(place):
 @pytest.mark.parametrize("values", [{"k": 0}, {"k": 10**6}, {"offset": -1}, {"by": "x"}, {"q": "x" * 401}, {"q": ""}])
 def test_bad_requests_get_a_sentence(place, values):
     assert ask(place, "search", 400, **{"q": "piano"} | values)["error"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "code"),
+    [
+        ("search", {"q": " "}, "query_empty"),
+        ("search", {"q": "piano^0"}, "query_weight"),
+        ("search", {"q": 'piano -"drums'}, "query_open"),
+        ("search", {"q": "-drums"}, "query_excludes_only"),
+        ("search", {"q": "piano", "where": "genre"}, "filter_incomplete"),
+        ("search", {"q": "piano", "where": "genre = jazz year > 1"}, "filter_invalid"),
+        ("search", {"q": "piano", "k": 0}, "value_invalid"),
+        ("similar", {"link": "none"}, "track_gone"),
+        ("similar", {"clip": "none"}, "clip_gone"),
+        ("curves", {"links": "," * 60, "q": "piano"}, "links_many"),
+    ],
+)
+def test_errors_have_codes_and_the_values_of_their_sentences(place, path, values, code):
+    answer = ask(place, path, 400, **values)
+    assert answer["code"] == code and english(code, answer["values"])
