@@ -5,6 +5,10 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES as AUDIO_ENCODERS,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as TEXT_ENCODERS
 
 from .saving_kobza import PIPELINES, save_modules_json
 
@@ -24,10 +28,11 @@ class KobzaConfig(PreTrainedConfig):
     """Configuration of `KobzaModel`.
 
     Args:
-        text_config (`dict` or `PreTrainedConfig`, *optional*): the text tower, any BERT; by default bert-base.
+        text_config (`dict` or `PreTrainedConfig`, *optional*): the text tower, a BERT or an encoder like it (RoBERTa,
+            MPNet, ModernBERT, ...); by default bert-base.
         audio_config (`dict` or `PreTrainedConfig`, *optional*): the audio tower, by default an Audio Spectrogram
             Transformer (AST, arXiv 2104.01778); with `{"model_type": "resnet", "num_channels": 1}` a ResNet, MuLan's
-            other audio tower (arXiv 2208.12415).
+            other audio tower (arXiv 2208.12415); or an encoder whose input its own processor makes (Wav2Vec2, ...).
         projection_dim (`int`): length of the embeddings.
         projection (`str`): maps a tower's pooled output into the space: "linear" (one layer), "mlp" (a hidden layer of
             the tower's width) or "residual" (a linear layer, and a second with a skip connection around it).
@@ -87,14 +92,17 @@ class KobzaConfig(PreTrainedConfig):
                 f"KobzaConfig: temperature is {self.temperature}, but 'inverse' divides by it: give one above 0."
             )
         audio_config: Any = self.audio_config  # by now of the tower's own class
-        text = getattr(self.text_config, "model_type", None)
         audio = audio_config.model_type
-        if text != "bert":
-            raise ValueError(f"KobzaConfig: text_config is of type {text!r}, but the text tower must be a 'bert'.")
-        if audio not in (AST, RESNET):
-            raise ValueError(
-                f"KobzaConfig: audio_config is of type {audio!r}, but the audio tower must be {AST!r} or {RESNET!r}."
-            )
+        for tower, config, kinds, example in (
+            ("text", self.text_config, TEXT_ENCODERS, "a 'bert'"),
+            ("audio", audio_config, {*AUDIO_ENCODERS, RESNET}, f"{AST!r} or 'wav2vec2'"),
+        ):
+            kind = getattr(config, "model_type", None)
+            if kind not in kinds or getattr(config, "is_encoder_decoder", False):
+                raise ValueError(
+                    f"KobzaConfig: {tower}_config is of type {kind!r}, but the {tower} tower must be an encoder, such "
+                    f"as {example}."
+                )
         if audio == RESNET and audio_config.num_channels != 1:
             raise ValueError(
                 f"KobzaConfig: audio_config.num_channels is {audio_config.num_channels}, but a spectrogram has 1: "

@@ -16,6 +16,7 @@ from transformers.utils import logging
 from .audio_inputs_kobza import as_batch, is_waveform, read_samples
 from .mel_kobza import count_frames, group_filters, mel_filters, normalized_log_mel
 from .silence_kobza import windows_with_sound
+from .tower_features_kobza import tower_rows
 
 LOUDNESS_RANGE = (-60, 0)  # dBFS; the model hears no difference between levels, but float32 and the mel floor have ends
 logger = logging.get_logger(__name__)
@@ -43,6 +44,9 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
             recording sounds the same to the model at any volume: its root mean square over its own samples, in dB
             relative to full scale (dBFS). It is raised by 60 dB at most. None: windows stay as they are, and the saved
             settings do not name it.
+        tower_features (`dict`, *optional*): the settings of the audio tower's own feature extractor (its `to_dict()`),
+            where the tower is not an AST or a ResNet: a row is then what that one makes of a window. None: log-mel, and
+            the saved settings do not name it.
     """
 
     model_input_names = ["input_values", "window_counts"]  # noqa: RUF012 (transformers' own class attribute)
@@ -59,6 +63,7 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         window_seconds: float = 10.0,
         min_window_seconds: float = 1.0,
         window_loudness: float | None = None,
+        tower_features: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
@@ -69,6 +74,7 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         self.window_seconds = window_seconds
         self.min_window_seconds = min_window_seconds
         self.window_loudness = window_loudness
+        self.tower_features = tower_features
         if window_loudness is not None and not LOUDNESS_RANGE[0] <= window_loudness <= LOUDNESS_RANGE[1]:
             raise ValueError(
                 f"KobzaFeatureExtractor: window_loudness is {window_loudness}, but must be a level from "
@@ -88,6 +94,8 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
         settings: dict[str, Any] = super().to_dict()
         if self.window_loudness is None:  # fingerprints of checkpoints made before this setting stay valid
             settings.pop("window_loudness", None)
+        if self.tower_features is None:
+            settings.pop("tower_features", None)
         return settings
 
     @property
@@ -234,11 +242,13 @@ class KobzaFeatureExtractor(SequenceFeatureExtractor):
             windows: a tensor (n, samples), or a list of 1-D arrays or tensors of any lengths.
 
         Returns:
-            (n, max_length, num_mel_bins) float32, on the device of the windows.
+            (n, max_length, num_mel_bins) float32, on the device of the windows; with `tower_features`, theirs.
 
         Raises:
             ValueError: a window shorter than a frame, or longer than `max_length` frames.
         """
+        if self.tower_features is not None:
+            return tower_rows(windows, self.tower_features, round(self.window_seconds * self.sampling_rate))
         waves = [w if isinstance(w, torch.Tensor) else torch.from_numpy(np.array(w, dtype=np.float32)) for w in windows]
         if not waves:
             return torch.empty(0, self.max_length, self.num_mel_bins)

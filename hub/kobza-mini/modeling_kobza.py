@@ -1,4 +1,4 @@
-"""Kobza: two towers, a BERT and an Audio Spectrogram Transformer, that embed sentences and recordings in one space.
+"""Kobza: two towers, such as a BERT and an Audio Spectrogram Transformer, that embed sentences and recordings.
 
     tokens -> text tower -> (extra layers) -> pool -> projection -> unit length \\
                                                                                  cosine * scale -> logits
@@ -19,14 +19,22 @@ from transformers import AutoModel, PreTrainedModel
 from transformers import initialization as init
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.models.audio_spectrogram_transformer.modeling_audio_spectrogram_transformer import ASTLayer
-from transformers.models.bert.modeling_bert import BertLayer
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from .configuration_kobza import RESNET, KobzaConfig
+from .configuration_kobza import AST, RESNET, KobzaConfig
 from .heads_kobza import build_projection, mean_over_windows, pool_tokens
 from .loss_kobza import LOSSES, logit_scale
+from .towers_kobza import (
+    audio_width,
+    build_audio_tower,
+    build_text_tower,
+    extra_layers,
+    extra_text_config,
+    one_channel,
+    output_flags,
+    tower_layers,
+)
 
 MAX_LOG_SCALE = 4.6052  # log 100, CLIP's limit of a learned scale
 INITIAL_LOGIT_BIAS = -10.0  # SigLIP's, so that the many negatives start out nearly right
@@ -47,12 +55,6 @@ class KobzaOutput(ModelOutput):
 
 def tower_output(outputs: ModelOutput, sequence: torch.Tensor, embeds: torch.Tensor) -> BaseModelOutputWithPooling:
     return BaseModelOutputWithPooling(sequence, embeds, outputs.get("hidden_states"), outputs.get("attentions"))
-
-
-def output_flags(output_attentions: bool | None, output_hidden_states: bool | None) -> dict[str, bool]:
-    """Keyword arguments for a tower, without those that are None, which its configuration decides."""
-    flags = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
-    return {name: value for name, value in flags.items() if value is not None}
 
 
 class KobzaModel(PreTrainedModel):
@@ -79,15 +81,14 @@ class KobzaModel(PreTrainedModel):
         text_config: Any = config.text_config  # each of its tower's own class
         audio_config: Any = config.audio_config
         self.is_resnet = audio_config.model_type == RESNET
-        if self.is_resnet:
-            audio_config._attn_implementation = "eager"  # it has no attention, and refuses any other name of one
-        self.text_model = AutoModel.from_config(text_config, add_pooling_layer=False)
-        self.audio_model = AutoModel.from_config(audio_config)
-        self.text_extra_layers = nn.ModuleList(BertLayer(text_config) for _ in range(config.text_extra_layers))
-        self.audio_extra_layers = nn.ModuleList(ASTLayer(audio_config) for _ in range(config.audio_extra_layers))
-        audio_width = audio_config.hidden_sizes[-1] if self.is_resnet else audio_config.hidden_size
+        self.text_model: Any = build_text_tower(text_config)
+        self.audio_model: Any = build_audio_tower(audio_config)
+        self.text_extra_layers, self.audio_extra_layers = extra_layers(
+            text_config, audio_config, config.text_extra_layers, config.audio_extra_layers
+        )
+        width = audio_width(audio_config)
         self.text_projection = build_projection(config.projection, text_config.hidden_size, config.projection_dim)
-        self.audio_projection = build_projection(config.projection, audio_width, config.projection_dim)
+        self.audio_projection = build_projection(config.projection, width, config.projection_dim)
         scale = torch.tensor(self.initial_log_scale(), dtype=torch.float32)
         self.logit_scale = nn.Parameter(scale, requires_grad=config.temperature_learned)
         self.logit_bias = None
@@ -136,8 +137,8 @@ class KobzaModel(PreTrainedModel):
         """Join two pretrained towers; extra layers and projections are randomly initialised.
 
         Args:
-            text, audio: names on the Hub, folders, or models (copied); of a model with a head, its encoder is used. A
-                ResNet made for images gets one input channel, whose filters are the sum of the three.
+            text, audio: names on the Hub, folders, or models (copied) of any kind in `towers_kobza`; of a model with a
+                head, its encoder is used. A ResNet made for images gets one input channel, the sum of the three.
             fields: the other fields of `KobzaConfig`.
         """
 
@@ -148,11 +149,7 @@ class KobzaModel(PreTrainedModel):
         text_config: Any = copy.deepcopy(towers[0].config)
         audio_config: Any = copy.deepcopy(towers[1].config)
         text_state = dict(towers[0].state_dict())
-        audio_state = dict(towers[1].state_dict())
-        stem = "embedder.embedder.convolution.weight"
-        if audio_config.model_type == RESNET and audio_config.num_channels != 1:
-            audio_config.num_channels = 1
-            audio_state[stem] = audio_state[stem].sum(dim=1, keepdim=True)
+        audio_state = one_channel(audio_config, dict(towers[1].state_dict()))
         model = cls(KobzaConfig(text_config=text_config, audio_config=audio_config, **fields))
         model.text_model.load_state_dict({k: v for k, v in text_state.items() if not k.startswith("pooler.")})
         model.audio_model.load_state_dict(audio_state)
@@ -167,11 +164,11 @@ class KobzaModel(PreTrainedModel):
     def freeze_towers(self, text_trainable_layers: int = 0, audio_trainable_layers: int = 0) -> None:
         """Train only the last n encoder layers of each tower (of a ResNet, stages). Extra layers, projections and a
         learned temperature are always trained. Frozen layers stay in eval mode, also after `model.train()`."""
-        audio_layers = self.audio_model.encoder.stages if self.is_resnet else self.audio_model.layers
-        for tower, layers, n, name in (
-            (self.text_model, self.text_model.encoder.layer, text_trainable_layers, "text_trainable_layers"),
-            (self.audio_model, audio_layers, audio_trainable_layers, "audio_trainable_layers"),
+        for tower, n, name in (
+            (self.text_model, text_trainable_layers, "text_trainable_layers"),
+            (self.audio_model, audio_trainable_layers, "audio_trainable_layers"),
         ):
+            layers = tower_layers(tower)
             if not 0 <= n <= len(layers):
                 raise ValueError(f"{name} is {n}, but the tower has {len(layers)} layers: give 0 to {len(layers)}.")
             tower.requires_grad_(False)
@@ -201,11 +198,13 @@ class KobzaModel(PreTrainedModel):
         Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (sentences, projection_dim),
         unit length, float32.
         """
-        wanted = output_flags(output_attentions, output_hidden_states)
-        outputs = self.text_model(input_ids, attention_mask, token_type_ids, return_dict=True, **wanted)
+        wanted: dict[str, Any] = dict(output_flags(output_attentions, output_hidden_states))
+        if token_type_ids is not None:  # only BERT's kind has them
+            wanted["token_type_ids"] = token_type_ids
+        outputs = self.text_model(input_ids, attention_mask=attention_mask, return_dict=True, **wanted)
         tokens = outputs.last_hidden_state  # (sentences, length, width)
         if len(self.text_extra_layers):
-            mask = create_bidirectional_mask(self.config.text_config, tokens, attention_mask)
+            mask = create_bidirectional_mask(extra_text_config(self.config.text_config), tokens, attention_mask)
             for layer in self.text_extra_layers:
                 tokens = layer(tokens, mask)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
@@ -220,8 +219,9 @@ class KobzaModel(PreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPooling:
-        """Embed recordings: input_values (windows, max_length, num_mel_bins), and window_counts (recordings,), how many
-        rows each has; a recording is the mean of its windows' embeddings, normalized. Without it a row is a recording.
+        """Embed recordings: input_values (windows, max_length, num_mel_bins; or what the audio tower's own processor
+        makes of a window), and window_counts (recordings,), how many rows each has; a recording is the mean of its
+        windows' embeddings, normalized. Without it a row is a recording.
 
         Returns a `BaseModelOutputWithPooling` whose `pooler_output` is the embedding, (recordings, projection_dim),
         unit length, float32; its other fields are per window.
@@ -239,7 +239,10 @@ class KobzaModel(PreTrainedModel):
             patches = outputs.last_hidden_state  # (windows, 2 + patches, width)
             for layer in self.audio_extra_layers:
                 patches = layer(patches)
-            pooled = (patches[:, 0] + patches[:, 1]) / 2  # AST's own: the class token and the distillation token
+            if self.config.audio_config.model_type == AST:
+                pooled = (patches[:, 0] + patches[:, 1]) / 2  # its own: the class token and the distillation token
+            else:
+                pooled = patches.mean(dim=1)
         embeds = F.normalize(self.audio_projection(pooled).float(), dim=-1)  # (windows, projection_dim)
         embeds = embeds if window_counts is None else mean_over_windows(embeds, window_counts)
         return tower_output(outputs, patches, embeds)

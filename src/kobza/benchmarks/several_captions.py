@@ -43,7 +43,8 @@ def loss(way: str, logits: Tensor, same: Tensor) -> Tensor:
         both = F.cross_entropy(logits, targets) + F.cross_entropy(logits.t(), targets)
         return both / 2 - same.sum(1).float().log().mean()
     pairs = logits.masked_fill(~same, -torch.inf)
-    return sum((logits.logsumexp(dim) - pairs.logsumexp(dim)).mean() for dim in (0, 1)) / 2
+    rows, columns = ((logits.logsumexp(dim) - pairs.logsumexp(dim)).mean() for dim in (1, 0))
+    return (rows + columns) / 2
 
 
 def rows_of_epoch(batches: str, rng: np.random.Generator) -> np.ndarray:

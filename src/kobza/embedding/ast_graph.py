@@ -42,12 +42,15 @@ class MissingWeights(Exception):
 
 
 def is_supported(config: dict, settings: dict) -> bool:
-    """Whether `AstGraph` computes the audio tower of a config.json, with a feature extractor's settings.
+    """Whether `AstGraph` computes the audio tower of a config.json, with a feature extractor's settings, and the text
+    tower is the BERT that goes with it.
 
     >>> is_supported({"audio_config": {"model_type": "resnet"}}, {"sampling_rate": 16000})
     False
     """
     audio = config.get("audio_config") or {}
+    if (config.get("text_config") or {}).get("model_type", "bert") != "bert" or settings.get("tower_features"):
+        return False
     is_known = audio.get("model_type", AST) == AST and audio.get("hidden_act", "gelu") in ACTIVATIONS
     return is_known and isinstance(audio.get("patch_size", 16), int) and Framing.can_fold(settings["sampling_rate"])
 

@@ -90,6 +90,8 @@ def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
     path = expanded(name)
     if path.is_file() or path.name == COLLAPSED or _model_type(find_folder(name)) != "kobza":
         return load_embedder(name)
+    if (read_json(find_folder(name) / "config.json").get("text_config") or {}).get("model_type", "bert") != "bert":
+        return load_embedder(name)  # numpy knows no other kind
     from kobza.embedding.numpy_text_tower import TextTower
 
     return TextTower.load(name)

@@ -24,8 +24,10 @@ def _setting(help: str, default, **metadata) -> Any:
 class ModelArguments:
     """The towers, how they are joined, and which layers train. None: the configuration's default."""
 
-    text_tower: str = _setting("bert (bert-base-uncased), or a BERT's folder or Hub id", "bert")
-    audio_tower: str = _setting("ast (AudioSet's), resnet (ResNet-50), or a folder or Hub id of either kind", "ast")
+    text_tower: str = _setting("bert (bert-base-uncased), or the folder or Hub id of an encoder like it", "bert")
+    audio_tower: str = _setting(
+        "ast (AudioSet's), resnet (ResNet-50), or the folder or Hub id of an audio encoder", "ast"
+    )
     checkpoint: str | None = _setting(
         "a Kobza checkpoint to start from, instead of two towers: a folder or Hub id", None
     )

@@ -13,12 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 
+from kobza.model.configuration_kobza import AST, RESNET
 from kobza.model.heads_kobza import pool_tokens
 from kobza.model.modeling_kobza import KobzaModel, KobzaOutput
 
 
 def _is_trainable(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def _check_kind(config: Any, *kinds: str) -> None:
+    if config.model_type not in kinds:
+        raise ValueError(
+            f"--frozen_cache knows the layers of BERT, AST and ResNet towers, not of {config.model_type}: leave it out."
+        )
 
 
 class FrozenSplit:
@@ -50,6 +58,7 @@ class TextSplit(FrozenSplit):
 
     def __init__(self, model: KobzaModel):
         tower: Any = model.text_model
+        _check_kind(model.config.text_config, "bert")
         super().__init__(tower, tower.embeddings, tower.encoder.layer, model.text_extra_layers)
         self.projection = model.text_projection
         self.pooling = model.config.text_pooling
@@ -116,6 +125,7 @@ class ResNetSplit(FrozenSplit):
 
 
 def audio_split(model: KobzaModel) -> AstSplit | ResNetSplit:
+    _check_kind(model.config.audio_config, AST, RESNET)
     return ResNetSplit(model) if model.is_resnet else AstSplit(model)
 
 

@@ -7,11 +7,19 @@ from typing import Any
 
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
-from transformers import ASTConfig, AutoConfig, AutoTokenizer, BertConfig, BertTokenizer, ResNetConfig
+from transformers import (
+    ASTConfig,
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoTokenizer,
+    BertConfig,
+    BertTokenizer,
+    ResNetConfig,
+)
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.embedding.checkpoint_folder import HUB_ID, one_line
-from kobza.model.configuration_kobza import RESNET, KobzaConfig
+from kobza.model.configuration_kobza import AST, RESNET, KobzaConfig
 from kobza.model.feature_extraction_kobza import KobzaFeatureExtractor
 from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
@@ -127,7 +135,16 @@ def _from_towers(settings: ModelArguments) -> tuple[KobzaModel, KobzaProcessor]:
             f"The towers {text} and {audio} cannot be loaded ({one_line(error)}): check the names and the connection, "
             "or train without a download, with --init random."
         ) from error
-    return model, KobzaProcessor(KobzaFeatureExtractor(), tokenizer)
+    return model, KobzaProcessor(_feature_extractor(audio, model.config.audio_config), tokenizer)
+
+
+def _feature_extractor(tower: str, config: Any) -> KobzaFeatureExtractor:
+    """Log-mel for an AST and a ResNet; for another tower what its own feature extractor makes, at its rate."""
+    if config.model_type in (AST, RESNET):
+        return KobzaFeatureExtractor()
+    own = AutoFeatureExtractor.from_pretrained(tower)
+    settings = {**own.to_dict(), "feature_extractor_type": type(own).__name__}
+    return KobzaFeatureExtractor(sampling_rate=own.sampling_rate, tower_features=settings)
 
 
 def _tower_config(name: str) -> Any:
