@@ -2,7 +2,9 @@
 
 import sys
 
-from kobza.training.run import main
+from kobza.extras import exit_unless
 
 if __name__ == "__main__":
+    with exit_unless("Training", "train"):
+        from kobza.training.run import main
     sys.exit(main())
