@@ -78,7 +78,7 @@ def measure(paths: Sequence[Path], embedder: Embedder) -> CopyCosines:
 
 
 def main() -> None:
-    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.embedding.loader import load_embedder
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", metavar="FOLDER", help="the recordings; default: synthetic pieces")
@@ -90,7 +90,7 @@ def main() -> None:
         else:
             write_album(Path(place), random_pieces(args.pieces, seed=16))
             paths = sorted(Path(place).glob("*.flac"))
-        result = measure(paths, Checkpoint.load())
+        result = measure(paths, load_embedder(arithmetic="float32"))
     for name, cosines in result.to_original.items():
         print(f"{name:5} {result.found[name]} of {len(paths)} copies found, lowest cosines {_shown(cosines[:3])}")
     print(f"nearest other recording: highest cosines {_shown(result.to_nearest[-3:])}")

@@ -152,14 +152,14 @@ def _ndcgs(search: Callable, queries: Sequence[Query], match: str) -> list[float
 
 
 def main() -> None:
-    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.embedding.loader import load_embedder
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
     parser.add_argument("--seeds", type=int, nargs="+", default=[202, 205], help="a synthetic library for each")
     parser.add_argument("--pieces", type=int, default=300, help="in each library")
     args = parser.parse_args()
-    embedder = Checkpoint.load(args.checkpoint)
+    embedder = load_embedder(args.checkpoint, arithmetic="float32")
     for seed in args.seeds:
         pieces = random_pieces(args.pieces, seed)
         print(f"{args.pieces} pieces of seed {seed}: nDCG@{K} by sound, tags, both")

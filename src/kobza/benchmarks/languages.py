@@ -53,14 +53,15 @@ def measure(embedder: Embedder, pairs: str, translations: Path) -> dict[str, dic
 
 
 def main() -> None:
-    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.embedding.loader import load_embedder
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
     parser.add_argument("--pairs", metavar="FOLDER", required=True, help="captioned recordings")
     parser.add_argument("--translations", metavar="FILE", type=Path, required=True, help="lines: name|translation")
     args = parser.parse_args()
-    for name, found in measure(Checkpoint.load(args.checkpoint), args.pairs, args.translations).items():
+    embedder = load_embedder(args.checkpoint, arithmetic="float32")
+    for name, found in measure(embedder, args.pairs, args.translations).items():
         print(f"{name:10}  " + "  ".join(f"R@{k} {value:.2f}" for k, value in found.items()))
 
 

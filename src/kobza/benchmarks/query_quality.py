@@ -199,7 +199,7 @@ def embed_labelled(recordings: Sequence[Recording], embedder: Embedder) -> tuple
 
 
 def main() -> None:
-    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.embedding.loader import load_embedder
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=300, help="in each library")
     parser.add_argument("--pairs", metavar="FOLDER", help="captioned recordings, to check the match words on")
     args = parser.parse_args()
-    embedder = Checkpoint.load(args.checkpoint)
+    embedder = load_embedder(args.checkpoint, arithmetic="float32")
     calibration = calibrate(embedder)
     unrelated = list(UNRELATED_SENTENCES)
     for seed in args.seeds:

@@ -67,7 +67,7 @@ def genre_labels(texts: list[str]) -> tuple[list[str], np.ndarray]:
 
 
 def main() -> None:
-    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.embedding.loader import load_embedder
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--labelled", metavar="FOLDER", type=Path, help="recordings whose genre is known")
     parser.add_argument("--list", metavar="FILE", type=Path, help="the list of these")
     args = parser.parse_args()
-    embedder = Checkpoint.load(args.checkpoint)
+    embedder = load_embedder(args.checkpoint, arithmetic="float32")
     recordings = load_pairs(args.pairs).recordings
     tracks, reasons = embed_recordings(embedder, [recording.path for recording in recordings])
     kept = [i for i in range(len(recordings)) if i not in reasons]

@@ -169,7 +169,7 @@ def print_query_constants(
 
 
 def main() -> None:
-    from kobza.embedding.checkpoint import Checkpoint
+    from kobza.embedding.loader import load_embedder
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", metavar="MODEL", help="default: kobza-mini")
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[101, 103, 104], help="a synthetic library for each")
     parser.add_argument("--pieces", type=int, default=300, help="in each library")
     args = parser.parse_args()
-    embedder = Checkpoint.load(args.checkpoint)
+    embedder = load_embedder(args.checkpoint, arithmetic="float32")
     calibration = calibrate(embedder)
     recordings, tracks = embed_labelled(load_pairs(args.pairs).recordings, embedder)
     labelled = None
