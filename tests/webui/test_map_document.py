@@ -46,22 +46,29 @@ def test_a_word_that_always_scores_high_does_not_take_every_track():
 
 def test_regions_are_named_by_what_sets_them_apart():
     rng = np.random.default_rng(0)
-    words = ["piano", "rock", "choir", "techno", "music"]
+    kinds = {"piano": "instrument", "rock": "genre", "choir": "instrument", "techno": "genre", "music": "genre"}
+    words = list(kinds)
     word_vectors = np.eye(5, 16)
     groups = np.repeat(np.arange(4), 100)
     vectors = word_vectors[groups] + 0.7 * word_vectors[4] + 0.05 * rng.standard_normal((400, 16))
     corners = np.array([[0.1, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.9]])
     positions = (corners[groups] + 0.02 * rng.standard_normal((400, 2))).astype(np.float32)
-    found = [region for region in regions(positions, vectors, words, word_vectors) if region.level == 0]
+    found = [region for region in regions(positions, vectors, kinds, word_vectors) if region.level == 0]
     assert {region.name for region in found} == {"piano", "rock", "choir", "techno"}
     for region in found:
         assert np.linalg.norm(corners[words.index(region.name)] - [region.x, region.y]) < 0.1 and region.tracks == 100
-    assert regions(positions[:5], vectors[:5], words, word_vectors) == []
+    assert regions(positions[:5], vectors[:5], kinds, word_vectors) == []
 
 
 def test_no_two_regions_have_one_name():
-    names = region_names(np.ones((4, 3)), ["a", "b", "c"], np.eye(3), np.arange(4))
+    names = region_names(np.ones((4, 3)), {"a": "genre", "b": "instrument", "c": "mood"}, np.eye(3), np.arange(4))
     assert len(set(names)) == 4
+
+
+def test_a_name_has_words_of_two_kinds_and_no_noise_of_music():
+    kinds = {"clarinet": "instrument", "flute": "instrument", "rain and wind": "sound", "calm": "mood"}
+    means = np.array([[1, 0.95, 0.9, 0.8], [0.5, 0.9, 1, 0.8]])
+    assert region_names(means, kinds, np.eye(4), np.array([9, 5])) == ["clarinet, calm", "rain and wind"]
 
 
 def test_what_is_inside_an_outline():

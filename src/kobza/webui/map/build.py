@@ -11,7 +11,7 @@ from kobza.library import LibraryError, MusicLibrary
 from kobza.webui.map.document import LibraryMap, colour, first_genre, library_digest
 from kobza.webui.map.layout import place
 from kobza.webui.map.regions import regions
-from kobza.webui.map.words import GENRES, INSTRUMENTS, MOODS, nearest_words, word_vectors
+from kobza.webui.map.words import GENRES, KINDS, nearest_words, word_vectors
 
 MAX_NEW = 0.2  # of the tracks may be placed among the others before all positions are computed anew
 
@@ -38,10 +38,9 @@ def build(library: MusicLibrary, known: LibraryMap | None, layout: Layout) -> Li
         positions, fitted = _extended(vectors, *kept), known.fitted if known is not None else len(paths)
     genres = {track.path: first_genre(track) for track in library.store.select()}
     embedder = library.text_embedder
-    genre_vectors = word_vectors(embedder, GENRES)
-    others = word_vectors(embedder, INSTRUMENTS + MOODS)
+    words = word_vectors(embedder, tuple(KINDS))
+    genre_vectors = words[: len(GENRES)]
     heard = nearest_words(vectors, genre_vectors, library.calibration.mean) if len(paths) else np.zeros(0, np.int64)
-    names = [*GENRES, *INSTRUMENTS, *MOODS]
     return LibraryMap(
         digest,
         model,
@@ -49,7 +48,7 @@ def build(library: MusicLibrary, known: LibraryMap | None, layout: Layout) -> Li
         paths,
         positions,
         [colour("genre", [genres.get(path, "") for path in paths]), colour("sound", [GENRES[i] for i in heard])],
-        regions(positions, vectors, names, np.concatenate([genre_vectors, others])),
+        regions(positions, vectors, KINDS, words),
     )
 
 

@@ -1,5 +1,6 @@
 """Neighbourhoods of the map, and their names in the model's own words."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ TRACKS_PER_REGION = (400, 60)  # of the coarse and the fine regions, at least
 MAX_REGIONS = (14, 60)
 MIN_TRACKS = 12  # of a library with regions
 DISTINCTIVE = 0.5  # how much of the library's mean is taken away from a region's vector before it is named
+ORDER = ("genre", "instrument", "mood")  # of the words of a name
+MANY_WORDS = 4  # of more than these, what they have in common is taken away
 MODIFIER_LIMIT = 0.6  # a second word must fit so well, compared with the first one
 
 
@@ -33,11 +36,15 @@ class Region:
         return asdict(self)
 
 
-def regions(positions: np.ndarray, vectors: np.ndarray, words: list[str], word_vectors: np.ndarray) -> list[Region]:
+def regions(
+    positions: np.ndarray, vectors: np.ndarray, kinds: Mapping[str, str], word_vectors: np.ndarray
+) -> list[Region]:
     """The regions of both levels of a map.
 
     Args:
-        positions: (n, 2). vectors: (n, dim). word_vectors: (words, dim).
+        positions: (n, 2). vectors: (n, dim).
+        kinds: of each word, such as `words.KINDS`.
+        word_vectors: (words, dim).
     """
     if len(positions) < MIN_TRACKS:
         return []
@@ -48,35 +55,42 @@ def regions(positions: np.ndarray, vectors: np.ndarray, words: list[str], word_v
         groups = _groups(positions, count)
         sizes = np.bincount(groups, minlength=count)
         means = np.stack([vectors[groups == i].mean(axis=0) if sizes[i] else overall for i in range(count)])
-        names = region_names(means - DISTINCTIVE * overall, words, word_vectors, sizes)
+        names = region_names(means - DISTINCTIVE * overall, kinds, word_vectors, sizes)
         for i in np.flatnonzero(sizes):
             x, y = _densest(positions[groups == i])
             found.append(Region(names[i], round(x, 4), round(y, 4), level, int(sizes[i])))
     return found
 
 
-def region_names(means: np.ndarray, words: list[str], word_vectors: np.ndarray, sizes: np.ndarray) -> list[str]:
+def region_names(means: np.ndarray, kinds: Mapping[str, str], word_vectors: np.ndarray, sizes: np.ndarray) -> list[str]:
     """A name of one word or two for each region (regions, dim); no two have the same. The largest chooses first.
 
-    >>> vectors = np.eye(3)
-    >>> region_names(np.array([[1, 0.9, 0], [0.2, 0, 1]]), ["piano", "calm", "rock"], vectors, np.array([5, 9]))
-    ['piano, calm', 'rock']
+    The two words are of different kinds, a genre before an instrument before a mood: "jazz, saxophone", not "acoustic
+    guitar, distorted guitar". Sounds that are no music name a region alone, where no word fits it better.
+
+    >>> kinds = {"calm": "mood", "piano": "instrument", "rain": "sound", "rock": "genre"}
+    >>> means = np.array([[1, 0.9, 0.8, 0], [0.2, 0, 0.5, 1], [0.9, 0, 1, 0]])
+    >>> region_names(means, kinds, np.eye(4), np.array([5, 9, 2]))
+    ['piano, calm', 'rock', 'rain']
     """
-    scores = means @ (word_vectors - word_vectors.mean(axis=0) * (len(words) > 3)).T
+    words = list(kinds)
+    scores = means @ (word_vectors - word_vectors.mean(axis=0) * (len(words) > MANY_WORDS)).T
     names = [""] * len(means)
     taken: set[str] = set()
     for i in np.argsort(-sizes, kind="stable"):
-        order = np.argsort(-scores[i], kind="stable")
-        first = int(order[0])
-        second = int(order[1]) if len(order) > 1 else first
-        candidates = [words[first]]
-        if scores[i, second] > MODIFIER_LIMIT * scores[i, first] > 0:
-            candidates.insert(0, f"{words[first]}, {words[second]}")
-        candidates += [words[word] for word in order if word != first]
-        candidates += [f"{words[first]}, {words[word]}" for word in order[2:]]
-        names[i] = next((name for name in candidates if name not in taken), words[first])
+        first, *others = (words[word] for word in np.argsort(-scores[i], kind="stable"))
+        score = dict(zip(words, scores[i], strict=True))
+        music = [word for word in others if kinds[word] != "sound"]
+        pairs = {word: _pair(first, word, kinds) for word in music if kinds[first] not in ("sound", kinds[word])}
+        fitting = [pairs[word] for word in pairs if score[word] > MODIFIER_LIMIT * score[first] > 0]
+        candidates = [*fitting[:1], first, *fitting[1:], *music, *pairs.values()]
+        names[i] = next((name for name in candidates if name not in taken), first)
         taken.add(names[i])
     return names
+
+
+def _pair(one: str, other: str, kinds: Mapping[str, str]) -> str:
+    return ", ".join(sorted((one, other), key=lambda word: ORDER.index(kinds[word])))
 
 
 def _groups(positions: np.ndarray, count: int) -> np.ndarray:
