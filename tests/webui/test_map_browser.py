@@ -159,7 +159,7 @@ def test_a_lasso_chooses_tracks_to_search_in(visit):
     assert page.locator(".kz-map-panel .kz-row").count() == 20
     page.get_by_role("button", name="Whole map").click()
     press(page, "End", "+", "+", "+", "+", "+")
-    page.get_by_role("button", name="Choose what is in sight").click()
+    page.get_by_role("button", name="All in sight").click()
     until(page, "!document.querySelector('.kz-map-panel h2')?.textContent.startsWith('160')")
     chosen = int(page.locator(".kz-map-panel h2").inner_text().split()[0])
     assert 0 < chosen < 160

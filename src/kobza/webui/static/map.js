@@ -18,7 +18,7 @@ import { go, state } from "./state.js";
 const POLL_MS = 3000; // while the map is being computed
 
 function createTab() {
-  const query = queryInput({ name: "q", "aria-label": t("map.light.label"), placeholder: t("map.light.label") });
+  const query = queryInput({ name: "q", "aria-label": t("map.light.label"), placeholder: t("map.light.placeholder") });
   const form = el("form", { class: "kz-ask", role: "search", onsubmit: submit }, query, el("button", { class: "kz-primary" }, t("map.light")));
   const colour = createChoice("colour", ["", "genre", "sound"], t("map.colour"), (value) => t(`map.colour.${value || "auto"}`));
   const filters = createFilters([colour.element]);
@@ -93,7 +93,7 @@ function createTab() {
       const before = map;
       map = await loadMap(map);
       trouble.replaceChildren();
-      frame.hidden = !map.points;
+      for (const part of [frame, legend.element, hint, keys]) part.hidden = !map.tracks;
       if (map.error) trouble.replaceChildren(notice(map.error));
       else if (library.is_empty) trouble.replaceChildren(notice(t("library.empty")));
       else if (!map.points) trouble.replaceChildren(notice(t("map.computing")));
@@ -103,7 +103,7 @@ function createTab() {
         litFor = "";
         showState(state());
       }
-      status.textContent = map.points ? [t("map.tracks", { n: map.tracks }), map.is_old ? t("map.old") : ""].filter(Boolean).join(" ") : "";
+      status.textContent = map.tracks ? [t("map.tracks", { n: map.tracks }), map.is_old ? t("map.old") : ""].filter(Boolean).join(" ") : "";
       if (map.is_computing || map.is_old) timer = setTimeout(() => load(library), POLL_MS);
     } catch (error) {
       if (isStale(error)) return;
@@ -205,6 +205,7 @@ function createTab() {
     names.showTip(hit, stage.view.toScreen(map.points.x[i], map.points.y[i]));
   }
 
+  stage?.element.addEventListener("blur", () => names.hover(-1));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 
   return {

@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 
 const GAP = 4; // pixels between names
+const EDGE = 2; // and around them all
 
 /** Place `stage.names` in `container`, the first ones first; those without room, or outside, are left out. */
 export function placeLabels(container, stage, view) {
@@ -11,7 +12,7 @@ export function placeLabels(container, stage, view) {
     const element = elements[k];
     const [left, top] = view.toScreen(x, y);
     const { width, height } = sizeOf(element);
-    const box = boxesAround(left, top, width, height, offset && offset + stage.size() / 2 + GAP).find((one) => isFree(one, taken, view));
+    const box = boxesAround(view, left, top, width, height, offset && offset + stage.size() / 2 + GAP).find((one) => isFree(one, taken, view));
     element.hidden = !box;
     if (!box) continue;
     taken.push(box);
@@ -45,10 +46,11 @@ function sizeOf(element) {
   return element.size;
 }
 
-/** The places for a name: on the spot, or at `offset` pixels to the right, left, above and below it. */
-function boxesAround(left, top, width, height, offset) {
+/** The places for a name: on the spot, within what is seen, or at `offset` pixels to the right, left, above and below it. */
+function boxesAround(view, left, top, width, height, offset) {
   const at = (x, y) => [x, y, x + width, y + height];
-  if (!offset) return [at(left - width / 2, top - height / 2)];
+  if (!offset && view.shows(left, top)) return [at(within(left - width / 2, view.width - width), within(top - height / 2, view.height - height))];
+  if (!offset) return [];
   return [
     at(left + offset, top - height / 2),
     at(left - offset - width, top - height / 2),
@@ -57,7 +59,9 @@ function boxesAround(left, top, width, height, offset) {
   ];
 }
 
+const within = (place, most) => Math.max(EDGE, Math.min(place, most - EDGE));
+
 function isFree([left, top, right, bottom], taken, view) {
-  if (left < 2 || top < 2 || right > view.width - 2 || bottom > view.height - 2) return false;
+  if (left < EDGE || top < EDGE || right > view.width - EDGE || bottom > view.height - EDGE) return false;
   return !taken.some(([l, t, r, b]) => left < r + GAP && l < right + GAP && top < b + GAP && t < bottom + GAP);
 }

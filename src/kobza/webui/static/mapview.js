@@ -64,6 +64,11 @@ export class View {
     if (this.zoom <= 1.001) this.x = this.y = 0.5;
   }
 
+  /** Whether this place is on the screen. */
+  shows(left, top) {
+    return left >= 0 && top >= 0 && left <= this.width && top <= this.height;
+  }
+
   /** The corners of what is seen, as an outline. */
   corners() {
     const { width, height } = this;

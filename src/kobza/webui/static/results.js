@@ -150,7 +150,7 @@ function why({ words, sound }) {
     t("why.words", { words: found.join(", "), field: t(`field.${field}`) }),
   );
   const heard = sound === null ? "" : t("why.sound", { match: t(`match.${sound}`) });
-  return el("p", { class: "kz-why", dir: "auto" }, [places.join("; "), heard].filter(Boolean).join(" · "));
+  return el("p", { class: "kz-why" }, [places.join("; "), heard].filter(Boolean).join(" · "));
 }
 
 /** An ordered list of rows. */
