@@ -1,13 +1,5 @@
-// The server's JSON. An error is thrown as an ApiError, whose message is a sentence for the visitor.
+// The server's JSON. The message of each error that is thrown is a sentence for the visitor.
 import { knows, t } from "./i18n.js";
-
-/** `status` is that of the server's answer; there is none if it did not answer. */
-class ApiError extends Error {
-  constructor(sentence, status) {
-    super(sentence);
-    this.status = status;
-  }
-}
 
 const running = new Map(); // channel -> AbortController of its latest request
 
@@ -48,9 +40,9 @@ async function request(url, options, channel) {
   try {
     response = await fetch(url, { ...options, signal: abort.signal });
   } catch (error) {
-    throw isStale(error) ? error : new ApiError(t("error.offline"));
+    throw isStale(error) ? error : new Error(t("error.offline"));
   }
-  if (!response.ok) throw new ApiError(await sentenceOf(response), response.status);
+  if (!response.ok) throw new Error(await sentenceOf(response));
   const type = response.headers.get("Content-Type") ?? "";
   return type.includes("json") ? response.json() : response;
 }

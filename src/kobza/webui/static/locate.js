@@ -49,7 +49,7 @@ export function createLocator() {
   async function submit(event) {
     event?.preventDefault();
     const [q, mine] = [query.value.trim(), hit];
-    if (!q) return void result.replaceChildren(notice(t("search.empty")));
+    if (!q) return void result.replaceChildren(notice(t("error.query_empty")));
     try {
       const place = hit.clip ? { clip: hit.clip } : { link: hit.track.link };
       const curve = await get("moments", { ...place, q }, "locate");

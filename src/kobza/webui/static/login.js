@@ -17,7 +17,7 @@ async function submit(event) {
     await post("login", { password: password.value });
     location.reload();
   } catch (error) {
-    notice.textContent = error.status === 401 ? t("login.wrong") : error.message;
+    notice.textContent = error.message;
     notice.hidden = false;
     password.select();
   }

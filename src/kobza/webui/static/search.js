@@ -84,7 +84,7 @@ function createTab() {
     event.preventDefault();
     const q = query.value.trim();
     if (q) go({ q });
-    else answers.fail(new Error(t("search.empty")));
+    else answers.fail(new Error(t("error.query_empty")));
     if (q && matchMedia("(pointer: coarse)").matches) query.blur(); // the phone's keyboard would cover the answers
   }
 

@@ -28,7 +28,7 @@ function createTab() {
   function submit(event) {
     event.preventDefault();
     const text = labels.value.trim();
-    if (!text) return answer(notice(t("tag.empty")));
+    if (!text) return answer(notice(t("error.labels_missing")));
     go({ labels: text === LABELS ? "" : text });
   }
 
