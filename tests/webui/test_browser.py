@@ -259,7 +259,7 @@ def test_nothing_is_a_dead_end(visit):
     page.wait_for_selector("text=The description is empty")
     page.fill("#query", "piano^0")
     page.keyboard.press("Enter")
-    page.wait_for_selector('text=The weight in "piano^0" must be above 0')
+    page.wait_for_selector("text=The weight in “piano^0” must be above 0")
     page.route("**/api/search**", lambda route: route.abort())
     page.get_by_role("button", name="church organ").click()
     page.wait_for_selector("text=The server does not answer")

@@ -1,7 +1,7 @@
 """A library of many tracks on the page: scrolling, copies, titles that repeat, and music that comes while one looks."""
 
 import pytest
-from browsing import DESKTOP, PHONE, Visits, ask, settled, titles, until, until_rows
+from browsing import DESKTOP, PHONE, Visits, ask, open_tab, settled, titles, until, until_rows
 from recordings import ToneEmbedder, tone, write
 
 from kobza import MusicLibrary
@@ -114,6 +114,10 @@ def test_new_music_appears_without_a_restart(browser, place):
     page = visits(address)
     page.wait_for_selector("text=The library is empty")
     assert page.inner_text(".kz-held") == "0 tracks"
+    open_tab(page, "Map")
+    page.wait_for_selector(".kz-notice:visible >> text=The library is empty")
+    assert not page.locator(".kz-map").is_visible()
+    open_tab(page, "Search")
     library.add(write(music / "a.flac", tone(440, 3), title="First"))
     look_again(page)
     page.wait_for_selector(".kz-row")

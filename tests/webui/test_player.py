@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from browsing import PHONE, ask, open_tab, until, width
+from browsing import PHONE, ask, focused, open_tab, titles, until, width
 from hostile import HOSTILE
 
 DRUMS = "fast drum solo"
@@ -187,6 +187,10 @@ def test_a_queue_is_shaped_and_saved(visit, music):
     page.reload()
     foot(page).get_by_role("button", name="Queue: 3 tracks").click()
     assert queued(page) == ["Sticks", "Swallows", "Stone and Light"]
+    press(page, "More like these")
+    until(page, "document.title === 'Sounds like Sticks and 2 more – Kobza'")
+    assert len(titles(page)) == 2 and focused(page) == "Sounds like Sticks and 2 more"
+    foot(page).get_by_role("button", name="Queue: 3 tracks").click()
     page.get_by_role("button", name="Clear", exact=True).click()
     foot(page).get_by_text("The queue is empty").wait_for()
 
