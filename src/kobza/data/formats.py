@@ -128,6 +128,12 @@ FORMATS: dict[str, Format] = {
         "`metadata.jsonl` or `.csv`: `file_name`, `tags`; splits as of classes",
         ("all", *OFFICIAL),
     ),
+    "judged": Format(
+        "Your own judgments",
+        "ranking",
+        "`judgments.csv`: `query`, `recording`, `grade`; or BEIR's `queries.jsonl` and `qrels/test.tsv`, the form of "
+        "IncompeBench; all recordings that are searched",
+    ),
 }
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kobza.audio import AUDIO_EXTENSIONS, printable
 from kobza.data.formats import DataSetError as DataSetError
@@ -33,6 +34,14 @@ class Recording:
     judged: tuple[str, ...] | None = None
 
 
+class Judgment(NamedTuple):
+    """How relevant a recording is to a query: 0 not at all, and more the higher."""
+
+    query: str
+    recording: str  # its id
+    grade: float
+
+
 @dataclass(frozen=True)
 class DataSet:
     """A data set, or a split of one.
@@ -43,6 +52,7 @@ class DataSet:
         skipped: (file, reason) of the rows and files that cannot.
         vocabulary: the labels or tags, in the order of their columns in every result.
         split: which part of the data set, where there are several.
+        judgments: grades of recordings for queries, where there are such.
     """
 
     name: str
@@ -51,10 +61,13 @@ class DataSet:
     skipped: tuple[tuple[str, str], ...] = ()
     vocabulary: tuple[str, ...] = ()
     split: str | None = None
+    judgments: tuple[Judgment, ...] = ()
 
     @property
     def task(self) -> str:
-        """What its annotations allow to measure: "retrieval", "classification" or "tagging"."""
+        """What its annotations allow to measure: "retrieval", "classification", "tagging" or "ranking"."""
+        if self.judgments:
+            return "ranking"
         first = self.recordings[0] if self.recordings else None
         if first is None or first.caption is not None:
             return "retrieval"

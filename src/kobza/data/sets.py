@@ -6,6 +6,7 @@ from kobza.data.captioned_sets import load_audiocaps, load_clotho, load_song_des
 from kobza.data.class_folders import load_classes
 from kobza.data.formats import FORMATS, OFFICIAL, DataSetError, parse_part
 from kobza.data.gtzan import load_gtzan
+from kobza.data.judged import load_judged
 from kobza.data.magnatagatune import load_magnatagatune
 from kobza.data.musiccaps import load_musiccaps
 from kobza.data.nsynth import load_nsynth
@@ -34,6 +35,7 @@ LOADERS: dict[str, Callable[[str, str | None], DataSet]] = {
     "pairs": _load_pairs,
     "classes": load_classes,
     "tags": load_tags,
+    "judged": load_judged,
 }
 
 

@@ -20,4 +20,6 @@ def data_hash(data: DataSet) -> str:
         if recording.judged is not None:
             row.append(recording.judged)
         digest.update(json.dumps(row).encode())
+    if data.judgments:
+        digest.update(json.dumps(data.judgments).encode())
     return digest.hexdigest()

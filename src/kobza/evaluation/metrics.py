@@ -10,6 +10,7 @@ import numpy as np
 from kobza.extras import needs
 
 RETRIEVAL_METRICS = ("R@1", "R@5", "R@10", "MeanR", "MedR", "mAP10")
+NDCG_AT = (5, 10, 100)  # the cut-offs of graded relevance
 
 
 def ranks(similarity: np.ndarray, relevant: np.ndarray | None = None) -> np.ndarray:
@@ -61,6 +62,25 @@ def rank_metrics(ranks: np.ndarray) -> dict[str, float]:
 def retrieval_metrics(similarity: np.ndarray) -> dict[str, float]:
     """All `RETRIEVAL_METRICS` of a similarity matrix (n, n), queries by candidates."""
     return rank_metrics(ranks(similarity))
+
+
+def ndcg_at(similarity: np.ndarray, grades: np.ndarray, k: int) -> np.ndarray:
+    """nDCG@K of each query, (queries,), NaN for one without a grade above 0 (Jarvelin and Kekalainen, 2002).
+
+    The gain of a candidate is its grade, discounted by log2(rank + 2) with ranks from 0, as in trec_eval and MTEB; the
+    sum over the first K is divided by that of the best order. Of equal scores the lower grade comes first.
+
+    >>> ndcg_at(np.array([[0.9, 0.5, 0.1]]), np.array([[0, 3, 1]]), 10).round(3).tolist()
+    [0.659]
+
+    Args:
+        similarity, grades: (queries, candidates).
+    """
+    order = np.lexsort((grades, -np.nan_to_num(similarity, nan=-np.inf)))
+    discount = 1 / np.log2(np.arange(min(k, grades.shape[1])) + 2)
+    found = np.take_along_axis(grades, order, axis=1)[:, : len(discount)] @ discount
+    best = -np.sort(-grades, axis=1)[:, : len(discount)] @ discount
+    return np.divide(found, best, out=np.full(len(grades), np.nan), where=best > 0)
 
 
 def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult, ModelCard
 
 from kobza.audio import printable
 from kobza.embedding.checkpoint_folder import one_line
+from kobza.evaluation.metrics import NDCG_AT
 from kobza.evaluation.results import DATASET_TITLES
 
 # The Hub's names of data sets; any other set is a local folder.
@@ -35,6 +36,7 @@ METRIC_TYPES = {
     "MeanR": "mean_rank",
     "MedR": "median_rank",
     "mAP10": "map_at_10",
+    **{f"nDCG@{k}": f"ndcg_at_{k}" for k in NDCG_AT},
     "F1": "f1",
     "accuracy": "accuracy",
     "ROC-AUC": "roc_auc",

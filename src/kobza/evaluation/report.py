@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from kobza.evaluation.identity import training_summary
 from kobza.evaluation.markdown import code_cell, count_cell, markdown_table, text_cell, used_cell, value_cell
-from kobza.evaluation.metrics import RETRIEVAL_METRICS
+from kobza.evaluation.metrics import NDCG_AT, RETRIEVAL_METRICS
 from kobza.evaluation.results import DASH, dataset_key, dataset_title, result_rows
 from kobza.evaluation.thesis_report import thesis_table
 from kobza.evaluation.thesis_results import Table
 
-METRICS = (*RETRIEVAL_METRICS, "F1", "accuracy", "ROC-AUC", "PR-AUC")
+METRICS = (*RETRIEVAL_METRICS, *(f"nDCG@{k}" for k in NDCG_AT), "F1", "accuracy", "ROC-AUC", "PR-AUC")
 MAX_SKIPPED_FILES = 10  # named in the report; the result files name all of them
 HEAD = """# Published and measured
 

@@ -1,4 +1,4 @@
-"""What is measured of each kind of data set: retrieval by captions, zero-shot labels and tags, probes.
+"""What is measured of each kind of data set: retrieval by captions or grades, zero-shot labels and tags, probes.
 
 Each function returns the entries of a result's "figures" and its "details", which say what each query or recording came
 to, so that two results can be compared query by query.
@@ -12,9 +12,10 @@ import numpy as np
 
 from kobza.data.recordings import DataSet, DataSetError
 from kobza.embedding.embedder import Embedder, embed_recordings
-from kobza.evaluation.metrics import confusion_matrix
+from kobza.evaluation.intervals import mean_interval
+from kobza.evaluation.metrics import NDCG_AT, confusion_matrix, ndcg_at
 from kobza.evaluation.probes import Examples, evaluate_probes
-from kobza.evaluation.retrieval import evaluate_retrieval
+from kobza.evaluation.retrieval import DIRECTIONS, evaluate_retrieval
 from kobza.evaluation.zero_shot import embed_labels, evaluate_classification, evaluate_tagging
 
 Measured = tuple[list[dict], dict]
@@ -37,6 +38,8 @@ def compute_metrics(
     """
     if data.task == "retrieval":
         return _retrieval(embedder, data, vectors, owner, seed)
+    if data.task == "ranking":
+        return _ranking(embedder, data, vectors)
     label_vectors = embed_labels(embedder, prompts, data.vocabulary, ensemble)
     measure = _tagging if data.task == "tagging" else _classification
     return measure(data, vectors[owner], label_vectors)
@@ -50,6 +53,29 @@ def _retrieval(embedder: Embedder, data: DataSet, vectors: np.ndarray, owner: np
     of_captions = [recording.id for recording in data.recordings]
     queries = {"text -> music": of_captions, "music -> text": [of_captions[i] for i in first]}
     return [complete_entry("retrieval", entry) for entry in entries], {"queries": queries, "ranks": ranks}
+
+
+def _ranking(embedder: Embedder, data: DataSet, vectors: np.ndarray) -> Measured:
+    """nDCG by graded relevance; the details give that at 10 of each query."""
+    column = {recording.id: i for i, recording in enumerate(data.recordings)}
+    judged = [judgment for judgment in data.judgments if judgment.recording in column]
+    queries = list(dict.fromkeys(judgment.query for judgment in judged if judgment.grade > 0))
+    if not queries:
+        raise DataSetError("No usable recording has a grade above 0, so nDCG is undefined: add recordings.")
+    row = {query: i for i, query in enumerate(queries)}
+    grades = np.zeros((len(queries), len(vectors)))
+    for query, recording, grade in judged:
+        if query in row:
+            grades[row[query], column[recording]] = grade
+    similarity = embedder.embed_text(queries) @ vectors.T
+    entries = []
+    for k in NDCG_AT:
+        values = ndcg_at(similarity, grades, k)
+        low, high = mean_interval(values)
+        found = {"metric": f"nDCG@{k}", "value": float(values.mean()), "low": low, "high": high}
+        entries.append({"direction": DIRECTIONS[0], "gallery": len(vectors), **found})
+    details = {"graded_queries": queries, "nDCG@10": ndcg_at(similarity, grades, 10).tolist()}
+    return [complete_entry("retrieval", entry) for entry in entries], details
 
 
 def _tagging(data: DataSet, audio: np.ndarray, label_vectors: dict[str, np.ndarray]) -> Measured:
