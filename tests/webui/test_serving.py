@@ -167,7 +167,7 @@ def test_a_bad_clip_gets_a_sentence_and_leaves_nothing(served, monkeypatch, tmp_
         ("search?q=%20%0a", "The description is empty"),
         ("search?q=x&k=0", "k: "),
         ("search", "The description is empty"),
-        ("similar", "no longer in the library"),
+        ("similar", "Name a track"),
         ("search?q=x&where=year%20%3E", ""),
         ("similar?link=..", "no longer in the library"),
         ("values?field=nothing", "There are no values"),

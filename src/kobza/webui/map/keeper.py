@@ -1,5 +1,6 @@
 """Keeps a library's map up to date in the background; the page has the last one meanwhile."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -78,6 +79,7 @@ class MapKeeper:
             self.error = str(error)
         except Exception as error:  # in a thread nobody would see it
             self.error = f"The map could not be computed ({error!r})."
+            logging.getLogger(__name__).exception("The map could not be computed")
         with self._lock:
             self._next = time.monotonic() + max(MIN_PAUSE, PAUSE_FACTOR * (time.monotonic() - began))
             if self._address == str(library.address) and not self.error:

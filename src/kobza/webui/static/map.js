@@ -94,7 +94,7 @@ function createTab() {
       map = await loadMap(map);
       trouble.replaceChildren();
       for (const part of [frame, legend.element, hint, keys]) part.hidden = !map.tracks;
-      if (map.error) trouble.replaceChildren(notice(map.error));
+      if (map.error) trouble.replaceChildren(notice(t(`error.${map.code}`)));
       else if (library.is_empty) trouble.replaceChildren(notice(t("library.empty")));
       else if (!map.points) trouble.replaceChildren(notice(t("map.computing")));
       if (map.points && map.points !== before?.points) {
