@@ -76,7 +76,9 @@ def temporary_folder(name: str = "kobza") -> Path:
 
 
 def prepare_environment() -> None:
-    """For the libraries that Kobza uses: torch asks for the user's name and others for a home as they are imported."""
+    """For the libraries that Kobza uses: torch asks for the user's name and others for a home as they are imported, and
+    ONNX Runtime reports to its maker (from version 1.29, see its Privacy.md) unless it is told not to before that."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         getpass.getuser()
     except (KeyError, OSError, ImportError):  # a user id without a name: `docker run --user 12345`

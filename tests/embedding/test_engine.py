@@ -1,6 +1,7 @@
 """The engine without torch gives the vectors of the torch path."""
 
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -180,3 +181,12 @@ def test_it_embeds_under_another_name_too(tiny_checkpoint):
     embedder = EngineEmbedder.load(tiny_checkpoint)
     embedder.name = "model_6"
     assert embedder.embed_text(["piano"]).shape == (1, embedder.dim)
+
+
+def test_onnx_runtime_reports_nothing(tmp_path):
+    """Its client would leave the number of a session and of the user in files."""
+    code = "import kobza, onnxruntime; print(onnxruntime.get_available_providers())"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {name: str(tmp_path) for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME")}
+    subprocess.run([sys.executable, "-B", "-c", code], env=environment, check=True, capture_output=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
