@@ -7,6 +7,7 @@ from recordings import tone, write
 from kobza.data.decoding_check import check_recordings
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSetError
+from kobza.data.sets import load_data_set
 from kobza.data.splits import hash_fraction, split_pairs, write_split
 
 
@@ -27,8 +28,11 @@ def test_hash_fractions_are_uniform_and_depend_on_the_seed():
 
 def test_pairs_are_split_by_recording(tmp_path):
     parts = split_pairs(pairs(tmp_path, 100))
-    train, validation = ({r.id for r in parts[name].recordings} for name in ("train", "validation"))
-    assert not train & validation and len(train | validation) == 100 and 2 <= len(validation) <= 20
+    train, validation, test = ({r.id for r in parts[name].recordings} for name in ("train", "validation", "test"))
+    assert len(train | validation | test) == len(train) + len(validation) + len(test) == 100
+    assert 2 <= len(validation) <= 20 and 2 <= len(test) <= 20
+    assert {r.id for r in load_data_set(f"pairs:{tmp_path}@test").recordings} == test
+    assert load_data_set(f"pairs:{tmp_path}").total == load_data_set(f"pairs:{tmp_path}@all").total == 200
     assert sum(len(part.recordings) for part in parts.values()) == 200
     assert {r.id for r in split_pairs(tmp_path, seed=1)["validation"].recordings} != validation
     with pytest.raises(DataSetError, match="has 1 pairs, too few: none would be left for"):

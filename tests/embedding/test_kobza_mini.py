@@ -13,7 +13,9 @@ from transformers import AutoModel, AutoProcessor, pipeline
 import kobza
 from kobza import Checkpoint, KobzaModel
 from kobza.audio import load_audio
+from kobza.data.recording_identity import source_key
 from kobza.embedding.checkpoint_folder import default_checkpoint, fingerprint
+from kobza.embedding.trained_on import read_trained_on
 from kobza.synth.album import album, random_pieces, render, write_album
 
 FOLDER = Path(__file__).resolve().parents[2] / "hub" / "kobza-mini"
@@ -48,6 +50,16 @@ def test_it_is_small_and_half_precision():
     with safe_open(weights, "pt") as file:
         kinds = {file.get_slice(name).get_dtype() for name in file.keys() if not name.startswith("logit_")}  # noqa: SIM118
     assert kinds == {"F16"}
+
+
+def test_it_says_which_captions_it_was_trained_on():
+    known = read_trained_on(FOLDER, fingerprint(FOLDER))
+    assert known is not None, "write hub/kobza-mini/trained_on.bin again, with the weights"
+    assert {name: part.recordings for name, part in known.parts.items()} == {"captions": 5460, "validation": 61}
+    left_out = (Path(kobza.__file__).parent / "distill" / "corpus" / "left_out.txt").read_text().split()
+    keys = [[source_key(f"youtube:{ytid}")] for ytid in left_out]
+    assert all(known.seen("validation", key) and not known.seen("captions", key) for key in keys)
+    assert known.seen("captions", [source_key("youtube:-0Gj8-vB1q4")]) and not known.is_complete
 
 
 def test_its_code_is_the_packages():

@@ -83,7 +83,11 @@ SMALL = {"text": {"name": "bert, tiny", "parameters": 242_688}, "audio": ROWS["m
             "trained on 12 recordings, less than half of 3,794",
         ),
         ({}, {"ended": "max_steps", "steps": 6}, "ended after 6 steps, as it was told to"),
-        ({"overlap": {"train": 206}}, {}, "206 of the recordings that it is measured on were trained on"),
+        (
+            {"overlap": {"train": 206, "captions": 0, "validation": 9, "share": 0.2}},
+            {},
+            "of the recordings that it is measured on 206 trained on, 9 in its validation split",
+        ),
     ],
 )
 def test_a_run_that_is_not_what_its_row_says_is_below_with_the_reason(changes, training, why):

@@ -36,7 +36,7 @@ def stubs(monkeypatch):
     """Stubs for loading, evaluating and plotting that record what was `measured`; names in `broken` raise."""
     done = SimpleNamespace(measured=[], broken=set(), fingerprints={}, hashes={})
 
-    def load(path):
+    def load(path, arithmetic):
         if path.name in done.broken:
             raise ValueError(f"{path.name} lacks weights.")
         return SimpleNamespace(name=path.name, fingerprint=done.fingerprints.get(path.name, f"{path.name:0<16}"))
@@ -46,7 +46,7 @@ def stubs(monkeypatch):
             raise ValueError("It has no table.")
         return spec.rsplit("/", 1)[-1]
 
-    def measure(embedder, spec, checkpoint, progress, say):
+    def measure(embedder, spec, checkpoint, allow_overlap, progress, say):
         kind, folder = spec.split(":", 1)
         folder = folder.rsplit("/", 1)[-1]
         done.measured.append((embedder.name, folder))

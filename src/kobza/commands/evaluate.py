@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from kobza.commands.arguments import SubCommands, command
 from kobza.data.formats import part_help
@@ -37,6 +38,16 @@ def add(commands: SubCommands) -> None:
         required=True,
         metavar="SET:DIR[@PART]",
         help=f"a data set, its folder, which part of it: {part_help()}",
+    )
+    one.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="also measure on recordings that the checkpoint was trained on; the result carries their number",
+    )
+    one.add_argument(
+        "--near-duplicates",
+        metavar="SET:DIR[@PART]",
+        help="also look for its recordings in another set, such as the training data, by how they sound (kobza-mini)",
     )
     one.add_argument("--prompt", action="append", metavar="TEXT", help='such as "The {} song"; may be repeated')
     one.add_argument("--ensemble", action="store_true", help="also take the mean of the prompts' embeddings")
@@ -93,6 +104,7 @@ def evaluate(args: argparse.Namespace) -> int:
     from kobza.embedding.loader import load_embedder
     from kobza.evaluation.evaluate import evaluate
     from kobza.evaluation.model_index import write_model_index
+    from kobza.evaluation.near_duplicates import find_near_duplicates
     from kobza.evaluation.results import write_result
     from kobza.library import Progress
 
@@ -111,8 +123,12 @@ def evaluate(args: argparse.Namespace) -> int:
             def progress(done: int, total: int, path: Path) -> None:
                 update(Progress(done, total, done / total, str(path)))
 
-            options = {"probe": args.probe, "shots": args.shots or ()}
+            options: dict[str, Any] = {"probe": args.probe, "shots": args.shots or (), "checkpoint": args.checkpoint}
+            options["allow_overlap"] = args.allow_overlap
             result = evaluate(embedder, args.on, args.prompt, args.ensemble, progress, say, **options)
+            if args.near_duplicates:
+                update(Progress.of_stage("looking for near duplicates"))
+                result["near_duplicates"] = find_near_duplicates(args.on, args.near_duplicates)
     except KeyboardInterrupt:
         say("Stopped. No results were written.")
         return 130
@@ -139,6 +155,7 @@ def default_file_name(result: dict) -> str:
 def show_result(result: dict) -> None:
     """Print the metrics with their intervals, and on standard error what was left out."""
     from kobza.evaluation.identity import training_summary
+    from kobza.evaluation.overlap import overlap_words
 
     skipped = result["skipped"]
     for item in skipped[:SKIPPED_SHOWN]:
@@ -149,7 +166,12 @@ def show_result(result: dict) -> None:
         say(f"left out, on all recordings or on none: {', '.join(result['details']['left_out'])}")
     split = f", {result['split']}" if result["split"] else ""
     print(f"{result['model']} ({result['fingerprint']}) on {result['dataset']}{split}:", end=" ")
-    print(f"{result['used']} of {result['of']} recordings used. In brackets: 95 % intervals.")
+    seen = overlap_words(result["overlap"])
+    print(f"{result['used']} of {result['of']} recordings used{f' ({seen})' if seen else ''}.", end=" ")
+    print("In brackets: 95 % intervals.")
+    if alike := result.get("near_duplicates"):
+        print(f"{alike['count']:,} recordings ({alike['share']:.1%}) sound like one of {alike['of']}", end=" ")
+        print(f"(cosine {alike['cosine']} or more); the results name them.")
     if result["training"]:
         about = training_summary(result)
         how = f"{about['steps']} steps, seed {about['seed']}"

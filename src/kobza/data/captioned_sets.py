@@ -78,7 +78,7 @@ def load_audiocaps(folder: str | Path, split: str | None = None) -> DataSet:
         return audio.find_named(*names, row["audiocap_id"], within=(published, split))
 
     captioned = ((row["youtube_id"], find(row), [row["caption"]]) for row in rows)
-    return _collect("audiocaps", folder, split, audio, captioned, table)
+    return _collect("audiocaps", folder, split, audio, captioned, table, "youtube")
 
 
 def load_song_describer(folder: str | Path, part: str | None = None) -> DataSet:
@@ -102,8 +102,10 @@ def _collect(
     audio: AudioFolder,
     captioned: Iterable[tuple[str, str | None, list[str]]],
     table: Path,
+    source: str | None = None,
 ) -> DataSet:
-    """The data set of (file as listed, the file found for it, its captions); files of other splits are no concern."""
+    """The data set of (file as listed, the file found for it, its captions); files of other splits are no concern.
+    `source`: whose ids the listed ones are."""
     recordings: list[Recording] = []
     skipped: Skipped = []
     for listed, inner, captions in captioned:
@@ -111,7 +113,8 @@ def _collect(
             skipped.append((printable(listed), f"{table.name} lists it, but it is missing"))
             continue
         given = [caption.strip() for caption in captions if caption.strip()]
-        recordings += [Recording(audio.present[inner], inner, caption=caption) for caption in given]
+        known_as = f"{source}:{listed}" if source else None
+        recordings += [Recording(audio.present[inner], inner, caption=text, source=known_as) for text in given]
         if not given:
             skipped.append((inner, "it has no caption"))
     if not recordings:

@@ -115,7 +115,12 @@ FORMATS: dict[str, Format] = {
         ("family", "source", "pitch"),
         source="Engel et al., 2017",
     ),
-    "pairs": Format("Your own pairs", "retrieval", "`metadata.jsonl` or `.csv`: `file_name`, `caption`"),
+    "pairs": Format(
+        "Your own pairs",
+        "retrieval",
+        "`metadata.jsonl` or `.csv`: `file_name`, `caption`; splits as of classes, and as training takes them",
+        ("all", *OFFICIAL),
+    ),
     "classes": Format(
         "Your own classes",
         "classification",

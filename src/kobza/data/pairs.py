@@ -10,9 +10,11 @@ A recording may have several captions, each in its own row.
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from kobza.audio import printable
+from kobza.data.recording_identity import source_of
 from kobza.data.recordings import (
     AudioFolder,
     DataSet,
@@ -75,7 +77,9 @@ def load_pairs(
         elif not isinstance(caption, str) or not caption.strip():
             skipped.append((inner, "it has no caption"))
         else:
-            recordings.append(Recording(audio.present[inner], inner, caption=caption.strip(), aspects=aspects_of(row)))
+            recording = Recording(audio.present[inner], inner, caption=caption.strip(), aspects=aspects_of(row))
+            source = f"jamendo:{PurePosixPath(row['path']).stem}" if "path" in TABLES[table] else source_of(row)
+            recordings.append(replace(recording, source=source))
     skipped += [(inner, f"{table} does not list it") for inner in audio.present if inner not in listed]
     if not recordings:
         of_split = f" of the split {split!r}" if split else ""

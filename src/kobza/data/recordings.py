@@ -22,6 +22,7 @@ class Recording:
     Attributes:
         id: its path inside the data set, with forward slashes.
         aspects: phrases that the author of the caption listed beside it; used in training only.
+        source: the recording by a name that other data sets know it by, such as youtube:ID, where the table has one.
         judged: the tags of which somebody said whether it has them; None where that is all of them.
     """
 
@@ -32,6 +33,7 @@ class Recording:
     tags: tuple[str, ...] | None = None
     aspects: tuple[str, ...] | None = None
     judged: tuple[str, ...] | None = None
+    source: str | None = None
 
 
 class Judgment(NamedTuple):

@@ -18,7 +18,10 @@ from kobza.audio import printable
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError, Recording
 
-VALIDATION_FRACTION = 0.1  # of a folder of pairs that comes without a split
+# Of a folder that comes without a split: what hashes below the first validates, below the second is the test
+VALIDATION_FRACTION = 0.1
+TEST_FRACTION = 0.1
+PARTS = ("train", "validation", "test")
 
 
 def hash_fraction(name: str, seed: int = 0) -> float:
@@ -31,43 +34,49 @@ def hash_fraction(name: str, seed: int = 0) -> float:
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
-def hash_split(recordings: Sequence[Recording], split: str) -> list[Recording]:
-    """The recordings of a split of a set that has none of its own: a tenth by hash of its id validates, another tests.
+def part_of(name: str, seed: int = 0) -> str:
+    """The part of a recording in a set that has no split of its own: a tenth validates, another is the test.
 
-    Args:
-        split: "train", "validation", "test" or "all".
+    >>> [part_of(name) for name in ("a.mp3", "d.mp3", "f.mp3")]
+    ['train', 'validation', 'test']
     """
-    ends = {"validation": (0.0, VALIDATION_FRACTION), "test": (VALIDATION_FRACTION, 2 * VALIDATION_FRACTION)}
-    low, high = {**ends, "train": (2 * VALIDATION_FRACTION, 1.0), "all": (0.0, 1.0)}[split]
-    return [recording for recording in recordings if low <= hash_fraction(recording.id) < high]
+    position = hash_fraction(name, seed)
+    if position < VALIDATION_FRACTION:
+        return "validation"
+    return "test" if position < VALIDATION_FRACTION + TEST_FRACTION else "train"
+
+
+def hash_split(recordings: Sequence[Recording], split: str) -> list[Recording]:
+    """The recordings of a split, "train", "validation" or "test", by `part_of`; of "all" all of them."""
+    return [recording for recording in recordings if split in ("all", part_of(recording.id))]
 
 
 def split_pairs(folder: str | Path, seed: int = 0) -> dict[str, DataSet]:
-    """Load a folder of pairs as {"train", "validation"}: nine tenths and one; a recording's captions stay together.
-
-    Raises:
-        DataSetError: as `load_pairs`; or a split would be empty.
-    """
+    """Load a folder of pairs and divide it: see `load_pairs` and `divide_pairs`."""
     return divide_pairs(load_pairs(folder), seed)
 
 
 def divide_pairs(data: DataSet, seed: int = 0) -> dict[str, DataSet]:
-    """Divide pairs as {"train", "validation"}: nine tenths and one; a recording's captions stay together.
+    """Divide pairs as {"train", "validation", "test"} by `part_of`; a recording's captions stay together. There is no
+    test if nothing falls into it.
 
     Raises:
-        DataSetError: a split would be empty.
+        DataSetError: nothing is left to train or to validate on.
     """
-    splits: dict[str, list[Recording]] = {"train": [], "validation": []}
+    splits: dict[str, list[Recording]] = {part: [] for part in PARTS}
     for recording in data.recordings:
-        is_validation = hash_fraction(recording.id, seed) < VALIDATION_FRACTION
-        splits["validation" if is_validation else "train"].append(recording)
+        splits[part_of(recording.id, seed)].append(recording)
     for name, recordings in splits.items():
-        if not recordings:
+        if not recordings and name != "test":
             raise DataSetError(
                 f"{printable(data.folder)} has {len(data.recordings)} pairs, too few: none would be left for {name}; "
                 "add more."
             )
-    return {name: replace(data, recordings=tuple(recordings), split=name) for name, recordings in splits.items()}
+    return {
+        name: replace(data, recordings=tuple(recordings), split=name)
+        for name, recordings in splits.items()
+        if recordings
+    }
 
 
 def write_split(path: str | Path, splits: Mapping[str, DataSet], rule: str, seed: int = 0) -> None:

@@ -65,7 +65,8 @@ def load_mtg_jamendo(folder: str | Path, part: str | None = None) -> DataSet:
         if inner is None:
             skipped.append((printable(path), f"{table.name} lists it, but it is missing"))
         else:
-            recordings.append(Recording(audio.present[inner], inner, tags=tuple(words[tag] for tag in tags)))
+            named = tuple(words[tag] for tag in tags)
+            recordings.append(Recording(audio.present[inner], inner, tags=named, source=f"jamendo:{stem}"))
     return _checked("mtg_jamendo", folder, recordings, skipped, sorted(words.values()), f"{kind}-{split}", table)
 
 

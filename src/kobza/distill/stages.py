@@ -29,7 +29,9 @@ from kobza.distill.robustness import RobustnessSettings, train_robustness
 from kobza.distill.student import Student
 from kobza.distill.teachers.efficientat import TEACHER_SAMPLING_RATE
 from kobza.distill.teachers.ensemble import Teachers
+from kobza.distill.trained_recordings import recordings_of_build
 from kobza.embedding.checkpoint import Checkpoint
+from kobza.embedding.trained_on import write_trained_on
 from kobza.evaluation.metrics import retrieval_metrics
 from kobza.model.configuration_kobza import KobzaConfig
 from kobza.model.modeling_kobza import KobzaModel
@@ -217,6 +219,8 @@ def export(args: argparse.Namespace) -> None:
         getattr(model, f"{part}_projection").load_state_dict(state)
     processor = KobzaProcessor(feature_extractor(), AutoTokenizer.from_pretrained(folder))
     Checkpoint(model, processor).save(args.out)
+    musiccaps = _input(args.musiccaps, downloads.MUSICCAPS, args)
+    write_trained_on(args.out, recordings_of_build(musiccaps, set(args.leave_out.read_text().split())))
     print(f"Wrote {args.out}.")
 
 

@@ -22,6 +22,7 @@ from kobza.embedding.training_record import identity_of
 from kobza.evaluation.data_sets import data_hash, load_data_set
 from kobza.evaluation.intervals import METHOD
 from kobza.evaluation.metrics import auc_functions
+from kobza.evaluation.overlap import check_overlap, find_overlap, recordings_trained_on
 from kobza.evaluation.tasks import compute_metrics, measure_probes
 from kobza.evaluation.zero_shot import GENRE_PROMPTS, TAG_PROMPTS, parse_prompts
 from kobza.folders import expanded
@@ -44,6 +45,7 @@ def evaluate(
     checkpoint: str | Path | None = None,
     probe: bool = False,
     shots: Sequence[int] = (),
+    allow_overlap: bool = False,
 ) -> dict:
     """Evaluate an embedder on a data set, after checking the embedder.
 
@@ -56,12 +58,14 @@ def evaluate(
         checkpoint: the folder or Hub id that the embedder was loaded from, by default its name.
         probe: train classifiers on the embeddings of a set's training split instead (see `probes.py`).
         shots: with `probe`: also with only so many recordings of each class.
+        allow_overlap: also evaluate on recordings that it was trained on; the result carries their number either way.
 
     Returns:
         The result: the metrics and all that they depend on. The same call gives the same result.
 
     Raises:
-        ValueError: the data set, the prompts or the model cannot be used; the message says which and why.
+        ValueError: the data set, the prompts or the model cannot be used, or the model was trained on some of the
+            recordings; the message says which and why.
     """
     if probe and (prompts or ensemble):
         raise ValueError("A probe takes no prompts: leave --prompt and --ensemble out, or --probe.")
@@ -70,6 +74,9 @@ def evaluate(
     prompts = [] if probe else _prompts_for(data, prompts, ensemble)
     if data.task == "tagging" or probe:
         auc_functions()  # if scikit-learn is missing, fail before hours of embedding
+    checkpoint = checkpoint or embedder.name
+    overlap = find_overlap(recordings_trained_on(checkpoint, embedder.fingerprint), data)
+    check_overlap(base_name(embedder.name), spec, overlap, allow_overlap, say)
     failures = check_embedder(embedder, say)
     paths = list(dict.fromkeys(recording.path for recording in data.recordings))
     vectors, reasons = embed_recordings(embedder, paths, progress)
@@ -97,7 +104,8 @@ def evaluate(
             "skipped": [{"file": printable(file), "reason": reason} for file, reason in data.skipped],
             "model": base_name(embedder.name),
             "fingerprint": embedder.fingerprint,
-            **identity_of(embedder, checkpoint or embedder.name),
+            **identity_of(embedder, checkpoint),
+            "overlap": overlap,
             "self_test": failures,
             "windows": {"seconds": embedder.window_seconds, "min_seconds": embedder.min_window_seconds},
             "prompts": prompts,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from kobza.evaluation.overlap import overlap_words
 from kobza.evaluation.results import DATASET_TITLES
 from kobza.evaluation.thesis_results import Row, Table
 
@@ -49,9 +50,9 @@ def differences(table: Table, row: Row, result: dict, gallery: int | None = None
     if is_recipe and record:
         found += _training_differences(row, record)
     found += _tower_differences(row, result, record)
-    seen = (result.get("overlap") or {}).get("train")
-    if seen:
-        found.append(f"{seen:,} of the recordings that it is measured on were trained on")
+    overlap = result.get("overlap") or {}
+    if overlap.get("share"):
+        found.append(f"of the recordings that it is measured on {overlap_words(overlap)}")
     measured = gallery or result["used"]
     if measured < SMALLEST_SHARE * table.recordings:
         found.append(f"measured on {measured:,} recordings, less than half of {table.recordings:,}")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from kobza.evaluation.overlap import overlap_words
 from kobza.evaluation.results import DASH, ResultRow, value_text
 
 
@@ -28,7 +29,8 @@ def count_cell(number: int | None) -> str:
 
 
 def used_cell(row: ResultRow) -> str:
-    return f"{row.result['used']:,} of {row.result['of']:,}"
+    seen = overlap_words(row.result.get("overlap"))
+    return f"{row.result['used']:,} of {row.result['of']:,}" + (f" ({seen})" if seen else "")
 
 
 def markdown_table(head: Sequence[str], lines: Iterable[Sequence[str]], text_columns: int) -> str:

@@ -67,6 +67,8 @@ def _eval_result(result: dict, entry: dict) -> EvalResult:
     task_type, task_name = RETRIEVAL_TASKS.get(entry["direction"]) or OTHER_TASKS[entry["task"]]
     arguments = {key: entry.get(key) for key in ("gallery", "prompt", "classes", "low", "high")}
     data = {key: result[key] for key in ("data_hash", "used", "of")}
+    if (result.get("overlap") or {}).get("share"):
+        data["trained_on_share"] = result["overlap"]["share"]
     if entry.get("gallery"):
         condition = f" (gallery {entry['gallery']:,})"
     elif entry.get("prompt"):

@@ -18,6 +18,7 @@ from kobza.embedding.loader import load_embedder
 from kobza.embedding.training_record import identity_of
 from kobza.evaluation.data_sets import data_hash, load_data_set
 from kobza.evaluation.evaluate import evaluate
+from kobza.evaluation.overlap import find_overlap, recordings_trained_on
 from kobza.evaluation.report import render_report
 from kobza.evaluation.results import read_result, write_result
 from kobza.evaluation.thesis_results import published_tables
@@ -115,7 +116,6 @@ def reproduce(checkpoints: Path, data: Path, out: Path, say: Callable[[str], Non
     for path in models:
         try:
             embedder = load_embedder(path, arithmetic="float32")
-            embedder.name = path.name  # a link's own name, not its target's: the tables show the names in this folder
         except Exception as error:  # and an unusable checkpoint
             add_failure(path.name, error)
             continue
@@ -149,10 +149,13 @@ def evaluate_or_reuse(
         folder: the data set's own name, which a result shows even where `spec` names a link.
         say: called with a line of progress.
     """
-    what = printable(f"{embedder.name} on {folder}")
+    what = printable(f"{checkpoint.name} on {folder}")
     try:
         result = read_result(file)
         say(f"{what}: measured before")
+        if "overlap" not in result:
+            trained_on = recordings_trained_on(checkpoint, embedder.fingerprint)
+            result["overlap"] = find_overlap(trained_on, load_data_set(spec))
         return {**result, **identity_of(embedder, checkpoint)}
     except (FileNotFoundError, ValueError):
         say(f"{what}: measuring")
@@ -161,8 +164,16 @@ def evaluate_or_reuse(
         if done % RECORDINGS_PER_MESSAGE == 0:
             say(f"{what}: {done} of {total} recordings")
 
-    result = evaluate(embedder, spec, checkpoint=checkpoint, progress=progress, say=lambda text: say(f"{what}: {text}"))
-    result["folder"] = folder  # a link's own name
+    result = evaluate(
+        embedder,
+        spec,
+        checkpoint=checkpoint,
+        allow_overlap=True,
+        progress=progress,
+        say=lambda text: say(f"{what}: {text}"),
+    )
+    # A link's own name, not its target's: the tables show the names in the two folders
+    result["folder"], result["model"] = folder, checkpoint.name
     file.parent.mkdir(parents=True, exist_ok=True)
     write_result(result, file)
     return result

@@ -7,6 +7,7 @@ from huggingface_hub import ModelCardData
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.evaluation.model_index import eval_results
+from kobza.evaluation.overlap import overlap_words
 from kobza.evaluation.results import dataset_key, dataset_title, result_rows
 
 LIMITS = (
@@ -98,7 +99,8 @@ def figure_table(receipts: Sequence[dict]) -> str:
             for metric, figure in run.metrics.items()
             if figure["value"] is not None
         )
-        used = f"{run.result['used']} of {run.result['of']}"
+        seen = overlap_words(run.result.get("overlap"))
+        used = f"{run.result['used']} of {run.result['of']}" + (f" ({seen})" if seen else "")
         rows.append((dataset_title(dataset_key(run.result)), used, condition, ", ".join(figures)))
     return _table(("data", "recordings", "task", "metrics, with 95 % intervals"), rows)
 

@@ -17,8 +17,10 @@ from huggingface_hub.utils import validate_repo_id
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.embedding.checkpoint_folder import fingerprint
+from kobza.embedding.trained_on import write_trained_on
 from kobza.embedding.training_record import local_folder, read_training_record, write_training_record
 from kobza.evaluation.model_index import write_model_index
+from kobza.evaluation.overlap import recordings_trained_on
 from kobza.export.card import describe, model_card
 from kobza.export.upload import PushError, temporary_folder, upload
 from kobza.folders import expanded
@@ -79,6 +81,8 @@ def assemble(
     source = expanded(checkpoint.name)
     if checkpoint.name and (record := read_training_record(local_folder(checkpoint.name), checkpoint.fingerprint)):
         write_training_record(folder, record)  # saving may have rounded the weights, so it is the record of these now
+    if checkpoint.name and (trained_on := recordings_trained_on(checkpoint.name, checkpoint.fingerprint)):
+        write_trained_on(folder, trained_on)
     card = folder / "README.md"
     text = model_card(repo_id, describe(checkpoint), identity, sources, receipts)  # checks the receipts in any case
     if not checkpoint.name or not (source / "README.md").is_file():  # without a name it comes from no folder

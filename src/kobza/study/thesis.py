@@ -103,7 +103,6 @@ def _measure(path: Path, name: str, folder: Path, contents: dict[str, str], rece
     if name not in contents:
         contents[name] = data_hash(load_data_set(spec))
     embedder = load_embedder(path)
-    embedder.name = path.name
     file = receipts / f"{path.name}--{name}--{embedder.fingerprint}-{contents[name][:16]}.json"
     return evaluate_or_reuse(embedder, path, spec, printable(folder.name), file, say)
 

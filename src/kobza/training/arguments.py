@@ -66,7 +66,7 @@ class DataArguments:
     )
     validation_data: str | None = _setting("with a stream: a folder of captioned recordings", None)
     split: str = _setting(
-        "split of MusicCaps: thesis, zero-shot or audioset-eval; of other folders a tenth is for validation", "thesis"
+        "split of MusicCaps: thesis, zero-shot or audioset-eval; other folders are split 8 : 1 : 1", "thesis"
     )
     text: str = _setting(
         "caption, aspects, or mix: half captions, half a random subset of the aspects in random order", "caption"

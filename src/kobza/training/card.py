@@ -39,6 +39,9 @@ Their loss on the validation split is {loss:.4f}.
 
 ## Settings
 
+Recordings that it was trained on: {trained_on}. Their keys are in `trained_on.bin`, so that an evaluation can tell
+whether it knows what it is tested on.
+
 {epochs:.0f} epochs, {steps} steps. `training.json` says what it was trained on and how, for evaluations to read.
 Every setting is in `settings.json`; `split.json` lists the recordings of each split, `history.json` has the losses and
 metrics during training.
@@ -56,6 +59,7 @@ def write_card(
     metrics: dict[str, dict],
     state: TrainerState,
     skipped: int = 0,
+    trained_on: str = "",
 ) -> None:
     """Write README.md and curves.png into a run's folder.
 
@@ -65,6 +69,7 @@ def write_card(
         metrics: {split: {name: value}}, with names such as `validation_R@1`.
         state: the trainer's, with the history of losses and metrics.
         skipped: pairs that could not be used.
+        trained_on: from `TrainedOn.summary`.
     """
     plot_training_curves(state.log_history, out / "curves.png")
     model = settings["model"]
@@ -85,6 +90,7 @@ def write_card(
         rows=metric_rows(metrics, sizes),
         weights=_which_weights(settings["training"], state),
         loss=metrics["validation"]["validation_loss"],
+        trained_on=trained_on,
         epochs=state.epoch or 0,
         steps=state.global_step,
         settings="\n".join(f"| {setting} | {value} |" for setting, value in _shown_settings(settings).items()),

@@ -8,10 +8,15 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 from transformers.trainer_callback import TrainerState
 
+from kobza.audio import printable
+from kobza.data.recording_identity import keys_of_all
 from kobza.data.recordings import DataSet
 from kobza.embedding.checkpoint_folder import HUB_ID, default_checkpoint, find_checkpoint, fingerprint
+from kobza.embedding.trained_on import TrainedOn
 from kobza.embedding.training_record import TOWERS, read_training_record
+from kobza.evaluation.overlap import recordings_trained_on
 from kobza.model.configuration_kobza import KobzaConfig
+from kobza.terminal import say
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 from kobza.training.model_factory import CONFIG_FIELDS, PRETRAINED
 from kobza.training.recipe import load_recipe, recipe_names
@@ -64,6 +69,7 @@ def changed_settings(settings: Mapping[str, Any], trainer_settings: Collection[s
 def training_record(
     settings: Mapping[str, Any],
     trainer_settings: Collection[str],
+    model_args: ModelArguments,
     model: Any,
     splits: Mapping[str, DataSet],
     rule: str,
@@ -86,7 +92,7 @@ def training_record(
         "changed": changed_settings(settings, trainer_settings),
         "init": given["init"],
         "towers": {tower: _tower(model, tower, given[f"{tower}_tower"], given["init"]) for tower in TOWERS},
-        "started_from": start_of(given),
+        "started_from": start_of(model_args),
         "model": {name: getattr(model.config, name) for name in CONFIG_FIELDS} | {name: given[name] for name in layers},
         "data": {
             "name": some.name if "train" in splits else "stream",
@@ -104,15 +110,54 @@ def training_record(
     }
 
 
-def start_of(model_settings: Mapping[str, Any]) -> dict[str, Any] | None:
+def keys_of_run(splits: Mapping[str, DataSet]) -> dict[str, list[list[int]]]:
+    """{split: the keys of each pair's recording}, having said which recordings of other splits will be trained on."""
+    keys = {name: keys_of_all(data.recordings) for name, data in splits.items()}
+    trained = {key for some in keys.get("train", ()) for key in some}
+    for name, data in splits.items():
+        found = [r.id for r, some in zip(data.recordings, keys[name], strict=True) if not trained.isdisjoint(some)]
+        if found and name != "train":
+            say(
+                f"train.py: {len(set(found))} recordings of the {name} split are also in train, in other files, such "
+                f"as {printable(found[0])}: remove the copies, or move them to one split."
+            )
+    return keys
+
+
+def recordings_of_run(
+    model_args: ModelArguments, keys: Mapping[str, list[list[int]]], has_stream: bool = False
+) -> TrainedOn:
+    """What the checkpoint of a run was trained on: its own recordings, and those of the checkpoint that it starts from.
+
+    Args:
+        keys: of `keys_of_run`. has_stream: whether it was also trained on recordings that are in none of its splits.
+    """
+    start = start_of(model_args)
+    before = TrainedOn()
+    if start and model_args.checkpoint:
+        unknown = f"What {start['name']} was trained on, from which it started, is not recorded."
+        known = recordings_trained_on(_location(model_args.checkpoint), start["fingerprint"])
+        before = known or TrainedOn(is_complete=False, note=unknown)
+    if has_stream:
+        note = f"{before.note} The recordings of its stream are not recorded.".strip()
+        before = dataclasses.replace(before, is_complete=False, note=note)
+    return before.added({part: keys[part] for part in ("train", "validation") if part in keys})
+
+
+def start_of(model_args: ModelArguments) -> dict[str, Any] | None:
     """The checkpoint whose weights a run starts from: {"name", "fingerprint", "training": its own record}, or None."""
-    name = model_settings["checkpoint"]
-    if not name or model_settings["init"] != "pretrained":
+    name = model_args.checkpoint
+    if not name or model_args.init != "pretrained":
         return None
-    folder = find_checkpoint(default_checkpoint() if name == HUB_ID else name)
+    folder = find_checkpoint(_location(name))
     identity = fingerprint(folder)
     name = folder.resolve().name if Path(name).is_absolute() else name
     return {"name": name, "fingerprint": identity, "training": read_training_record(folder, identity)}
+
+
+def _location(checkpoint: str) -> str:
+    """Where a checkpoint is loaded from, as `model_factory` does: kobza-mini from the package itself."""
+    return default_checkpoint() if checkpoint == HUB_ID else checkpoint
 
 
 def _tower(model: Any, tower: str, name: str, init: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
     OUT/                    the published checkpoint: weights, processor, code, README.md with metrics and curves
     OUT/training.json       what it was trained on and how, for evaluations: see `kobza.embedding.training_record`
+    OUT/trained_on.bin      keys of the recordings that it was trained on, likewise: see `kobza.embedding.trained_on`
     OUT/settings.json       every setting of the run;  OUT/split.json  the recordings of each split
     OUT/test_results.json   metrics on the test split;  OUT/history.json  losses and metrics during training
     OUT/checkpoint-N/       a training checkpoint to resume from
@@ -24,6 +25,7 @@ from transformers.trainer_callback import TrainerState
 from kobza.atomic import atomic_write
 from kobza.data.formats import FORMATS
 from kobza.data.splits import write_split
+from kobza.embedding.trained_on import write_trained_on
 from kobza.embedding.training_record import write_training_record
 from kobza.terminal import say
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
@@ -32,7 +34,7 @@ from kobza.training.checked_splits import checked_splits, lost_pairs, say_lost
 from kobza.training.data_sources import Splits, is_stream, load_splits, stream_sources
 from kobza.training.dataset import PairCollator, PairDataset
 from kobza.training.model_factory import build_model
-from kobza.training.provenance import training_record
+from kobza.training.provenance import keys_of_run, recordings_of_run, training_record
 from kobza.training.recipe import RecipeError, parse_arguments
 from kobza.training.streaming import PairStream
 from kobza.training.trainer import KobzaTrainer, last_checkpoint
@@ -105,6 +107,7 @@ def run(
         splits = checked_splits(splits)
         if args.process_index == 0:
             say_lost(lost_pairs(splits))
+    keys = keys_of_run(splits) if args.should_save else {}
     set_seed(args.seed)  # random weights must be the same in every process and in a resumed run
     captioned = splits.get("train", splits["validation"])  # a stream is not read ahead
     model, processor = build_model(model_args, [recording.caption or "" for recording in captioned.recordings])
@@ -144,10 +147,12 @@ def run(
     skipped = len(lost_pairs(splits)) + trainer.skipped_in_stream()
     if trainer.is_world_process_zero():
         _write(out / "history.json", trainer.state.log_history)
-        record = training_record(settings, FIXED_WHEN_RESUMED, model, splits, rule, args, trainer.state)
+        record = training_record(settings, FIXED_WHEN_RESUMED, model_args, model, splits, rule, args, trainer.state)
         write_training_record(out, record)
+        trained_on = recordings_of_run(model_args, keys, has_stream=is_stream(data_args))
+        write_trained_on(out, trained_on)
         sizes = {name: len(data) for name, data in sets.items() if name != "train" or not is_stream(data_args)}
-        write_card(out, settings, sizes, metrics, trainer.state, skipped)
+        write_card(out, settings, sizes, metrics, trainer.state, skipped, trained_on.summary())
     if args.push_to_hub:
         trainer.push_to_hub()
     return metrics
