@@ -9,6 +9,7 @@ weights, are those of `kobza.model.modeling_kobza`.
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,11 @@ AST_DEFAULTS = {  # transformers' `ASTConfig`
     "num_mel_bins": 128,
     "qkv_bias": True,
 }
-ACTIVATIONS = {"gelu": ("Gelu", {}), "gelu_new": ("Gelu", {"approximate": "tanh"}), "relu": ("Relu", {})}
+ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gelu": ("Gelu", {}),
+    "gelu_new": ("Gelu", {"approximate": "tanh"}),
+    "relu": ("Relu", {}),
+}
 
 
 class MissingWeights(Exception):
@@ -129,8 +134,8 @@ class AstGraph:
         inner = graph.add(operator, self._product(normed, first, bias), **attributes)
         second, second_bias = self._parameters(f"{stem}.mlp.fc2", channels, width)
         if self.is_int8:
-            norm = (self._weight(f"{stem}.layernorm_after.{part}", width) for part in ("weight", "bias"))
-            factors = smoothing_factors(*norm, first.T, bias, second.T)
+            scale, shift = (self._weight(f"{stem}.layernorm_after.{part}", width) for part in ("weight", "bias"))
+            factors = smoothing_factors(scale, shift, first.T, bias, second.T)
             inner = graph.add("Mul", inner, graph.constant(1 / factors))
             second = second * factors[:, None]
         return graph.add("Add", self._product(inner, second, second_bias), tokens)
