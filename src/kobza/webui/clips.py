@@ -100,9 +100,11 @@ def embed_clip(
 
 def _unreadable(error: AudioError, source: Source, name: str) -> ClipError:
     """The error with the visitor's name for the file: he is not to see the server's folders."""
-    is_file = isinstance(source, str | os.PathLike)
-    place = printable(source) if is_file else "The recording given as a stream"
-    shown = printable(name or (os.path.basename(source) if is_file else "The clip"))
+    if isinstance(source, str | os.PathLike):
+        place, own_name = printable(source), os.path.basename(source)
+    else:
+        place, own_name = "The recording given as a stream", "The clip"
+    shown = printable(name or own_name)
     reason = str(error).replace(place, shown)
     return ClipError("clip_unreadable", name=shown, reason=reason)
 
