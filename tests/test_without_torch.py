@@ -37,6 +37,7 @@ def folder_of(kind: str, tmp_path: Path) -> Path:
     if kind == "kobza":
         config["audio_config"] = {"model_type": "resnet"}
     (tmp_path / kind / "config.json").write_text(json.dumps(config))
+    (tmp_path / kind / "processor_config.json").write_text("{}")
     return tmp_path / kind
 
 
