@@ -98,11 +98,24 @@ def test_text_is_the_caption_the_aspects_or_a_mix():
     assert len({len(words) for words in lists}) > 3 and len({tuple(words) for words in lists}) > 100
     first = collections.Counter(words[0] for words in lists)
     assert set(first) == set(ASPECTS)  # in any order
-    for text in ("caption", "aspects", "mix"):
+    for text in ("caption", "aspects", "mix", "varied"):
         assert write_text(Recording("", "a", caption="Only this."), text, rng) == "Only this."
         assert write_text(Recording("", "a", aspects=("x",)), text, rng) == "x"
-    with pytest.raises(ValueError, match="no text 'tags' to train on: choose one of caption, aspects, mix"):
+    with pytest.raises(ValueError, match="no text 'tags' to train on: choose one of caption, aspects, mix, varied"):
         PairDataset([], text="tags")
+
+
+def test_varied_texts_are_paraphrases_too_and_sentences_around_aspects():
+    recording = Recording("", "a", caption="Sad song.", aspects=ASPECTS, paraphrases=("A sad song.", "It is sad."))
+    rng = np.random.default_rng(0)
+    drawn = collections.Counter(write_text(recording, "varied", rng) for _ in range(900))
+    captions = [drawn[text] for text in ("Sad song.", "A sad song.", "It is sad.")]
+    assert all(110 < count < 190 for count in captions)
+    framed = sum(count for text, count in drawn.items() if text.endswith(".")) - sum(captions)
+    assert 170 < framed < 280 and any(text.startswith("Music: aspect ") for text in drawn)
+    for text in ("caption", "mix", "aspects"):
+        assert not {write_text(recording, text, rng) for _ in range(50)} & set(recording.paraphrases)
+    assert write_text(recording, "varied", None) == "Sad song."
 
 
 def test_mixup_joins_audio_and_texts(recordings):

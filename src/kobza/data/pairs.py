@@ -9,7 +9,7 @@ A recording may have several captions, each in its own row.
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -79,7 +79,7 @@ def load_pairs(
         else:
             recording = Recording(audio.present[inner], inner, caption=caption.strip(), aspects=aspects_of(row))
             source = f"jamendo:{PurePosixPath(row['path']).stem}" if "path" in TABLES[table] else source_of(row)
-            recordings.append(replace(recording, source=source))
+            recordings.append(replace(recording, source=source, paraphrases=paraphrases_of(row)))
     skipped += [(inner, f"{table} does not list it") for inner in audio.present if inner not in listed]
     if not recordings:
         of_split = f" of the split {split!r}" if split else ""
@@ -137,11 +137,30 @@ def aspects_of(row: dict) -> tuple[str, ...] | None:
     (('sad', 'slow'), ('sad', 'slow'), None)
     """
     listed = next((row[column] for column in ASPECT_COLUMNS if row.get(column)), None)
-    if isinstance(listed, str):
+    parsed = _list_in(listed)
+    return _phrases(listed.split(",") if parsed is None and isinstance(listed, str) else parsed)
+
+
+def paraphrases_of(row: dict) -> tuple[str, ...] | None:
+    """The row's paraphrases of its caption: one, a list, or a list as text.
+
+    >>> paraphrases_of({"paraphrases": "['Sad.', 'Gloomy.']"}), paraphrases_of({"paraphrases": "Sad, slow."})
+    (('Sad.', 'Gloomy.'), ('Sad, slow.',))
+    """
+    given = row.get("paraphrases")
+    parsed = _list_in(given)
+    return _phrases([given] if parsed is None and isinstance(given, str) else parsed)
+
+
+def _list_in(value: object) -> Sequence | None:
+    """A list, or the list that a text is; None if it is neither."""
+    if isinstance(value, str):
         try:
-            listed = ast.literal_eval(listed)
+            value = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            listed = listed.split(",")
-    if not isinstance(listed, (list, tuple)):
-        return None
-    return tuple(aspect for item in listed if (aspect := str(item).strip())) or None
+            return None
+    return value if isinstance(value, (list, tuple)) else None
+
+
+def _phrases(listed: Sequence | None) -> tuple[str, ...] | None:
+    return tuple(phrase for item in listed or () if (phrase := str(item).strip())) or None

@@ -23,6 +23,7 @@ class Recording:
         id: its path inside the data set, with forward slashes.
         aspects: phrases that the author of the caption listed beside it; used in training only.
         source: the recording by a name that other data sets know it by, such as youtube:ID, where the table has one.
+        paraphrases: of the caption, such as a language model's; used in training only.
         judged: the tags of which somebody said whether it has them; None where that is all of them.
     """
 
@@ -34,6 +35,7 @@ class Recording:
     aspects: tuple[str, ...] | None = None
     judged: tuple[str, ...] | None = None
     source: str | None = None
+    paraphrases: tuple[str, ...] | None = None
 
 
 class Judgment(NamedTuple):

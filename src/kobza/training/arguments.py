@@ -69,7 +69,9 @@ class DataArguments:
         "split of MusicCaps: thesis, zero-shot or audioset-eval; other folders are split 8 : 1 : 1", "thesis"
     )
     text: str = _setting(
-        "caption, aspects, or mix: half captions, half a random subset of the aspects in random order", "caption"
+        "caption, aspects, mix: half captions, half a random subset of the aspects in random order; or varied: like "
+        "mix, with the captions' paraphrases, and with sentences around the aspects",
+        "caption",
     )
     spec_augment: bool = _setting(
         "mask a band of frequencies and a span of time in each spectrogram (SpecAugment)", False

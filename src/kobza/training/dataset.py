@@ -19,7 +19,9 @@ from kobza.audio import AudioError, Source, declared_seconds, excerpt, load_audi
 from kobza.data.decoding_check import MIN_SECONDS
 from kobza.data.recordings import Recording
 
-TEXT_KINDS = ("caption", "aspects", "mix")
+RANDOM_TEXTS = ("mix", "varied")
+TEXT_KINDS = ("caption", "aspects", *RANDOM_TEXTS)
+TEMPLATES = ("Music: {}.", "A track with these qualities: {}.", "A recording described as {}.", "I look for: {}.")
 KEPT_ASPECTS_SHARE = 0.7  # of an aspect list, on average, where a random subset of it replaces the caption
 # Of 128 bins and 1024 frames; as the AST was trained on AudioSet (arXiv:2104.01778)
 MAX_MASKED_BINS = 48
@@ -31,21 +33,35 @@ def write_text(recording: Recording, text: str, rng: np.random.Generator | None)
 
     Args:
         text: "caption"; "aspects", the whole list as written; "mix", half the time the caption, otherwise a random
-            subset of the aspects in random order. A recording without one of them gets the other.
+            subset of the aspects in random order; "varied", like "mix", but with the caption one of its paraphrases in
+            its place, and with the aspects half the time within one of `TEMPLATES`. A recording without one of them
+            gets the other.
         rng: None for validation, which always takes the caption.
 
     >>> write_text(Recording("a.flac", "a.flac", caption="Sad song.", aspects=("slow", "piano")), "aspects", None)
     'Sad song.'
     """
     aspects = recording.aspects or ()
-    if recording.caption and (rng is None or not aspects or text == "caption"):
-        return recording.caption
-    if rng is None or text != "mix":
+    captions = [recording.caption] if recording.caption else []
+    if text == "varied" and captions:
+        captions += recording.paraphrases or ()
+    if captions and (rng is None or text == "caption"):
+        return captions[0]
+    if captions and not aspects:
+        return _one_of(captions, rng)
+    if rng is None or text not in RANDOM_TEXTS:
         return ", ".join(aspects)
-    if recording.caption and rng.random() < 0.5:
-        return recording.caption
+    if captions and rng.random() < 0.5:
+        return _one_of(captions, rng)
     kept = rng.permutation(len(aspects))[: max(1, rng.binomial(len(aspects), KEPT_ASPECTS_SHARE))]
-    return ", ".join(aspects[k] for k in kept)
+    phrases = ", ".join(aspects[k] for k in kept)
+    if text == "varied" and rng.random() < 0.5:
+        return _one_of(TEMPLATES, rng).format(phrases)
+    return phrases
+
+
+def _one_of(texts: Sequence[str], rng: np.random.Generator | None) -> str:
+    return texts[0] if rng is None or len(texts) == 1 else texts[int(rng.integers(len(texts)))]
 
 
 def random_window(source: Source, sampling_rate: int, seconds: float, rng: np.random.Generator) -> np.ndarray:

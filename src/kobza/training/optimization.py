@@ -44,18 +44,20 @@ class OptimizingTrainer(Trainer):
             self.lr_scheduler = scheduler  # Trainer's annotation names only the kind that it makes itself
             self._created_lr_scheduler = True
         if self.args.lr_scheduler_type == SchedulerType.WARMUP_STABLE_DECAY:
-            given = dict(self.args.lr_scheduler_kwargs or {})
+            kwargs: Any = self.args.lr_scheduler_kwargs
+            given = dict(kwargs or {})
             given.setdefault("num_decay_steps", max(1, round(COOLDOWN_SHARE * num_training_steps)))
             self.args.lr_scheduler_kwargs = given
         return super().create_scheduler(num_training_steps, optimizer)
 
     # The average of the weights
 
-    def train(self, resume_from_checkpoint=None, **kwargs):
+    def train(self, resume_from_checkpoint: Any = None, *args: Any, **kwargs: Any) -> Any:
         if self.args.ema_decay:
-            self.average = WeightAverage(self.model, self.args.ema_decay)
+            model: Any = self.model
+            self.average = WeightAverage(model, self.args.ema_decay)
             self.add_callback(UpdateAverage(self.average))
-        result = super().train(resume_from_checkpoint, **kwargs)
+        result = super().train(resume_from_checkpoint, *args, **kwargs)
         best = self.args.load_best_model_at_end and self.state.best_model_checkpoint is not None
         if self.average is not None and not best:  # the best checkpoint's weights are an average already
             self.average.apply()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from kobza.audio import Source
-from kobza.data.pairs import aspects_of
+from kobza.data.pairs import aspects_of, paraphrases_of
 from kobza.data.recordings import Recording
 from kobza.training.recording_draw import RecordingDraw, in_turn
 
@@ -69,7 +69,8 @@ def sample_of(key: str, row: Any, audio: Source | None, share: Share) -> Sample:
     if not captions and not aspects:
         return Sample(nameless, error="it has no caption")
     caption = captions[in_turn(len(captions), share.seed, share.epoch, key)] if captions else None
-    return Sample(Recording(Path(key), key, caption=caption, aspects=aspects), audio)
+    paraphrases = paraphrases_of(row)
+    return Sample(Recording(Path(key), key, caption=caption, aspects=aspects, paraphrases=paraphrases), audio)
 
 
 def ordered_shards(shards: Sequence[str], share: Share) -> tuple[list[str], int, int]:

@@ -133,7 +133,7 @@ class KobzaTrainer(OptimizingTrainer):
         model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         return LOSSES[model.config.loss_type](model.similarity(text, audio), same_recording(keys))
 
-    def train(self, resume_from_checkpoint=None, **kwargs):
+    def train(self, resume_from_checkpoint: Any = None, *args: Any, **kwargs: Any) -> Any:
         if isinstance(self.train_dataset, PairStream):
             self.args.ignore_data_skip = True  # the stream itself goes on where it stopped
             rank, division = self.args.process_index, (self.args.world_size, max(1, self.args.dataloader_num_workers))
@@ -141,7 +141,7 @@ class KobzaTrainer(OptimizingTrainer):
             if resume_from_checkpoint:
                 self.stream_state = StreamState.load(Path(resume_from_checkpoint), rank, *division)
             self.train_dataset.state = copy.deepcopy(self.stream_state)
-        return super().train(resume_from_checkpoint, **kwargs)
+        return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def skipped_in_stream(self) -> int:
         """Examples of a stream that could not be used, in all processes."""
