@@ -136,11 +136,11 @@ class KobzaTrainer(OptimizingTrainer):
     def train(self, resume_from_checkpoint: Any = None, *args: Any, **kwargs: Any) -> Any:
         if isinstance(self.train_dataset, PairStream):
             self.args.ignore_data_skip = True  # the stream itself goes on where it stopped
-            rank, division = self.args.process_index, (self.args.world_size, max(1, self.args.dataloader_num_workers))
-            self.stream_state = StreamState(*division)
+            state = StreamState(self.args.world_size, max(1, self.args.dataloader_num_workers))
             if resume_from_checkpoint:
-                self.stream_state = StreamState.load(Path(resume_from_checkpoint), rank, *division)
-            self.train_dataset.state = copy.deepcopy(self.stream_state)
+                folder, rank = Path(resume_from_checkpoint), self.args.process_index
+                state = StreamState.load(folder, rank, state.processes, state.workers)
+            self.stream_state, self.train_dataset.state = state, copy.deepcopy(state)
         return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def skipped_in_stream(self) -> int:
