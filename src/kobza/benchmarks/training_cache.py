@@ -6,6 +6,7 @@ fills the cache, takes as long as an epoch without it; what is reported is the t
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import tempfile
 import time
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from transformers import TrainerCallback
 
@@ -23,6 +25,10 @@ from kobza.training.dataset import PairCollator, PairDataset
 from kobza.training.model_factory import build_model
 from kobza.training.recipe import parse_arguments
 from kobza.training.trainer import KobzaTrainer
+
+# Of MusicCaps' captions: mean and standard deviation of the logarithm of the number of words
+MUSICCAPS_LOG_WORDS = 3.83
+MUSICCAPS_LOG_WORDS_DEVIATION = 0.37
 
 
 class EpochSeconds(NamedTuple):
@@ -76,16 +82,29 @@ def time_epochs(clips: Sequence[Recording], recipe: str = "model_1") -> tuple[Ep
     return times[0], times[1]
 
 
+def at_length_of_musiccaps(clips: Sequence[Recording], seed: int = 0) -> list[Recording]:
+    """The clips with captions as long as MusicCaps': 47 words on average, of words that the captions of all have."""
+    rng = np.random.default_rng(seed)
+    words = [word for clip in clips for word in (clip.caption or "").split()]
+    lengths = np.exp(rng.normal(MUSICCAPS_LOG_WORDS, MUSICCAPS_LOG_WORDS_DEVIATION, len(clips))).round().astype(int)
+    return [
+        dataclasses.replace(clip, caption=" ".join(rng.choice(words, max(1, length))))
+        for clip, length in zip(clips, lengths, strict=True)
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", help="a folder of captioned recordings (default: synthetic pieces)")
     parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--long", action="store_true", help="with captions as long as MusicCaps'")
     parser.add_argument("--recipe", default="model_1")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.data is None:
             write_album(Path(folder), random_pieces(options.clips, seed=0))
         clips = load_pairs(options.data or folder).recordings[: options.clips]
+        clips = at_length_of_musiccaps(clips) if options.long else clips
         cached, uncached = time_epochs(clips, options.recipe)
     words = sum(len((clip.caption or "").split()) for clip in clips) / len(clips)
     print(f"{options.recipe}, {len(clips)} clips, captions of {words:.0f} words, {torch.get_num_threads()} threads")

@@ -9,6 +9,7 @@ a sequence of hidden states if a later layer reads the whole sequence, otherwise
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
@@ -16,6 +17,7 @@ from transformers.masking_utils import create_bidirectional_mask
 from kobza.model.configuration_kobza import AST, RESNET
 from kobza.model.heads_kobza import pool_tokens
 from kobza.model.modeling_kobza import KobzaModel, KobzaOutput
+from kobza.training.length_groups import encode_by_length
 
 
 def _is_trainable(module: nn.Module) -> bool:
@@ -130,10 +132,10 @@ def audio_split(model: KobzaModel) -> AstSplit | ResNetSplit:
 
 
 class FrozenSplitModel(nn.Module):
-    """A model that takes the frozen output of a tower in place of the tower's input.
+    """A model that may take the frozen output of a tower in place of the tower's input.
 
-    `forward` accepts `text_frozen` instead of `input_ids` and `audio_frozen` instead of `input_values`; without either
-    it is the model's own. With either, the output holds the embeddings only.
+    `forward` accepts `text_frozen` instead of `input_ids` and `audio_frozen` instead of `input_values`; sentences are
+    encoded in groups of similar length. The output holds the embeddings only.
     """
 
     def __init__(self, model: KobzaModel):
@@ -147,20 +149,19 @@ class FrozenSplitModel(nn.Module):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         input_values: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
+        token_type_ids: Tensor | None = None,  # all 0, which is the model's default: captions are single sentences
         text_frozen: Tensor | None = None,
         audio_frozen: Tensor | None = None,
     ) -> KobzaOutput:
-        if text_frozen is None and audio_frozen is None:
-            inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
-            return self.model(**inputs, input_values=input_values)
-        if text_frozen is None:
-            text = self.model.get_text_features(input_ids, attention_mask, token_type_ids).pooler_output
-        else:
-            mask = text_frozen.new_ones(text_frozen.shape[:2]) if attention_mask is None else attention_mask
-            text = self.text.forward_trainable(text_frozen, mask)
+        tokens = input_ids if text_frozen is None else text_frozen
+        mask = tokens.new_ones(tokens.shape[:2], dtype=torch.long) if attention_mask is None else attention_mask
+        text = encode_by_length(self._embed_text if text_frozen is None else self.text.forward_trainable, tokens, mask)
         if audio_frozen is None:
             audio = self.model.get_audio_features(input_values).pooler_output
         else:
             audio = self.audio.forward_trainable(audio_frozen)
         return KobzaOutput(text_embeds=text, audio_embeds=audio)
+
+    def _embed_text(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        embeddings: Tensor = self.model.get_text_features(input_ids, attention_mask).pooler_output
+        return embeddings
