@@ -72,7 +72,7 @@ def side_by_side(a: Callable[[], object], b: Callable[[], object], rounds: int =
 
 
 def machine() -> str:
-    """The machine in words: processor, cores, the GPU if there is one, the versions of what computes."""
+    """The machine in words: processor, cores, the GPU if there is one, the versions of what computes, and the date."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -85,7 +85,8 @@ def machine() -> str:
 
         parts += [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
         parts.append(f"torch {torch.__version__}")
-    return ", ".join([*parts, f"onnxruntime {version('onnxruntime')}"])
+    parts += [f"{name} {version(name)}" for name in ("onnxruntime", "faiss-cpu", "numpy")]
+    return ", ".join([*parts, f"kobza {version('kobza')}", time.strftime("%Y-%m-%d")])
 
 
 def as_json(measurements: list[Measurement]) -> str:
