@@ -8,8 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from kobza.audio import load_audio
 from kobza.benchmarks.audio import TRACK_SECONDS, synthetic_tracks
 from kobza.benchmarks.commands import cold_index, cold_search, indexing, memory
