@@ -76,8 +76,7 @@ class KobzaTrainer(OptimizingTrainer):
             callbacks=callbacks,
         )
         del model.config.use_cache  # set by Trainer, for models that generate text
-        shards = self.is_fsdp_enabled or self.is_deepspeed_enabled  # which wrap the model's own forward
-        if (args.frozen_cache or args.gradient_cache_chunk) and shards:
+        if (args.frozen_cache or args.gradient_cache_chunk) and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
             raise ValueError(
                 "--frozen_cache and --gradient_cache_chunk do not work with FSDP or DeepSpeed: use neither."
             )
@@ -87,7 +86,6 @@ class KobzaTrainer(OptimizingTrainer):
             if processor is None:
                 raise ValueError("--frozen_cache needs the model's processor.")
             self._cache_frozen_features(args.frozen_cache, processor)
-        if not shards:
             self.embedder = FrozenSplitModel(model)
         self.train_dataset = draw_by_recording(self.train_dataset, args.seed)
         if args.gradient_cache_chunk:
