@@ -80,13 +80,13 @@ def _tables(first: dict, second: dict, seed: int) -> Iterator[tuple[str, list[Di
     for prompt, predicted in (a.get("predicted") or {}).items():
         other = (b.get("predicted") or {}).get(prompt)
         if other and a["recordings"] == b["recordings"]:
-            arrays = (np.array(values) for values in (a["true"], predicted, other))
-            yield prompt, compare_classes(*arrays, len(a["labels"]), seed)
+            true, of_a, of_b = (np.array(values) for values in (a["true"], predicted, other))
+            yield prompt, compare_classes(true, of_a, of_b, len(a["labels"]), seed)
     if a.get("auc") and b.get("auc"):
         for prompt, aucs in a["auc"].items():
             if prompt in b["auc"] and a["tags"] == b["tags"]:
-                values = (np.array(per_tag, float) for per_tag in (aucs, b["auc"][prompt]))
-                yield f"{prompt}, over tags", compare_tags(*values, seed)
+                of_a, of_b = (np.array(per_tag, float) for per_tag in (aucs, b["auc"][prompt]))
+                yield f"{prompt}, over tags", compare_tags(of_a, of_b, seed)
 
 
 def compare_ranks(a: np.ndarray, b: np.ndarray, unit: np.ndarray, seed: int = 0) -> list[Difference]:

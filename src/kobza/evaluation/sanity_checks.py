@@ -6,6 +6,7 @@ say how good a checkpoint is: one that passes may still know nothing about music
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def run_checks(embedder: Embedder) -> list[CheckResult]:
     Checks that need its model or feature extractor are left out where it has none. If weights are not finite, that
     check is the only one: the others would mean nothing.
     """
-    model = getattr(embedder, "model", None)
+    model: Any = getattr(embedder, "model", None)
     has_module = hasattr(model, "state_dict")  # a torch.nn.Module, known without importing torch
     results = []
     if has_module:
