@@ -104,7 +104,7 @@ def main() -> None:
         if options.data is None:
             write_album(Path(folder), random_pieces(options.clips, seed=0))
         clips = load_pairs(options.data or folder).recordings[: options.clips]
-        clips = at_length_of_musiccaps(clips) if options.long else clips
+        clips = tuple(at_length_of_musiccaps(clips)) if options.long else clips
         cached, uncached = time_epochs(clips, options.recipe)
     words = sum(len((clip.caption or "").split()) for clip in clips) / len(clips)
     print(f"{options.recipe}, {len(clips)} clips, captions of {words:.0f} words, {torch.get_num_threads()} threads")

@@ -153,7 +153,7 @@ class FrozenSplitModel(nn.Module):
         text_frozen: Tensor | None = None,
         audio_frozen: Tensor | None = None,
     ) -> KobzaOutput:
-        tokens = input_ids if text_frozen is None else text_frozen
+        tokens: Any = input_ids if text_frozen is None else text_frozen  # one of both is given
         mask = tokens.new_ones(tokens.shape[:2], dtype=torch.long) if attention_mask is None else attention_mask
         text = encode_by_length(self._embed_text if text_frozen is None else self.text.forward_trainable, tokens, mask)
         if audio_frozen is None:
