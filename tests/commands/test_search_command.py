@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -89,7 +90,8 @@ def test_locate_plots(kobza, music, tmp_path):
 
 
 def test_plotting_without_matplotlib_is_an_error_message(kobza, music, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "kobza.evaluation.plots", None)
+    monkeypatch.delitem(sys.modules, "kobza.evaluation.plots", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, _, err = kobza("locate", music / "mix.flac", "tone 4000", "--png", "a.png")
     assert code == 1 and "pip install 'kobza[plot]'" in err
 

@@ -21,6 +21,7 @@ from kobza.distill import label_space, labelling, robustness, stages, text_tower
 from kobza.distill import train as distillation
 from kobza.distill.corpus import fetching, songs
 from kobza.embedding.checkpoint import Checkpoint
+from kobza.extras import MissingPackageError
 from kobza.synth.album import album, write_album
 
 TOWER = {name: value for name, value in TINY_AUDIO.items() if name != "model_type"}
@@ -172,5 +173,5 @@ def test_missing_input_is_one_sentence(arguments, tmp_path, stage, sentence):
 
 def test_a_missing_text_tower_is_one_sentence(monkeypatch):
     monkeypatch.setattr(text_tower, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match=r"kobza\[build\]"):
+    with pytest.raises(MissingPackageError, match=r"kobza\[build\]"):
         text_tower.text_tower()

@@ -215,7 +215,7 @@ def test_sanity_checks_come_first(data, monkeypatch):
 )
 def test_bad_input_is_one_sentence(no_checks, data, monkeypatch, capsys, tmp_path, argv, sentence):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEmbedder())
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name, **options: ToneEmbedder())
     assert main(["evaluate", "model", *(word.format(data) for word in argv)]) == 1
     out, err = capsys.readouterr()
     assert sentence in err and err.startswith("kobza: ") and err.count("\n") == 1 and not out
@@ -248,7 +248,7 @@ def test_interrupt_writes_nothing(monkeypatch, capsys, data, tmp_path):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEmbedder())
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name, **options: ToneEmbedder())
     monkeypatch.setattr("kobza.evaluation.sanity_checks.run_checks", stop)
     assert main(["evaluate", "model", "--on", f"pairs:{data}/musiccaps"]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "Stopped. No results were written."

@@ -32,12 +32,12 @@ except ImportError as error:
 
 from kobza.audio import decode
 from kobza.embedding.embedder import Embedder, cut_windows, normalized_mean
-from kobza.embedding.loader import load_embedder
+from kobza.embedding.loader import load_torch_embedder
 from kobza.model.audio_inputs_kobza import to_mono
 
 
 class MtebEncoder(AbsEncoder):
-    """mteb's encoder protocol over an embedder (see `kobza.embedding.loader.load_embedder`).
+    """mteb's encoder protocol over an embedder (see `kobza.embedding.loader.load_torch_embedder`).
 
     Args:
         model_name: a checkpoint's folder or Hub id, or LAION's .pt file.
@@ -46,7 +46,7 @@ class MtebEncoder(AbsEncoder):
     """
 
     def __init__(self, model_name: str, revision: str | None = None, *, device: str | None = None, **kwargs: Any):
-        self.embedder = load_embedder(model_name, device, "float32")
+        self.embedder = load_torch_embedder(model_name, device)
         self.mteb_model_meta = model_meta(self.embedder)
 
     def encode(self, inputs, *, task_metadata, hf_split, hf_subset, prompt_type=None, **kwargs) -> np.ndarray:
