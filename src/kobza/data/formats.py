@@ -169,7 +169,7 @@ def parse_part(name: str, part: str | None) -> tuple[str, str]:
 def part_names(name: str) -> str:
     """The parts that may be asked for, in words.
 
-    >>> part_names("gtzan"), part_names("magnatagatune"), part_names("pairs")
+    >>> part_names("gtzan"), part_names("magnatagatune"), part_names("judged")
     ('all, train, validation, test', '50, 188, gt, all, train, validation, test, or both as in 50-all', '')
     """
     known = FORMATS[name]
