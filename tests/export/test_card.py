@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from evaluation.sample_results import genre_result, retrieval_result
+from sample_results import genre_result, retrieval_result
 
 from kobza import Checkpoint
 from kobza.export.card import LIMITS, describe, model_card

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from evaluation.sample_results import retrieval_result
+from sample_results import retrieval_result
 from huggingface_hub import HfApi, constants
 from loopback_hub import TOKEN, Hub
 from tiny import make_model

@@ -83,5 +83,7 @@ def test_a_clip_is_chosen_with_the_keyboard(visit, music):
     for key in ("Space", "Enter"):  # each opens the file dialog
         with page.expect_file_chooser() as opened:
             page.keyboard.press(key)
+        if key == "Space":
+            opened.value.set_files([])  # a dialog that is still open would keep the next one from opening
     opened.value.set_files(str(music / "drum solo.flac"))
     page.wait_for_selector(".kz-row:visible >> text=Sticks")
