@@ -73,6 +73,8 @@ def test_results_of_other_recordings_or_without_queries_are_refused():
         compare_results(*results(data_hash="other"))
     with pytest.raises(KobzaError, match="Nothing of a and b can be compared"):
         compare_results(*results(details={"ranks": {}}))
+    with pytest.raises(KobzaError, match="Nothing of a and b can be compared"):
+        compare_results(*({**result, "details": None} for result in results()))
 
 
 def test_the_command(tmp_path, capsys):

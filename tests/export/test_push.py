@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sample_results import retrieval_result
 from huggingface_hub import HfApi, constants
 from loopback_hub import TOKEN, Hub
+from sample_results import retrieval_result
 from tiny import make_model
 
 from kobza import Checkpoint

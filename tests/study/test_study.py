@@ -6,12 +6,15 @@ import pytest
 from sample_results import retrieval_result
 
 from kobza.cli import main
+from kobza.commands.study import INITIALIZATIONS
 from kobza.data.sets import load_data_set
 from kobza.errors import KobzaError
 from kobza.evaluation.thesis_results import published_tables
 from kobza.study.made_data import make_data
 from kobza.study.runs import needed_runs
 from kobza.study.tables import study_table
+from kobza.study.thesis import _devices
+from kobza.training import arguments
 
 
 def test_the_thesis_has_eleven_models(tmp_path):
@@ -105,6 +108,25 @@ def test_what_cannot_be_studied_is_said(tmp_path, capsys):
     assert main(["study", "thesis", "--synthetic", "--data", str(tmp_path), *out]) == 1
     assert "makes its own data" in capsys.readouterr().err
     assert main(["study", "thesis", "--data", str(tmp_path), "--seeds", "0", *out]) == 1
+    assert main(["study", "thesis", "--synthetic", "--pieces", "15", *out]) == 1
+    assert "15 pieces are too few" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_the_choices_of_towers_are_those_of_training():
+    assert INITIALIZATIONS == arguments.INITIALIZATIONS
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "devices"),
+    [(None, 2, ["0", "1"]), ("2,3", 2, ["2", "3"]), ("", 0, [""]), (None, 0, [""])],
+)
+def test_runs_are_spread_over_the_gpus_that_may_be_used(monkeypatch, visible, count, devices):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert _devices() == devices
 
 
 def test_made_sets_are_read_as_the_real_ones(tmp_path):

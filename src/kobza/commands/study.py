@@ -10,6 +10,7 @@ from kobza.folders import expanded
 from kobza.terminal import print_table, say
 
 STUDIES = ("thesis",)
+INITIALIZATIONS = ("pretrained", "random", "tiny")  # of train.py, which imports torch
 PIECES = 64
 
 

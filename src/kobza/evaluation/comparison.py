@@ -53,7 +53,7 @@ def compare_results(first: dict, second: dict, seed: int = 0) -> Comparison:
         KobzaError: they are not of the same recordings, one of them does not name its queries (an older version wrote
             it), or nothing was measured in both.
     """
-    if first["dataset"] != second["dataset"] or first["data_hash"] != second["data_hash"]:
+    if any(first[name] != second[name] for name in ("dataset", "data_hash")):
         raise KobzaError(
             f"The results are not of the same recordings ({_about(first)}; {_about(second)}): evaluate both models on "
             "the same data set."
@@ -72,7 +72,7 @@ def _about(result: dict) -> str:
 
 
 def _tables(first: dict, second: dict, seed: int) -> Iterator[tuple[str, list[Difference]]]:
-    a, b = first["details"], second["details"]
+    a, b = (result.get("details") or {} for result in (first, second))
     for direction, queries in (a.get("queries") or {}).items():
         if queries == (b.get("queries") or {}).get(direction):
             unit = np.unique(queries, return_inverse=True)[1]

@@ -8,6 +8,7 @@
 Everything that is there is kept, so the same command continues an interrupted study.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from kobza.study.runs import needed_runs, train_missing
 from kobza.study.tables import render_study
 
 LAST_TABLE = "3.6"  # the next is MuLan's own
+MIN_PIECES = 16  # half of them train, a batch of `QUICK`
 QUICK = ("--num_train_epochs", "4", "--per_device_train_batch_size", "8")  # of tiny models on made data
 Say = Callable[[str], None]
 
@@ -66,6 +68,8 @@ def study_thesis(
         KobzaError: MusicCaps is missing, or another study is in `out`.
     """
     if pieces is not None:
+        if pieces < MIN_PIECES:
+            raise KobzaError(f"{pieces} pieces are too few to train, validate and test on: give {MIN_PIECES} or more.")
         say(f"making {pieces} pieces")
         sets = make_data(out / "data", pieces)
         settings = (*QUICK, *settings)
@@ -108,6 +112,9 @@ def _measure(path: Path, name: str, folder: Path, contents: dict[str, str], rece
 
 
 def _devices() -> list[str]:
+    """The GPUs that this process may use, as $CUDA_VISIBLE_DEVICES names them; [""] for the CPU."""
     import torch
 
-    return [str(number) for number in range(torch.cuda.device_count())] or [""]
+    count = torch.cuda.device_count()
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[:count]
+    return (names if all(names) else [str(number) for number in range(count)]) or [""]

@@ -8,17 +8,20 @@ still encoded in a sample: bytes of a file, or a path.
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kobza.audio import Source
 from kobza.data.pairs import aspects_of, paraphrases_of
-from kobza.data.recordings import Recording
+from kobza.data.recordings import DataSetError, Recording
 from kobza.training.recording_draw import RecordingDraw, in_turn
 
 CAPTION_COLUMNS = ("caption", "captions", "text")
+Example = TypeVar("Example")
+log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -81,6 +84,33 @@ def ordered_shards(shards: Sequence[str], share: Share) -> tuple[list[str], int,
     if len(order) >= share.readers:
         return order[share.reader :: share.readers], 1, 0
     return order, share.readers, share.reader  # each reads all shards and takes its part of the examples
+
+
+def samples_of_shards(
+    shards: Sequence[str],
+    share: Share,
+    place: Place,
+    read: Callable[[str, int], Iterator[tuple[int, Example]]],
+    convert: Callable[[str, int, Example], Sample],
+) -> Iterator[tuple[Place, Sample]]:
+    """`PairSource.samples` of a source that is kept in shards.
+
+    Args:
+        read: (shard, first) -> its examples from that number on, each with its number.
+        convert: (shard, number, example) -> the sample.
+    """
+    order, modulus, remainder = ordered_shards(shards, share)
+    for number in range(place.shard, len(order)):
+        shard = order[number]
+        try:
+            for example, content in read(shard, place.example if number == place.shard else 0):
+                if (example + number) % modulus == remainder:
+                    yield Place(number, example + 1), convert(shard, example, content)
+        except Exception as error:  # of the network, the file or the file system
+            reason = f"The shard {shard} cannot be read completely ({type(error).__name__}: {error})"
+            if share.seed is None:
+                raise DataSetError(f"{reason}: download or write it again.") from error
+            log.warning("%s; continuing with the next one.", reason)
 
 
 class FolderSource:

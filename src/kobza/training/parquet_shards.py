@@ -5,17 +5,14 @@ audio: {"bytes": ..., "path": ...} or bytes     caption, captions or text: one o
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from kobza.data.recordings import DataSetError
 from kobza.extras import require
-from kobza.training.pair_sources import Place, Sample, Share, ordered_shards, sample_of
+from kobza.training.pair_sources import Place, Sample, Share, sample_of, samples_of_shards
 
 ROWS_AT_ONCE = 32  # some 10 MB of ten-second FLAC
-log = logging.getLogger(__name__)
 
 
 class ParquetFiles:
@@ -33,19 +30,10 @@ class ParquetFiles:
         self.files = list(files)
 
     def samples(self, share: Share, place: Place) -> Iterator[tuple[Place, Sample]]:
-        files, modulus, remainder = ordered_shards(self.files, share)
-        for number in range(place.shard, len(files)):
-            first = place.example if number == place.shard else 0
-            try:
-                for example, row in read_rows(files[number], first):
-                    if (example + number) % modulus == remainder:
-                        key = f"{PurePosixPath(files[number]).name}/{example}"
-                        yield Place(number, example + 1), sample_of(key, row, audio_of(row), share)
-            except Exception as error:  # of the network, the file or the file system
-                reason = f"{files[number]} cannot be read completely ({type(error).__name__}: {error})"
-                if share.seed is None:
-                    raise DataSetError(f"{reason}: download or write it again.") from error
-                log.warning("%s; continuing with the next file.", reason)
+        def convert(file: str, number: int, row: dict[str, Any]) -> Sample:
+            return sample_of(f"{PurePosixPath(file).name}/{number}", row, audio_of(row), share)
+
+        return samples_of_shards(self.files, share, place, read_rows, convert)
 
 
 def audio_of(row: dict[str, Any]) -> bytes | None:

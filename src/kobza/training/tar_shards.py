@@ -8,18 +8,15 @@ Shards are local files, URLs or files of a data set on the Hub.
 from __future__ import annotations
 
 import json
-import logging
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kobza.audio import AUDIO_EXTENSIONS
-from kobza.data.recordings import DataSetError, Recording
+from kobza.data.recordings import Recording
 from kobza.extras import require
-from kobza.training.pair_sources import CAPTION_COLUMNS, Place, Sample, Share, ordered_shards, sample_of
-
-log = logging.getLogger(__name__)
+from kobza.training.pair_sources import CAPTION_COLUMNS, Place, Sample, Share, sample_of, samples_of_shards
 
 
 class WebDataset:
@@ -37,18 +34,10 @@ class WebDataset:
         self.shards = list(shards)
 
     def samples(self, share: Share, place: Place) -> Iterator[tuple[Place, Sample]]:
-        shards, modulus, remainder = ordered_shards(self.shards, share)
-        for number in range(place.shard, len(shards)):
-            first = place.example if number == place.shard else 0
-            try:
-                for example, files in read_shard(shards[number], first):
-                    if (example + number) % modulus == remainder:
-                        yield Place(number, example + 1), example_of(files, share)
-            except Exception as error:  # of the network, the tar file or the file system
-                reason = f"The shard {shards[number]} cannot be read completely ({type(error).__name__}: {error})"
-                if share.seed is None:
-                    raise DataSetError(f"{reason}: download or write it again.") from error
-                log.warning("%s; continuing with the next one.", reason)
+        def convert(_shard: str, _number: int, files: dict[str, Any]) -> Sample:
+            return example_of(files, share)
+
+        return samples_of_shards(self.shards, share, place, read_shard, convert)
 
 
 def example_of(files: dict[str, Any], share: Share) -> Sample:
