@@ -14,7 +14,7 @@ import numpy as np
 from milvus_servers import milvus_server
 from recordings import tone, write
 
-from kobza import Checkpoint
+from kobza.embedding.loader import load_embedder
 from kobza.library import FileState, Track, open_store
 from kobza.library.ingest.decoding import RecordingState, Window, decode_with_timeout
 from kobza.library.ingest.embed import embed_batch
@@ -75,12 +75,12 @@ def work(folder: Path) -> None:
         0,
         False,
     )
-    checkpoint = Checkpoint.load()
+    embedder = load_embedder(device="cpu")
     for _ in range(2):  # the first time warms up
         began = time.process_time()
-        windows = [event for event in decode_with_timeout(RecordingState(job), checkpoint) if isinstance(event, Window)]
+        windows = [event for event in decode_with_timeout(RecordingState(job), embedder) if isinstance(event, Window)]
         between = time.process_time()
-        embed_batch(windows, checkpoint)
+        embed_batch(windows, embedder)
         ended = time.process_time()
     print(f"Work    {between - began:.2f} s to decode, {ended - between:.2f} s to embed, of one processor core")
 
