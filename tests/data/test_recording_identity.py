@@ -21,6 +21,21 @@ def test_one_sound_has_one_key_in_any_lossless_file(tmp_path):
     assert sound_key(files[0].read_bytes()) == sound_key(files[0])
 
 
+def test_the_beginning_of_the_sound_counts(tmp_path):
+    long = np.round(tone(440, 12.0)[1:] * 32767) / 32768  # without the zero that it begins with
+    silence = np.zeros(7000)
+    sounds = (long, long[:160_000], [*silence, *long], [*silence, *long[:160_000]])
+    files = [write(tmp_path / f"{k}.{('flac', 'wav')[k % 2]}", np.array(sound)) for k, sound in enumerate(sounds)]
+    assert len({sound_key(path) for path in files}) == 1
+    other = long.copy()
+    other[159_999] += 0.25
+    assert sound_key(write(tmp_path / "other.flac", other)) != sound_key(files[0])
+    assert sound_key(write(tmp_path / "short.flac", long[:159_999])) != sound_key(files[0])
+    assert sound_key(write(tmp_path / "a.wav", silence)) == sound_key(write(tmp_path / "b.flac", silence[:100]))
+    packets = [write(tmp_path / f"{seconds}.opus", tone(440, seconds, 48000), rate=48000) for seconds in (31.0, 40.0)]
+    assert sound_key(packets[0]) == sound_key(packets[1])
+
+
 @pytest.mark.parametrize("kind", ["mp3", "m4a", "ogg", "opus"])
 def test_tags_do_not_change_the_key_of_a_lossy_file(tmp_path, kind):
     one = sound_key(write(tmp_path / f"a.{kind}", tone(440, 2.0, 48000), rate=48000))

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import torch
+from accelerate.utils import gather_object
 from pairs import TensorPairs, make_trainer, model_without_dropout
 from recorded import losses, make_recordings, recorded_trainer
 from tiny import make_tokenizer
@@ -11,8 +12,12 @@ from transformers import TrainerCallback
 
 from kobza import KobzaFeatureExtractor, KobzaProcessor
 from kobza.data import decoding_check
+from kobza.data.recording_identity import sound_key
 from kobza.data.recordings import DataSet, Recording
 from kobza.training.checked_splits import checked_splits
+from kobza.training.dataset import PairCollator
+from kobza.training.pair_sources import FolderSource
+from kobza.training.streaming import PairStream
 
 STEPS, BATCH = 3, 8
 
@@ -77,14 +82,33 @@ def train_on_recordings(out: str, processes: int, **cache) -> list[float]:
     )
 
 
-def check(out: str) -> tuple[int, int]:
-    """How many of the recordings in `out`, one of which is none, this process has decoded, and how many are left."""
+def check(out: str) -> tuple[int, int, int]:
+    """How many of the recordings in `out`, one of which is none, this process has decoded, how many are left, and the
+    number of keys."""
     decoded, whole = [], decoding_check.decoding_error
     decoding_check.decoding_error = lambda path: (decoded.append(path), whole(path))[1]
     Path(out, "none.wav").write_bytes(b"no sound")
     recordings = [*make_recordings(Path(out), 11), Recording(Path(out, "none.wav"), "none.wav", caption="nothing")]
-    checked = checked_splits({"train": DataSet("pairs", Path(out), tuple(recordings))})["train"]
-    return len(decoded), len(checked.recordings)
+    checked, sounds = checked_splits({"train": DataSet("pairs", Path(out), tuple(recordings))})
+    return len(decoded), len(checked["train"].recordings), len(set(sounds.values()))
+
+
+def stream(out: str) -> tuple[list[int], list[int]]:
+    """Three steps on a stream of the recordings in `out`: the keys of those trained on, and their sounds'."""
+    folder, recordings = Path(out), make_recordings(Path(out), 11)
+    own = folder / f"rank-{torch.distributed.get_rank()}"
+    own.mkdir()
+    processor = KobzaProcessor(KobzaFeatureExtractor(), make_tokenizer(own))
+    pairs = PairStream([FolderSource(recordings)], train=True)
+    options = {"per_device_train_batch_size": 2, "max_steps": 2, "eval_strategy": "no", "save_strategy": "steps"}
+    trainer = make_trainer(f"{out}/stream", train=pairs, processor=processor, save_steps=1, **options)
+    trainer.data_collator = PairCollator(processor)
+    names: list[str] = []
+    step = trainer.training_step
+    trainer.training_step = lambda model, inputs, *more: (names.extend(inputs["keys"]), step(model, inputs, *more))[1]
+    trainer.train()
+    sounds = [sound_key(folder / name) for name in gather_object(names)]
+    return trainer.recordings_of_stream().rows[:, 0].tolist(), sorted(set(sounds))
 
 
 if __name__ == "__main__":
@@ -93,6 +117,7 @@ if __name__ == "__main__":
     found["captions"] = train(sys.argv[1], "clip", processes=2, captions=8)
     found["recordings"] = train_on_recordings(sys.argv[1], 2, frozen_cache=f"{sys.argv[1]}/cache")
     found["checked"] = check(sys.argv[1])
+    found["stream"] = stream(sys.argv[1])
     if torch.distributed.get_rank() == 0:
         torch.save(found, f"{sys.argv[1]}/found.pt")
     torch.distributed.barrier()  # a process that ends while the other still works may crash in its threads

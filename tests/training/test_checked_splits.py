@@ -8,6 +8,7 @@ import pytest
 from kobza.data import decoding_check
 from kobza.data.checked_files import CheckedFiles
 from kobza.data.pairs import load_pairs
+from kobza.data.recording_identity import sound_key
 from kobza.data.recordings import DataSetError
 from kobza.training.checked_splits import checked_splits, lost_pairs
 from kobza.training.run import main
@@ -46,7 +47,7 @@ def test_more_than_half_lost_is_an_error(tmp_path):
     ):
         checked_splits({"train": data})
     half = load_pairs(make_folder(tmp_path / "half", lost=15))
-    assert len(lost_pairs(checked_splits({"train": half, "validation": half}))) == 15  # not twice
+    assert len(lost_pairs(checked_splits({"train": half, "validation": half})[0])) == 15  # not twice
 
 
 def test_a_folder_is_checked_once_and_changed_files_again(tmp_path, monkeypatch):
@@ -58,10 +59,11 @@ def test_a_folder_is_checked_once_and_changed_files_again(tmp_path, monkeypatch)
     monkeypatch.setattr(decoding_check, "decoding_error", lambda path: (decoded.append(path.name), check(path))[1])
     for expected in (["0.wav", "1.wav", "2.wav", "3.wav", "4.wav"], ["4.wav"], ["1.wav", "4.wav"]):
         decoded.clear()
-        assert len(checked_splits({"train": load_pairs(folder)})["train"].recordings) == 4
-        assert sorted(decoded) == expected
+        checked, sounds = checked_splits({"train": load_pairs(folder)})
+        assert len(checked["train"].recordings) == 4 and sorted(decoded) == expected
+        assert sounds == {r.path: sound_key(r.path) for r in checked["train"].recordings}
         with (folder / "1.wav").open("ab") as file:
             file.write(b"\0" * 2 * (decoded == ["4.wav"]))
     (tmp_path / "cache" / "kobza" / "decodable.sqlite").write_bytes(b"no database" * 100)
-    assert CheckedFiles().unknown([folder / "0.wav"]) == [folder / "0.wav"]
-    assert len(checked_splits({"train": load_pairs(folder)})["train"].recordings) == 4
+    assert CheckedFiles().known([folder / "0.wav"]) == {}
+    assert len(checked_splits({"train": load_pairs(folder)})[0]["train"].recordings) == 4

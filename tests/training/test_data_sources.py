@@ -19,7 +19,8 @@ from kobza.training.arguments import DataArguments, ModelArguments
 from kobza.training.arguments import KobzaTrainingArguments as TrainingArguments
 from kobza.training.checked_splits import checked_splits
 from kobza.training.data_sources import load_splits, stream_sources
-from kobza.training.run import all_settings, main
+from kobza.training.run import main
+from kobza.training.settings import all_settings
 
 
 def ids_of(part):
@@ -58,7 +59,7 @@ def own(folder, tmp_path_factory):
 
 def test_a_folder_with_video_ids_is_musiccaps(folder):
     splits, rule = load_splits(DataArguments(data=str(folder)))
-    splits = checked_splits(splits)
+    splits, _ = checked_splits(splits)
     assert rule == "thesis" and sum(len(data.recordings) for data in splits.values()) == 11
     assert [skipped for data in splits.values() for skipped in data.skipped if skipped[0] == BROKEN]
     _, rule = load_splits(DataArguments(data=str(folder), split="zero-shot"))

@@ -57,7 +57,12 @@ def test_two_processes_fill_and_read_one_cache(two_processes, tmp_path):
 
 
 def test_processes_share_the_check_of_the_recordings(two_processes):
-    assert two_processes["checked"] == (6, 11)
+    assert two_processes["checked"] == (6, 11, 11)
+
+
+def test_a_stream_of_two_processes_knows_the_recordings_of_both(two_processes):
+    found, trained_on = two_processes["stream"]
+    assert found == trained_on and len(found) == 8  # two steps of two processes with two pairs each
 
 
 def assert_equal_runs(two: dict, one: dict) -> None:

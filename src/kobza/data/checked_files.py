@@ -1,19 +1,22 @@
-"""Which files have been decoded to their end before, so that a folder is checked once and not in every run."""
+"""Which files have been decoded to their end before, and the keys of their sounds, so that a folder is read once and
+not in every run."""
 
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from kobza.data.recording_identity import KEY_BYTES
 from kobza.folders import cache_folder
 
 FILE = "decodable.sqlite"
-VERSION = 1  # increase it when `decoding_check` asks more of a file
+VERSION = 2  # increase it when `decoding_check` asks more of a file
 
 
 class CheckedFiles:
-    """Files that could be decoded, by path, size and time of change, in an SQLite database in the cache folder.
+    """Files that could be decoded, by path, size and time of change, in an SQLite database in the cache folder,
+    each with the key of its sound (`kobza.data.recording_identity`).
 
     Only good files are kept: one that failed is tried again. Without a usable database every file is unknown.
     """
@@ -27,28 +30,32 @@ class CheckedFiles:
         try:
             with database:
                 database.execute(
-                    "CREATE TABLE IF NOT EXISTS decodable (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, "
-                    "version INTEGER) WITHOUT ROWID"
+                    "CREATE TABLE IF NOT EXISTS checked (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, "
+                    "version INTEGER, key BLOB) WITHOUT ROWID"
                 )
                 yield database
         finally:
             database.close()
 
-    def unknown(self, paths: Iterable[Path]) -> list[Path]:
-        """Those of the paths that are not known to be good as they are now."""
-        paths = list(paths)
+    def known(self, paths: Iterable[Path]) -> dict[Path, int]:
+        """Those of the paths that are known to be good as they are now, and their keys."""
         try:
             with self._database() as database:
-                known = {path: rest for path, *rest in database.execute("SELECT * FROM decodable")}
+                kept = {path: rest for path, *rest in database.execute("SELECT * FROM checked")}
         except sqlite3.Error:
-            return paths
-        return [path for path in paths if known.get(_name(path)) != [*_state(path), VERSION]]
+            return {}
+        found = {path: kept.get(_name(path)) for path in paths}
+        return {
+            path: int.from_bytes(row[-1], "little")
+            for path, row in found.items()
+            if row is not None and row[:-1] == [*_state(path), VERSION]
+        }
 
-    def add(self, paths: Iterable[Path]) -> None:
-        """Note that files are good."""
-        rows = [(_name(path), *_state(path), VERSION) for path in paths]
+    def add(self, keys: Mapping[Path, int]) -> None:
+        """Note that files are good, and their keys."""
+        rows = [(_name(path), *_state(path), VERSION, key.to_bytes(KEY_BYTES, "little")) for path, key in keys.items()]
         with contextlib.suppress(sqlite3.Error), self._database() as database:
-            database.executemany("INSERT OR REPLACE INTO decodable VALUES (?, ?, ?, ?)", rows)
+            database.executemany("INSERT OR REPLACE INTO checked VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def _name(path: Path) -> str:

@@ -10,14 +10,14 @@ only when something is evaluated. The fingerprint says of which weights it is; b
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from kobza.atomic import atomic_path
-from kobza.data.recording_identity import KEY_DTYPE, sorted_keys
+from kobza.data.recording_identity import KEY_DTYPE, key_rows
 from kobza.embedding.checkpoint_folder import fingerprint
 from kobza.folders import expanded
 
@@ -51,20 +51,17 @@ class TrainedOn:
         """Whether one of a recording's keys is in a part."""
         if part not in self.parts:
             return False
-        known = self.parts[part].keys
-        wanted = np.array(keys, KEY_DTYPE)
-        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        return bool(len(known) and (known[at] == wanted).any())
+        return bool(_are_among(self.parts[part].keys, np.array(keys, KEY_DTYPE)).any())
 
-    def added(self, keys: Mapping[str, list[list[int]]]) -> "TrainedOn":
-        """With the recordings of another run: {part: the keys of each recording}; those that are known already do not
-        count again."""
+    def added(self, keys: Mapping[str, Sequence[Sequence[int]] | np.ndarray]) -> "TrainedOn":
+        """With the recordings of another run: {part: the keys of each recording, also as `key_rows`}; those that are
+        known already do not count again."""
         parts = dict(self.parts)
         for name, recordings in keys.items():
-            new = {tuple(some) for some in recordings if not self.seen(name, some)}
+            rows = np.unique(recordings if isinstance(recordings, np.ndarray) else key_rows(recordings), axis=0)
             before = parts.get(name, Part(0, np.empty(0, KEY_DTYPE)))
-            flat = sorted_keys(np.array([key for some in recordings for key in some], KEY_DTYPE))
-            parts[name] = Part(before.recordings + len(new), np.union1d(before.keys, flat).astype(KEY_DTYPE))
+            new = len(rows) - int(_are_among(before.keys, rows).any(axis=1).sum())
+            parts[name] = Part(before.recordings + new, np.union1d(before.keys, rows).astype(KEY_DTYPE))
         return replace(self, parts=parts)
 
     def summary(self) -> str:
@@ -75,6 +72,13 @@ class TrainedOn:
         """
         found = [f"{self.parts[name].recordings:,} in {name}" for name in PARTS if name in self.parts]
         return "; ".join([", ".join(found) or "none", *([] if self.is_complete else [self.note])])
+
+
+def _are_among(known: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Whether each of the keys, in an array of any shape, is among sorted ones."""
+    if not len(known):
+        return np.zeros(keys.shape, bool)
+    return known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys
 
 
 def write_trained_on(folder: str | Path, trained_on: TrainedOn) -> None:

@@ -64,7 +64,7 @@ def write_card(
     """Write README.md and curves.png into a run's folder.
 
     Args:
-        settings: from `run.all_settings`.
+        settings: from `settings.all_settings`.
         sizes: {split: number of pairs}.
         metrics: {split: {name: value}}, with names such as `validation_R@1`.
         state: the trainer's, with the history of losses and metrics.

@@ -7,7 +7,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
 from kobza.data.checked_files import CheckedFiles
-from kobza.data.decoding_check import check_recordings, decoding_errors
+from kobza.data.decoding_check import CheckedFile, check_files, check_recordings
 from kobza.data.recordings import DataSet, DataSetError
 from kobza.terminal import say
 from kobza.training.machine import cores_of_process
@@ -16,8 +16,9 @@ SHOWN = 10  # files named on the screen; split.json names all of them
 NOT_LISTED = "does not list it"  # a file beside the table's, which is no pair that was lost
 
 
-def checked_splits(splits: dict[str, DataSet]) -> dict[str, DataSet]:
-    """The splits with only the recordings that can be decoded. Every process calls it and gets the same.
+def checked_splits(splits: dict[str, DataSet]) -> tuple[dict[str, DataSet], dict[Path, int]]:
+    """The splits with only the recordings that can be decoded, and the keys of their sounds by file. Every process
+    calls it and gets the same.
 
     Each process checks its part and tells the others every half minute, so that none waits for longer, whatever
     time-out the process group has. Good files are kept in mind for the next run.
@@ -26,7 +27,8 @@ def checked_splits(splits: dict[str, DataSet]) -> dict[str, DataSet]:
         DataSetError: more than half of the pairs are lost, or a split has none left.
     """
     paths = dict.fromkeys(recording.path for data in splits.values() for recording in data.recordings)
-    errors = _errors_of(list(paths))
+    files = _checked_files(list(paths))
+    errors = {path: file.error for path, file in files.items()}
     checked = {name: check_recordings(data, errors) for name, data in splits.items()}
     lost = lost_pairs(checked)
     pairs = sum(len(data.recordings) for data in checked.values())
@@ -35,25 +37,23 @@ def checked_splits(splits: dict[str, DataSet]) -> dict[str, DataSet]:
             f"Of {pairs + len(lost)} pairs {len(lost)} cannot be used (the first: {lost[0][0]}: {lost[0][1]}): check "
             "the table's file names and captions."
         )
-    return checked
+    return checked, {path: file.key for path, file in files.items() if file.key is not None}
 
 
-def _errors_of(paths: Sequence[Path]) -> dict[Path, str | None]:
+def _checked_files(paths: Sequence[Path]) -> dict[Path, CheckedFile]:
     state = PartialState()
-    known = CheckedFiles()
-    missing: list = [known.unknown(paths) if state.is_main_process else None]
-    broadcast_object_list(missing)
-    unknown: list[Path] = missing[0]
-    errors: dict[Path, str | None] = dict.fromkeys(paths)
-    parts = decoding_errors(unknown[state.process_index :: state.num_processes], cores_of_process())
-    done = 0
-    while done < len(unknown):
+    kept = CheckedFiles()
+    known: list = [kept.known(paths) if state.is_main_process else None]
+    broadcast_object_list(known)
+    files = {path: CheckedFile(key=key) for path, key in known[0].items()}
+    unknown = [path for path in paths if path not in files]
+    parts = check_files(unknown[state.process_index :: state.num_processes], cores_of_process())
+    while len(files) < len(paths):
         for found in gather_object([next(parts, {})]):
-            errors.update(found)
-            done += len(found)
+            files.update(found)
             if state.is_main_process:
-                known.add(path for path, error in found.items() if error is None)
-    return errors
+                kept.add({path: file.key for path, file in found.items() if file.key is not None})
+    return files
 
 
 def lost_pairs(splits: dict[str, DataSet]) -> list[tuple[str, str]]:

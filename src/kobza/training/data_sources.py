@@ -1,6 +1,7 @@
 """The pairs of a training run: published sets, the user's own folders, streams, or pieces that Kobza composes."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -101,8 +102,14 @@ def _joined(folders: list[Splits]) -> Splits:
     return joined
 
 
-def stream_sources(data_args: DataArguments, splits: Splits, seed: int) -> tuple[list[PairSource], list[float]]:
-    """The sources of a stream and their weights; folders give the recordings that `splits` train."""
+def stream_sources(
+    data_args: DataArguments, splits: Splits, seed: int, sounds: Mapping[Path, int] | None = None
+) -> tuple[list[PairSource], list[float]]:
+    """The sources of a stream and their weights; folders give the recordings that `splits` train.
+
+    Args:
+        sounds: the keys of the sounds of the folders' files, where they are known.
+    """
     data = [weighted_source(text) for text in data_args.data or ()]
     train = splits["train"].recordings if "train" in splits else ()
     sources: list[PairSource] = []
@@ -111,7 +118,7 @@ def stream_sources(data_args: DataArguments, splits: Splits, seed: int) -> tuple
             sources.append(open_shards(where))
         else:
             folder = expanded(parse_spec(where)[1] if is_spec(where) else where)
-            sources.append(FolderSource([r for r in train if r.path.is_relative_to(folder)], seed))
+            sources.append(FolderSource([r for r in train if r.path.is_relative_to(folder)], seed, sounds))
     return sources, [weight for _, weight in data]
 
 

@@ -17,6 +17,7 @@ from torchaudio.functional import mask_along_axis
 
 from kobza.audio import AudioError, Source, declared_seconds, excerpt, load_audio
 from kobza.data.decoding_check import MIN_SECONDS
+from kobza.data.recording_identity import key_rows
 from kobza.data.recordings import Recording
 
 RANDOM_TEXTS = ("mix", "varied")
@@ -166,7 +167,8 @@ def mix_audio(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
 
 class PairCollator:
     """A batch of n pairs as a model's inputs: input_ids and attention_mask (n, tokens), input_values (n, max_length,
-    bins), keys (a list of n) and, of a stream, the position after the batch; these two are not for the model.
+    bins), keys (a list of n) and, of a stream, the position after the batch and recordings (n, 2), their keys as
+    `kobza.data.recording_identity.key_rows`; these three are not for the model.
 
     Args:
         processor: a `KobzaProcessor`.
@@ -192,6 +194,7 @@ class PairCollator:
         batch = {**batch, "keys": [item["key"] for item in items]}
         if "position" in items[-1]:
             batch["position"] = items[-1]["position"]
+            batch["recordings"] = key_rows([item["recording_keys"] for item in items])
         return batch
 
 

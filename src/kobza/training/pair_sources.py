@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kobza.audio import Source
 from kobza.data.pairs import aspects_of, paraphrases_of
+from kobza.data.recording_identity import source_of
 from kobza.data.recordings import DataSetError, Recording
 from kobza.training.recording_draw import RecordingDraw, in_turn
 
@@ -42,11 +43,12 @@ class Share(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """An example, not yet decoded; or why it is none."""
+    """An example, not yet decoded, and the key of its sound if that is known; or why it is none."""
 
     recording: Recording
     audio: Source | None = None
     error: str | None = None
+    sound: int | None = None
 
 
 class PairSource(Protocol):
@@ -72,8 +74,10 @@ def sample_of(key: str, row: Any, audio: Source | None, share: Share) -> Sample:
     if not captions and not aspects:
         return Sample(nameless, error="it has no caption")
     caption = captions[in_turn(len(captions), share.seed, share.epoch, key)] if captions else None
-    paraphrases = paraphrases_of(row)
-    return Sample(Recording(Path(key), key, caption=caption, aspects=aspects, paraphrases=paraphrases), audio)
+    recording = Recording(
+        Path(key), key, caption=caption, aspects=aspects, source=source_of(row), paraphrases=paraphrases_of(row)
+    )
+    return Sample(recording, audio)
 
 
 def ordered_shards(shards: Sequence[str], share: Share) -> tuple[list[str], int, int]:
@@ -114,9 +118,14 @@ def samples_of_shards(
 
 
 class FolderSource:
-    """Recordings of a folder; one with several captions is one sample, and the captions take turns."""
+    """Recordings of a folder; one with several captions is one sample, and the captions take turns.
 
-    def __init__(self, recordings: Sequence[Recording], seed: int = 0):
+    Args:
+        sounds: the keys of files' sounds, where they are known.
+    """
+
+    def __init__(self, recordings: Sequence[Recording], seed: int = 0, sounds: Mapping[Path, int] | None = None):
+        self.sounds = sounds or {}
         self.draw = RecordingDraw(list(recordings), [recording.id for recording in recordings], seed)
 
     def samples(self, share: Share, place: Place) -> Iterator[tuple[Place, Sample]]:
@@ -126,4 +135,4 @@ class FolderSource:
         mine = order[share.reader :: share.readers]
         for example in range(place.example, len(mine)):
             recording = self.draw.rows[self.draw.row(mine[example], share.epoch)]
-            yield Place(0, example + 1), Sample(recording, recording.path)
+            yield Place(0, example + 1), Sample(recording, recording.path, sound=self.sounds.get(recording.path))

@@ -20,6 +20,7 @@ from kobza.terminal import say
 from kobza.training.arguments import DataArguments, KobzaTrainingArguments, ModelArguments
 from kobza.training.model_factory import CONFIG_FIELDS, PRETRAINED
 from kobza.training.recipe import load_recipe, recipe_names
+from kobza.training.stream_recordings import TrainedRecordings
 
 # Settings that do not make it another recipe: where the data is, chance, how a batch is put together, and the towers,
 # whose names and sizes are recorded beside them
@@ -39,7 +40,7 @@ def changed_settings(settings: Mapping[str, Any], trainer_settings: Collection[s
     """{setting: value} of those in which a run differs from the recipe of that name that comes with Kobza.
 
     Args:
-        settings: from `run.all_settings`.
+        settings: from `settings.all_settings`.
         trainer_settings: the names of those of the trainer that count.
     """
     recipe = load_recipe(settings["recipe"]) if settings["recipe"] in recipe_names() else {}
@@ -110,27 +111,40 @@ def training_record(
     }
 
 
-def keys_of_run(splits: Mapping[str, DataSet]) -> dict[str, list[list[int]]]:
-    """{split: the keys of each pair's recording}, having said which recordings of other splits will be trained on."""
-    keys = {name: keys_of_all(data.recordings) for name, data in splits.items()}
-    trained = {key for some in keys.get("train", ()) for key in some}
-    for name, data in splits.items():
-        found = [r.id for r, some in zip(data.recordings, keys[name], strict=True) if not trained.isdisjoint(some)]
-        if found and name != "train":
-            say(
-                f"train.py: {len(set(found))} recordings of the {name} split are also in train, in other files, such "
-                f"as {printable(found[0])}: remove the copies, or move them to one split."
-            )
+def keys_of_run(splits: Mapping[str, DataSet], sounds: Mapping[Path, int] | None = None) -> dict[str, list[list[int]]]:
+    """{split: the keys of each pair's recording}, having said which recordings of other splits will be trained on.
+
+    Args:
+        sounds: the keys of files' sounds, where they are known.
+    """
+    keys = {name: keys_of_all(data.recordings, sounds) for name, data in splits.items()}
+    _say_copies(splits, keys, TrainedOn().added({"train": keys.get("train", [])}), "in train")
     return keys
 
 
+def _say_copies(
+    splits: Mapping[str, DataSet], keys: Mapping[str, list[list[int]]], trained_on: TrainedOn, where: str
+) -> None:
+    for name, data in splits.items():
+        found = [r.id for r, some in zip(data.recordings, keys[name], strict=True) if trained_on.seen("train", some)]
+        if found and name != "train":
+            say(
+                f"train.py: {len(set(found))} recordings of the {name} split are also {where}, in other files, such "
+                f"as {printable(found[0])}: remove the copies, or move them to one split."
+            )
+
+
 def recordings_of_run(
-    model_args: ModelArguments, keys: Mapping[str, list[list[int]]], has_stream: bool = False
+    model_args: ModelArguments,
+    splits: Mapping[str, DataSet],
+    keys: Mapping[str, list[list[int]]],
+    streamed: TrainedRecordings | None = None,
 ) -> TrainedOn:
     """What the checkpoint of a run was trained on: its own recordings, and those of the checkpoint that it starts from.
 
     Args:
-        keys: of `keys_of_run`. has_stream: whether it was also trained on recordings that are in none of its splits.
+        keys: of `keys_of_run`.
+        streamed: the recordings of a stream that it was trained on, which then are those of its training split, too.
     """
     start = start_of(model_args)
     before = TrainedOn()
@@ -138,10 +152,13 @@ def recordings_of_run(
         unknown = f"What {start['name']} was trained on, from which it started, is not recorded."
         known = recordings_trained_on(_location(model_args.checkpoint), start["fingerprint"])
         before = known or TrainedOn(is_complete=False, note=unknown)
-    if has_stream:
-        note = f"{before.note} The recordings of its stream are not recorded.".strip()
+    if streamed is None:
+        return before.added({part: keys[part] for part in ("train", "validation") if part in keys})
+    _say_copies(splits, keys, TrainedOn().added({"train": streamed.rows}), "in the stream")
+    if not streamed.is_complete:
+        note = f"{before.note} Its run was begun by a version that did not record the recordings of a stream.".strip()
         before = dataclasses.replace(before, is_complete=False, note=note)
-    return before.added({part: keys[part] for part in ("train", "validation") if part in keys})
+    return before.added({"train": streamed.rows, "validation": keys["validation"]})
 
 
 def start_of(model_args: ModelArguments) -> dict[str, Any] | None:

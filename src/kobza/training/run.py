@@ -10,12 +10,10 @@
 The same command resumes an interrupted run from its last complete checkpoint.
 """
 
-import dataclasses
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from accelerate.utils import broadcast_object_list
 from torch.utils.data import Dataset
@@ -23,7 +21,6 @@ from transformers import EarlyStoppingCallback, set_seed
 from transformers.trainer_callback import TrainerState
 
 from kobza.atomic import atomic_write
-from kobza.data.formats import FORMATS
 from kobza.data.splits import write_split
 from kobza.embedding.trained_on import write_trained_on
 from kobza.embedding.training_record import write_training_record
@@ -36,28 +33,9 @@ from kobza.training.dataset import PairCollator, PairDataset
 from kobza.training.model_factory import build_model
 from kobza.training.provenance import keys_of_run, recordings_of_run, training_record
 from kobza.training.recipe import RecipeError, parse_arguments
+from kobza.training.settings import FIXED_WHEN_RESUMED, all_settings, check_settings, stored_settings
 from kobza.training.streaming import PairStream
 from kobza.training.trainer import KobzaTrainer, last_checkpoint
-
-# Settings of the trainer that a resumed run may not change: the checkpoint would not fit or would override them
-FIXED_WHEN_RESUMED = (
-    "num_train_epochs",
-    "max_steps",
-    "early_stopping_patience",
-    "learning_rate",
-    "lr_scheduler_type",
-    "lr_decay",
-    "lr_decay_steps",
-    "tower_learning_rate",
-    "layer_lr_decay",
-    "ema_decay",
-    "warmup_steps",
-    "optim",
-    "weight_decay",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "seed",
-)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -103,11 +81,12 @@ def run(
     loaded: list = [load_splits(data_args) if args.process_index == 0 else None]
     broadcast_object_list(loaded)  # one process composes the recordings or reads the tables for all
     splits, rule = loaded[0]
+    sounds: dict[Path, int] = {}
     if rule != "synthetic":
-        splits = checked_splits(splits)
+        splits, sounds = checked_splits(splits)
         if args.process_index == 0:
             say_lost(lost_pairs(splits))
-    keys = keys_of_run(splits) if args.should_save else {}
+    keys = keys_of_run(splits, sounds) if args.should_save else {}
     set_seed(args.seed)  # random weights must be the same in every process and in a resumed run
     captioned = splits.get("train", splits["validation"])  # a stream is not read ahead
     model, processor = build_model(model_args, [recording.caption or "" for recording in captioned.recordings])
@@ -115,7 +94,7 @@ def run(
         check_batch(splits, args)
     if args.should_save:
         out.mkdir(parents=True, exist_ok=True)
-        _write(out / "settings.json", _stored(settings))
+        _write(out / "settings.json", stored_settings(settings))
         write_split(out / "split.json", splits, rule)
     extractor = processor.feature_extractor
     windows = {"sampling_rate": extractor.sampling_rate, "window_seconds": extractor.window_seconds}
@@ -123,7 +102,7 @@ def run(
     options = {**windows, "text": data_args.text, "train": True, "seed": args.seed}
     train: Dataset
     if is_stream(data_args):
-        train = PairStream(*stream_sources(data_args, splits, args.seed), **options)
+        train = PairStream(*stream_sources(data_args, splits, args.seed, sounds), **options)
     elif args.frozen_cache:
         train = sets["train"]  # without random draws: the same in every epoch
     else:
@@ -145,14 +124,17 @@ def run(
             trainer.save_metrics(name, metrics[name])
     trainer.save_model()
     skipped = len(lost_pairs(splits)) + trainer.skipped_in_stream()
+    streamed = trainer.recordings_of_stream()
     if trainer.is_world_process_zero():
         _write(out / "history.json", trainer.state.log_history)
-        record = training_record(settings, FIXED_WHEN_RESUMED, model_args, model, splits, rule, args, trainer.state)
-        write_training_record(out, record)
-        trained_on = recordings_of_run(model_args, keys, has_stream=is_stream(data_args))
+        trained_on = recordings_of_run(model_args, splits, keys, streamed)
         write_trained_on(out, trained_on)
         sizes = {name: len(data) for name, data in sets.items() if name != "train" or not is_stream(data_args)}
         write_card(out, settings, sizes, metrics, trainer.state, skipped, trained_on.summary())
+        record = training_record(settings, FIXED_WHEN_RESUMED, model_args, model, splits, rule, args, trainer.state)
+        if streamed is not None:
+            record["data"]["recordings"]["train"] = len(streamed.rows)
+        write_training_record(out, record)  # the last: whoever finds it takes the run for finished
     if args.push_to_hub:
         trainer.push_to_hub()
     return metrics
@@ -183,71 +165,6 @@ def train_or_resume(trainer: KobzaTrainer, checkpoint: Path | None) -> None:
             trainer.restore_finished(saved, checkpoint)
             return
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-
-
-def all_settings(
-    recipe: str, model_args: ModelArguments, data_args: DataArguments, args: KobzaTrainingArguments
-) -> dict[str, Any]:
-    """All settings of the model and the data, and those of the trainer that are not the default.
-
-    Absolute paths are cut to their last part, because the settings are published with the model.
-    """
-    defaults = KobzaTrainingArguments().to_dict()
-    given = {
-        name: value
-        for name, value in args.to_dict().items()
-        if name in FIXED_WHEN_RESUMED or value != defaults.get(name)
-    }
-    for name in ("output_dir", "hub_token", "logging_dir", "run_name", "ignore_data_skip", "dataloader_num_workers"):
-        given.pop(name, None)
-    return {
-        "recipe": recipe,
-        "model": _without_folders(dataclasses.asdict(model_args)),
-        "data": _without_folders(dataclasses.asdict(data_args)),
-        "training": _without_folders(given),
-    }
-
-
-def _without_folders(values: dict) -> dict:
-    def without_folder(value: Any) -> Any:
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if isinstance(value, list):
-            return [without_folder(item) for item in value]
-        if not isinstance(value, str):
-            return value
-        name, colon, folder = value.partition(":")
-        if colon and name in FORMATS and Path(folder).is_absolute():  # a set as SET:DIR
-            return f"{name}:{Path(folder).name}"
-        return Path(value).name if Path(value).is_absolute() else value
-
-    return {name: without_folder(value) for name, value in values.items()}
-
-
-def check_settings(out: Path, settings: dict[str, Any]) -> None:
-    """Refuse to resume a run with other settings than it was started with.
-
-    Raises:
-        RecipeError: one of them differs.
-    """
-    if last_checkpoint(out) is None:
-        return
-    before = json.loads((out / "settings.json").read_text(encoding="utf-8"))
-    now = _stored(settings)
-    for part, names in (("model", now["model"]), ("data", now["data"]), ("training", FIXED_WHEN_RESUMED)):
-        for name in names:
-            old, new = before[part].get(name), now[part].get(name)
-            if old != new and name in before[part]:  # a setting of a later version had its default
-                raise RecipeError(
-                    f"The run in {out} was started with {name} {old} and cannot be resumed with {new}: give another "
-                    "--output_dir, or the same settings."
-                )
-
-
-def _stored(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings under the names that settings.json has had since 0.1.0, where --init was called --towers."""
-    model = {"towers" if name == "init" else name: value for name, value in settings["model"].items()}
-    return {**settings, "model": model}
 
 
 def _write(path: Path, content) -> None:

@@ -1,6 +1,6 @@
 """Pairs as a stream: several sources mixed by weights, endless, and continued where a run stopped.
 
-    PairSource (pair_sources.py) --weights--> samples --decode--> {"text", "audio", "key", "position"}
+    PairSource (pair_sources.py) --weights--> samples --decode--> {"text", "audio", "key", "recording_keys", "position"}
 
 Each process and worker, a reader, reads its own share of each source and counts where it is: an item's `position` is
 the state of its reader after it. A checkpoint keeps the last one of each reader (`stream_state.py`); the stream goes on
@@ -22,6 +22,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from kobza.data.recordings import DataSetError
 from kobza.training.dataset import PairMaker
 from kobza.training.pair_sources import PairSource, Place, Sample, Share
+from kobza.training.stream_recordings import SoundKeys
 from kobza.training.stream_state import Position, StreamState
 
 SHUFFLE_BLOCK_SIZE = 256  # undecoded examples to draw from: some 100 MB of ten-second FLAC
@@ -57,6 +58,7 @@ class PairStream(PairMaker, IterableDataset):
         self.sources = list(sources)
         self.weights = np.array(weights or [1.0] * len(self.sources))
         self.state: StreamState | None = None  # of the run that is resumed
+        self.keys = SoundKeys()
 
     def __iter__(self) -> Iterator[dict]:
         rank, world, worker, workers = division()
@@ -121,11 +123,12 @@ class PairStream(PairMaker, IterableDataset):
 
     def _item(self, sample: Sample, epoch: int) -> dict | None:
         """The sample's pair; None, with a line in the log, if it cannot be used."""
-        recording, audio, error = sample
+        recording, audio, error, _ = sample
         if audio is not None and error is None:
             rng = np.random.default_rng((self.seed, epoch, crc32(recording.id.encode()))) if self.train else None
             try:
-                return self.make_pair(recording, audio, rng)
+                item = self.make_pair(recording, audio, rng)
+                return {**item, "recording_keys": self.keys.of(sample)} if self.train else item
             except ValueError as failure:  # AudioError
                 error = str(failure)
         log.warning("%s is skipped: %s", recording.id, error)

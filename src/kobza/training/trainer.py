@@ -1,15 +1,13 @@
 """transformers' Trainer for pairs: negatives from all processes, and metrics over the whole validation set."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate.utils import gather_object
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, EvalPrediction, TrainerCallback, TrainerState
+from transformers import EarlyStoppingCallback, EvalPrediction, TrainerCallback
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.errors import KobzaError
@@ -24,11 +22,10 @@ from kobza.training.callbacks import SetEpoch
 from kobza.training.distributed import all_gather_with_grad
 from kobza.training.frozen_split import FrozenSplitModel
 from kobza.training.gradient_cache import ChunkedModel, check_chunks
-from kobza.training.optimization import CHECKPOINT_PREFIX, OptimizingTrainer
+from kobza.training.optimization import CHECKPOINT_PREFIX
 from kobza.training.recording_draw import draw_by_recording
 from kobza.training.recording_keys import key_numbers, same_recording
-from kobza.training.stream_state import StreamState
-from kobza.training.streaming import PairStream
+from kobza.training.stream_trainer import StreamTrainer
 from kobza.training.worker_batches import WorkerCollator
 
 COMPLETE_MARKER = "whole"  # an empty file that a checkpoint folder gets last
@@ -38,7 +35,7 @@ class TrainingError(KobzaError):
     """Training cannot continue; the message is one sentence: what happened and what to do."""
 
 
-class KobzaTrainer(OptimizingTrainer):
+class KobzaTrainer(StreamTrainer):
     """Trains a `KobzaModel` on batches of pairs, as `dataset.PairCollator` makes them.
 
     Args:
@@ -91,7 +88,6 @@ class KobzaTrainer(OptimizingTrainer):
         if args.gradient_cache_chunk:
             check_chunks(model, args.gradient_cache_chunk)
             self.embedder = ChunkedModel(self.embedder, args.gradient_cache_chunk)
-        self.stream_state: StreamState | None = None
         self.loss_is_scaled_for_ga = False  # a mean over the batch: Trainer divides it by the steps accumulated
 
     def _cache_frozen_features(self, folder: str, processor: KobzaProcessor) -> None:
@@ -133,24 +129,7 @@ class KobzaTrainer(OptimizingTrainer):
         model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         return LOSSES[model.config.loss_type](model.similarity(text, audio), same_recording(keys))
 
-    def train(self, resume_from_checkpoint: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(self.train_dataset, PairStream):
-            self.args.ignore_data_skip = True  # the stream itself goes on where it stopped
-            state = StreamState(self.args.world_size, max(1, self.args.dataloader_num_workers))
-            if resume_from_checkpoint:
-                folder, rank = Path(resume_from_checkpoint), self.args.process_index
-                state = StreamState.load(folder, rank, state.processes, state.workers)
-            self.stream_state, self.train_dataset.state = state, copy.deepcopy(state)
-        return super().train(resume_from_checkpoint, *args, **kwargs)
-
-    def skipped_in_stream(self) -> int:
-        """Examples of a stream that could not be used, in all processes."""
-        return sum(gather_object([self.stream_state.skipped if self.stream_state else 0]))
-
     def training_step(self, model, inputs, num_items_in_batch=None):
-        position = inputs.pop("position", None)
-        if position is not None and self.stream_state is not None:
-            self.stream_state.add(position)
         loss = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):  # before the optimizer's step: the weights are still good
             raise TrainingError(
@@ -158,18 +137,6 @@ class KobzaTrainer(OptimizingTrainer):
                 "with a lower --learning_rate or without half precision."
             )
         return loss
-
-    def get_train_dataloader(self) -> DataLoader:
-        if not isinstance(self.train_dataset, PairStream):
-            return super().get_train_dataloader()
-        return DataLoader(  # not prepared by accelerate, which would divide among processes what the stream has divided
-            self.train_dataset,
-            batch_size=self.args.per_device_train_batch_size,
-            collate_fn=self.data_collator,
-            num_workers=self.args.dataloader_num_workers,
-            pin_memory=self.args.dataloader_pin_memory,
-            generator=torch.Generator(),  # its own: a resumed run starts a loader more, and must draw no more
-        )
 
     # The metrics
 
@@ -215,14 +182,6 @@ class KobzaTrainer(OptimizingTrainer):
 
     # Saving and loading
 
-    def restore_finished(self, state: TrainerState, checkpoint: Path) -> None:
-        """Adopt the state of a run that had finished with this checkpoint, and the weights that `train` ended with."""
-        self.state = state
-        if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
-            self._load_best_model()
-        else:
-            self._load_from_checkpoint(str(checkpoint))
-
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """The run's own folder gets the published checkpoint (`Checkpoint.save`), any other only the weights."""
         if output_dir is not None and output_dir != self.args.output_dir:
@@ -237,12 +196,9 @@ class KobzaTrainer(OptimizingTrainer):
 
     def _save_checkpoint(self, model, trial):
         super()._save_checkpoint(model, trial)
-        folder = self.checkpoint_folder()
-        if self.stream_state is not None:
-            self.stream_state.save(folder, self.args.process_index)
         self.accelerator.wait_for_everyone()  # each process writes its own random state
         if self.args.should_save:
-            (folder / COMPLETE_MARKER).touch()
+            (self.checkpoint_folder() / COMPLETE_MARKER).touch()
 
 
 def last_checkpoint(folder: str | Path) -> Path | None:
