@@ -1,11 +1,15 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 from made_sets import TAGS, gtzan, magnatagatune
-from recordings import ToneEmbedder
+from recordings import ToneEmbedder, tone, write
 
 from kobza.cli import main
+from kobza.data.recording_identity import sound_key
+from kobza.data.sets import divide_labelled
+from kobza.embedding.trained_on import TrainedOn
 from kobza.evaluation.evaluate import evaluate
 from kobza.evaluation.probes import DRAWS, Examples, _entries, draw_few, evaluate_probes
 
@@ -85,6 +89,7 @@ def test_command_probes_a_model(monkeypatch, tmp_path, capsys):
     result = json.loads((tmp_path / "tone-embedder-gtzan-test-probe.json").read_text())
     assert result["details"]["splits"] == {"validation": {"used": 10, "of": 10}, "train": {"used": 20, "of": 20}}
     assert {entry["task"] for entry in result["figures"]} == {"probe"} and result["prompts"] == []
+    assert result["details"]["copies"] == {"train": 0, "validation": 0}
     linear = next(entry for entry in result["figures"] if entry["metric"] == "accuracy")
     assert 0.7 <= linear["value"] <= linear["high"] and linear["low"] > 0.2  # by chance .1
     for wrong, sentence in (
@@ -95,6 +100,33 @@ def test_command_probes_a_model(monkeypatch, tmp_path, capsys):
     ):
         assert main(["evaluate", "model", *wrong]) == 1
         assert sentence in capsys.readouterr().err
+
+
+def test_a_probes_test_must_be_new_to_the_checkpoint_and_to_the_probe(monkeypatch, tmp_path):
+    monkeypatch.setattr("kobza.evaluation.sanity_checks.run_checks", lambda embedder: [])
+    for number in range(60):
+        write(tmp_path / "data" / "ab"[number % 2] / f"{number}.wav", tone(200 + 50 * number, 0.3))
+    spec = f"classes:{tmp_path / 'data'}"
+    splits = divide_labelled(spec)
+    known = {name: [sound_key(r.path) for r in data.recordings] for name, data in splits.items()}
+
+    def measure(trained_on, **options):
+        found = TrainedOn().added({"train": [[key] for key in trained_on]})
+        monkeypatch.setattr("kobza.evaluation.evaluate.recordings_trained_on", lambda *_: found)
+        lines = []
+        return evaluate(ToneEmbedder(), spec, probe=True, say=lines.append, **options), lines
+
+    result, lines = measure(known["train"] + known["validation"])
+    assert result["overlap"]["train"] == 0 and result["overlap"]["of"] == len(known["test"]) and not lines
+    with pytest.raises(ValueError, match=f"1 of the {len(known['test'])} recordings of classes:"):
+        measure(known["test"][:1])
+    assert measure(known["test"][:1], allow_overlap=True)[0]["overlap"]["train"] == 1
+
+    copied, other = splits["test"].recordings[0], splits["train"].recordings[0]
+    shutil.copy(copied.path, other.path)
+    result, lines = measure([])
+    assert result["details"]["copies"] == {"train": 1, "validation": 0}
+    assert lines == ["1 recordings of the test are also in train, of which the probe is made: the result says so"]
 
 
 def test_tags_are_probed(monkeypatch, tmp_path):

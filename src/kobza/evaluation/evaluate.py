@@ -22,7 +22,7 @@ from kobza.embedding.training_record import identity_of
 from kobza.evaluation.data_sets import data_hash, load_data_set
 from kobza.evaluation.intervals import METHOD
 from kobza.evaluation.metrics import auc_functions
-from kobza.evaluation.overlap import check_overlap, find_overlap, recordings_trained_on
+from kobza.evaluation.overlap import check_overlap, copies_in_splits, find_overlap, recordings_trained_on
 from kobza.evaluation.tasks import compute_metrics, measure_probes
 from kobza.evaluation.zero_shot import GENRE_PROMPTS, TAG_PROMPTS, parse_prompts
 from kobza.folders import expanded
@@ -77,6 +77,10 @@ def evaluate(
     checkpoint = checkpoint or embedder.name
     overlap = find_overlap(recordings_trained_on(checkpoint, embedder.fingerprint), data)
     check_overlap(base_name(embedder.name), spec, overlap, allow_overlap, say)
+    copies = copies_in_splits(splits) if probe else {}
+    for name, count in copies.items():
+        if count:
+            say(f"{count:,} recordings of the test are also in {name}, of which the probe is made: the result says so")
     failures = check_embedder(embedder, say)
     paths = list(dict.fromkeys(recording.path for recording in data.recordings))
     vectors, reasons = embed_recordings(embedder, paths, progress)
@@ -91,6 +95,7 @@ def evaluate(
     if probe:
         splits["test"] = data
         entries, details = measure_probes(embedder, splits, vectors[kept][owner], shots, progress, seed)
+        details["copies"] = copies
     else:
         entries, details = compute_metrics(embedder, data, vectors[kept], owner, prompts, ensemble, seed)
     return _rounded(

@@ -5,6 +5,7 @@ A result carries {"train", "captions", "validation": how many of its recordings 
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,16 @@ def find_overlap(trained_on: TrainedOn | None, data: DataSet) -> dict[str, Any] 
         "is_complete": trained_on.is_complete,
         "note": trained_on.note,
     }
+
+
+def copies_in_splits(splits: Mapping[str, DataSet]) -> dict[str, int]:
+    """How many recordings of "test" are also in each other split, by their keys: a probe has been told their labels."""
+    keys = {
+        name: dict(zip((r.path for r in data.recordings), keys_of_all(data.recordings), strict=True)).values()
+        for name, data in splits.items()
+    }
+    others = TrainedOn().added({name: list(some) for name, some in keys.items() if name != "test"})
+    return {name: sum(others.seen(name, some) for some in keys["test"]) for name in others.parts}
 
 
 def overlap_words(overlap: dict[str, Any] | None) -> str:
