@@ -3,7 +3,7 @@ from made_sets import CLOTHO_HEAD, clotho
 from recordings import tone, write
 
 from kobza.data.recordings import DataSetError
-from kobza.data.sets import load_data_set
+from kobza.data.sets import divide_captioned, load_data_set
 
 
 @pytest.mark.parametrize(("tables", "audio"), [("", ""), ("clotho_csv_files", "clotho_audio_files")])
@@ -58,6 +58,20 @@ def test_song_describer(tmp_path):
     valid = load_data_set(f"song_describer:{tmp_path}@valid")
     assert [r.caption for r in valid.recordings] == ["A twisty nice melody song", "Drums, bass"]
     assert valid.recordings[1].id == "audio/07/1009607.2min.mp3" and valid.skipped == ()
+
+
+def test_song_describer_is_evaluated_on_the_parts_that_training_makes(tmp_path):
+    rows = [f"{2 * n + k},{n},Song {n} {k},{k == 0},1,1,2,00/{n}.mp3,1.0" for n in range(40) for k in range(2)]
+    (tmp_path / "song_describer.csv").write_text("\n".join([SONG_DESCRIBER.splitlines()[0], *rows]))
+    for n in range(40):
+        write(tmp_path / "audio" / "00" / f"{n}.mp3", tone(300, 0.1))
+    for kind, captions in (("", 2), ("valid-", 1)):
+        spec = f"song_describer:{tmp_path}"
+        divided = divide_captioned(f"{spec}@valid" if kind else spec)
+        assert sum(len(data.recordings) for data in divided.values()) == 40 * captions
+        for part, data in divided.items():
+            loaded = load_data_set(f"{spec}@{kind}{part}")
+            assert loaded.recordings == data.recordings and loaded.split == f"{kind}{part}"
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,8 @@ def stream(out: str) -> tuple[list[int], list[int]]:
     step = trainer.training_step
     trainer.training_step = lambda model, inputs, *more: (names.extend(inputs["keys"]), step(model, inputs, *more))[1]
     trainer.train()
-    sounds = [sound_key(folder / name) for name in gather_object(names)]
-    return trainer.recordings_of_stream().rows[:, 0].tolist(), sorted(set(sounds))
+    sounds = {int(name, 16) for name in gather_object(names)} & {sound_key(one.path) for one in recordings}
+    return trainer.recordings_of_stream().rows[:, 0].tolist(), sorted(sounds)
 
 
 if __name__ == "__main__":

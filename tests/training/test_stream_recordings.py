@@ -54,33 +54,32 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def batches(monkeypatch):
-    """The names of the recordings of each batch that is trained on."""
-    names, step = [], StreamTrainer.training_step
+def batches(place, monkeypatch):
+    """The files of the recordings of each batch that is trained on."""
+    files = {f"{sound_key(path):016x}": path for path in place.glob("*/*.*") if path.suffix in (".flac", ".wav")}
+    found, step = [], StreamTrainer.training_step
 
     def noted(self, model, inputs, *more):
-        names.append(inputs["keys"])
+        found.append([files[key] for key in inputs["keys"]])
         return step(self, model, inputs, *more)
 
     monkeypatch.setattr(StreamTrainer, "training_step", noted)
-    return names
+    return found
 
 
 def known_of(folder):
     return read_trained_on(folder, json.loads((folder / "training.json").read_text())["fingerprint"])
 
 
-def keys_of_names(place, names):
-    """The keys that trained_on.bin has to have of a stream's names: 0.tar/6, x.parquet/2, 3.wav."""
-    keys = []
-    for name in names:
-        where, _, number = name.rpartition("/")
-        if where.endswith(".tar"):
-            keys.append(sound_key(place / "clips" / f"{number}.flac"))
-            keys += [source_key(f"youtube:{video(number)}")] * (int(number) % 4 == 0)
-        else:
-            keys.append(sound_key(place / ("rows" if where else "folder") / f"{number.removesuffix('.wav')}.wav"))
-    return sorted(set(keys))
+def keys_of_files(files):
+    """The keys that trained_on.bin has to have of the recordings in files."""
+    keys = {sound_key(path) for path in files}
+    videos = {source_key(f"youtube:{video(int(path.stem))}") for path in files if is_named(path)}
+    return sorted(keys | videos)
+
+
+def is_named(path):
+    return path.parent.name == "clips" and int(path.stem) % 4 == 0
 
 
 @pytest.fixture
@@ -95,20 +94,20 @@ def run(place, tmp_path, batches):
 def test_what_the_weights_were_trained_on_is_recorded_and_no_more(place, run, batches):
     assert len(batches) == 3
     record = json.loads((run / "training.json").read_text())
-    names = [name for batch in batches[: record["weights_of_step"]] for name in batch]
+    files = {path for batch in batches[: record["weights_of_step"]] for path in batch}
     known = known_of(run)
-    assert known.parts["train"].keys.tolist() == keys_of_names(place, names)
-    assert known.parts["train"].recordings == len(set(names)) == record["data"]["recordings"]["train"] < CLIPS
+    assert known.parts["train"].keys.tolist() == keys_of_files(files)
+    assert known.parts["train"].recordings == len(files) == record["data"]["recordings"]["train"] < CLIPS
     assert known.is_complete and known.parts["validation"].recordings == 12
     card = (run / "README.md").read_text()
-    assert f"Recordings that it was trained on: {len(set(names))} in train, 12 in validation." in card
+    assert f"Recordings that it was trained on: {len(files)} in train, 12 in validation." in card
 
 
 def test_an_evaluation_refuses_the_streams_clips(place, run, batches, tmp_path, capsys, monkeypatch):
     """As WAV under other names; and by the video's id, though the sound is another."""
     monkeypatch.setattr("kobza.evaluation.sanity_checks.run_checks", lambda embedder: [])
     step = json.loads((run / "training.json").read_text())["weights_of_step"]
-    trained = {int(name.split("/")[1]) for batch in batches[:step] for name in batch}
+    trained = {int(path.stem) for batch in batches[:step] for path in batch}
     unseen = [k for k in range(CLIPS) if k not in trained]
     named = next(k for k in trained if k % 4 == 0)
     copied = next(k for k in trained if k != named)
@@ -130,11 +129,11 @@ def test_of_a_mixture_each_source_is_recorded_also_by_a_resumed_run(place, tmp_p
     options = [*QUICK, *saved, "--max_steps=4", "--no_load_best_model_at_end", f"--output_dir={tmp_path / 'run'}"]
     command = ["model_1", *mixed, *options]
     assert main(command) == 0
-    names = {name.split(":", 1)[1].removeprefix("1/") for batch in batches for name in batch}
-    assert len({name.partition("/")[0].partition(".")[2] for name in names}) == 3  # .tar, .parquet, .wav
-    expected = keys_of_names(place, names)
+    files = {path for batch in batches for path in batch}
+    assert {path.parent.name for path in files} == {"clips", "rows", "folder"}
+    expected = keys_of_files(files)
     known = known_of(tmp_path / "run").parts["train"]
-    assert known.keys.tolist() == expected and known.recordings == len(names)
+    assert known.keys.tolist() == expected and known.recordings == len(files)
 
     def forget(*steps):
         for step in steps:

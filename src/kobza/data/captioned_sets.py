@@ -29,6 +29,7 @@ from kobza.data.recordings import (
     read_table,
     require_folder,
 )
+from kobza.data.splits import split_of_pairs
 
 CLOTHO_SPLITS = {"train": "development", "validation": "validation", "test": "evaluation"}
 CLOTHO_CAPTIONS = tuple(f"caption_{number}" for number in range(1, 6))
@@ -82,17 +83,19 @@ def load_audiocaps(folder: str | Path, split: str | None = None) -> DataSet:
 
 
 def load_song_describer(folder: str | Path, part: str | None = None) -> DataSet:
-    """Load Song Describer: "all" captions (the default) or those of its "valid" subset.
+    """Load Song Describer: "all" captions (the default) or those of its "valid" subset; all recordings, or a split by
+    `splits.part_of`, as training divides them: it is published without one.
 
     Raises:
         DataSetError: the folder, the table or its columns are missing, or no recording can be used.
     """
-    part, _ = parse_part("song_describer", part)
+    kind, split = parse_part("song_describer", part)
     folder = require_folder(folder)
     folder = find_table(folder, "song_describer.csv").parent
-    is_wanted: Callable[[dict], bool] = lambda row: part == "all" or parse_bool(row["is_valid_subset"])  # noqa: E731
-    columns = ("is_valid_subset",) if part == "valid" else ()
-    return load_pairs(folder, "song_describer", None if part == "all" else part, columns, is_wanted)
+    is_wanted: Callable[[dict], bool] = lambda row: kind == "all" or parse_bool(row["is_valid_subset"])  # noqa: E731
+    columns = ("is_valid_subset",) if kind == "valid" else ()
+    data = load_pairs(folder, "song_describer", None if kind == "all" else kind, columns, is_wanted)
+    return data if split == "all" else split_of_pairs(data, split)
 
 
 def _collect(

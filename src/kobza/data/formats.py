@@ -53,8 +53,9 @@ FORMATS: dict[str, Format] = {
     "song_describer": Format(
         "Song Describer",
         "retrieval",
-        "`song_describer.csv`, `audio/00/ID.2min.mp3`",
-        variants=("all", "valid"),
+        "`song_describer.csv`, `audio/00/ID.2min.mp3`; splits as of pairs",
+        ("all", *OFFICIAL),
+        ("all", "valid"),
         source="arXiv:2311.10057",
     ),
     "clotho": Format(

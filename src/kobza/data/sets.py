@@ -1,9 +1,7 @@
 """Load a data set of `formats.FORMATS` by its name and folder: SET:DIR or SET:DIR@PART."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from kobza.audio import printable
 from kobza.data.captioned_sets import load_audiocaps, load_clotho, load_song_describer
 from kobza.data.class_folders import load_classes
 from kobza.data.formats import FORMATS, OFFICIAL, DataSetError, parse_part
@@ -14,7 +12,7 @@ from kobza.data.musiccaps import load_musiccaps
 from kobza.data.nsynth import load_nsynth
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet
-from kobza.data.splits import divide_pairs, hash_split
+from kobza.data.splits import divide_pairs, split_of_pairs
 from kobza.data.tagged_sets import load_mtg_jamendo, load_openmic, load_tags
 from kobza.folders import expanded
 
@@ -22,12 +20,7 @@ from kobza.folders import expanded
 def _load_pairs(folder: str, part: str | None) -> DataSet:
     _, split = parse_part("pairs", part)
     data = load_pairs(folder)
-    if split == "all":
-        return data
-    recordings = tuple(hash_split(data.recordings, split))
-    if not recordings:
-        raise DataSetError(f"{printable(data.folder)} has no pair in its split {split!r}: add pairs, or use all.")
-    return replace(data, recordings=recordings, skipped=(), split=split)
+    return data if split == "all" else split_of_pairs(data, split)
 
 
 LOADERS: dict[str, Callable[[str, str | None], DataSet]] = {
@@ -85,7 +78,7 @@ def divide_captioned(spec: str) -> dict[str, DataSet]:
     if known.task != "retrieval":
         captioned = ", ".join(other for other, about in FORMATS.items() if about.task == "retrieval")
         raise DataSetError(f"{known.title} has no captions to train on: give one of {captioned}.")
-    if not known.splits or (name == "pairs" and not part):
+    if "all" in known.splits and (not part or part in known.variants):  # published without splits
         return divide_pairs(LOADERS[name](folder, part))
     if part:
         raise DataSetError(f"All splits of {known.title} are loaded for training: leave '@{part}' out.")

@@ -51,6 +51,18 @@ def hash_split(recordings: Sequence[Recording], split: str) -> list[Recording]:
     return [recording for recording in recordings if split in ("all", part_of(recording.id))]
 
 
+def split_of_pairs(data: DataSet, split: str) -> DataSet:
+    """A split of pairs, as `divide_pairs` makes it. Its name keeps what the data's own says: "valid-test".
+
+    Raises:
+        DataSetError: there is nothing in it.
+    """
+    recordings = tuple(hash_split(data.recordings, split))
+    if not recordings:
+        raise DataSetError(f"{printable(data.folder)} has no pair in its split {split!r}: add pairs, or use all.")
+    return replace(data, recordings=recordings, skipped=(), split="-".join(filter(None, (data.split, split))))
+
+
 def split_pairs(folder: str | Path, seed: int = 0) -> dict[str, DataSet]:
     """Load a folder of pairs and divide it: see `load_pairs` and `divide_pairs`."""
     return divide_pairs(load_pairs(folder), seed)

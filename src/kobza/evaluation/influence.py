@@ -102,20 +102,32 @@ def tag_influences(
     """(value, influences (recordings,)) of the macro ROC-AUC and PR-AUC; the arguments are those of `tag_metrics`.
 
     The influences of P positives are scaled by sqrt(P / (P - 1)), as a sample's variance is, and so are those of the
-    negatives: a tag may have few of them.
+    negatives: a tag may have few of them. One positive says nothing of how far others would lie from it; on ROC-AUC,
+    where that is all of its influence, it has the standard deviation of the other tags' positives, pooled.
     """
     judged = np.ones_like(has_tag) if judged is None else judged
     values: dict[str, list[float]] = {"ROC-AUC": [], "PR-AUC": []}
     totals = {name: np.zeros(len(has_tag)) for name in values}
+    single: list[int] = []  # the only positive of a tag
+    squares, degrees = 0.0, 0  # of the other tags' positives
     for tagged, score, known in zip(has_tag.T, scores.T, judged.T, strict=True):
         present = tagged[known]
-        if not 0 < present.sum() < len(present):
+        positives = int(present.sum())
+        if not 0 < positives < len(present):
             continue
-        counts = np.where(present, present.sum(), len(present) - present.sum())
+        counts = np.where(present, positives, len(present) - positives)
         scale = np.sqrt(counts / np.maximum(counts - 1, 1))
-        for name, (value, influence) in auc_influences(present, score[known]).items():
+        found = auc_influences(present, score[known])
+        for name, (value, influence) in found.items():
             values[name].append(value)
             totals[name][known] += scale * influence
+        if positives == 1:
+            single.append(int(np.flatnonzero(tagged & known)[0]))
+        else:
+            squares += float(((positives * found["ROC-AUC"][1][present]) ** 2).sum())
+            degrees += positives - 1
+    for recording in single if degrees else ():
+        totals["ROC-AUC"][recording] += np.sqrt(squares / degrees)
     return {
         name: (float(np.mean(tags)) if tags else float("nan"), totals[name] / max(len(tags), 1))
         for name, tags in values.items()

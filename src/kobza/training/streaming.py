@@ -43,7 +43,8 @@ class PairStream(PairMaker, IterableDataset):
     For training (`train=True`) it is endless: epochs follow each other, each in a new order, so that no process runs
     out of pairs before the others; `max_steps` ends the training. What cannot be read or decoded is logged and skipped;
     if it is more than half, that is an error. For validation it is read once, in order, and a truncated shard is an
-    error.
+    error. An item's key is that of its sound, so that captions of one recording are known as such from several rows and
+    sources.
 
     It divides the data itself, so its loader must not be prepared by accelerate, which would divide them again.
 
@@ -87,8 +88,7 @@ class PairStream(PairMaker, IterableDataset):
             position = position.after(chosen, place)
             item = self._item(sample, epoch)
             if item is not None:
-                key = item["key"] if len(streams) == 1 else f"{chosen}:{item['key']}"  # two sources may share a name
-                yield {**item, "key": key, "position": position}
+                yield {**item, "position": position}
                 continue
             position = position.with_skipped()
             if position.skipped > MIN_SKIPPED and position.skipped > position.drawn / 2:
@@ -128,7 +128,10 @@ class PairStream(PairMaker, IterableDataset):
             rng = np.random.default_rng((self.seed, epoch, crc32(recording.id.encode()))) if self.train else None
             try:
                 item = self.make_pair(recording, audio, rng)
-                return {**item, "recording_keys": self.keys.of(sample)} if self.train else item
+                if not self.train:
+                    return item
+                keys = self.keys.of(sample)
+                return {**item, "key": f"{keys[-1]:016x}", "recording_keys": keys}
             except ValueError as failure:  # AudioError
                 error = str(failure)
         log.warning("%s is skipped: %s", recording.id, error)
