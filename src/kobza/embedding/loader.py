@@ -3,7 +3,9 @@
 Kobza's checkpoints (config.json: model_type "kobza")       engine.EngineEmbedder; checkpoint.Checkpoint on a GPU
                                                             and with a ResNet for audio
 transformers' CLAP ("clap"), LAION's own .pt files           clap.ClapEmbedder
+MuQ-MuLan                                                    muq_mulan.MuQMuLanEmbedder
 sentence-transformers models for audio and text              sentence_transformer.SentenceTransformerEmbedder
+names that an installed package registers                    what it returns (`registered`)
 other models in transformers with CLAP's interface           two_tower.TwoTowerEmbedder
 """
 
@@ -12,6 +14,7 @@ from pathlib import Path
 from kobza.embedding.checkpoint_folder import CheckpointError, default_checkpoint, find_folder, one_line, read_json
 from kobza.embedding.device import is_torch_wanted
 from kobza.embedding.embedder import Embedder, TextEmbedder
+from kobza.embedding.registered import find_registered, load_registered
 from kobza.extras import needs
 from kobza.folders import expanded
 
@@ -26,15 +29,18 @@ def load_embedder(
     Kobza's checkpoints need no PyTorch on a CPU; everything else does.
 
     Args:
-        name_or_path: a folder or Hub id, or one of LAION's .pt files; by default Kobza's own checkpoint.
+        name_or_path: a folder or Hub id, one of LAION's .pt files, or a registered name; by default Kobza's own
+            checkpoint.
         device: "cpu", "cuda", ...; by default a GPU if there is one and PyTorch is installed.
         arithmetic: of Kobza's checkpoints on a CPU, "float32" or "int8"; by default see `EngineEmbedder.load`.
 
     Raises:
         CheckpointError: it is not there, of an unknown kind, damaged, or known to be broken.
-        MissingPackageError: it needs PyTorch or sentence-transformers, which is not installed.
+        MissingPackageError: it needs PyTorch, sentence-transformers or muq, which is not installed.
     """
     name = str(name_or_path or default_checkpoint())
+    if registration := find_registered(name):
+        return load_registered(registration, device)
     path = expanded(name)
     if path.name != COLLAPSED and not path.is_file() and not is_torch_wanted(device):
         folder = find_folder(name)
@@ -47,8 +53,10 @@ def load_embedder(
 
 
 def load_torch_embedder(name_or_path: str | Path | None = None, device: str | None = None) -> Embedder:
-    """`load_embedder`, but always on PyTorch: the result has the attribute `model`."""
+    """`load_embedder`, but always on PyTorch: unless the name is registered, the result has the attribute `model`."""
     name = str(name_or_path or default_checkpoint())
+    if registration := find_registered(name):
+        return load_registered(registration, device)
     path = expanded(name)
     if path.name == COLLAPSED:
         raise CheckpointError(
@@ -75,6 +83,11 @@ def load_torch_embedder(name_or_path: str | Path | None = None, device: str | No
         from kobza.embedding.sentence_transformer import load_sentence_transformer
 
         return load_sentence_transformer(folder, name, device)
+    if kind is None and _is_muq_mulan(folder):
+        with needs(f"The model {name}"):
+            from kobza.embedding.muq_mulan import load_muq_mulan
+
+        return load_muq_mulan(folder, name, device)
     if kind not in (None, "kobza"):
         return _load_two_tower(str(folder), name, device)
     with needs(f"The model {name}"):
@@ -88,7 +101,7 @@ def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
     loaded, in numpy, because importing torch takes seconds. Errors as for `load_embedder`."""
     name = str(name_or_path or default_checkpoint())
     path = expanded(name)
-    if path.is_file() or path.name == COLLAPSED or _model_type(find_folder(name)) != "kobza":
+    if find_registered(name) or path.is_file() or path.name == COLLAPSED or _model_type(find_folder(name)) != "kobza":
         return load_embedder(name)
     if (read_json(find_folder(name) / "config.json").get("text_config") or {}).get("model_type", "bert") != "bert":
         return load_embedder(name)  # numpy knows no other kind
@@ -99,11 +112,21 @@ def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
 
 def _model_type(folder: Path) -> str | None:
     """What the folder's config.json says; None if it does not."""
-    try:
-        kind = read_json(folder / "config.json").get("model_type")
-    except CheckpointError:
-        return None
+    kind = _config(folder).get("model_type")
     return kind if isinstance(kind, str) else None
+
+
+def _is_muq_mulan(folder: Path) -> bool:
+    """muq writes no model type: its config.json holds the settings of both towers and of what joins them."""
+    return all(isinstance(_config(folder).get(part), dict) for part in ("mulan", "audio_model", "text_model"))
+
+
+def _config(folder: Path) -> dict:
+    """Empty if it cannot be read; whoever loads the model says why."""
+    try:
+        return read_json(folder / "config.json")
+    except CheckpointError:
+        return {}
 
 
 def _load_two_tower(source: str, name: str, device: str | None) -> Embedder:
