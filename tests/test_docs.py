@@ -16,8 +16,8 @@ from recordings import tone, write
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-# Blocks that fetch pretrained towers from the Hub.
-NOT_RUN = ("from_towers",)
+# Blocks that fetch pretrained towers or data from the Hub, or are run elsewhere (tests/embedding/test_registered.py).
+NOT_RUN = ("from_towers", "mteb.evaluate(", "load_ttmr_pp")
 
 
 def blocks(path: Path, language: str) -> list[str]:

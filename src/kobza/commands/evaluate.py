@@ -32,7 +32,11 @@ def add(commands: SubCommands) -> None:
             "kobza evaluate my-model --on gtzan:data/gtzan --probe --shots 5",
         ),
     )
-    one.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder or a Hub id; CLAP's too, or LAION's .pt")
+    one.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a folder or a Hub id; CLAP's, MuQ-MuLan's or LAION's .pt too",
+    )
     one.add_argument(
         "--on",
         required=True,

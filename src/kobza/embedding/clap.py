@@ -1,5 +1,6 @@
 """CLAP (Wu et al. 2023, arXiv 2211.06687) as an `Embedder`: transformers' `ClapModel`, and LAION's own files.
 
+Windows of 10 s at 48 kHz, shorter ones repeated; sentences without a prompt, cut after 77 tokens; 512-d vectors.
 A recording is embedded as in Kobza, in consecutive windows and not from a random crop, so that the same file always
 gives the same vector.
 """

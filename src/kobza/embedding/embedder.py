@@ -1,8 +1,8 @@
 """`Embedder`, the interface of all models: sentences and windows of audio to vectors of one space.
 
 The library, the web page, the evaluation and the benchmarks use a model only through `Embedder`. Kobza's checkpoints
-(`checkpoint.Checkpoint`), CLAP and models with CLAP's interface (`clap`, `two_tower`), and sentence-transformers models
-(`sentence_transformer`) implement it.
+(`checkpoint.Checkpoint`), CLAP and models with CLAP's interface (`clap`, `two_tower`), MuQ-MuLan (`muq_mulan`), and
+sentence-transformers models (`sentence_transformer`) implement it, and so can other packages (`registered`).
 """
 
 import os

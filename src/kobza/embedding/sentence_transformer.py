@@ -1,6 +1,7 @@
 """Any sentence-transformers model that encodes both audio and text, as an `Embedder` (`pip install 'kobza[sentence]'`).
 
-Models that transformers does not know (such as MuQ-MuLan) become usable once sentence-transformers can load them.
+The processor of its first module says the sampling rate and, if it has a longest input, the window; else windows have
+10 s. Sentences go in as they are, without a prompt, and are cut where its tokenizer cuts them.
 """
 
 from collections.abc import Sequence

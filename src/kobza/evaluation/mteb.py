@@ -1,4 +1,4 @@
-"""Adapter that makes any embedder a model of `mteb`, for its retrieval and zero-shot tasks (`pip install kobza[mteb]`):
+"""Adapter that makes any embedder a model of `mteb`, for its tasks with audio (`pip install kobza[mteb]`):
 
     import mteb
     from kobza.evaluation.mteb import MtebEncoder
@@ -40,13 +40,15 @@ class MtebEncoder(AbsEncoder):
     """mteb's encoder protocol over an embedder (see `kobza.embedding.loader.load_torch_embedder`).
 
     Args:
-        model_name: a checkpoint's folder or Hub id, or LAION's .pt file.
+        model_name: a checkpoint's folder or Hub id, LAION's .pt file, a registered name, or an `Embedder`.
         revision: not used; mteb records the embedder's fingerprint as the revision.
         device: "cpu", "cuda", ...; by default a GPU if there is one.
     """
 
-    def __init__(self, model_name: str, revision: str | None = None, *, device: str | None = None, **kwargs: Any):
-        self.embedder = load_torch_embedder(model_name, device)
+    def __init__(
+        self, model_name: str | Embedder, revision: str | None = None, *, device: str | None = None, **kwargs: Any
+    ):
+        self.embedder: Embedder = load_torch_embedder(model_name, device) if isinstance(model_name, str) else model_name
         self.mteb_model_meta = model_meta(self.embedder)
 
     def encode(self, inputs, *, task_metadata, hf_split, hf_subset, prompt_type=None, **kwargs) -> np.ndarray:
