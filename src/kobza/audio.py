@@ -16,6 +16,7 @@ from kobza.audio_formats import AUDIO_EXTENSIONS
 from kobza.audio_source import NOT_FINITE, AudioError, RefusedError, Source, printable
 
 if TYPE_CHECKING:
+    from kobza.audio_digest import AudioDigest
     from kobza.loudness import LoudnessMeter
 
 __all__ = [
@@ -33,7 +34,11 @@ __all__ = [
 
 
 def decode(
-    source: Source, sampling_rate: int = 16000, start: float = 0.0, meter: "LoudnessMeter | None" = None
+    source: Source,
+    sampling_rate: int = 16000,
+    start: float = 0.0,
+    meter: "LoudnessMeter | None" = None,
+    digest: "AudioDigest | None" = None,
 ) -> Iterator[np.ndarray]:
     """Decode a recording as a stream of mono chunks.
 
@@ -42,6 +47,7 @@ def decode(
         sampling_rate: of the returned samples, in Hz.
         start: in seconds; what comes before is left out and, if the container can seek, not decoded.
         meter: measures the loudness on the way.
+        digest: gets the packets on the way, from `start` on.
 
     Yields:
         (samples,) float32 of about one second each; concatenated, they are the recording, the same every time.
@@ -54,7 +60,7 @@ def decode(
 
     is_empty = True
     try:
-        for chunk in _ffmpeg_chunks(source, sampling_rate, start, meter):
+        for chunk in _ffmpeg_chunks(source, sampling_rate, start, meter, digest):
             is_empty = is_empty and not len(chunk)
             yield chunk
     except RefusedError:
@@ -68,13 +74,17 @@ def decode(
 
 
 def _ffmpeg_chunks(
-    source: Source, sampling_rate: int, start: float, meter: "LoudnessMeter | None"
+    source: Source,
+    sampling_rate: int,
+    start: float,
+    meter: "LoudnessMeter | None",
+    digest: "AudioDigest | None",
 ) -> Iterator[np.ndarray]:
     from kobza.ffmpeg import mono_chunks, open_container, read_frames
 
     with open_container(source) as (container, name):
         is_empty = True
-        frames = read_frames(container, name, start)
+        frames = read_frames(container, name, start, digest)
         for chunk in mono_chunks(frames if meter is None else meter.frames(frames), sampling_rate):
             if not np.isfinite(chunk).all():
                 raise AudioError(f"{name} {NOT_FINITE}")

@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import av
 import numpy as np
@@ -16,6 +16,9 @@ from av.filter import Graph
 from kobza.audio_formats import AUDIO_EXTENSIONS, DEMUXERS, FORMATS_WITH_LENGTH, PROTECTED, unsupported_format
 from kobza.audio_source import AudioError, NamedStream, RefusedError, Source, UnreadableError, opened, wav_end
 from kobza.model.downmix_kobza import BLOCK_SECONDS, Downmixer
+
+if TYPE_CHECKING:
+    from kobza.audio_digest import AudioDigest
 
 TIME_BASE = Fraction(1, 1_000_000)  # required by the filter graph, but unused: samples are counted instead
 DECODER_SETTLING_SECONDS = 1.0  # decoded and dropped after a seek
@@ -57,8 +60,13 @@ def _samples_before(frame: av.AudioFrame, stream, start: float) -> int:
     return max(0, round(before * frame.sample_rate))
 
 
-def read_frames(container: Any, name: str, start: float) -> Iterator[tuple[av.AudioFrame, int]]:
+def read_frames(
+    container: Any, name: str, start: float, digest: "AudioDigest | None" = None
+) -> Iterator[tuple[av.AudioFrame, int]]:
     """Decode the frames from `start` on, each with the number of its first samples to drop; skip damaged packets.
+
+    Args:
+        digest: gets every packet that is read.
 
     Raises:
         AudioError: no audio, mostly damaged packets, truncated, or too long.
@@ -78,7 +86,11 @@ def read_frames(container: Any, name: str, start: float) -> Iterator[tuple[av.Au
     has_length = container.format.name in FORMATS_WITH_LENGTH
     good = bad = 0
     seconds = 0.0
+    if digest is not None:
+        digest.begin(stream)
     for packet in _packets(container, stream):
+        if digest is not None:
+            digest.add(packet)
         try:
             frames: list[Any] | None = packet.decode() if packet is not None else None
         except (av.FFmpegError, ValueError):

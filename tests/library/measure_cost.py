@@ -16,7 +16,8 @@ from recordings import tone, write
 
 from kobza.embedding.loader import load_embedder
 from kobza.library import FileState, Track, open_store
-from kobza.library.ingest.decoding import RecordingState, Window, decode_with_timeout
+from kobza.library.ingest.decode_ahead import decode_with_timeout
+from kobza.library.ingest.decoding import RecordingState, Window
 from kobza.library.ingest.embed import embed_batch
 from kobza.library.ingest.scan import Job
 from kobza.library.stores.milvus.collections import STRONG_SECONDS

@@ -8,7 +8,7 @@ from recordings import ToneEmbedder, replace_checkpoint, tone, write
 from kobza import MusicLibrary, __version__
 from kobza.internal_error import ISSUE_TRACKER, InternalError
 from kobza.library.demo import run_demo
-from kobza.library.ingest import decoding, tags
+from kobza.library.ingest import decode_ahead, decoding, tags
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def broken(monkeypatch):
         yield from decode(path, rate)
 
     monkeypatch.setattr(decoding, "decode", decode_with_fault)
-    monkeypatch.setattr(decoding, "CPU_BATCH_WINDOWS", 1)
+    monkeypatch.setattr(decode_ahead, "CPU_BATCH_WINDOWS", 1)
 
 
 def check_sentence(said: str, name: str) -> None:

@@ -11,7 +11,7 @@ from recordings import ToneEmbedder, counts, memory_taken, tone, write
 from kobza import MusicLibrary
 from kobza.cli import main
 from kobza.library import FolderAddress, LibraryError, default_library_address
-from kobza.library.ingest import decoding
+from kobza.library.ingest import decode_ahead
 from kobza.library.ingest.copy import copy_library
 
 
@@ -231,10 +231,13 @@ def test_for_a_model_on_a_gpu_every_core_decodes_and_batches_are_large(tmp_path,
     sizes, embed_windows = [], embedder.embed_windows
     embedder.model = SimpleNamespace(device=SimpleNamespace(type="cuda"))
     embedder.embed_windows = lambda samples: sizes.append(len(samples)) or embed_windows(samples)
-    monkeypatch.setattr(decoding, "GPU_BATCH_WINDOWS", 20)
-    monkeypatch.setattr(decoding.os, "cpu_count", lambda: 5)
-    assert decoding.threads_and_batch(embedder) == (5, 20)
-    assert decoding.threads_and_batch(ToneEmbedder()) == (decoding.CPU_DECODER_THREADS, decoding.CPU_BATCH_WINDOWS)
+    monkeypatch.setattr(decode_ahead, "GPU_BATCH_WINDOWS", 20)
+    monkeypatch.setattr(decode_ahead.os, "cpu_count", lambda: 5)
+    assert decode_ahead.decoders_and_batch(embedder) == (5, 20)
+    assert decode_ahead.decoders_and_batch(ToneEmbedder()) == (
+        decode_ahead.CPU_DECODERS,
+        decode_ahead.CPU_BATCH_WINDOWS,
+    )
     for i in range(7):
         write(tmp_path / "music" / f"{i}.flac", tone(300 + 50 * i, 60))
     with MusicLibrary.open(tmp_path / "library", embedder) as library:

@@ -7,7 +7,7 @@ import pytest
 from mutagen.id3 import ID3, TIT2
 from recordings import FORMATS, counts, tone, write
 
-from kobza.library.ingest.audio_digest import audio_digest
+from kobza.audio_digest import audio_digest
 
 
 def retag(path, title: str) -> None:

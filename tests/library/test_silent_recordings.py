@@ -7,7 +7,7 @@ import pytest
 from recordings import counts, tone, write
 
 from kobza.embedding.embedder import normalized_mean
-from kobza.library.ingest import decoding
+from kobza.library.ingest import decode_ahead, decoding
 from kobza.library.records import LibraryError
 
 RATE = 16000
@@ -85,13 +85,13 @@ def test_the_silent_track_of_a_cue_sheet_is_named(library, tmp_path):
 
 def test_hours_of_silence_do_not_time_out(library, tmp_path, monkeypatch):
     """No window is embedded for long, but decoding goes on."""
-    monkeypatch.setattr(decoding, "WINDOW_TIMEOUT_SECONDS", 0.5)
-    monkeypatch.setattr(decoding, "TIMEOUT_SECONDS_PER_BYTE", 0.0)
+    monkeypatch.setattr(decode_ahead, "WINDOW_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(decode_ahead, "TIMEOUT_SECONDS_PER_BYTE", 0.0)
     decode = decoding.decode
 
     def slow(path, *args, **kwargs):
         for chunk in decode(path, *args, **kwargs):
-            decoding.threading.Event().wait(0.01)
+            decode_ahead.threading.Event().wait(0.01)
             yield chunk
 
     monkeypatch.setattr(decoding, "decode", slow)

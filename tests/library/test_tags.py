@@ -316,7 +316,7 @@ def test_broken_tags_never_fail(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["mp3", "m4a", "wav"])
 def test_the_bar_moves_within_an_untagged_file(library, tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("kobza.library.ingest.decoding.CPU_BATCH_WINDOWS", 1)
+    monkeypatch.setattr("kobza.library.ingest.decode_ahead.CPU_BATCH_WINDOWS", 1)
     path = write(tmp_path / "music" / f"long.{kind}", tone(300, 60))
     if kind != "wav":
         mutagen.File(path).delete()

@@ -15,7 +15,7 @@ from recordings import ToneEmbedder, counts, everything, tone, write
 from zoo import build, encoded, wav, zoo
 
 from kobza import Checkpoint, MusicLibrary
-from kobza.library.ingest import decoding
+from kobza.library.ingest import decode_ahead, decoding
 
 
 def in_time(work):
@@ -106,7 +106,7 @@ def test_a_recording_that_gives_nothing_is_left(tmp_path, monkeypatch):
         yield from decode(path, rate)
 
     monkeypatch.setattr(decoding, "decode", blocking)
-    monkeypatch.setattr(decoding, "WINDOW_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(decode_ahead, "WINDOW_TIMEOUT_SECONDS", 2.0)
     for i, name in enumerate(["a blocks", "b blocks", "c", "d blocks late", "e"]):
         write(tmp_path / "music" / f"{name}.flac", tone(300 + i, 2))
     try:
@@ -128,8 +128,8 @@ def test_a_slow_model_is_no_reason_to_give_up(tmp_path, monkeypatch):
                 time.sleep(3)
             return super().embed_windows(samples)
 
-    monkeypatch.setattr(decoding, "WINDOW_TIMEOUT_SECONDS", 2.0)
-    monkeypatch.setattr(decoding, "CPU_BATCH_WINDOWS", 1)
+    monkeypatch.setattr(decode_ahead, "WINDOW_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(decode_ahead, "CPU_BATCH_WINDOWS", 1)
     write(tmp_path / "music" / "long.flac", tone(300, 45))
     with MusicLibrary.open(tmp_path / "library", Slow()) as library:
         assert counts(library.add(tmp_path / "music"))[::5] == (1, 0)

@@ -96,7 +96,7 @@ def measure_indexing(
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             half_rate = len(waves) / median_seconds(lambda: checkpoint.embed_windows(waves), device, 3)
             cosine = float((checkpoint.embed_windows(waves[:CHECKED_WINDOWS]) * full).sum(axis=1).min())
-        in_threads = _seconds_to_decode_in_threads(paths, checkpoint)
+        decoding = _seconds_to_decode(paths, checkpoint)
         in_processes = _seconds_to_decode_in_processes(paths)
         with MusicLibrary.open(Path(folder) / "library", checkpoint) as library:
             start = time.perf_counter()
@@ -106,30 +106,31 @@ def measure_indexing(
         raise RuntimeError(f"{report.added} of {len(paths)} recordings were indexed: {report.failed[:1]}.")
     hour_seconds = 60 * len(paths) * track_seconds / 3600  # divided by seconds of work: hours of music a minute
     note = (
-        f"hours of music a minute: indexing {hour_seconds / indexing:.1f}, decoding alone in its threads "
-        f"{hour_seconds / in_threads:.1f}, decoding alone in {_cores()} processes {hour_seconds / in_processes:.1f}, "
+        f"hours of music a minute: indexing {hour_seconds / indexing:.1f}, decoding alone, as it does, "
+        f"{hour_seconds / decoding:.1f}, decoding alone in {_cores()} processes {hour_seconds / in_processes:.1f}, "
         f"the model alone {60 * model_rate * 10 / 3600:.1f} ({model_rate:.0f} windows/s in "
         f"float32, as it indexes; {half_rate:.0f} in bfloat16, cosine {cosine:.5f})"
     )
     what = f"kobza index of {len(paths)} tracks, kobza-mini on {device}"
     yield Measurement("gpu", what, "", hour_seconds / indexing, "hours/min", note=note)
     what = f"{what}: percentage of the rate of decoding alone"
-    yield Measurement("gpu", what, "the same threads", 100 * in_threads / indexing, "%", 90)
+    yield Measurement("gpu", what, "the same processes", 100 * decoding / indexing, "%", 90)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _seconds_to_decode_in_threads(paths: list[Path], checkpoint) -> float:
-    """What indexing does with recordings before the model, in its own threads."""
-    from kobza.library.ingest.decoding import RecordingEnd, decoding_threads
+def _seconds_to_decode(paths: list[Path], checkpoint) -> float:
+    """What indexing does with recordings before the model, in its own processes."""
+    from kobza.library.ingest.decode_ahead import decoded
+    from kobza.library.ingest.decoding import RecordingEnd
     from kobza.library.ingest.scan import Job
 
     jobs = [Job(str(path), path.stat().st_size, 0, False) for path in paths]
     start = time.perf_counter()
     left = len(jobs)
-    with decoding_threads(jobs, checkpoint) as events:
+    with decoded(jobs, checkpoint) as events:
         while left:
             left -= isinstance(events.get(), RecordingEnd)
     return time.perf_counter() - start

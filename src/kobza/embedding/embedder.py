@@ -7,7 +7,8 @@ sentence-transformers models (`sentence_transformer`) implement it, and so can o
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice, tee
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import tee
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -16,7 +17,7 @@ import numpy as np
 from kobza.audio import AudioError, Source, decode, printable, windows
 from kobza.model.silence_kobza import SILENT_DBFS, windows_with_sound
 
-WINDOWS_PER_BATCH = 16  # bounds the memory for a recording of any length
+WINDOWS_PER_BATCH = 16  # bounds the memory for recordings of any length
 
 
 class TextEmbedder(Protocol):
@@ -170,11 +171,27 @@ def embed_recording(
             if samples is not None and at + len(samples) / rate > start:
                 yield at, samples
 
-    pending = overlapping()
-    while batch := list(islice(pending, WINDOWS_PER_BATCH)):
+    def embed(batch: list[tuple[float, np.ndarray]]) -> list[EmbeddedWindow]:
         vectors = embedder.embed_windows([samples for _, samples in batch])
-        for (at, samples), vector in zip(batch, vectors, strict=True):
-            yield EmbeddedWindow(at, at + len(samples) / rate, vector)
+        return [
+            EmbeddedWindow(at, at + len(samples) / rate, vector)
+            for (at, samples), vector in zip(batch, vectors, strict=True)
+        ]
+
+    running: Future[list[EmbeddedWindow]] | None = None
+    batch: list[tuple[float, np.ndarray]] = []  # what is decoded while the model is at work
+    with ThreadPoolExecutor(1, "kobza-embed-recording") as pool:
+        try:
+            for window in overlapping():
+                batch.append(window)
+                if running is None or running.done() or len(batch) == WINDOWS_PER_BATCH:
+                    before, running, batch = running, pool.submit(embed, batch), []
+                    yield from before.result() if before is not None else ()
+        except AudioError:
+            yield from running.result() if running is not None else ()
+            raise
+        yield from running.result() if running is not None else ()
+        yield from embed(batch) if batch else ()
 
 
 def embed_recordings(

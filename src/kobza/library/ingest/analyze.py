@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from kobza.internal_error import InternalError
 from kobza.library.ingest.analysis import SAMPLING_RATE, with_analysis
-from kobza.library.ingest.decoding import RecordingEnd, decoding_threads
+from kobza.library.ingest.decode_ahead import decoded
+from kobza.library.ingest.decoding import RecordingEnd
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.scan import Job
 from kobza.library.records import Failure
@@ -14,7 +15,7 @@ from kobza.library.stores.base import Store
 
 @dataclass
 class _Windows:
-    """A `WindowRule`: how many seconds the decoding threads hand over at once."""
+    """A `WindowRule`: how many seconds decoding hands over at once."""
 
     sampling_rate: int = SAMPLING_RATE
     window_seconds: float = 10.0
@@ -34,7 +35,7 @@ def analyze_tracks(
     jobs = [Job(path, states[path].size, states[path].mtime_ns, known=True, analyze=True) for path in tracks]
     failed: list[Failure] = []
     written = done = 0
-    with decoding_threads(jobs, _Windows()) as events:
+    with decoded(jobs, _Windows()) as events:
         while done < len(jobs):
             event = events.get()
             if not isinstance(event, RecordingEnd):

@@ -1,7 +1,7 @@
-"""From recordings to vectors: threads decode ahead, the model embeds full batches.
+"""From recordings to vectors: processes decode ahead, the model embeds full batches.
 
-    2 threads: hash, tags, decode, cut  --bounded queue of windows-->  batches of 16 across files --> vectors per track
-    (for a model on a GPU: as many threads as cores, batches of 128)
+    2 processes: hash, tags, decode, cut --bounded queue of windows--> batches of 16 across files --> vectors per track
+    (for a model on a GPU: as many processes as cores, batches of 128)
 
 Samples are held only in the queue and in one batch, whatever the length of a recording.
 """
@@ -15,7 +15,8 @@ from kobza.audio import printable
 from kobza.embedding.embedder import Embedder
 from kobza.internal_error import InternalError
 from kobza.library.ingest.analysis import with_analysis
-from kobza.library.ingest.decoding import Event, RecordingEnd, Window, decoding_threads, threads_and_batch
+from kobza.library.ingest.decode_ahead import decoded, decoders_and_batch
+from kobza.library.ingest.decoding import Event, RecordingEnd, Window
 from kobza.library.ingest.parts import divide, with_sheet_tags
 from kobza.library.ingest.scan import Job
 from kobza.library.records import Failure, FileState, StoredTrack, Track
@@ -131,8 +132,8 @@ def embed_jobs(
     total_bytes = max(1, sum(job.size for job in jobs))
     done = 0
     done_bytes = 0.0
-    _, batch = threads_and_batch(embedder)
-    with decoding_threads(jobs, embedder) as events:
+    _, batch = decoders_and_batch(embedder)
+    with decoded(jobs, embedder) as events:
         while done < len(jobs):
             pending: list[Event] = []
             ended = done

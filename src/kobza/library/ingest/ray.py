@@ -19,13 +19,8 @@ from kobza.audio import printable
 from kobza.embedding.embedder import Embedder, WindowRule
 from kobza.extras import needs
 from kobza.library.ingest.analysis import Analysis
-from kobza.library.ingest.decoding import (
-    CPU_BATCH_WINDOWS,
-    RecordingEnd,
-    RecordingState,
-    Window,
-    decode_with_timeout,
-)
+from kobza.library.ingest.decode_ahead import CPU_BATCH_WINDOWS, decode_with_timeout
+from kobza.library.ingest.decoding import RecordingEnd, RecordingState, Window
 from kobza.library.ingest.embed import Embedded, Progress, embed_batch, to_outcome
 from kobza.library.ingest.parts import Part
 from kobza.library.ingest.scan import Job

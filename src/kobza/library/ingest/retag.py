@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from kobza.audio import declared_seconds
+from kobza.audio_digest import audio_digest
 from kobza.library.exclusions import Exclusions
-from kobza.library.ingest.audio_digest import audio_digest
 from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.file_status import FileStatus

@@ -1,0 +1,138 @@
+"""A process that decodes recordings one after the other, and what talks to it.
+
+    in: a pickled (job, window rule);  out: pickled events of `decode_recording`, the last a `RecordingEnd`
+
+A file that crashes the decoder ends this process, not Kobza. Each event carries the state of its recording, without
+vectors.
+"""
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from kobza.audio import printable
+from kobza.embedding.embedder import WindowRule
+from kobza.internal_error import internal_error
+from kobza.library.ingest.decoding import Event, RecordingEnd, RecordingState, Silence, decode_recording
+
+KILLED = 9  # SIGKILL
+PIPE_BYTES = 1 << 20  # a window has 640 KB; smaller pipes would interrupt the writer more often (Linux)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A `WindowRule` that can be sent without the model."""
+
+    sampling_rate: int
+    window_seconds: float
+    min_window_seconds: float
+
+
+class DecoderProcess:
+    """Started when the first recording is decoded, and again after it has crashed. For one thread at a time; only
+    `end` may be called by another one meanwhile, and ends what is being decoded."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_reading = False
+        self._is_ended = False
+
+    def decode(self, recording: RecordingState, rule: WindowRule) -> Generator[Event | Silence, None, None]:
+        """The events of `decode_recording`. If the process ends meanwhile, the recording fails."""
+        if self._is_reading:  # the recording before took too long, and whoever waited for it has gone
+            self._kill()
+        try:
+            process = self._started()
+        except OSError:  # too many processes, for one
+            yield from decode_recording(recording, rule)
+            return
+        assert process.stdin is not None and process.stdout is not None
+        self._is_reading = True
+        is_complete = False
+        try:
+            sent = _Rule(rule.sampling_rate, rule.window_seconds, rule.min_window_seconds)
+            pickle.dump((recording.job, sent), process.stdin)
+            process.stdin.flush()
+            while not is_complete:
+                event = pickle.load(process.stdout)
+                if not isinstance(event, Silence):
+                    recording.learn(event.recording)
+                    event = replace(event, recording=recording)
+                if is_complete := isinstance(event, RecordingEnd):
+                    self._is_reading = False
+                yield event
+        except (OSError, EOFError, pickle.UnpicklingError):
+            code = process.wait()
+            if process is self._process:
+                self._process, self._is_reading = None, False
+                _report_end(recording, code)
+            yield RecordingEnd(recording, 0.0)
+        finally:
+            if not is_complete:
+                process.kill()
+                process.wait()
+                _close(process)
+
+    def end(self) -> None:
+        """No recording is decoded any more, or will be."""
+        self._is_ended = True
+        self._kill()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pipesize=PIPE_BYTES,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends it
+            )
+            if self._is_ended:
+                self._process.kill()
+        return self._process
+
+    def _kill(self) -> None:
+        """It holds nothing that must be put away."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            if not self._is_reading:  # else the thread that reads does it
+                _close(process)
+        self._is_reading = False
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):  # what was not sent
+            pipe.close()  # type: ignore[union-attr]
+
+
+def _report_end(recording: RecordingState, code: int) -> None:
+    name = printable(recording.job.path)
+    if code == -KILLED:  # by somebody, or for want of memory
+        recording.fail(f"{name} was not decoded: the process that did it was killed; index again.", False)
+    elif code < 0:
+        recording.fail(f"{name} crashes the decoder (signal {-code}); replace or convert it.")
+    else:
+        error = RuntimeError(f"the decoding process ended with {code}")
+        recording.fault = str(internal_error(error, f"reading {name}"))
+
+
+def main() -> None:
+    """Decode until the input ends, or nobody reads the output any more."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints does not come between the events
+    try:
+        while True:
+            job, rule = pickle.load(sys.stdin.buffer)
+            for event in decode_recording(RecordingState(job), rule):
+                pickle.dump(event, out, pickle.HIGHEST_PROTOCOL)
+                out.flush()
+    except (EOFError, BrokenPipeError):
+        os._exit(0)  # without flushing what nobody reads
