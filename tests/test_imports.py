@@ -23,7 +23,7 @@ LAYERS = (
     ("model",),
     ("audio_source",),
     ("ffmpeg", "loudness"),
-    ("sndfile",),
+    ("audio_digest", "sndfile"),
     ("audio",),
     ("cells",),
     ("synth",),

@@ -45,8 +45,9 @@ def channel_weights(channels: np.ndarray, previous: np.ndarray) -> np.ndarray:
 
 
 def _products(rows: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:
-    """Each row's scalar product with its other row, float64. One by one, they need no memory."""
-    return np.array([np.dot(row, other) for row, other in zip(rows, others, strict=True)], np.float64)
+    """Each row's scalar product with its other row, float64. `einsum`, because the sum of `dot` depends on how many
+    threads it has."""
+    return np.array([np.einsum("s,s->", row, other) for row, other in zip(rows, others, strict=True)], np.float64)
 
 
 class Downmixer:

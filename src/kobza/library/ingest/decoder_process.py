@@ -89,7 +89,8 @@ class DecoderProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pipesize=PIPE_BYTES,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "OMP_NUM_THREADS": "1"},
                 start_new_session=True,  # Ctrl-C is for the parent, which then ends it
             )
             if self._is_ended:
