@@ -10,7 +10,8 @@ from kobza.commands.study import INITIALIZATIONS
 from kobza.data.sets import load_data_set
 from kobza.errors import KobzaError
 from kobza.evaluation.thesis_results import published_tables
-from kobza.study.made_data import make_data
+from kobza.study.identity import check_study, recordings_hash, study_identity
+from kobza.study.made_data import make_data, video_ids
 from kobza.study.runs import needed_runs
 from kobza.study.tables import study_table
 from kobza.study.thesis import _devices
@@ -80,8 +81,16 @@ def test_the_study_runs_from_made_data_to_tables_and_resumes(tmp_path, capsys):
     assert "1 of 1 runs are done" in again.err and again.err.count("measured before") == 1 and again.out == first.out
     record = json.loads((tmp_path / "out" / "runs" / "model_6-seed42" / "training.json").read_text())
     assert record["recipe"] == "model_6" and record["data"]["split"] == "thesis"
-    assert main([*argv[:4], "random", *argv[5:]]) == 1  # the same folder, other towers
-    assert "give another --out" in capsys.readouterr().err
+    for other, sentence in (
+        ([*argv[:4], "random", *argv[5:]], "(--init: tiny, now random): give another --out"),
+        ([*argv, "--settings", "--num_train_epochs 2"], "size 8 --num_train_epochs 1, now --num_train_epochs 4"),
+        ([*argv, "--pieces", "20"], "with other runs (recordings: 16 pieces, now 20 pieces): give"),
+    ):
+        assert main(other) == 1
+        assert sentence in capsys.readouterr().err
+    (tmp_path / "out" / "study.json").unlink()
+    assert main([*argv[:4], "random", *argv[5:]]) == 1
+    assert "holds model_6, seed 42, init tiny, not model_6, seed 42, init random" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -99,6 +108,15 @@ def test_a_run_that_fails_is_named_and_the_others_are_measured(tmp_path, capsys,
     argv = ["study", "thesis", "--synthetic", "--init", "tiny", "--seeds", "1", "--models", "model_1"]
     assert main([*argv, "--out", str(tmp_path / "out")]) == 1
     assert "failed: model_1-seed42: There is no folder" in capsys.readouterr().err
+
+
+def test_a_study_goes_on_with_the_data_that_it_began_with(tmp_path):
+    sets = make_data(tmp_path / "data", 6)
+    assert recordings_hash(sets["musiccaps"]) == recordings_hash(sets["musiccaps"])
+    check_study(tmp_path, study_identity(recordings_hash(sets["musiccaps"]), "tiny", ["--bf16"]))
+    (sets["musiccaps"] / f"{video_ids(6)[0]}.flac").unlink()
+    with pytest.raises(KobzaError, match=r"other runs \(recordings: hash .*, now hash .*\): give another --out"):
+        check_study(tmp_path, study_identity(recordings_hash(sets["musiccaps"]), "tiny", ["--bf16"]))
 
 
 def test_what_cannot_be_studied_is_said(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """`kobza study thesis`: train every model of the thesis with several seeds, evaluate, and fill its tables 2.2 to 3.6.
 
+    OUT/study.json              what all runs have in common: settings, towers, data
     OUT/runs/model_6-seed42/    a run: the checkpoint, its record, training.log
     OUT/cache/                  what frozen layers compute, shared by all runs
     OUT/receipts/               the results, one for each run and data set
@@ -21,6 +22,7 @@ from kobza.evaluation.data_sets import data_hash, load_data_set
 from kobza.evaluation.report import render_report
 from kobza.evaluation.reproduction import evaluate_or_reuse, find_checkpoints
 from kobza.evaluation.thesis_results import Table, published_tables
+from kobza.study.identity import check_study, recordings_hash, study_identity
 from kobza.study.made_data import make_data
 from kobza.study.runs import needed_runs, train_missing
 from kobza.study.tables import render_study
@@ -70,13 +72,16 @@ def study_thesis(
     if pieces is not None:
         if pieces < MIN_PIECES:
             raise KobzaError(f"{pieces} pieces are too few to train, validate and test on: give {MIN_PIECES} or more.")
+        settings = (*QUICK, *settings)
+        check_study(out, study_identity(f"{pieces} pieces", init, settings))
         say(f"making {pieces} pieces")
         sets = make_data(out / "data", pieces)
-        settings = (*QUICK, *settings)
     if "musiccaps" not in sets:
         raise KobzaError("There is nothing to train on: give --data FOLDER, of MusicCaps, or --synthetic.")
     tables = [table for table in published_tables() if table.table <= LAST_TABLE]
     runs = needed_runs(tables, seeds, out / "runs", models)
+    if pieces is None:
+        check_study(out, study_identity(recordings_hash(sets["musiccaps"]), init, settings))
     failures = train_missing(runs, sets["musiccaps"], out / "cache", init, settings, _devices(), say)
     failed = {name for name, _ in failures}
     finished = [(run.folder, run.recipe) for run in runs if run.name not in failed]
