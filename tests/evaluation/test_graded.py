@@ -8,6 +8,7 @@ from sklearn.metrics import ndcg_score
 from kobza.cli import main
 from kobza.data.recordings import DataSetError
 from kobza.data.sets import load_data_set
+from kobza.evaluation.comparison import compare_results
 from kobza.evaluation.evaluate import evaluate
 from kobza.evaluation.metrics import ndcg_at
 
@@ -51,6 +52,8 @@ def test_both_forms_are_read_and_measured(judged, written, monkeypatch, capsys):
     assert list(entries) == ["nDCG@5", "nDCG@10", "nDCG@100"] and entries["nDCG@5"]["gallery"] == 5
     assert 0.9 < entries["nDCG@10"]["value"] <= entries["nDCG@10"]["high"] <= 1
     assert result["details"]["graded_queries"] == ["tone 200", "tone 1000"]
+    (one,) = compare_results(result, result).tables["text -> music"]
+    assert (one.metric, one.first, one.p) == ("nDCG@10", entries["nDCG@10"]["value"], 1.0)
     monkeypatch.chdir(judged)
     monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name, **_: ToneEmbedder())
     (judged / "README.md").write_text("# A card\n")

@@ -10,7 +10,9 @@ from kobza.cli import main
 from kobza.data.recording_identity import sound_key
 from kobza.data.sets import divide_labelled
 from kobza.embedding.trained_on import TrainedOn
+from kobza.evaluation.comparison import compare_results
 from kobza.evaluation.evaluate import evaluate
+from kobza.evaluation.near_duplicates import find_near_duplicates
 from kobza.evaluation.probes import DRAWS, Examples, _entries, draw_few, evaluate_probes
 
 
@@ -25,13 +27,16 @@ def made(rng, n, dim=8, classes=4, spread=0.5, tags=False):
 def test_probes_learn_what_can_be_learned_and_nothing_else(tags):
     rng = np.random.default_rng(0)
     train, validation, test = (made(rng, n, tags=tags) for n in (80, 40, 60))
-    entries, chosen = evaluate_probes(train, validation, test, shots=[2])
+    entries, chosen, answers = evaluate_probes(train, validation, test, shots=[2])
     names = ["linear probe", "hidden-layer probe", "2-shot linear probe"]
     assert list(dict.fromkeys(entry["prompt"] for entry in entries)) == list(chosen) == names
     metrics = ["ROC-AUC", "PR-AUC"] if tags else ["F1", "accuracy"]
     assert [entry["metric"] for entry in entries[:2]] == metrics
     assert all(entry["value"] > 0.95 for entry in entries[:4])
     assert all(entry["low"] < entry["value"] <= entry["high"] <= 1 for entry in entries)
+    assert list(answers) == names[:2]
+    for given in answers.values():
+        assert min(given) > 0.9 if tags else np.mean(given == test.true) > 0.95
     shuffled = Examples(train.vectors, rng.permutation(train.true), 4)
     by_chance = evaluate_probes(shuffled, validation, test)[0][-1]["value"]
     assert by_chance < 0.75
@@ -69,7 +74,7 @@ def test_what_nobody_judged_is_not_learned():
     train = made(rng, 80, tags=True)
     judged = rng.random(train.true.shape) < 0.7
     wrong = Examples(train.vectors, np.where(judged, train.true, ~train.true), 4, judged)
-    entries, chosen = evaluate_probes(wrong, made(rng, 40, tags=True), made(rng, 60, tags=True))
+    entries, chosen, _ = evaluate_probes(wrong, made(rng, 40, tags=True), made(rng, 60, tags=True))
     assert list(chosen) == ["linear probe"] and all(entry["value"] > 0.95 for entry in entries)
 
 
@@ -117,10 +122,15 @@ def test_a_probes_test_must_be_new_to_the_checkpoint_and_to_the_probe(monkeypatc
         return evaluate(ToneEmbedder(), spec, probe=True, say=lines.append, **options), lines
 
     result, lines = measure(known["train"] + known["validation"])
+    (linear, _), (hidden, _) = compare_results(result, result).tables.items()
+    assert (linear, hidden) == ("linear probe", "hidden-layer probe")
     assert result["overlap"]["train"] == 0 and result["overlap"]["of"] == len(known["test"]) and not lines
     with pytest.raises(ValueError, match=f"1 of the {len(known['test'])} recordings of classes:"):
         measure(known["test"][:1])
     assert measure(known["test"][:1], allow_overlap=True)[0]["overlap"]["train"] == 1
+
+    duplicates = find_near_duplicates(spec, spec, ToneEmbedder(), probe=True)
+    assert len(duplicates["pairs"]) == duplicates["count"] == len(known["test"])  # each is in the whole set
 
     copied, other = splits["test"].recordings[0], splits["train"].recordings[0]
     shutil.copy(copied.path, other.path)
@@ -136,6 +146,7 @@ def test_tags_are_probed(monkeypatch, tmp_path):
     result = evaluate(ToneEmbedder(), f"magnatagatune:{tmp_path}", probe=True)
     assert result["split"] == "50-test" and result["used"] == 4
     assert {entry["metric"]: entry["value"] for entry in result["figures"][:2]} == {"ROC-AUC": 1.0, "PR-AUC": 1.0}
+    assert "linear probe, over tags" in compare_results(result, result).tables
     (tmp_path / "c").rename(tmp_path / "lost")
     with pytest.raises(ValueError, match="has none of the 4 clips"):
         evaluate(ToneEmbedder(), f"magnatagatune:{tmp_path}", probe=True)

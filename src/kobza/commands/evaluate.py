@@ -132,7 +132,7 @@ def evaluate(args: argparse.Namespace) -> int:
             result = evaluate(embedder, args.on, args.prompt, args.ensemble, progress, say, **options)
             if args.near_duplicates:
                 update(Progress.of_stage("looking for near duplicates"))
-                result["near_duplicates"] = find_near_duplicates(args.on, args.near_duplicates)
+                result["near_duplicates"] = find_near_duplicates(args.on, args.near_duplicates, probe=args.probe)
     except KeyboardInterrupt:
         say("Stopped. No results were written.")
         return 130

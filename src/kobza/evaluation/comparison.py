@@ -77,6 +77,9 @@ def _tables(first: dict, second: dict, seed: int) -> Iterator[tuple[str, list[Di
         if queries == (b.get("queries") or {}).get(direction):
             unit = np.unique(queries, return_inverse=True)[1]
             yield direction, compare_ranks(np.array(a["ranks"][direction]), np.array(b["ranks"][direction]), unit, seed)
+    if a.get("graded_queries") and a["graded_queries"] == b.get("graded_queries"):
+        scores = {"nDCG@10": (np.array(a["nDCG@10"]), np.array(b["nDCG@10"]))}
+        yield "text -> music", _compare_means(scores, np.arange(len(a["graded_queries"])), seed)
     for prompt, predicted in (a.get("predicted") or {}).items():
         other = (b.get("predicted") or {}).get(prompt)
         if other and a["recordings"] == b["recordings"]:

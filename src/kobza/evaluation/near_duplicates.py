@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kobza.data.recordings import DataSet
-from kobza.data.sets import load_data_set
+from kobza.data.sets import divide_labelled, load_data_set
 from kobza.embedding.embedder import Embedder, embed_recordings
 from kobza.embedding.loader import load_embedder
 from kobza.library.search.copies import COPY_COSINE
@@ -33,19 +33,22 @@ def nearest_above(vectors: np.ndarray, others: np.ndarray, cosine: float) -> dic
     return found
 
 
-def find_near_duplicates(spec: str, other: str, embedder: Embedder | None = None) -> dict[str, Any]:
+def find_near_duplicates(
+    spec: str, other: str, embedder: Embedder | None = None, probe: bool = False
+) -> dict[str, Any]:
     """The near duplicates of a data set among the recordings of another, as a result carries them.
 
     Args:
         spec, other: see `load_data_set`.
         embedder: by default kobza-mini, for which `COPY_COSINE` was measured; not the model that is evaluated, to which
             different recordings may be alike.
+        probe: of `spec` the test alone, as a probe measures it.
 
     Raises:
         ValueError: a data set or the model cannot be used.
     """
     embedder = embedder or load_embedder(arithmetic="float32")
-    sets = load_data_set(spec), load_data_set(other)
+    sets = divide_labelled(spec)["test"] if probe else load_data_set(spec), load_data_set(other)
     (ids, vectors), (other_ids, others) = (_embedded(embedder, data) for data in sets)
     found = nearest_above(vectors, others, COPY_COSINE)
     return {

@@ -14,6 +14,7 @@ import numpy as np
 
 from kobza.evaluation.influence import class_influences, tag_influences
 from kobza.evaluation.intervals import interval_of
+from kobza.evaluation.metrics import tag_metrics
 
 LINEAR_C = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse of the strength of regularisation
 HIDDEN_ALPHA = (1e-4, 1e-2, 1.0)  # its strength
@@ -48,14 +49,21 @@ class Examples:
             return tag_influences(self.true, scores, self.judged)
         return class_influences(self.true, scores.argmax(axis=1), self.classes)
 
+    def answers(self, scores: np.ndarray) -> list:
+        """What two models are compared by: the class of each recording, or the ROC-AUC of each tag."""
+        if self.is_tagged:
+            return tag_metrics(self.true, scores, self.judged)["ROC-AUC"].tolist()
+        return scores.argmax(axis=1).tolist()
+
 
 def evaluate_probes(
     train: Examples, validation: Examples, test: Examples, shots: Sequence[int] = (), seed: int = 0
-) -> tuple[list[dict], dict]:
+) -> tuple[list[dict], dict, dict[str, list]]:
     """Train and measure all probes.
 
     Returns:
-        (entries with prompt (the probe's name), classes, metric, value, low, high; {probe: its regularisation})
+        (entries with prompt (the probe's name), classes, metric, value, low, high; {probe: its regularisation}; {probe,
+        but few-shot ones: `Examples.answers`})
 
     Raises:
         ValueError: scikit-learn is not installed, or the training split has fewer than two classes.
@@ -65,12 +73,15 @@ def evaluate_probes(
     train, validation, test = parts
     entries = []
     details: dict[str, Any] = {}
+    answers: dict[str, list] = {}
     probes = {"linear probe": [(value, lambda part, c=value: fit_linear(part, c)) for value in LINEAR_C]}
     if train.judged.all():  # the hidden layer's loss takes every tag of a recording
         probes["hidden-layer probe"] = [(v, lambda part, a=v: fit_hidden(part, a, seed)) for v in HIDDEN_ALPHA]
     for name, choices in probes.items():
         value, scorer = _best(choices, train, validation)
-        entries += _entries(name, test, [test.measure(scorer(test.vectors))])
+        scores = scorer(test.vectors)
+        entries += _entries(name, test, [test.measure(scores)])
+        answers[name] = test.answers(scores)
         details[name] = {"C" if name == "linear probe" else "alpha": value}
     for k in shots:
         repeats = []
@@ -79,7 +90,7 @@ def evaluate_probes(
             repeats.append(test.measure(fit_linear(few, FEW_SHOT_C)(test.vectors)))
         entries += _entries(f"{k}-shot linear probe", test, repeats)
         details[f"{k}-shot linear probe"] = {"C": FEW_SHOT_C, "draws": DRAWS}
-    return entries, details
+    return entries, details, answers
 
 
 def _standardizer(vectors: np.ndarray) -> Scorer:

@@ -157,8 +157,13 @@ def measure_probes(
         usable = replace(data, recordings=tuple(data.recordings[i] for i in kept), vocabulary=test.vocabulary)
         parts.insert(0, _examples(usable, vectors[kept]))
         counts[name] = {"used": len(kept), "of": data.total}
-    entries, choices = evaluate_probes(parts[0], parts[1], parts[2], shots, seed)
+    entries, choices, answers = evaluate_probes(parts[0], parts[1], parts[2], shots, seed)
     details = {"probes": choices, "splits": counts, "labels": list(test.vocabulary)}
+    if test.task == "tagging":
+        details |= {"tags": list(test.vocabulary), "auc": answers}
+    else:
+        of_each = {"recordings": [recording.id for recording in test.recordings], "true": parts[2].true.tolist()}
+        details |= {**of_each, "predicted": answers}
     return [complete_entry("probe", entry) for entry in entries], details
 
 

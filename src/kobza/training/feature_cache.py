@@ -99,7 +99,7 @@ class FeatureFiles:
                 if not repair:
                     raise
                 log.warning("%s of the frozen cache is computed again: it %s.", path.name, _reason(error))
-                path.unlink()
+                path.unlink(missing_ok=True)  # another run of a study may have deleted it
         for part in self.folder.glob(f"*{PARTIAL_SUFFIX}") if repair else ():
             if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:  # not of a process that is still writing
                 part.unlink(missing_ok=True)
