@@ -134,7 +134,8 @@ class _MonoFilter:
             self.graph.add("atrim", f"start_sample={early}"),
             self.graph.add("aformat", "sample_fmts=fltp"),
             self.graph.add("aresample", str(sampling_rate)),
-            self.graph.add("aformat", "sample_fmts=flt"),  # interleaved: PyAV has at most 8 planes
+            # PyAV has at most 8 planes
+            *([self.graph.add("aformat", "sample_fmts=flt")] if frame.layout.nb_channels > 8 else []),
             self.graph.add("asetnsamples", f"n={BLOCK_SECONDS * sampling_rate}:p=0"),
             self.graph.add("abuffersink"),
         ]
@@ -154,8 +155,10 @@ class _MonoFilter:
         with contextlib.suppress(av.BlockingIOError, av.EOFError):
             while True:
                 pulled: Any = self.graph.pull()  # a picture, by its type
-                samples = pulled.to_ndarray().reshape(pulled.samples, -1)  # (samples, channels)
-                yield self.mixer.mix(np.ascontiguousarray(samples.T))
+                samples = pulled.to_ndarray()  # (channels, samples), or interleaved (1, samples x channels)
+                if not pulled.format.is_planar:
+                    samples = np.ascontiguousarray(samples.reshape(pulled.samples, -1).T)
+                yield self.mixer.mix(samples)
 
 
 def mono_chunks(frames: Iterable[tuple[av.AudioFrame, int]], sampling_rate: int) -> Iterator[np.ndarray]:

@@ -11,7 +11,7 @@ phase would otherwise hide that everything above it cancels. Where only one of t
 not fall below 0: it is left out rather than turned, since the loudest channel has both the bass and the rest.
 """
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
 
@@ -29,25 +29,32 @@ def channel_weights(channels: np.ndarray, previous: np.ndarray) -> np.ndarray:
     >>> channel_weights(np.stack([tone, -0.5 * tone, tone]), np.ones(3)).tolist()
     [1.0, -1.0, 1.0]
     """
-    weights = []
     with np.errstate(invalid="ignore", over="ignore"):  # whoever decodes refuses samples that are not finite
-        for signal in (channels, np.diff(channels, axis=1)):
-            if not np.isfinite(power := _products(signal, signal)).all():  # beyond float32's range
-                signal = signal.astype(np.float64)
-                power = _products(signal, signal)
-            reference = int(np.argmax(power >= REFERENCE_SHARE * np.max(power)))
-            scale = np.sqrt(power * power[reference])
-            products = _products(signal, [signal[reference]] * len(signal))
-            correlation = np.divide(products, scale, out=np.ones(len(power)), where=scale > 0)
-            weights.append(np.clip(1 - 2 * (MEAN_ABOVE - correlation) / (MEAN_ABOVE - TURNED_BELOW), -1.0, 1.0))
-    lower, higher = np.minimum(*weights), np.maximum(*weights)
-    return np.where(channels.any(axis=1), np.maximum(lower, np.minimum(higher, 0.0)), previous)
+        pairs = list(zip(_weights(channels), _weights(np.diff(channels, axis=1)), strict=True))
+    weights = [max(min(pair), min(max(pair), 0.0)) for pair in pairs]
+    return np.array([new if row.any() else old for new, old, row in zip(weights, previous, channels, strict=True)])
 
 
-def _products(rows: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:
-    """Each row's scalar product with its other row, float64. `einsum`, because the sum of `dot` depends on how many
-    threads it has."""
-    return np.array([np.einsum("s,s->", row, other) for row, other in zip(rows, others, strict=True)], np.float64)
+def _weights(signal: np.ndarray) -> list[float]:
+    """(channels, samples) -> the weight of each channel, by its correlation with the loudest. In Python's numbers: for
+    two channels numpy's own cost would be the most of it."""
+    power = [_product(row, row) for row in signal]
+    if not all(map(math.isfinite, power)):  # beyond float32's range
+        signal = signal.astype(np.float64)
+        power = [_product(row, row) for row in signal]
+    loudest = max(power)
+    reference = next((i for i, own in enumerate(power) if own >= REFERENCE_SHARE * loudest), 0)
+    weights = []
+    for i, own in enumerate(power):
+        scale = math.sqrt(own) * math.sqrt(power[reference])
+        correlation = _product(signal[i], signal[reference]) / scale if scale > 0 and i != reference else 1.0
+        weights.append(min(1.0, max(-1.0, 1 - 2 * (MEAN_ABOVE - correlation) / (MEAN_ABOVE - TURNED_BELOW))))
+    return weights
+
+
+def _product(row: np.ndarray, other: np.ndarray) -> float:
+    """`einsum`, because the last digits of `dot` depend on how many threads it has."""
+    return float(np.einsum("s,s->", row, other))
 
 
 class Downmixer:
