@@ -1,12 +1,15 @@
 """MuQ-MuLan with random weights of the real classes; the vectors were computed by muq's own forward pass."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from loopback_hub import Hub
 from made_sets import musiccaps
 from recordings import tone, write
 from safetensors.torch import load_file, save_file
@@ -96,6 +99,34 @@ def test_a_file_of_transformers_4_as_safetensors_or_torchs(copied, muq_mulan):
     weights["mulan.text_to_latents.bias"] += 1
     torch.save(weights, copied / "pytorch_model.bin")
     assert load_embedder(copied, "cpu").fingerprint != muq_mulan.fingerprint
+
+
+def test_it_is_fetched_from_the_hub_with_both_of_its_towers(folder, muq_mulan, tmp_path):
+    """And with weights in torch's own format alone, which no other checkpoint is fetched in."""
+    config = json.loads((folder / "config.json").read_text())
+    names = {"audio_model": "OpenMuQ/MuQ-tiny", "text_model": "FacebookAI/xlm-roberta-tiny"}
+    for tower, name in names.items():
+        config[tower]["name"] = name
+    weights = tmp_path / "pytorch_model.bin"
+    torch.save(load_file(folder / "model.safetensors"), weights)
+    own = {"config.json": json.dumps(config).encode(), weights.name: weights.read_bytes()}
+    with Hub() as hub:
+        repositories = {"OpenMuQ/MuQ-MuLan-tiny": own}
+        for name in names.values():
+            part = folder.parent / name.split("/")[1]
+            repositories[name] = {path.name: path.read_bytes() for path in part.iterdir()}
+        for name, files in repositories.items():
+            hub.repositories["models", name] = {"private": False, "files": files, "commits": 1}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+        load = "from kobza.embedding import loader; print(loader.load_embedder('OpenMuQ/MuQ-MuLan-tiny').fingerprint)"
+        done = subprocess.run(
+            [sys.executable, "-c", load],
+            env=kept | {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home"), "CUDA_VISIBLE_DEVICES": ""},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.stdout.strip() == muq_mulan.fingerprint, done.stderr[-2000:]
 
 
 def test_missing_weights_are_an_error(copied):

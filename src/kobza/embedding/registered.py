@@ -7,23 +7,28 @@
 function to choose. Then `--model ttmr` and `kobza evaluate ttmr` take it. In Python give the `Embedder` itself.
 """
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from kobza.embedding.checkpoint_folder import CheckpointError, one_line
 from kobza.embedding.embedder import Embedder, TextEmbedder, WindowRule
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "kobza.embedders"
 PARTS = (*TextEmbedder.__annotations__, *WindowRule.__annotations__, "embed_text", "embed_windows")  # of an `Embedder`
 
 
-def find_registered(name: str) -> EntryPoint | None:
+def find_registered(name: str) -> "EntryPoint | None":
     """The registration of a name, if there is one. Paths and Hub ids cannot be registered, and cost no search."""
     if not name.isidentifier() and not name.replace("-", "_").isidentifier():
         return None
+    from importlib.metadata import entry_points  # slow to import, and most names are paths
+
     return next(iter(entry_points(group=GROUP, name=name)), None)
 
 
-def load_registered(registration: EntryPoint, device: str | None) -> Embedder:
+def load_registered(registration: "EntryPoint", device: str | None) -> Embedder:
     """Call the registered function.
 
     Raises:
@@ -37,6 +42,6 @@ def load_registered(registration: EntryPoint, device: str | None) -> Embedder:
     if not isinstance(embedder, Embedder):
         missing = ", ".join(part for part in PARTS if not hasattr(embedder, part))
         raise CheckpointError(f"{where} is not an Embedder: its {type(embedder).__name__} has no {missing}.")
-    if embedder.name != name:  # by which a library finds its model again
+    if embedder.name != name:  # which libraries and receipts note
         raise CheckpointError(f"{where} calls itself {embedder.name!r}: its Embedder's name must be {name!r}.")
     return embedder
