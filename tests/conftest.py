@@ -5,11 +5,9 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# A shell starts background jobs with SIGINT ignored, which the processes that tests interrupt would inherit.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Where transformers copies a checkpoint's own code before it imports it: not into the user's cache, and one place for a
 # whole process, because Python looks for the code's siblings where it found the first
 os.environ["HF_MODULES_CACHE"] = tempfile.mkdtemp(prefix="kobza-tests-modules-")
@@ -28,6 +26,18 @@ def _no_cache_or_settings_of_the_users(tmp_path_factory):
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _children_can_be_interrupted():
+    """A process inherits that SIGINT is ignored, which a shell does for background jobs, or blocked, which a library
+    may have left behind."""
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGINT)
+        is_default = handler in (None, signal.SIG_IGN, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler if is_default else handler)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @pytest.fixture(scope="session")
