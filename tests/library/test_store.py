@@ -1,4 +1,4 @@
-"""The store on SQLite and FAISS: the contract, and what is its own."""
+"""The store in a folder: the contract, and what is its own."""
 
 import logging
 import os
@@ -161,20 +161,6 @@ def test_a_damaged_index_file_is_rebuilt_by_the_next_run(music, tmp_path, monkey
     assert main(["sync", *library]) == main(["library", "check", *library]) == 0
     for path in (tmp_path / "library").glob("search-*"):
         index_file.read(path)
-
-
-def test_a_search_leaves_the_threads_of_faiss_as_they_are(reopen):
-    import faiss
-
-    store = reopen()
-    vectors = put(store, "/a")
-    threads = faiss.omp_get_max_threads()
-    try:
-        faiss.omp_set_num_threads(3)
-        assert len(store.search(vectors[0], 1)) == 1
-        assert faiss.omp_get_max_threads() == 3
-    finally:
-        faiss.omp_set_num_threads(threads)
 
 
 def test_one_writer_at_a_time(reopen):

@@ -85,7 +85,7 @@ def machine() -> str:
 
         parts += [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
         parts.append(f"torch {torch.__version__}")
-    parts += [f"{name} {version(name)}" for name in ("onnxruntime", "faiss-cpu", "numpy")]
+    parts += [f"{name} {version(name)}" for name in ("onnxruntime", "numpy")]
     return ", ".join([*parts, f"kobza {version('kobza')}", time.strftime("%Y-%m-%d")])
 
 

@@ -224,16 +224,18 @@ def batches_of_equal_length(lengths: Sequence[int], size: int) -> list[list[int]
     return [group[i : i + size] for group in by_length.values() for i in range(0, len(group), size)]
 
 
-def open_session(graph: Graph) -> Any:
+def open_session(graph: Graph, threads: int = 1) -> Any:
     """An onnxruntime `InferenceSession` on the CPU, with the graph's weights.
 
-    It computes a call in the caller's thread; several may call it at once.
+    It computes a call in the caller's thread and in so many less one of its own; several may call it at once.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads wait without taking a CPU
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in graph.weights.values()]
     options.add_external_initializers(list(graph.weights), values)
     return onnxruntime.InferenceSession(graph.serialize(), options, providers=["CPUExecutionProvider"])

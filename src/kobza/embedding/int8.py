@@ -19,15 +19,19 @@ LEAST_SIZE = 0.17  # of GELU's output: its lowest value is -.17
 def has_int8_instructions() -> bool:
     """Whether the CPU multiplies and adds 8-bit integers exactly in one instruction: VNNI, or Arm's dot product. Older
     x86 CPUs do so with 16-bit sums, which overflow, and gain little: they stay with float32."""
+    return has_instructions(x86=("avx512_vnni", "avx_vnni"), arm=("asimddp",))
+
+
+def has_instructions(x86: tuple[str, ...], arm: tuple[str, ...]) -> bool:
+    """Whether the CPU has one of these extensions, under Linux's names; False where they are not known."""
     machine = platform.machine().lower()
     if machine == "arm64":  # all of Apple's
         return True
-    flag = ("asimddp",) if machine == "aarch64" else ("avx512_vnni", "avx_vnni")
     try:
         words = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:
         return False
-    return any(name in words for name in flag)
+    return any(name in words for name in (arm if machine == "aarch64" else x86))
 
 
 def quantize_columns(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

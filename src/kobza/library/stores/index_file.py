@@ -1,9 +1,9 @@
 """An index file: one block of the vector index on disk, opened quickly by mapping it into memory.
 
-    track ids | starts | FAISS's serialized index | codes, serialized too | trailer (JSON) | its length, 8 bytes
+    track ids | first rows | rotation | vectors | codes | their scales | trailer (JSON) | its length, 8 bytes
 
-It is derived from the database, which records the name of the current file. Its checksum and name are verified on
-opening, so an incomplete file, or one of another database, is rejected.
+each at a multiple of 64 bytes. It is derived from the database, which records the name of the current file. Its
+checksum and name are verified on opening, so an incomplete file, or one of another database, is rejected.
 """
 
 import json
@@ -18,11 +18,15 @@ import numpy as np
 
 from kobza.atomic import PARTIAL_SUFFIX, atomic_path
 from kobza.audio import printable
-from kobza.library.stores.vector_block import Block, new_codes, untyped_faiss
+from kobza.library.stores.vector_block import Block
+from kobza.library.stores.vector_codes import VALUES_PER_SCALE, Codes, encode_in_steps, random_rotation
 from kobza.library.stores.vector_index import VectorIndex
 
-FORMAT = "kobza search file 2"
-FORMAT_WITHOUT_CODES = "kobza search file 1"  # of versions before 0.3; read, and rewritten by the next run that writes
+FORMAT = "kobza search file 3"
+# Of versions before 0.3: ids and starts of all rows, then a FAISS index. Rewritten by the next run that writes.
+FORMAT_OF_FAISS = "kobza search file 1"
+FAISS_KIND = b"IxSQ"  # IndexScalarQuantizer; then come the dimension (int32), other settings, and last the vectors
+ALIGNMENT = 64
 log = logging.getLogger("kobza")
 
 
@@ -39,20 +43,34 @@ def write(path: Path, block: Block, last_id: int) -> None:
     checksum = 0
     length = 0
 
-    def put(data: bytes) -> None:
+    def put(data: np.ndarray) -> None:
         nonlocal checksum, length
-        file.write(data)
-        checksum = zlib.crc32(data, checksum)
-        length += len(data)
+        content = np.ascontiguousarray(data).data.cast("B")
+        file.write(content)
+        checksum = zlib.crc32(content, checksum)
+        length += len(content)
 
+    def align() -> None:
+        put(np.zeros(-length % ALIGNMENT, np.uint8))
+
+    rotation = random_rotation(block.halves.shape[1])
+    scales = []
     with atomic_path(path) as partial, open(partial, "wb") as file:
-        put(block.track_ids.astype("<i8").tobytes())
-        put(block.starts.astype("<f8").tobytes())
-        untyped_faiss.write_index(block.index, untyped_faiss.PyCallbackIOWriter(put))
-        trailer = {"magic": FORMAT, "name": path.name, "rows": len(block), "last": last_id, "codes": length}
-        if block.lacks_codes:
-            untyped_faiss.write_index(new_codes(block.index), untyped_faiss.PyCallbackIOWriter(put))
-        trailer |= {"length": length, "crc32": checksum}
+        for part in (
+            block.track_ids.astype("<i8"),
+            block.first_rows.astype("<i8"),
+            rotation.astype("<f4"),
+            block.halves,
+        ):
+            put(part)
+            align()
+        for codes, their_scales in encode_in_steps(rotation, block.halves):
+            put(codes)
+            scales.append(their_scales)
+        align()
+        put(np.concatenate(scales).astype("<f4"))
+        shape = {"tracks": len(block.track_ids), "rows": len(block), "dim": len(rotation), "width": rotation.shape[1]}
+        trailer = {"magic": FORMAT, "name": path.name, "last": last_id, **shape, "length": length, "crc32": checksum}
         end = json.dumps(trailer).encode()
         file.write(end + len(end).to_bytes(8, "little"))
 
@@ -70,24 +88,46 @@ def read(path: Path) -> tuple[Block, int]:
         data = np.frombuffer(mapping, np.uint8)
         trailer_length = int.from_bytes(data[-8:].tobytes(), "little")
         trailer = json.loads(data[-8 - trailer_length : -8].tobytes())
-        rows, length = trailer["rows"], trailer["length"]
-        if length != len(data) - trailer_length - 8 or zlib.crc32(data[:length]) != trailer["crc32"]:
+        content = data[: trailer["length"]]
+        if len(content) != len(data) - trailer_length - 8 or zlib.crc32(content) != trailer["crc32"]:
             raise ValueError("checksum mismatch")
-        if trailer["magic"] not in (FORMAT, FORMAT_WITHOUT_CODES) or trailer["name"] != path.name:
+        if trailer["magic"] not in (FORMAT, FORMAT_OF_FAISS) or trailer["name"] != path.name:
             raise ValueError("it belongs to another library or version")
-        # The FAISS index refers to the mapping without owning it; `track_ids` of the same block keeps it alive.
-        index_end = length if trailer["magic"] == FORMAT_WITHOUT_CODES else trailer["codes"]
-        index = _read_index(data[16 * rows : index_end])
-        codes = _read_index(data[index_end:length]) if index_end < length else None
-        track_ids = data[: 8 * rows].view("<i8")
-        starts = data[8 * rows : 16 * rows].view("<f8")
-        return Block(track_ids, starts, index, codes), trailer["last"]
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        block = _read_block(content, trailer) if trailer["magic"] == FORMAT else _read_faiss(content, trailer["rows"])
+        return block, trailer["last"]
+    except (ValueError, KeyError, TypeError) as error:
         raise DamagedIndexFileError(f"damaged: {error}") from error
 
 
-def _read_index(data: np.ndarray) -> Any:
-    return untyped_faiss.read_index(untyped_faiss.ZeroCopyIOReader(untyped_faiss.swig_ptr(data), len(data)))
+def _read_block(content: np.ndarray, trailer: dict[str, Any]) -> Block:
+    tracks, rows, dim, width = (trailer[name] for name in ("tracks", "rows", "dim", "width"))
+    parts: list[np.ndarray] = []
+    end = 0
+    for kind, *shape in (
+        ("<i8", tracks),
+        ("<i8", tracks + 1),
+        ("<f4", dim, width),
+        ("<f2", rows, dim),
+        ("u1", rows, width // 2),
+        ("<f4", rows, width // VALUES_PER_SCALE),
+    ):
+        first = end + -end % ALIGNMENT
+        end = first + np.dtype(kind).itemsize * int(np.prod(shape))
+        parts.append(content[first:end].view(kind).reshape(shape))
+    track_ids, first_rows, rotation, halves, codes, scales = parts
+    return Block(track_ids, first_rows, halves, Codes(rotation, codes, scales), is_mapped=True)
+
+
+def _read_faiss(content: np.ndarray, rows: int) -> Block:
+    """The block in a file of a version before 0.3."""
+    row_ids = content[: 8 * rows].view("<i8")
+    index = content[16 * rows :]
+    if index[:4].tobytes() != FAISS_KIND:
+        raise ValueError("it holds another kind of index")
+    dim = int(index[4:8].view("<i4")[0])
+    halves = content[len(content) - 2 * dim * rows :].view("<f2").reshape(rows, dim)
+    track_ids, first_rows = np.unique(row_ids, return_index=True)
+    return Block(track_ids, np.append(first_rows, rows), halves, is_mapped=True)
 
 
 def open_index(folder: Path, name: str | None, by: str) -> VectorIndex:

@@ -1,4 +1,4 @@
-"""A library in a folder of this machine: SQLite, and FAISS for the search.
+"""A library in a folder of this machine: SQLite, and an index of the vectors.
 
 SQLite is the single source of truth: a track and its windows are written in one transaction, so writes are atomic per
 track. The search index is derived from it: built in memory or, where that would take long, kept in index files beside
@@ -196,15 +196,15 @@ class SQLiteStore:
         """The k tracks nearest to `vector` (dim,) among those that pass the filter: see `Store.search`."""
         query = np.ascontiguousarray(vector, np.float32)
         with self._transaction("DEFERRED"):  # one snapshot, whatever is being written
-            allowed = self.indexes.matching_ids(where) if where is not None else None
+            allowed = self.indexes.matching(where) if where is not None else None
             best = self.indexes.current(by).best_tracks(query, k, allowed, adjustments)
             rows = self._query(
                 f"SELECT {COLUMNS}, id, starts, windows FROM tracks JOIN vectors ON track_id = id "
                 "WHERE id IN (SELECT value FROM json_each(?))",
-                (json.dumps([track_id for _, track_id, _ in best]),),
+                (json.dumps([track_id for _, track_id in best]),),
             )
         hits = [to_hit(row, query) for row in rows]
-        scores = {track_id: score for score, track_id, _ in best}
+        scores = {track_id: score for score, track_id in best}
         found = [(scores[track_id], track, start) for track_id, track, start in hits]
         return sorted(found, key=lambda hit: (-hit[0], hit[1].path))  # a stable order of equal scores
 

@@ -1,175 +1,164 @@
-"""Rows of vectors, and the nearest of them to a query: exact, or by codes of 4 bits first and then exact.
+"""Vectors of tracks, and the tracks nearest to a query: exact, or by codes of 4 bits first and then exact.
 
-Reading a million float16 vectors takes 30 ms. So a block of an index file has codes, too, an eighth of the size: each
-vector turned to its principal axes (PCA, of which the better half is kept, randomly rotated so that all axes matter
-alike), with 4 bits an axis, which FAISS compares by table look-ups in registers (IndexPQFastScan, arXiv:2401.08281).
-The rows with the best codes are then scored with their float16 vectors.
+Comparing a million vectors of 128 dimensions takes 70 ms. So many of them have codes, too (`vector_codes.py`), which
+take a tenth of it. The vectors of the tracks with the best codes are then compared exactly.
 
-Whether these candidates were enough is tested: all other rows have lower approximate scores than the last candidate, so
-unless an error is larger than all of the candidates near it, their scores are below that plus the largest error. If the
-k-th track found is not above it, the search is repeated with four times as many candidates, and in the end exactly.
+Whether these candidates were enough is tested: all other vectors have lower approximate products than the last
+candidate. With errors like those of the candidates near it, their products are below its own plus the mean error and
+four standard deviations. If the k-th track found is not above that, the search is repeated with four times as many
+candidates, and in the end exactly.
 """
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import faiss
 import numpy as np
 
-MIN_ROWS_FOR_CODES = 1000  # fewer are always searched exactly
-TRAINING_ROWS = 16_384  # for the axes and the codes
-ROWS_PER_ENCODING = 50_000  # 25 MB in float32
-CANDIDATES_PER_ROW = 25  # of the rows that are wanted
-CANDIDATE_FRACTION = 1 / 250  # of all rows, at least: the more rows, the more are near
-MAX_CANDIDATE_FRACTION = 1 / 8  # above it an exact search is quicker
-ROWS_TO_ESTIMATE_SHARE = 10_000  # how many of all rows pass a filter
-# FAISS's stubs describe the C++ signatures, not the numpy and keyword arguments that its Python layer accepts.
-untyped_faiss: Any = faiss
+from kobza.library.stores import vector_codes
+from kobza.library.stores.half_precision import inner_products
+from kobza.library.stores.vector_codes import Codes, encode, joined
 
-
-@contextlib.contextmanager
-def single_thread() -> Iterator[None]:
-    """FAISS with one OpenMP thread: below millions of vectors more threads cost more than they gain.
-
-    OpenMP keeps the setting per calling thread, so other threads are not affected.
-    """
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)
-
-
-def new_index(dim: int) -> Any:
-    return untyped_faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+MIN_ROWS_FOR_CODES = 10_000  # fewer are compared in a millisecond
+CANDIDATES_PER_TRACK = 10  # tracks, for each that is wanted
+CANDIDATE_FRACTION = 1 / 250  # of all tracks, at least: the more tracks, the more are near
+MIN_CANDIDATE_ROWS = 1000  # of which the errors are known
+DEVIATIONS = 4.0  # that an error may be above the mean
+MAX_CANDIDATE_FRACTION = 1 / 4  # of the tracks that may be found; above it an exact search is quicker
+MIN_PASSING_FRACTION = 1 / 20  # of all rows; the codes of all take as long as the exact products of fewer
 
 
 @dataclass
 class Block:
-    """Rows: track_ids (n,) int64 in ascending order, starts (n,) float64, and a `faiss.IndexScalarQuantizer`.
+    """Tracks in the order of their ids, each with one row or several.
 
-    `codes`: a `faiss.IndexPreTransform` of the same rows; None where searches are exact.
+    Attributes:
+        track_ids: (tracks,) int64, ascending.
+        first_rows: (tracks + 1,) int64: track i has the rows from first_rows[i] to first_rows[i + 1].
+        halves: (rows, dim) float16.
+        codes: of all rows, if they have been made.
+        is_mapped: whether it lies in a file, which has codes or will be given some.
+        was_searched: the first search is exact, because a process that searches once would only wait for the codes.
+        has_deleted: whether some of the tracks are deleted.
     """
 
     track_ids: np.ndarray
-    starts: np.ndarray
-    index: Any
-    codes: Any = None
-    has_deleted: bool = False  # whether some rows are of deleted tracks
+    first_rows: np.ndarray
+    halves: np.ndarray
+    codes: Codes | None = None
+    is_mapped: bool = False
+    was_searched: bool = False
+    has_deleted: bool = False
 
     def __len__(self) -> int:
-        return len(self.track_ids)
+        return len(self.halves)
 
     @property
     def lacks_codes(self) -> bool:
         return self.codes is None and len(self) >= MIN_ROWS_FOR_CODES
 
+    def rows_of(self, tracks: np.ndarray) -> np.ndarray:
+        """The numbers of the rows of some tracks, given by their positions in `track_ids`, in ascending order."""
+        counts = self.first_rows[tracks + 1] - self.first_rows[tracks]
+        ends = np.cumsum(counts)
+        return np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.first_rows[tracks] - (ends - counts), counts)
 
-def nearest_rows(
-    block: Block, query: np.ndarray, n: int, k: int, passing: np.ndarray | None
-) -> Iterator[tuple[float, int, float]]:
-    """The n best rows, best first, or as many of them as the best k tracks need: (cosine, track id, start).
+    def scores(self, query: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+        """(n,) float32: the highest product with the query among the rows of each of n tracks, given as above."""
+        rows = None if len(tracks) == len(self.track_ids) else self.rows_of(tracks)
+        products = inner_products(self.halves, query, rows)
+        counts = self.first_rows[tracks + 1] - self.first_rows[tracks]
+        return _highest_of_each(products, np.cumsum(counts) - counts)
+
+    def extended(self, track_ids: np.ndarray, counts: np.ndarray, halves: np.ndarray) -> "Block":
+        """With further tracks, which have higher ids, and `counts` rows each."""
+        first_rows = np.concatenate([self.first_rows, self.first_rows[-1] + np.cumsum(counts)])
+        codes = None if self.codes is None else joined(self.codes, encode(halves, self.codes.rotation))
+        return Block(
+            np.concatenate([self.track_ids, track_ids]),
+            first_rows,
+            np.concatenate([self.halves, halves]),
+            codes,
+            was_searched=self.was_searched,
+        )
+
+
+def nearest_tracks(
+    block: Block, query: np.ndarray, k: int, passing: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k tracks with the highest products, best first, of equal ones the lower id: (n,) float32 and their ids.
 
     Args:
         query: (dim,) float32.
-        passing: (track ids,) bool: whose rows may be found; None for all.
+        passing: (ids,) bool: which tracks may be found; None for all.
     """
-    n = min(n, len(block))
-    with single_thread():
-        found = _by_codes(block, query, n, k, passing) if block.codes is not None else None
-        scores, rows = _exact(block, query, n, passing) if found is None else found
-    yield from zip(scores.tolist(), block.track_ids[rows].tolist(), block.starts[rows].tolist(), strict=True)
-
-
-def _exact(block: Block, query: np.ndarray, n: int, passing: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The scores and the numbers of the n best rows, by comparing all."""
-    parameters = None
+    tracks = np.arange(len(block.track_ids))
     if passing is not None:
-        bits = np.packbits(passing[block.track_ids], bitorder="little")
-        parameters = untyped_faiss.SearchParameters(sel=untyped_faiss.IDSelectorBitmap(bits))
-    scores, rows = block.index.search(query[None], n, params=parameters)
-    found = rows[0] >= 0  # FAISS pads with -1
-    return scores[0][found], rows[0][found]
+        tracks = np.flatnonzero(passing[block.track_ids])
+    found = _by_codes(block, query, k, tracks) if _has_codes(block) else None
+    block.was_searched = True
+    if found is None:
+        found = _best(block.scores(query, tracks), tracks, k)
+    scores, positions = found
+    return scores, block.track_ids[positions]
 
 
-def _by_codes(
-    block: Block, query: np.ndarray, n: int, k: int, passing: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The same by codes; None where an exact search is quicker or needed."""
-    every = 1 + len(block) // ROWS_TO_ESTIMATE_SHARE
-    share = 1.0 if passing is None else float(np.mean(passing[block.track_ids[::every]]))
-    wanted = max(CANDIDATES_PER_ROW * n, CANDIDATE_FRACTION * len(block))
-    while wanted <= share * MAX_CANDIDATE_FRACTION * len(block):
-        guesses, rows = (found[0] for found in block.codes.search(query[None], int(wanted / share)))
-        lowest = guesses[-1]
-        if passing is not None:
-            allowed = passing[block.track_ids[rows]]
-            guesses, rows = guesses[allowed], rows[allowed]
-        if len(rows) >= n:
-            near_lowest = slice(len(rows) // 2, None)
-            halves = _codes(block)[rows[near_lowest]].view(np.float16)
-            error = float(np.max(halves.astype(np.float32) @ query - guesses[near_lowest]))
-            scores, best = _best_of(block, query, np.sort(rows), n)
-            if scores[_last_needed(block.track_ids[best], k)] >= lowest + error:
-                return scores, best
+def _has_codes(block: Block) -> bool:
+    """Whether there are codes to search by; they are made now if the block is in memory and searched again."""
+    if not block.was_searched or len(block) < MIN_ROWS_FOR_CODES or not vector_codes.are_quick():
+        return False
+    if block.codes is None and not block.is_mapped:
+        block.codes = encode(block.halves)
+    return block.codes is not None
+
+
+def _by_codes(block: Block, query: np.ndarray, k: int, tracks: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The scores and the positions of the k best of these tracks; None where an exact search is quicker or needed."""
+    assert block.codes is not None
+    rows_per_track = len(block) / len(block.track_ids)
+    wanted = int(max(CANDIDATES_PER_TRACK * k, CANDIDATE_FRACTION * len(tracks), MIN_CANDIDATE_ROWS / rows_per_track))
+    if wanted > MAX_CANDIDATE_FRACTION * len(tracks) or len(tracks) < MIN_PASSING_FRACTION * len(block.track_ids):
+        return None
+    guesses = block.codes.inner_products(query)
+    best_guesses = _highest_of_each(guesses, block.first_rows[:-1])[tracks]
+    while wanted <= MAX_CANDIDATE_FRACTION * len(tracks):
+        lowest = np.partition(best_guesses, -wanted)[-wanted]
+        rows = block.rows_of(tracks[best_guesses >= lowest])
+        rows = rows[guesses[rows] >= lowest]
+        products = inner_products(block.halves, query, rows)
+        errors = (products - guesses[rows])[guesses[rows] <= np.median(guesses[rows])]
+        owners, first = np.unique(np.searchsorted(block.first_rows, rows, side="right") - 1, return_index=True)
+        scores, best = _best(_highest_of_each(products, first), owners, k)
+        if scores[-1] >= lowest + errors.mean() + DEVIATIONS * errors.std():
+            return scores, best
         wanted *= 4
     return None
 
 
-def _codes(block: Block) -> np.ndarray:
-    """(n, 2 dim) uint8: the float16 vectors as the index holds them, not a copy."""
-    codes: np.ndarray = faiss.rev_swig_ptr(block.index.codes.data(), len(block) * block.index.code_size)
-    return codes.reshape(len(block), -1)
+def _best(scores: np.ndarray, tracks: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k highest scores, best first, of equal ones the earlier, and their tracks.
 
-
-def _best_of(block: Block, query: np.ndarray, rows: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """The scores and the numbers of the n best of these rows, bit for bit as an exact search gives them."""
-    some = new_index(block.index.d)
-    some.add_sa_codes(_codes(block)[rows])
-    scores, best = some.search(query[None], n)
-    return scores[0], rows[best[0]]
-
-
-def _last_needed(track_ids: np.ndarray, k: int) -> int:
-    """The position at which the k-th track appears first; the last one if there are fewer tracks.
-
-    >>> _last_needed(np.array([7, 7, 3, 7, 9]), 2), _last_needed(np.array([7, 7]), 2)
-    (2, 1)
+    >>> _best(np.array([1.0, 3.0, 2.0, 3.0]), np.array([5, 6, 7, 8]), 3)
+    (array([3., 3., 2.]), array([6, 8, 7]))
     """
-    first = np.sort(np.unique(track_ids, return_index=True)[1])
-    return int(first[k - 1]) if len(first) >= k else len(track_ids) - 1
+    order = highest(scores, k)
+    order = order[np.argsort(-scores[order], kind="stable")][:k]
+    return scores[order], tracks[order]
 
 
-def new_codes(index: Any) -> Any:
-    """Codes of all rows of an index of `MIN_ROWS_FOR_CODES`, trained on rows spread evenly; the same each time."""
-    dim, rows = index.d, index.ntotal
-    axes = -(-dim // 2)
-    rotation = untyped_faiss.PCAMatrix(dim, axes, 0, True)
-    quantizer = untyped_faiss.IndexPQFastScan(axes, axes, 4, faiss.METRIC_INNER_PRODUCT)
-    codes = untyped_faiss.IndexPreTransform(rotation, quantizer)
-    with single_thread():
-        sample = index.reconstruct_batch(np.arange(0, rows, -(-rows // TRAINING_ROWS)))
-        rotation.train(sample)
-        # Of queries and vectors the mean must not be subtracted: inner products would change by more than a constant.
-        rotation.have_bias = False
-        quantizer.train(rotation.apply(sample))
-        codes.is_trained = True
-        add_codes(codes, index)
-    return codes
+def highest(scores: np.ndarray, k: int) -> np.ndarray:
+    """The indices of the k highest finite scores, and of all that equal the lowest of these.
+
+    >>> highest(np.array([1.0, 3.0, -np.inf, 2.0, 2.0]), 2).tolist()
+    [1, 3, 4]
+    """
+    if len(scores) <= k:
+        return np.flatnonzero(np.isfinite(scores))
+    limit = np.partition(scores, -k)[-k]
+    return np.flatnonzero((scores >= limit) & np.isfinite(scores))
 
 
-def empty_codes(codes: Any) -> Any:
-    """Codes for other rows, with the same axes."""
-    empty = untyped_faiss.clone_index(codes)
-    empty.reset()
-    return empty
-
-
-def add_codes(codes: Any, index: Any) -> None:
-    """Encode those rows of an index that the codes lack."""
-    with single_thread():
-        for first in range(codes.ntotal, index.ntotal, ROWS_PER_ENCODING):
-            codes.add(index.reconstruct_n(first, min(ROWS_PER_ENCODING, index.ntotal - first)))
+def _highest_of_each(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The maximum of each group of values (n,), which begin at `first`; no group is empty."""
+    if len(first) == len(values):
+        return values
+    maxima: np.ndarray = np.maximum.reduceat(values, first)
+    return maxima

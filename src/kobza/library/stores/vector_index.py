@@ -1,9 +1,7 @@
-"""Nearest-neighbour search over a library's vectors with FAISS (`vector_block.py`); derived from the database.
+"""Nearest-neighbour search over a library's vectors (`vector_block.py`); derived from the database.
 
-a block: mapped from an index file, or in memory      is_present: track id -> whether the library still has it
-  track_ids [1 1 1 4 4 7 ...]   the track of each row
-  starts    [0 10 20 0 10 ...]  seconds               Rows of deleted tracks are masked; tracks added since (their ids
-  index     float16 vectors                           are higher than all earlier ones) go into a block in memory.
+A block of an index file is mapped into memory; tracks that were added since (their ids are higher than all earlier
+ones) are in a block in memory, and those that were deleted are masked by `is_present`.
 """
 
 import sqlite3
@@ -12,24 +10,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from kobza.library.records import Adjustments, LibraryError
-from kobza.library.stores.vector_block import Block, add_codes, empty_codes, nearest_rows, new_index, single_thread
+from kobza.library.stores.vector_block import Block, highest, nearest_tracks
 
 TRACKS_PER_READ = 1000  # bounds the memory that is needed beside the index
-ROWS_PER_READ = 50_000  # of vectors that are scored without FAISS: 25 MB
 
 
 def _read_rows(db: sqlite3.Connection, by: str, after_id: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(track_ids, starts, codes (n, 2 dim) uint8) of the tracks with ids above `after_id`, in chunks."""
-    # A track's mean vector is one row, which starts at 0 s.
-    columns = {"track": "track_id, vector, x'0000000000000000', vector", "moment": "track_id, vector, starts, windows"}
+    """(track ids, how many rows each has, rows (n, dim) float16) of the tracks with ids above `after_id`, in chunks."""
+    # A track's mean vector is one row
+    columns = {"track": "track_id, vector, 8, vector", "moment": "track_id, vector, length(starts), windows"}
     cursor = db.execute(f"SELECT {columns[by]} FROM vectors WHERE track_id > ? ORDER BY track_id", (after_id,))
     while rows := cursor.fetchmany(TRACKS_PER_READ):
-        ids, means, starts, windows = zip(*rows, strict=True)
-        counts = [len(blob) // 8 for blob in starts]
-        codes = np.frombuffer(b"".join(windows), np.uint8)
-        if len({len(mean) for mean in means}) > 1 or len(codes) != sum(counts) * len(means[0]):
+        ids, means, lengths, windows = zip(*rows, strict=True)
+        counts = np.array(lengths) // 8
+        halves = np.frombuffer(b"".join(windows), "<f2")
+        dim = len(means[0]) // 2
+        if len({len(mean) for mean in means}) > 1 or len(halves) != counts.sum() * dim:
             raise LibraryError("The library has vectors of different lengths; repair it with: kobza library repair")
-        yield np.repeat(ids, counts), np.frombuffer(b"".join(starts)), codes.reshape(-1, len(means[0]))
+        yield np.array(ids, np.int64), counts, halves.reshape(-1, dim)
 
 
 class VectorIndex:
@@ -38,6 +36,7 @@ class VectorIndex:
     Attributes:
         mapped: the block of an index file; recent: the block in memory of the tracks added since.
         last_id: the highest track id that the index covers.
+        is_present: (ids,) bool, which tracks the library has.
     """
 
     def __init__(self, by: str, mapped: Block | None = None, last_id: int = 0):
@@ -56,11 +55,11 @@ class VectorIndex:
     @property
     def stale_rows(self) -> int:
         """Rows that the index file lacks, plus its rows of deleted tracks."""
-        missing = len(self.recent.track_ids) if self.recent else 0
+        missing = len(self.recent) if self.recent else 0
         return missing + (self._deleted_rows(self.mapped) if self.mapped else 0)
 
     def _deleted_rows(self, block: Block) -> int:
-        return int(np.count_nonzero(~self.is_present[block.track_ids]))
+        return int(np.diff(block.first_rows)[~self.is_present[block.track_ids]].sum())
 
     def refresh(self, db: sqlite3.Connection) -> None:
         """Bring it up to date. Call it in a transaction, so that ids and vectors are read from one snapshot."""
@@ -68,34 +67,27 @@ class VectorIndex:
         highest_id = int(np.max(ids)) if len(ids) else 0
         self.is_present = np.zeros(max(self.last_id, highest_id) + 1, bool)
         self.is_present[ids] = True
-        if self.recent and 2 * self._deleted_rows(self.recent) > len(self.recent.track_ids):
+        if self.recent and 2 * self._deleted_rows(self.recent) > len(self.recent):
             self.recent = None  # mostly deleted: read again what is left
             self.last_id = self.mapped_last_id
         self._read_recent(db)
         self.last_id = len(self.is_present) - 1
         for block in self.blocks:
-            block.has_deleted = self._deleted_rows(block) > 0
+            block.has_deleted = not self.is_present[block.track_ids].all()
 
     def _read_recent(self, db: sqlite3.Connection) -> None:
-        recent = self.recent
-        parts = [(recent.track_ids, recent.starts)] if recent else []
-        for track_ids, starts, codes in _read_rows(db, self.by, self.last_id):
-            if recent is None:
-                recent = Block(track_ids, starts, new_index(codes.shape[1] // 2))
-                if self.mapped is not None and self.mapped.codes is not None:
-                    recent.codes = empty_codes(self.mapped.codes)
-            recent.index.add_sa_codes(codes)
-            if recent.codes is not None:
-                add_codes(recent.codes, recent.index)
-            parts.append((track_ids, starts))
-        if recent is not None:
-            recent.track_ids = np.concatenate([track_ids for track_ids, _ in parts])
-            recent.starts = np.concatenate([starts for _, starts in parts])
-        self.recent = recent
+        parts = list(_read_rows(db, self.by, self.last_id))
+        if not parts:
+            return
+        track_ids, counts, halves = (np.concatenate(some) for some in zip(*parts, strict=True))
+        if self.recent is not None:
+            self.recent = self.recent.extended(track_ids, counts, halves)
+            return
+        self.recent = Block(track_ids, np.append(0, np.cumsum(counts)), halves)
 
     def best_tracks(
         self, query: np.ndarray, k: int, allowed: np.ndarray | None, adjustments: Adjustments | None
-    ) -> list[tuple[float, int, float]]:
+    ) -> list[tuple[float, int]]:
         """`nearest_tracks` with the scores of some tracks adjusted: all of these are scored, the others searched."""
         if adjustments is None:
             return self.nearest_tracks(query, k, allowed)
@@ -106,97 +98,61 @@ class VectorIndex:
         )
         adjusted = np.zeros_like(passing)
         adjusted[adjustments.track_ids] = True
-        best = [] if adjustments.only else self.nearest_tracks(query, k, np.flatnonzero(passing & ~adjusted))
-        cosines, starts = self._best_rows(query, passing & adjusted)
+        best = [] if adjustments.only else self.nearest_tracks(query, k, passing & ~adjusted)
+        cosines = self._cosines(query, passing & adjusted)
         scores = adjustments.offsets + np.maximum(cosines[adjustments.track_ids], adjustments.floors)
         scores[~passing[adjustments.track_ids]] = -np.inf
-        for i in _highest(scores, k):
-            track_id = int(adjustments.track_ids[i])
-            best.append((float(scores[i]), track_id, float(starts[track_id])))
-        return sorted(best, key=lambda row: (-row[0], row[1]))[:k]
+        best += [(float(scores[i]), int(adjustments.track_ids[i])) for i in highest(scores, k)]
+        return sorted(best, key=lambda found: (-found[0], found[1]))[:k]
 
     def _passing(self, allowed: np.ndarray | None) -> np.ndarray:
-        """(track ids,) of bool: the tracks that the library has and that are allowed."""
+        """(ids,) of bool: the tracks that the library has and that are allowed."""
         if allowed is None:
             return self.is_present
         passing = np.zeros_like(self.is_present)
-        passing[allowed] = True
+        common = min(len(passing), len(allowed))
+        passing[:common] = self.is_present[:common] & allowed[:common]
         return passing
 
-    def _best_rows(self, query: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For every track id, the cosine and the start of its best row; of tracks not `wanted`, -inf and 0."""
+    def _cosines(self, query: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """(ids,) float32: for every track id, the cosine of its best row; of tracks not `wanted`, -inf."""
         cosines = np.full(len(wanted), -np.inf, np.float32)
-        starts = np.zeros(len(wanted))
         for block in self.blocks:
-            rows = np.flatnonzero(wanted[block.track_ids])
-            for some in np.array_split(rows, -(-len(rows) // ROWS_PER_READ) or 1):
-                if not len(some):
-                    continue
-                with single_thread():
-                    scores = block.index.reconstruct_batch(some) @ query
-                track_ids = block.track_ids[some]
-                order = np.lexsort((-some, scores))  # of equal rows of a track, the first is written last
-                better = order[scores[order] > cosines[track_ids[order]]]
-                cosines[track_ids[better]] = scores[better]
-                starts[track_ids[better]] = block.starts[some[better]]
-        return cosines, starts
+            tracks = np.flatnonzero(wanted[block.track_ids])
+            cosines[block.track_ids[tracks]] = block.scores(query, tracks)
+        return cosines
 
     def _present_rows(self) -> list[tuple[Block, np.ndarray]]:
         """Each block that has some, with the numbers of its rows that are present."""
-        parts = [(block, np.flatnonzero(self.is_present[block.track_ids])) for block in self.blocks]
+        parts = [(block, block.rows_of(np.flatnonzero(self.is_present[block.track_ids]))) for block in self.blocks]
         return [(block, rows) for block, rows in parts if len(rows)]
 
     def sample(self, n: int) -> np.ndarray:
         """(about n, dim): the rows of tracks evenly spread over the library."""
         parts = self._present_rows()
         step = max(1, sum(len(rows) for _, rows in parts) // n)
-        vectors = [block.index.reconstruct_batch(rows[::step]) for block, rows in parts]
+        vectors = [block.halves[rows[::step]].astype(np.float32) for block, rows in parts]
         return np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """The track ids (n,) of all rows that are present, and their vectors (n, dim) float32."""
+        """The track ids (n,) of all tracks, in an index by "track", and their vectors (n, dim) float32."""
         parts = self._present_rows()
         if not parts:
             return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
-        ids = np.concatenate([block.track_ids[rows] for block, rows in parts])
-        return ids, np.concatenate([block.index.reconstruct_batch(rows) for block, rows in parts])
+        ids = [block.track_ids[self.is_present[block.track_ids]] for block, _ in parts]
+        return np.concatenate(ids), np.concatenate([block.halves[rows].astype(np.float32) for block, rows in parts])
 
-    def nearest_tracks(self, query: np.ndarray, k: int, allowed: np.ndarray | None) -> list[tuple[float, int, float]]:
-        """The k tracks with the best rows, best first: (cosine, track id, start of that row).
+    def nearest_tracks(self, query: np.ndarray, k: int, allowed: np.ndarray | None) -> list[tuple[float, int]]:
+        """The k tracks with the best rows, best first: (cosine, track id).
 
         Args:
             query: (dim,) float32.
-            allowed: ids of the tracks to search; None for all.
+            allowed: (ids,) bool, which tracks to search; None for all.
         """
         passing = self._passing(allowed)
-        restricted = allowed is not None
-        found: dict[int, tuple[float, int, float]] = {}
-        wanted = k if self.by == "track" else 16 * k  # rows; for windows nearly always enough in one pass
-        while True:
-            rows = [
-                row
-                for block in self.blocks
-                for row in nearest_rows(block, query, wanted, k, passing if restricted or block.has_deleted else None)
-            ]
-            rows = sorted(rows, key=lambda row: (-row[0], row[1:]))[:wanted]
-            for score, track_id, start in rows:
-                found.setdefault(track_id, (score, track_id, start))
-            if len(found) >= k or len(rows) < wanted:
-                return list(found.values())[:k]
-            # Every row found so far scores above all others and is the best of its track: search the other tracks.
-            passing = passing.copy()
-            passing[list(found)] = False
-            restricted = True
-            wanted *= 4
-
-
-def _highest(scores: np.ndarray, k: int) -> np.ndarray:
-    """The indices of the k highest finite scores, and of all that equal the lowest of these.
-
-    >>> _highest(np.array([1.0, 3.0, -np.inf, 2.0, 2.0]), 2).tolist()
-    [1, 3, 4]
-    """
-    if len(scores) <= k:
-        return np.flatnonzero(np.isfinite(scores))
-    limit = np.partition(scores, -k)[-k]
-    return np.flatnonzero((scores >= limit) & np.isfinite(scores))
+        found: list[tuple[float, int]] = []
+        for block in self.blocks:
+            is_restricted = allowed is not None or block.has_deleted
+            scores, track_ids = nearest_tracks(block, query, k, passing if is_restricted else None)
+            found += zip(scores.tolist(), track_ids.tolist(), strict=True)
+        return sorted(found, key=lambda one: (-one[0], one[1]))[:k]

@@ -8,8 +8,6 @@ are placed among their nearest neighbours of these: that takes seconds, and whoe
 
 import numpy as np
 
-from kobza.library.stores.vector_block import single_thread, untyped_faiss
-
 FITTED = 6000  # tracks: t-SNE takes about a minute for them on one core
 PERPLEXITY = 30  # neighbours that count, t-SNE's usual value
 MIN_FOR_TSNE = 12  # tracks; fewer are projected on principal components
@@ -17,6 +15,7 @@ ITERATIONS = 600
 NEIGHBOURS = 5  # among which a further track is placed
 SCATTER = 0.35  # around that place, in parts of their mean distance: without it tracks would lie on lines between them
 SHARPNESS = 30.0  # of the weights of these: exp(SHARPNESS * cosine)
+VECTORS_PER_STEP = 1000  # that are compared with the known ones at once: 24 MB
 MARGIN = 0.02  # of the unit square, that is left free at its edges
 
 
@@ -43,10 +42,7 @@ def place(vectors: np.ndarray, known: np.ndarray, positions: np.ndarray) -> np.n
     Each lies at the mean of those of its nearest neighbours that lie near the very nearest, so that a track between two
     groups belongs to one of them instead of lying in the empty space between.
     """
-    index = untyped_faiss.IndexFlatIP(vectors.shape[1])
-    with single_thread():
-        index.add(np.ascontiguousarray(known, np.float32))
-        cosines, rows = index.search(np.ascontiguousarray(vectors, np.float32), min(NEIGHBOURS, len(known)))
+    cosines, rows = _nearest(vectors, known, min(NEIGHBOURS, len(known)))
     around = positions[rows]  # (m, neighbours, 2)
     distances = np.linalg.norm(around - around[:, :1], axis=2)
     near = distances <= 0.05 * np.linalg.norm(np.ptp(positions, axis=0))
@@ -56,6 +52,23 @@ def place(vectors: np.ndarray, known: np.ndarray, positions: np.ndarray) -> np.n
     offsets = np.random.default_rng(0).standard_normal(means.shape) * (SCATTER * spread)[:, None]
     placed: np.ndarray = (means + offsets).astype(np.float32)
     return placed
+
+
+def _nearest(vectors: np.ndarray, known: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """(m, k): the highest inner products of vectors (m, dim) with known ones (n, dim), best first, and their numbers.
+
+    >>> _nearest(np.array([[1.0, 0.5]]), np.array([[0, 1], [1, 0], [1, 1]]), 2)
+    (array([[1.5, 1. ]]), array([[2, 1]]))
+    """
+    parts = []
+    for first in range(0, len(vectors), VECTORS_PER_STEP):
+        products = vectors[first : first + VECTORS_PER_STEP] @ known.T
+        best = np.argpartition(-products, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(products, best, axis=1), axis=1, kind="stable")
+        best = np.take_along_axis(best, order, axis=1)
+        parts.append((np.take_along_axis(products, best, axis=1), best))
+    cosines, rows = map(np.concatenate, zip(*parts, strict=True))
+    return cosines, rows
 
 
 def to_unit_square(positions: np.ndarray) -> np.ndarray:

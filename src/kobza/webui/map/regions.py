@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from kobza.library.stores.vector_block import single_thread, untyped_faiss
-
 TRACKS_PER_REGION = (400, 60)  # of the coarse and the fine regions, at least
 MAX_REGIONS = (14, 60)
 MIN_TRACKS = 12  # of a library with regions
@@ -95,11 +93,10 @@ def _pair(one: str, other: str, kinds: Mapping[str, str]) -> str:
 
 def _groups(positions: np.ndarray, count: int) -> np.ndarray:
     """(n, 2) -> (n,): the group of each, by k-means."""
-    with single_thread():
-        kmeans = untyped_faiss.Kmeans(2, count, niter=25, seed=1, min_points_per_centroid=1)
-        points = np.ascontiguousarray(positions, np.float32)
-        kmeans.train(points)
-        groups: np.ndarray = kmeans.index.search(points, 1)[1][:, 0]
+    from sklearn.cluster import KMeans  # imported here: only who computes a map waits for it
+
+    model = KMeans(count, n_init=1, max_iter=25, random_state=1)
+    groups: np.ndarray = model.fit_predict(np.ascontiguousarray(positions, np.float32))
     return groups
 
 
