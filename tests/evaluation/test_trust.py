@@ -145,6 +145,17 @@ def test_near_duplicates_are_found_by_their_sound(place, tmp_path, capsys):
     assert "1 recordings (50.0%) sound like one of pairs (cosine 0.97 or more)" in capsys.readouterr().out
 
 
+def test_two_runs_are_compared_query_by_query(place, tmp_path, capsys):
+    for run in ("model_6", "run-b"):
+        overlap = overlap_of(place, tmp_path, run, "test")
+        (tmp_path / "r.json").rename(tmp_path / f"{run}.json")
+        assert overlap["train"] == 0
+    capsys.readouterr()
+    assert main(["compare", str(tmp_path / "model_6.json"), str(tmp_path / "run-b.json")]) == 0
+    out = capsys.readouterr().out
+    assert "On MusicCaps, test, 4 recordings." in out and "music -> text" in out and out.count("R@1 ") == 2
+
+
 def test_pushing_takes_what_is_known_along(place, tmp_path):
     assemble(Checkpoint.load(place / "runs" / "run-b", "cpu"), tmp_path / "pushed", "me/x")
     identity = fingerprint(tmp_path / "pushed")
