@@ -194,4 +194,5 @@ def test_doctor_library_and_evaluation_take_it(folder, muq_mulan, tmp_path, caps
     musiccaps(data, 6)
     assert main(["evaluate", str(folder), "--on", f"pairs:{data}", "--receipt", str(receipt)]) == 0
     result = json.loads(receipt.read_text())
-    assert (result["fingerprint"], result["used"]) == (muq_mulan.fingerprint, 6)
+    assert (result["fingerprint"], result["used"], result["dim"]) == (muq_mulan.fingerprint, 6, 8)
+    assert result["windows"]["sampling_rate"] == 24_000 and result["versions"]["muq"].startswith("0.1")

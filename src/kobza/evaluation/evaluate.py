@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from kobza.folders import expanded
 
 # The thesis's prompts, for data sets with labels or tags; the others have captions.
 DEFAULT_PROMPTS = {"classification": GENRE_PROMPTS, "tagging": TAG_PROMPTS}
-LIBRARIES = ("torch", "transformers", "onnxruntime", "av", "numpy")  # of models, decoding and the metrics
+LIBRARIES = ("torch", "transformers", "muq", "onnxruntime", "av", "numpy")  # of models, decoding and the metrics
 DECIMALS = 6  # of floats in a result
 FATAL_CHECKS = {"weights", "unit length"}  # where these sanity checks fail, no metric means anything
 
@@ -112,7 +113,12 @@ def evaluate(
             **identity_of(embedder, checkpoint),
             "overlap": overlap,
             "self_test": failures,
-            "windows": {"seconds": embedder.window_seconds, "min_seconds": embedder.min_window_seconds},
+            "dim": embedder.dim,
+            "windows": {
+                "seconds": embedder.window_seconds,
+                "min_seconds": embedder.min_window_seconds,
+                "sampling_rate": embedder.sampling_rate,
+            },
             "prompts": prompts,
             "seed": seed,
             "intervals": METHOD,
@@ -178,8 +184,9 @@ def versions() -> dict[str, str]:
     """Versions of Kobza and of the libraries that the metrics depend on: those that are in use."""
     from kobza import __version__
 
-    libraries = [sys.modules[name] for name in LIBRARIES if name in sys.modules]
-    return {"kobza": __version__} | {library.__name__: str(library.__version__) for library in libraries}
+    libraries = {name: sys.modules[name] for name in LIBRARIES if name in sys.modules}
+    found = {name: getattr(library, "__version__", None) or version(name) for name, library in libraries.items()}
+    return {"kobza": __version__} | {name: str(number) for name, number in found.items()}
 
 
 def _rounded(value):

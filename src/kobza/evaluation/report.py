@@ -82,6 +82,8 @@ def provenance_table(results: Sequence[dict]) -> str:
     lines = []
     for result in sorted(results, key=lambda r: (r["model"], r["fingerprint"], *map(str, dataset_key(r)))):
         windows = f"{result['windows']['seconds']:g} s, at least {result['windows']['min_seconds']:g} s"
+        if rate := result["windows"].get("sampling_rate"):  # noted since 0.3
+            windows += f", {rate / 1000:g} kHz"
         versions = ", ".join(f"{name} {text_cell(version)}" for name, version in result["versions"].items())
         model = [code_cell(result["fingerprint"]), text_cell(result["model"])]
         data = [
