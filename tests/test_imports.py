@@ -24,7 +24,7 @@ LAYERS = (
     ("audio_source",),
     ("ffmpeg", "loudness"),
     ("audio_digest", "sndfile"),
-    ("audio",),
+    ("audio", "augmentation"),
     ("cells",),
     ("synth",),
     ("data",),

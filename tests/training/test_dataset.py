@@ -126,6 +126,20 @@ def test_mixup_joins_audio_and_texts(recordings):
         assert np.abs(two["audio"]).max() <= 1
 
 
+def test_waveforms_are_changed_in_training_alone_and_the_same_again(recordings):
+    def pairs(epoch, **options):
+        data = PairDataset(recordings, **{"train": True, "seed": 4, "wave_augment": True, **options})
+        data.set_epoch(epoch)
+        return list(data)
+
+    assert same(pairs(2), pairs(2)) and not same(pairs(2), pairs(3)) and not same(pairs(2), pairs(2, seed=5))
+    for plain, changed in zip(pairs(2, wave_augment=False), pairs(2), strict=True):
+        assert plain["text"] == changed["text"] and changed["audio"].dtype == np.float32
+        assert not np.array_equal(plain["audio"], changed["audio"])
+        assert len(plain["audio"]) / 1.07 < len(changed["audio"]) <= len(plain["audio"])
+    assert same(list(PairDataset(recordings)), pairs(2, train=False))
+
+
 def test_a_batch_is_a_models_input(recordings, tiny_processor):
     items = list(PairDataset(recordings))
     batch = PairCollator(tiny_processor)(items)

@@ -17,7 +17,7 @@ TRAIN = Path(__file__).parents[2] / "train.py"
 
 
 def command(pieces, out):
-    """All randomness is on: crops, texts, masks, mixup, dropout; checkpoints are also written in mid-epoch."""
+    """All randomness is on: crops, texts, waveforms, masks, mixup, dropout; checkpoints are written in mid-epoch too."""
     settings = {
         "pieces": 12,
         "data": pieces,
@@ -25,6 +25,7 @@ def command(pieces, out):
         "text": "mix",
         "mixup": 0.5,
         "spec_augment": True,
+        "wave_augment": True,
         "audio_trainable_layers": 2,
         "temperature_learned": True,
         "temperature": 4.7,  # beyond the limit, to which each training step brings it back

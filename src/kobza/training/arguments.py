@@ -76,6 +76,9 @@ class DataArguments:
     spec_augment: bool = _setting(
         "mask a band of frequencies and a span of time in each spectrogram (SpecAugment)", False
     )
+    wave_augment: bool = _setting(
+        "change each training window's waveform: speed, overdrive, noise, equaliser, room and level", False
+    )
     mixup: float = _setting("share of the pairs into which a second one is mixed", 0.0)
     synthetic: bool = _setting("train on pieces that Kobza composes, renders and captions itself: no network", False)
     pieces: int = _setting(

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from torchaudio.functional import mask_along_axis
 
 from kobza.audio import AudioError, Source, declared_seconds, excerpt, load_audio
+from kobza.augmentation import augment_window
 from kobza.data.decoding_check import MIN_SECONDS
 from kobza.data.recording_identity import key_rows
 from kobza.data.recordings import Recording
@@ -86,6 +87,7 @@ class PairMaker:
     Args:
         text: see `write_text`.
         train: whether windows and texts are drawn anew in each epoch; otherwise the first window and the caption.
+        wave_augment: whether to change each training pair's audio by `augment_window`.
 
     Items: {"text": str, "audio": (samples,) float32, at most `window_seconds`, "key": the recording's id}, and for
     training "mask_seed", with which the collator draws SpecAugment's masks.
@@ -98,6 +100,7 @@ class PairMaker:
         text: str = "caption",
         train: bool = False,
         seed: int = 0,
+        wave_augment: bool = False,
     ):
         if text not in TEXT_KINDS:
             raise ValueError(f"There is no text {text!r} to train on: choose one of {', '.join(TEXT_KINDS)}.")
@@ -106,6 +109,7 @@ class PairMaker:
         self.text = text
         self.train = train
         self.seed = seed
+        self.wave_augment = wave_augment
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # shared with running workers
 
     def set_epoch(self, epoch: int) -> None:
@@ -120,6 +124,9 @@ class PairMaker:
             audio = random_window(source, self.sampling_rate, self.window_seconds, rng)
         if len(audio) < MIN_SECONDS * self.sampling_rate:
             raise AudioError(f"{recording.id} is shorter than {MIN_SECONDS} s: leave it out.")
+        if self.wave_augment and rng is not None:
+            torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
+            audio = augment_window(torch.from_numpy(audio), self.sampling_rate, torch_rng).numpy()
         item = {"text": write_text(recording, self.text, rng), "audio": audio, "key": recording.id}
         return item if rng is None else {**item, "mask_seed": int(rng.integers(2**31))}
 

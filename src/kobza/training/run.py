@@ -59,10 +59,11 @@ def run(
     """
     if model_args.init is None:
         model_args.init = "tiny" if data_args.synthetic else "pretrained"
-    if args.frozen_cache and (data_args.text != "caption" or data_args.spec_augment or data_args.mixup):
+    drawn = data_args.text != "caption" or data_args.spec_augment or data_args.wave_augment or data_args.mixup
+    if args.frozen_cache and drawn:
         raise RecipeError(
             "--frozen_cache keeps what is computed once, so every epoch must hold the same pairs: leave out --text, "
-            "--spec_augment and --mixup, or the cache."
+            "--spec_augment, --wave_augment and --mixup, or the cache."
         )
     if data_args.synthetic and len(data_args.data or ()) > 1:
         raise RecipeError("--synthetic composes into one folder: give one --data, or none.")
@@ -99,7 +100,8 @@ def run(
     extractor = processor.feature_extractor
     windows = {"sampling_rate": extractor.sampling_rate, "window_seconds": extractor.window_seconds}
     sets = {name: PairDataset(data.recordings, **windows) for name, data in splits.items()}
-    options = {**windows, "text": data_args.text, "train": True, "seed": args.seed}
+    options = {**windows, "text": data_args.text, "wave_augment": data_args.wave_augment}
+    options |= {"train": True, "seed": args.seed}
     train: Dataset
     if is_stream(data_args):
         train = PairStream(*stream_sources(data_args, splits, args.seed, sounds), **options)
