@@ -17,7 +17,7 @@ TRAIN = Path(__file__).parents[2] / "train.py"
 
 
 def command(pieces, out):
-    """All randomness is on: crops, texts, waveforms, masks, mixup, dropout; checkpoints are written in mid-epoch too."""
+    """All randomness is on: crops, texts, waveforms, masks, mixup, dropout; and checkpoints in mid-epoch."""
     settings = {
         "pieces": 12,
         "data": pieces,
