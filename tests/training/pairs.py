@@ -36,11 +36,19 @@ def model_without_dropout(**fields):
     return make_model(text_config={**TINY_TEXT, **NO_DROPOUT}, audio_config={**TINY_AUDIO, **NO_DROPOUT}, **fields)
 
 
-def make_trainer(out, model=None, train=8, validation=6, callbacks=None, processor=None, **arguments) -> KobzaTrainer:
+def make_trainer(
+    out, model=None, train=8, validation=6, callbacks=None, processor=None, losses=None, **arguments
+) -> KobzaTrainer:
     """A trainer whose sets are `TensorPairs` of these sizes, or those given; it saves nothing by default."""
     arguments = {"save_strategy": "no", "load_best_model_at_end": False, "early_stopping_patience": 0, **arguments}
     args = KobzaTrainingArguments(output_dir=str(out), use_cpu=True, disable_tqdm=True, **arguments)
     sets = [TensorPairs(part) if isinstance(part, int) else part for part in (train, validation)]
     return KobzaTrainer(
-        model or model_without_dropout(), args, processor, *sets, data_collator=collate, callbacks=callbacks
+        model or model_without_dropout(),
+        args,
+        processor,
+        *sets,
+        data_collator=collate,
+        callbacks=callbacks,
+        losses=losses,
     )

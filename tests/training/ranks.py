@@ -115,6 +115,7 @@ if __name__ == "__main__":
     found = {loss: train(sys.argv[1], loss, processes=2) for loss in ("clip", "mulan", "siglip")}
     found["chunks"] = train(sys.argv[1], "clip", processes=2, gradient_cache_chunk=1)
     found["captions"] = train(sys.argv[1], "clip", processes=2, captions=8)
+    found["bank"] = train(sys.argv[1], "clip", processes=2, captions=2, negatives_bank=12)
     found["recordings"] = train_on_recordings(sys.argv[1], 2, frozen_cache=f"{sys.argv[1]}/cache")
     found["checked"] = check(sys.argv[1])
     found["stream"] = stream(sys.argv[1])

@@ -45,6 +45,13 @@ def test_captions_of_one_recording_meet_across_processes(two_processes, tmp_path
     assert one["losses"] != pytest.approx(apart["losses"], abs=0.01)  # else the line above would prove nothing
 
 
+def test_processes_have_one_bank(two_processes, tmp_path):
+    one = train(str(tmp_path), "clip", processes=1, captions=2, negatives_bank=12)
+    assert_equal_runs(two_processes["bank"], one)
+    without = train(str(tmp_path), "clip", processes=1, captions=2)
+    assert one["losses"][1] > without["losses"][1] + 0.3  # else the lines above would prove nothing
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_chunked_batch_equals_the_whole_batch(processes, two_processes, tmp_path):
     whole = train(str(tmp_path), "clip", processes=1)

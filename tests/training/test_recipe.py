@@ -33,7 +33,7 @@ def test_thesis_recipes_match_its_tables(name):
 def test_mulan_recipes_match_the_paper():
     for name, tower, rate in (("mulan_m_ast", "ast", 4e-5), ("mulan_m_resnet50", "resnet", 5e-5)):
         _, model, _, args = parse_arguments([name])
-        assert (model.audio_tower, model.loss_type, args.learning_rate) == (tower, "mulan", rate)
+        assert (model.audio_tower, model.loss_type, args.learning_rate) == (tower, ["mulan"], rate)
         assert (model.text_trainable_layers, model.audio_trainable_layers) == (-1, -1)
         assert (args.lr_decay, args.lr_decay_steps, args.weight_decay) == (0.9, 40_000, 0)
         assert args.optim.startswith("adam")

@@ -75,6 +75,7 @@ def test_caches_are_refused_with_engines_that_divide_the_model(cache, engine, tm
         setattr(trainer, engine, True)
 
     monkeypatch.setattr(KobzaTrainer, "create_accelerator_and_postprocess", create_with_engine)
+    monkeypatch.setattr("kobza.training.trainer.prepare_sharding", lambda state, model: None)
     make_trainer(tmp_path)  # neither cache
     with pytest.raises(ValueError, match="do not work with FSDP or DeepSpeed: use neither"):
         make_trainer(tmp_path, **cache)

@@ -1,13 +1,16 @@
 """LoRA (arXiv:2106.09685) by peft: frozen layers learn through low-rank adapters, which are merged when saved."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from kobza.extras import require
 from kobza.model.modeling_kobza import KobzaModel
 
+LORA_A, LORA_B = ".lora_A.default.weight", ".lora_B.default.weight"  # the names that peft gives an adapter's weights
 ALPHA_PER_RANK = 2  # adapters are scaled by alpha / rank = 2, whatever the rank, as is usual
 
 
@@ -47,15 +50,31 @@ def has_adapters(model: nn.Module) -> bool:
     return any("lora_" in name for name, _ in model.named_parameters())
 
 
-def merged(model: KobzaModel) -> KobzaModel:
-    """The model without adapters, whose effect is in the weights: itself, or a copy if it has any."""
-    if not has_adapters(model):
-        return model
-    from peft.tuners.lora import LoraLayer
+def merged(model: KobzaModel, weights: Mapping[str, Tensor] | None = None) -> KobzaModel:
+    """The model without adapters, whose effect is in the weights: itself, or a copy.
 
-    plain = copy.deepcopy(model)
-    for name, module in list(plain.named_modules()):
-        if isinstance(module, LoraLayer):
-            module.merge(safe_merge=True)
-            plain.set_submodule(name, module.get_base_layer())
+    Args:
+        weights: the model's, where they are not in itself because processes divide them.
+    """
+    if weights is None and not has_adapters(model):
+        return model
+    with torch.random.fork_rng(devices=[]):  # training draws as if no weights had been made
+        plain = KobzaModel(copy.deepcopy(model.config))
+    plain.load_state_dict(merged_weights(model.state_dict() if weights is None else weights))
     return plain
+
+
+def merged_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict without adapters: of each layer that has one, W + alpha / rank * B A.
+
+    >>> one, two = torch.ones(1, 3), torch.full((2, 1), 2.0)
+    >>> names = ("q.base_layer.weight", "q.lora_A.default.weight", "q.lora_B.default.weight")
+    >>> merged_weights(dict(zip(names, (torch.ones(2, 3), one, two))))["q.weight"][0].tolist()
+    [5.0, 5.0, 5.0]
+    """
+    plain = {name: value for name, value in weights.items() if ".lora_" not in name}
+    for name in [name for name in weights if name.endswith(LORA_A)]:
+        layer = name.removesuffix(LORA_A)
+        down, up = weights[name], weights[layer + LORA_B]
+        plain[f"{layer}.base_layer.weight"] = plain[f"{layer}.base_layer.weight"] + ALPHA_PER_RANK * (up @ down)
+    return {name.replace(".base_layer.", "."): value for name, value in plain.items()}

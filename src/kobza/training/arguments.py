@@ -47,10 +47,16 @@ class ModelArguments:
     text_pooling: str | None = _setting("cls, mean or max", None)
     text_extra_layers: int | None = _setting("new attention layers on top of BERT", None)
     audio_extra_layers: int | None = _setting("new attention layers on top of the AST", None)
-    loss_type: str | None = _setting("clip, mulan or siglip", None)
+    loss_type: list[str] | None = _setting(  # noqa: RUF009 (None, which is no list that runs would share)
+        "clip, mulan or siglip; or the sum of several, each with a weight: clip:1 siglip:0.5", None
+    )
     temperature: float | None = _setting("tau, the temperature", None)
     temperature_form: str | None = _setting("exp: cosines times e^tau; inverse: divided by tau", None)
     temperature_learned: bool | None = _setting("whether tau is learned", None)
+
+    def __post_init__(self):
+        if isinstance(self.loss_type, str):
+            self.loss_type = [self.loss_type]
 
 
 @dataclass
@@ -136,6 +142,9 @@ class KobzaTrainingArguments(TrainingArguments):
     )
     gradient_cache_chunk: int = _setting(
         "pairs whose activations are in memory at once, for batches larger than it (GradCache); 0: the whole batch", 0
+    )
+    negatives_bank: int = _setting(
+        "pairs of the last steps, of all processes, that are further negatives of a batch; 0: none", 0
     )
     dataloader_num_workers: int = _setting(
         "processes that decode for each GPU; -1: from the machine's cores, none without a GPU", -1

@@ -1,9 +1,9 @@
 """Pairs whose frozen-layer outputs are computed once and read in every epoch (`feature_cache.py` stores them).
 
     PairDataset --FrozenFeatureCache.precompute--> CachedPairDataset:
-                {"text_frozen" or "text", "audio_frozen" or "audio", "key"}
+                {"text", and perhaps "text_frozen"; "audio_frozen" or "audio"; "key"}
         --CachedPairCollator--> text_frozen and attention_mask, or input_ids and attention_mask;
-                                audio_frozen, or input_values; keys
+                                audio_frozen, or input_values; keys, captions
 
 Valid where every epoch has the same pairs: the caption, and of a recording the first window, as in validation. Of
 several captions all are kept, and each epoch draws one (`recording_draw.py`).
@@ -28,11 +28,12 @@ from kobza.training.feature_cache import FeatureFiles, fingerprint
 from kobza.training.frozen_split import TextSplit, audio_split
 from kobza.training.worker_batches import WorkerCollator
 
+NOT_TENSORS = {"keys": "key", "captions": "text"}  # what a batch calls them: what an item does
 CachedRows = tuple[FeatureFiles, list[str]]  # the files, and the key of each pair's text or audio
 
 
 class CachedPairDataset(Dataset):
-    """The pairs of a `PairDataset`, with frozen-layer outputs in place of their text, their audio or both.
+    """The pairs of a `PairDataset`, with frozen-layer outputs beside their text, in place of their audio, or both.
 
     Args:
         texts, audio: the cached rows of each; None where no layer of that tower is frozen.
@@ -52,15 +53,13 @@ class CachedPairDataset(Dataset):
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> dict:
-        item: dict[str, Any] = {"key": self.pairs.recordings[index].id}
+        item: dict[str, Any] = {"key": self.pairs.recordings[index].id, "text": _caption(self.pairs, index)}
         for cached, name in ((self.texts, "text_frozen"), (self.audio, "audio_frozen")):
             if cached is not None:
                 files, keys = cached
                 item[name] = files[keys[index]]
         if self.audio is None:
             item["audio"] = self.pairs[index]["audio"]
-        if self.texts is None:
-            item["text"] = _caption(self.pairs, index)
         return item
 
 
@@ -71,7 +70,7 @@ class CachedPairCollator:
         self.processor = processor
 
     def __call__(self, items: Sequence[dict]) -> dict:
-        batch: dict[str, Any] = {"keys": [item["key"] for item in items]}
+        batch: dict[str, Any] = {name: [item[field] for item in items] for name, field in NOT_TENSORS.items()}
         if "text_frozen" in items[0]:
             rows = [item["text_frozen"] for item in items]
             batch["text_frozen"] = pad_sequence(rows, batch_first=True)

@@ -174,8 +174,8 @@ def mix_audio(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
 
 class PairCollator:
     """A batch of n pairs as a model's inputs: input_ids and attention_mask (n, tokens), input_values (n, max_length,
-    bins), keys (a list of n) and, of a stream, the position after the batch and recordings (n, 2), their keys as
-    `kobza.data.recording_identity.key_rows`; these three are not for the model.
+    bins), keys and captions (lists of n) and, of a stream, the position after the batch and recordings (n, 2), their
+    keys as `kobza.data.recording_identity.key_rows`; these are not for the model.
 
     Args:
         processor: a `KobzaProcessor`.
@@ -198,7 +198,7 @@ class PairCollator:
             for row, item in zip(batch["input_values"], items, strict=True):
                 if "mask_seed" in item:
                     row.copy_(mask_spectrogram(row, item["mask_seed"]))
-        batch = {**batch, "keys": [item["key"] for item in items]}
+        batch = {**batch, "keys": [item["key"] for item in items], "captions": [item["text"] for item in items]}
         if "position" in items[-1]:
             batch["position"] = items[-1]["position"]
             batch["recordings"] = key_rows([item["recording_keys"] for item in items])

@@ -25,6 +25,7 @@ from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
 from kobza.training.adapters import add_adapters
 from kobza.training.arguments import ModelArguments
+from kobza.training.losses import config_loss_type, loss_weights
 
 TOWER_CONFIGS = {"bert": BertConfig, "ast": ASTConfig, "resnet": ResNetConfig}  # their defaults are the base sizes
 PRETRAINED = {
@@ -105,7 +106,10 @@ def freeze_layers(model: KobzaModel, text_trainable_layers: int, audio_trainable
 
 
 def _config_fields(settings: ModelArguments) -> dict:
-    return {name: getattr(settings, name) for name in CONFIG_FIELDS if getattr(settings, name) is not None}
+    given = {name: getattr(settings, name) for name in CONFIG_FIELDS if getattr(settings, name) is not None}
+    if settings.loss_type is not None:
+        given["loss_type"] = config_loss_type(loss_weights(settings.loss_type))
+    return given
 
 
 def _from_checkpoint(settings: ModelArguments) -> tuple[KobzaModel, KobzaProcessor]:

@@ -10,6 +10,7 @@ from transformers import SchedulerType, Trainer
 
 from kobza.training.arguments import KobzaTrainingArguments
 from kobza.training.learning_rates import parameter_groups
+from kobza.training.sharding import separate_scalars
 from kobza.training.weight_average import UpdateAverage, WeightAverage
 
 CHECKPOINT_PREFIX = "checkpoint-"
@@ -24,8 +25,9 @@ class OptimizingTrainer(Trainer):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.average: WeightAverage | None = None
-        if self.args.ema_decay and self.is_fsdp_enabled | self.is_deepspeed_enabled:
-            raise ValueError("--ema_decay does not work with FSDP or DeepSpeed: use neither.")
+        averaged = self.args.ema_decay or self.args.negatives_bank
+        if averaged and self.is_fsdp_enabled | self.is_deepspeed_enabled:
+            raise ValueError("--ema_decay and --negatives_bank do not work with FSDP or DeepSpeed: use neither.")
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         opt_model: Any = self.model if model is None else model
@@ -35,7 +37,10 @@ class OptimizingTrainer(Trainer):
             self.optimizer = kind(
                 parameter_groups(opt_model, self.args, self.get_decay_parameter_names(opt_model)), **options
             )
-        return super().create_optimizer(model)
+        optimizer = super().create_optimizer(model)
+        if self.is_fsdp_enabled:
+            separate_scalars(optimizer)
+        return optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
         optimizer = optimizer or self.optimizer

@@ -15,6 +15,7 @@ import os
 import sys
 from pathlib import Path
 
+from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from torch.utils.data import Dataset
 from transformers import EarlyStoppingCallback, set_seed
@@ -30,6 +31,7 @@ from kobza.training.card import write_card
 from kobza.training.checked_splits import checked_splits, lost_pairs, say_lost
 from kobza.training.data_sources import Splits, is_stream, load_splits, stream_sources
 from kobza.training.dataset import PairCollator, PairDataset
+from kobza.training.losses import loss_weights
 from kobza.training.model_factory import build_model
 from kobza.training.provenance import keys_of_run, recordings_of_run, training_record
 from kobza.training.recipe import RecipeError, parse_arguments
@@ -46,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
         if os.environ.get("RANK", "0") == "0":  # every process fails with the same error
             say(f"train.py: {error}")
         return 1
+    state = PartialState()
+    state.wait_for_everyone()  # a process that ends while another still works may crash in its threads
+    state.destroy_process_group()
     return 0
 
 
@@ -116,6 +121,7 @@ def run(
         train_dataset=train,
         eval_dataset=sets["validation"],
         data_collator=PairCollator(processor, data_args.spec_augment),
+        losses=loss_weights(model_args.loss_type) if model_args.loss_type else None,
     )
     train_or_resume(trainer, last_checkpoint(out))
     trainer.remove_callback(EarlyStoppingCallback)  # it would look for eval_loss among the metrics below

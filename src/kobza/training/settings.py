@@ -22,6 +22,7 @@ FIXED_WHEN_RESUMED = (
     "tower_learning_rate",
     "layer_lr_decay",
     "ema_decay",
+    "negatives_bank",
     "warmup_steps",
     "optim",
     "weight_decay",

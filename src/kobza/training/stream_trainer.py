@@ -9,13 +9,13 @@ from accelerate.utils import broadcast_object_list, gather_object
 from torch.utils.data import DataLoader
 from transformers import TrainerState
 
-from kobza.training.optimization import OptimizingTrainer
+from kobza.training.contrastive_trainer import ContrastiveTrainer
 from kobza.training.stream_recordings import TrainedRecordings
 from kobza.training.stream_state import StreamState
 from kobza.training.streaming import PairStream
 
 
-class StreamTrainer(OptimizingTrainer):
+class StreamTrainer(ContrastiveTrainer):
     """Trains on a `PairStream`, whose batches have `position` and `recordings`; on any other set as its base does."""
 
     train_dataset: Any

@@ -1,30 +1,27 @@
-"""transformers' Trainer for pairs: negatives from all processes, and metrics over the whole validation set."""
+"""transformers' Trainer for pairs: caches, streams, and checkpoints that anyone can load."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, EvalPrediction, TrainerCallback
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerState
 
 from kobza.embedding.checkpoint import Checkpoint
 from kobza.errors import KobzaError
-from kobza.evaluation.metrics import rank_metrics, ranks
-from kobza.model.loss_kobza import LOSSES
 from kobza.model.modeling_kobza import KobzaModel
 from kobza.model.processing_kobza import KobzaProcessor
 from kobza.training.adapters import merged
 from kobza.training.arguments import KobzaTrainingArguments
 from kobza.training.cached_dataset import CachedPairCollator, FrozenFeatureCache
 from kobza.training.callbacks import SetEpoch
-from kobza.training.distributed import all_gather_with_grad
 from kobza.training.frozen_split import FrozenSplitModel
 from kobza.training.gradient_cache import ChunkedModel, check_chunks
 from kobza.training.optimization import CHECKPOINT_PREFIX
 from kobza.training.recording_draw import draw_by_recording
-from kobza.training.recording_keys import key_numbers, same_recording
+from kobza.training.sharding import check_launch, prepare_sharding
 from kobza.training.stream_trainer import StreamTrainer
 from kobza.training.worker_batches import WorkerCollator
 
@@ -42,12 +39,10 @@ class KobzaTrainer(StreamTrainer):
         model, args, train_dataset, eval_dataset: as for `Trainer`. `set_epoch` of a training set that has it is called
             before each epoch. Where it has `recording_ids`, an epoch draws each recording once (`RecordingDraw`).
         data_collator: returns what the model's `forward` takes, and `keys`, n strings: pairs with equal keys are
-            captions of the same recording.
+            captions of the same recording; may also return `captions`, n strings.
         processor: saved with the model.
+        losses: their names and weights; by default the model's `loss_type`.
     """
-
-    args: KobzaTrainingArguments
-    model: KobzaModel
 
     def __init__(
         self,
@@ -58,6 +53,7 @@ class KobzaTrainer(StreamTrainer):
         eval_dataset=None,
         data_collator=None,
         callbacks: list[TrainerCallback] | None = None,
+        losses: Mapping[str, float] | None = None,
     ):
         callbacks = [*(callbacks or ()), SetEpoch()]
         if args.early_stopping_patience and args.eval_strategy != "no":
@@ -69,14 +65,17 @@ class KobzaTrainer(StreamTrainer):
             train_dataset,
             eval_dataset,
             processing_class=processor,
-            compute_metrics=self.retrieval_metrics,
             callbacks=callbacks,
+            losses=losses,
         )
         del model.config.use_cache  # set by Trainer, for models that generate text
         if (args.frozen_cache or args.gradient_cache_chunk) and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
             raise ValueError(
                 "--frozen_cache and --gradient_cache_chunk do not work with FSDP or DeepSpeed: use neither."
             )
+        check_launch(self.is_fsdp_enabled)
+        if self.is_fsdp_enabled:
+            prepare_sharding(self.accelerator.state, model)
         self.embedder: nn.Module = model  # what a batch goes through
         self._embedder_prepared = False
         if args.frozen_cache:
@@ -113,21 +112,7 @@ class KobzaTrainer(StreamTrainer):
         self._embedder_prepared = True
         return self.accelerator.prepare_model(self.embedder, evaluation_mode=not training)
 
-    # The loss
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Towers -> embeddings -> those of all processes -> the loss of the whole batch, the same in every process."""
-        outputs = model(**{name: value for name, value in inputs.items() if name != "keys"})
-        keys = self.accelerator.gather(key_numbers(inputs["keys"]).to(self.args.device))
-        loss = self.contrastive_loss(
-            all_gather_with_grad(outputs.text_embeds), all_gather_with_grad(outputs.audio_embeds), keys
-        )
-        return (loss, outputs) if return_outputs else loss
-
-    def contrastive_loss(self, text: torch.Tensor, audio: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-        """The loss of n pairs, from their embeddings (n, dim) and (n, dim), and the numbers of their keys (n,)."""
-        model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-        return LOSSES[model.config.loss_type](model.similarity(text, audio), same_recording(keys))
+    # Training
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         loss = super().training_step(model, inputs, num_items_in_batch)
@@ -138,8 +123,6 @@ class KobzaTrainer(StreamTrainer):
             )
         return loss
 
-    # The metrics
-
     def get_eval_dataloader(self, eval_dataset=None):
         """The whole set: Trainer would drop the last, smaller batch of an evaluation as it does in training."""
         drop_last = self.args.dataloader_drop_last
@@ -149,47 +132,31 @@ class KobzaTrainer(StreamTrainer):
         finally:
             self.args.dataloader_drop_last = drop_last
 
-    @torch.no_grad()
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """A batch's embeddings and keys, without a loss: `retrieval_metrics` computes it from all of them."""
-        inputs = dict(self._prepare_inputs(inputs))
-        keys = key_numbers(inputs.pop("keys")).to(self.args.device)
-        outputs = model(**inputs)
-        return None, (outputs.text_embeds, outputs.audio_embeds), keys
-
-    def retrieval_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
-        """`loss`, and R@1, R@5, R@10, MeanR, MedR, mAP10 of text -> music; of music -> text with `music_to_text_`.
-
-        The loss is that of the whole set as one batch. A contrastive loss grows with the number of negatives, so a mean
-        over batches would depend on the batch size, the number of processes and the size of the last batch, and early
-        stopping with it; this one depends on the weights alone. It is therefore higher than the training loss, whose
-        batches are smaller.
-        """
-        embeds: Any = prediction.predictions  # two arrays, where the annotation says one
-        text, audio = embeds
-        device = self.accelerator.device
-        keys = np.asarray(prediction.label_ids)
-        loss = self.contrastive_loss(*(torch.from_numpy(values).to(device) for values in (text, audio, keys))).item()
-        _, first, recording = np.unique(keys, return_index=True, return_inverse=True)
-        similarity = text @ audio[first].T  # (captions, recordings): a recording with several captions appears once
-        relevant = recording[:, None] == np.arange(len(first))
-        music_to_text = rank_metrics(ranks(similarity.T, relevant.T))
-        return {
-            "loss": loss,
-            **rank_metrics(ranks(similarity, relevant)),
-            **{f"music_to_text_{name}": value for name, value in music_to_text.items()},
-        }
-
     # Saving and loading
+
+    def restore_finished(self, state: TrainerState, checkpoint: Path) -> None:
+        """Adopt the state of a run that had finished with this checkpoint, and the weights that `train` ended with."""
+        if self.is_fsdp_enabled:  # which loads into a divided model
+            self.create_optimizer()
+            self.model, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
+            self.model_wrapped = self.model
+        super().restore_finished(state, checkpoint)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """The run's own folder gets the published checkpoint (`Checkpoint.save`), any other only the weights."""
-        if output_dir is not None and output_dir != self.args.output_dir:
+        folder = output_dir or str(self.args.output_dir)
+        published = folder == self.args.output_dir
+        if not published and not self.is_fsdp_enabled:
             super().save_model(output_dir, _internal_call)
-        elif self.args.should_save:
-            model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-            processor: Any = self.processing_class
-            Checkpoint(merged(model), processor).save(str(self.args.output_dir))
+            return
+        weights = self.accelerator.get_state_dict(self.model) if self.is_fsdp_enabled else None  # from all processes
+        if self.args.should_save:
+            model = merged(self.plain_model(), weights)
+            if published:
+                processor: Any = self.processing_class
+                Checkpoint(model, processor).save(folder)
+            else:
+                model.save_pretrained(folder)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: `card.write_card` has written the card, which Trainer would replace by its own."""

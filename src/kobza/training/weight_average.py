@@ -5,7 +5,7 @@
 The growing d forgets the first steps, as usual (tf.train.ExponentialMovingAverage).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,10 +23,12 @@ class WeightAverage:
 
     Args:
         decay: near 1, such as .999; the average is over some 1 / (1 - decay) steps.
+        grows: whether the decay grows to that; otherwise it is constant.
     """
 
-    def __init__(self, model: nn.Module, decay: float):
+    def __init__(self, model: nn.Module, decay: float, grows: bool = True):
         self.decay = decay
+        self.grows = grows
         self.steps = 0
         self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self.average = {name: weight.detach().clone() for name, weight in self.weights.items()}
@@ -34,7 +36,7 @@ class WeightAverage:
     @torch.no_grad()
     def update(self) -> None:
         """Call it after each step."""
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps)) if self.grows else self.decay
         average = [self.average[name].to(weight.device) for name, weight in self.weights.items()]
         get_ema_multi_avg_fn(decay)(average, [weight.detach() for weight in self.weights.values()], self.steps)
         self.average = dict(zip(self.weights, average, strict=True))
@@ -58,20 +60,29 @@ class WeightAverage:
                 for name, weight in self.weights.items():
                     weight.copy_(own[name])
 
+    def state(self) -> dict[str, torch.Tensor]:
+        """The average as rows of a file."""
+        rows = {f"average.{name}": value.cpu().contiguous() for name, value in self.average.items()}
+        return {**rows, "steps": torch.tensor(self.steps)}
+
+    def load_state(self, rows: Mapping[str, torch.Tensor]) -> None:
+        """Take over the average of a `state`."""
+        self.steps = int(rows["steps"])
+        for name, weight in self.weights.items():
+            self.average[name] = rows[f"average.{name}"].to(weight.device)
+
     def save(self, folder: Path) -> None:
         """Write the model's own weights and the average."""
         rows = {f"weights.{name}": weight.detach().cpu().contiguous() for name, weight in self.weights.items()}
-        rows |= {f"average.{name}": value.cpu().contiguous() for name, value in self.average.items()}
-        save_file({**rows, "steps": torch.tensor(self.steps)}, folder / FILE)
+        save_file({**rows, **self.state()}, folder / FILE)
 
     @torch.no_grad()
     def load(self, folder: Path) -> None:
         """Read both, and give the model its own weights."""
         rows = load_file(folder / FILE)
-        self.steps = int(rows["steps"])
+        self.load_state(rows)
         for name, weight in self.weights.items():
             weight.copy_(rows[f"weights.{name}"])
-            self.average[name] = rows[f"average.{name}"].to(weight.device)
 
 
 class UpdateAverage(TrainerCallback):
