@@ -2,7 +2,7 @@
 
     python -m kobza.benchmarks.negatives
 
-Made data, three minutes on one core, as in `several_captions`, with 4,000 recordings to train on and one caption of
+Made data, four minutes on one core, as in `several_captions`, with 4,000 recordings to train on and one caption of
 each in a batch. A bank holds keys by the average of the weights, as the trainer's does, or plain embeddings of the last
 steps.
 """
