@@ -59,7 +59,8 @@ def merged(model: KobzaModel, weights: Mapping[str, Tensor] | None = None) -> Ko
     if weights is None and not has_adapters(model):
         return model
     with torch.random.fork_rng(devices=[]):  # training draws as if no weights had been made
-        plain = KobzaModel(copy.deepcopy(model.config))
+        config: Any = copy.deepcopy(model.config)  # Any: transformers' annotation names the base class
+        plain = KobzaModel(config)
     plain.load_state_dict(merged_weights(model.state_dict() if weights is None else weights))
     return plain
 
