@@ -18,7 +18,7 @@ LAYERS = (
     ("folders",),
     ("config",),
     ("__init__",),
-    ("atomic", "audio_formats", "internal_error"),
+    ("atomic", "audio_formats", "half_precision", "internal_error"),
     ("config_edit",),
     ("model",),
     ("audio_source",),

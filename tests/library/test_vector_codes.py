@@ -7,11 +7,11 @@ import zlib
 import numpy as np
 import pytest
 
+from kobza.half_precision import inner_products
 from kobza.library.filters.parser import parse_filter
 from kobza.library.records import FileState, Track
 from kobza.library.stores import index_file, search_indexes, vector_block, vector_codes
 from kobza.library.stores.base import open_store
-from kobza.library.stores.half_precision import inner_products
 from kobza.library.stores.vector_block import Block, nearest_tracks
 from kobza.library.stores.vector_codes import encode, joined
 

@@ -23,11 +23,11 @@ from kobza.embedding.checkpoint_folder import (
     CheckpointError,
     default_checkpoint,
     find_checkpoint,
-    fingerprint,
     one_line,
     read_json,
 )
 from kobza.embedding.int8 import has_int8_instructions
+from kobza.embedding.kept_fingerprint import kept_fingerprint
 from kobza.embedding.log_mel_graph import Framing
 from kobza.embedding.numpy_text_tower import TextTower
 from kobza.embedding.onnx_proto import Graph
@@ -101,7 +101,7 @@ class EngineEmbedder:
         """
         name = str(name_or_dir or default_checkpoint())
         folder = find_checkpoint(name)
-        identity = fingerprint(folder)
+        identity = kept_fingerprint(folder)
         config, settings = read_json(folder / "config.json"), read_settings(folder)
         if not is_supported(config, settings):
             raise CheckpointError(

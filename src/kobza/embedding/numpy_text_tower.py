@@ -19,10 +19,11 @@ from kobza.embedding.checkpoint_folder import (
     CheckpointError,
     default_checkpoint,
     find_checkpoint,
-    fingerprint,
     one_line,
     read_json,
 )
+from kobza.embedding.kept_fingerprint import kept_fingerprint
+from kobza.half_precision import to_float32
 
 MAX_TOKENS = 512  # BERT has no position beyond
 TOKENS_PER_BATCH = 512  # more are no faster, and take more memory
@@ -150,8 +151,8 @@ class TextTower:
                     names = [key for key in file.keys() if key.startswith("text_")]  # noqa: SIM118 (it is no dict)
                     weights |= {key: file.get_tensor(key) for key in names}
             # all but the word embeddings, of which a sentence needs a few rows
-            weights = {key: w if WORD_EMBEDDINGS in key else w.astype(np.float32) for key, w in weights.items()}
-            tower = cls(name, fingerprint(folder), config, weights, tokenizer)
+            weights = {key: w if WORD_EMBEDDINGS in key else to_float32(w) for key, w in weights.items()}
+            tower = cls(name, kept_fingerprint(folder), config, weights, tokenizer)
             tower.embed_text(["a"])  # fails if a weight is missing or misshapen
         except Exception as error:  # `tokenizers` raises plain Exceptions for damaged files
             raise CheckpointError(

@@ -10,18 +10,20 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from kobza.audio import printable
 from kobza.library.paths import is_url, path_from_text, path_to_text, paths_from_json, paths_to_json, under
 from kobza.library.records import Failure, LibraryError
 
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
 IGNORE_FILE = ".kobzaignore"
 BOM = b"\xef\xbb\xbf"  # of UTF-8, which some editors write
 
 Excluded = Callable[[str, bool], str | None]  # (path, is it a folder?) -> why it is left out, if it is
-IgnoreFile = tuple[str, list[str], GitIgnoreSpec]  # its folder, its lines that are patterns, its rules
+IgnoreFile = tuple[str, list[str], "GitIgnoreSpec"]  # its folder, its lines that are patterns, its rules
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ def parse_exclusion(text: str) -> Exclusions:
     return Exclusions(patterns=(pattern,))
 
 
-def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
+def _spec(lines: Iterable[str]) -> "GitIgnoreSpec":
+    from pathspec import GitIgnoreSpec  # imported here: a search has no patterns
+
     try:
         return GitIgnoreSpec.from_lines(lines)
     except (ValueError, re.error) as error:

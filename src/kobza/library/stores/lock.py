@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from kobza.library.records import LibraryError
 
 
@@ -16,6 +14,8 @@ def writer_lock(file: Path, library: str) -> Iterator[None]:
     Raises:
         LibraryError: another process holds it, or `file` cannot be locked.
     """
+    from filelock import FileLock, Timeout  # imported here: a search takes no lock
+
     lock = FileLock(file, timeout=0)
     try:
         lock.acquire()

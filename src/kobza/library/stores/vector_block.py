@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kobza.half_precision import inner_products
 from kobza.library.stores import vector_codes
-from kobza.library.stores.half_precision import inner_products
 from kobza.library.stores.vector_codes import Codes, encode, joined
 
 MIN_ROWS_FOR_CODES = 10_000  # fewer are compared in a millisecond

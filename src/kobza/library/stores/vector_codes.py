@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kobza.library.stores.half_precision import BIAS, ELEMENTS_PER_STEP, widened
+from kobza.half_precision import BIAS, ELEMENTS_PER_STEP, widened
 
 VALUES_PER_SCALE = 128
 LARGEST = 7  # codes are 1 to 15, of -7 to 7

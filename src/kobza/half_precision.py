@@ -1,8 +1,8 @@
-"""Inner products with vectors in half precision.
+"""Numbers in half precision: what is stored, but not computed with.
 
-NumPy converts float16 to float32 element by element, which takes three times as long as all of this: the bits of a half
-are shifted to where float32 has its sign, exponent and fraction. Its exponent then lacks the difference of the two
-biases, 127 - 15: the value is too small by 2^112, which the other factor makes up for. Every value stays exact.
+NumPy converts float16 to float32 element by element, which takes several times as long as this: the bits of a half are
+shifted to where float32 has its sign, exponent and fraction. Its exponent then lacks the difference of the two biases,
+127 - 15: the value is too small by 2^112, which a multiplication makes up for. Every finite value stays exact.
 """
 
 import numpy as np
@@ -27,6 +27,23 @@ def widened(halves: np.ndarray, memory: np.ndarray) -> np.ndarray:
     np.left_shift(bits, FRACTION_SHIFT, out=bits)
     np.bitwise_and(bits, CLEARED, out=bits)
     return bits.view(np.float32)
+
+
+def to_float32(values: np.ndarray) -> np.ndarray:
+    """An array as float32; finite float16 is converted as above, anything else by NumPy.
+
+    >>> to_float32(np.array([[0.1, -2.0]], np.float16))
+    array([[ 0.09997559, -2.        ]], dtype=float32)
+    """
+    if values.dtype != np.float16:
+        return values.astype(np.float32)
+    flat = np.ascontiguousarray(values).reshape(1, -1)
+    result = np.empty(flat.shape, np.float32)
+    for first in range(0, flat.size, ELEMENTS_PER_STEP):
+        part = np.s_[:, first : first + ELEMENTS_PER_STEP]
+        widened(flat[part], result[part].view(np.int32))
+        result[part] *= BIAS
+    return result.reshape(values.shape)
 
 
 def inner_products(halves: np.ndarray, query: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:

@@ -1,0 +1,45 @@
+"""The fingerprint of a checkpoint, kept in the cache folder: hashing 60 MB of weights would be a tenth of the time of a
+`kobza search`. It is used as long as the files are the same ones by the file system's account; the time of a change of
+their content (ctime) cannot be set back."""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+from kobza import __version__
+from kobza.atomic import atomic_write
+from kobza.embedding.checkpoint_folder import fingerprint
+from kobza.folders import cache_folder
+
+MIN_SECONDS = 2.0  # since the last change: a file system may not tell two changes apart that are nearer
+
+
+def kept_fingerprint(folder: Path) -> str:
+    """`fingerprint(folder)`, computed once. Errors as for that."""
+    state = _state(folder)
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads((cache_folder() / f"fingerprint-{name}.json").read_text(encoding="utf-8"))
+        if kept["state"] == state and isinstance(kept["fingerprint"], str):
+            return str(kept["fingerprint"])
+    identity = fingerprint(folder)
+    newest = max((ctime for _, _, _, _, ctime in state["files"]), default=0)
+    if time.time_ns() - newest > MIN_SECONDS * 1e9 and _state(folder) == state:
+        with contextlib.suppress(OSError):
+            content = json.dumps({"state": state, "fingerprint": identity})
+            atomic_write(cache_folder() / f"fingerprint-{name}.json", content)
+    return identity
+
+
+def _state(folder: Path) -> dict:
+    """Of all files of the folder, and of the rules, which may change with a version; as JSON gives it back."""
+    files = []
+    for path in sorted(folder.iterdir()):
+        status = path.stat()
+        files.append(
+            [os.fsencode(path.name).hex(), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+        )
+    return {"version": __version__, "files": files}
