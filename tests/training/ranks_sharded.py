@@ -24,6 +24,7 @@ STEPS, BATCH = 4, 8
 RUNS = {
     "siglip": {"loss": "siglip"},
     "clip": {"loss": "clip", "frozen": True},
+    "bf16": {"loss": "clip", "bf16": True},
     "lora": {"loss": "clip", "frozen": True, "rank": 2},
 }
 

@@ -27,6 +27,7 @@ def command(pieces, out):
         "spec_augment": True,
         "wave_augment": True,
         "audio_trainable_layers": 2,
+        "negatives_bank": 8,
         "temperature_learned": True,
         "temperature": 4.7,  # beyond the limit, to which each training step brings it back
         "per_device_train_batch_size": 3,

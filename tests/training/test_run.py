@@ -83,10 +83,14 @@ def test_transformers_alone_loads_every_recipes_checkpoint(runs, pieces, tmp_pat
 
 def test_a_run_documents_itself(pieces, tmp_path, capsys):
     out = tmp_path / "my-run"
-    assert train("model_2", pieces, out, "--text", "mix", "--spec_augment", "--mixup", "0.5", "--seed", "7") == 0
+    given = ["--text", "mix", "--spec_augment", "--mixup", "0.5", "--negatives_bank", "8"]
+    given += ["--loss_type", "clip:1", "siglip:0.5"]
+    assert train("model_2", pieces, out, *given, "--seed", "7") == 0
     card = (out / "README.md").read_text()
     assert "# my-run" in card and "recipe `model_2` on 8 pairs that Kobza composed itself" in card
     assert "| temperature | 2.0 |" in card and "| seed | 7 |" in card and str(tmp_path) not in card
+    assert "| loss_type | clip:1 siglip:0.5 |" in card and "| negatives_bank | 8 |" in card
+    assert json.loads((out / "config.json").read_text())["loss_type"] == "siglip"
     assert re.search(r"These are the weights of step \d, the evaluation with the best `eval_loss`\.", card)
     assert "| test | 2 | guessing | 0.500 | 1.000 | 1.000 | 0.500 | 0.500 | 0.750 |" in card
     assert (out / "curves.png").stat().st_size > 5000
@@ -100,10 +104,10 @@ def test_a_run_documents_itself(pieces, tmp_path, capsys):
     # The same command again: the run had finished, so nothing is trained; with another setting, an error.
     weights = (out / "model.safetensors").read_bytes()
     before = sorted(path.name for path in out.glob("checkpoint-*"))
-    assert train("model_2", pieces, out, "--text", "mix", "--spec_augment", "--mixup", "0.5", "--seed", "7") == 0
+    assert train("model_2", pieces, out, *given, "--seed", "7") == 0
     assert (out / "model.safetensors").read_bytes() == weights
     assert sorted(path.name for path in out.glob("checkpoint-*")) == before
-    assert train("model_2", pieces, out, "--text", "mix", "--spec_augment", "--mixup", "0.5", "--seed", "8") == 1
+    assert train("model_2", pieces, out, *given, "--seed", "8") == 1
     assert "was started with seed 7 and cannot be resumed with 8: give another --output_dir" in capsys.readouterr().err
 
 

@@ -12,6 +12,7 @@ import torch
 from pairs import make_trainer, model_without_dropout
 from ranks_sharded import RUNS, STEPS, run
 from torch import nn
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import AutoModel
 
 from kobza.embedding.checkpoint import Checkpoint
@@ -42,7 +43,7 @@ def close(found: dict, expected: dict, tolerance: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [name for name in RUNS if name != "bf16"])
 def test_a_divided_model_trains_as_a_whole_one(name, divided, tmp_path):
     one, two = run(tmp_path, name, 1, **RUNS[name]), torch.load(divided / "found.pt", weights_only=True)[name]
     assert two["divided"] >= len(two["weights"]) - 2  # all but the temperature and siglip's bias
@@ -54,6 +55,14 @@ def test_a_divided_model_trains_as_a_whole_one(name, divided, tmp_path):
     close(published.state_dict(), expected.state_dict(), 5e-4)  # in half precision
     halfway = AutoModel.from_pretrained(divided / name / f"checkpoint-{STEPS}", trust_remote_code=True)
     close(halfway.state_dict(), published.state_dict(), 5e-4)
+
+
+@pytest.mark.slow
+def test_half_precision_is_for_the_towers_only(divided, tmp_path):
+    one, two = run(tmp_path, "bf16", 1, **RUNS["bf16"]), torch.load(divided / "found.pt", weights_only=True)["bf16"]
+    assert two["losses"] == pytest.approx(one["losses"], abs=2e-2)
+    assert two["losses"][0] == pytest.approx(one["losses"][0], abs=1e-3)  # cosines in bfloat16 are off by 4e-3
+    assert {value.dtype for value in two["weights"].values()} == {torch.float32}
 
 
 @pytest.mark.slow
@@ -72,10 +81,12 @@ def test_what_cannot_be_divided_is_refused(divided):
 
 
 def test_layers_and_scalars_of_any_tower_are_named():
-    plugin = SimpleNamespace(fsdp_version=2, cpu_ram_efficient_loading=False)
+    policy = MixedPrecisionPolicy(torch.bfloat16, torch.bfloat16, torch.bfloat16)
+    plugin = SimpleNamespace(fsdp_version=2, cpu_ram_efficient_loading=False, mixed_precision_policy=policy)
     model = model_without_dropout(loss_type="siglip", audio_extra_layers=1)
     prepare_sharding(SimpleNamespace(fsdp_plugin=plugin), model)
     assert plugin.transformer_cls_names_to_wrap == ["ASTLayer", "BertLayer"]
+    assert plugin.mixed_precision_policy == MixedPrecisionPolicy(torch.bfloat16, torch.float32, None)
     (ignored,) = plugin.ignored_modules
     assert {id(one) for one in ignored.parameters()} == {id(model.logit_scale), id(model.logit_bias)}
 

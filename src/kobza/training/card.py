@@ -108,7 +108,10 @@ def _which_weights(training: dict, state: TrainerState) -> str:
 def _shown_settings(settings: dict) -> dict:
     """The settings that have a value, except the data's location on the machine that trained."""
     every = {**settings["model"], **settings["data"], **settings["training"]}
-    return {name: value for name, value in every.items() if value is not None and name != "data"}
+    shown = {name: value for name, value in every.items() if value is not None and name != "data"}
+    if isinstance(shown.get("loss_type"), list):
+        shown["loss_type"] = " ".join(shown["loss_type"])
+    return shown
 
 
 def metric_rows(metrics: dict[str, dict], sizes: dict[str, int]) -> str:

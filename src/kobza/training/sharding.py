@@ -7,6 +7,7 @@ whole, and needs no gradients of the others, because each computes the loss of a
 """
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -50,6 +51,11 @@ def prepare_sharding(state: AcceleratorState, model: KobzaModel) -> None:
         *(layer for t in towers for layer in tower_layers(t)),
     ]
     plugin.transformer_cls_names_to_wrap = sorted({type(layer).__name__ for layer in layers})
+    if plugin.mixed_precision_policy is not None:
+        # Embeddings stay in float32, for half precision is too coarse for cosines; and gradients are summed in it
+        plugin.mixed_precision_policy = replace(
+            plugin.mixed_precision_policy, output_dtype=None, reduce_dtype=torch.float32
+        )
     scalars = (parameter for parameter in model.parameters() if parameter.ndim == 0)
     plugin.ignored_modules = [nn.ParameterList(scalars)]
 
