@@ -9,8 +9,6 @@ import unicodedata
 from itertools import accumulate
 from typing import NamedTuple
 
-from wcwidth import iter_graphemes, width
-
 from kobza.audio_source import JOINERS
 
 ELLIPSIS = "…"
@@ -44,7 +42,11 @@ def cells(text: str) -> int:
     >>> cells("kobza"), cells("日本"), cells("e\\u0301")
     (5, 4, 1)
     """
-    return len(text) if text.isascii() else width(text, control_codes="ignore", term_program=_terminal())
+    if text.isascii():
+        return len(text)
+    from wcwidth import width  # imported here: most tables have no other letters
+
+    return width(text, control_codes="ignore", term_program=_terminal())
 
 
 def _terminal() -> str | bool:
@@ -113,7 +115,7 @@ def _start(text: str, limit: int) -> str:
     """Its first graphemes, at most `limit` cells."""
     if text.isascii():
         return text[: max(limit, 0)]
-    graphemes = list(iter_graphemes(text))
+    graphemes = _graphemes(text)
     return "".join(graphemes[: sum(total <= limit for total in accumulate(map(cells, graphemes)))])
 
 
@@ -121,5 +123,11 @@ def _end(text: str, limit: int) -> str:
     """Its last graphemes, at most `limit` cells."""
     if text.isascii():
         return text[max(len(text) - max(limit, 0), 0) :]
-    graphemes = list(iter_graphemes(text))[::-1]
+    graphemes = _graphemes(text)[::-1]
     return "".join(graphemes[: sum(total <= limit for total in accumulate(map(cells, graphemes)))][::-1])
+
+
+def _graphemes(text: str) -> list[str]:
+    from wcwidth import iter_graphemes
+
+    return list(iter_graphemes(text))

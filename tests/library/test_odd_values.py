@@ -15,7 +15,6 @@ from recordings import ToneEmbedder, counts, tone, write
 
 from kobza import MusicLibrary
 from kobza.library import open_store
-from kobza.library.ingest import decoding
 from kobza.library.ingest.file_status import file_status
 from kobza.library.ingest.parquet import export_library, import_library
 from kobza.library.ingest.tags import read_tags
@@ -57,7 +56,7 @@ def test_any_status_and_any_tags(recording, size, mtime_ns, device, inode, title
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch("kobza.library.ingest.listing.os.stat", odd_stat),
-        mock.patch.object(decoding, "read_tags", odd_tags),
+        mock.patch("kobza.library.ingest.tags.read_tags", odd_tags),
         MusicLibrary.open(folder, ToneEmbedder()) as library,
     ):
         assert counts(library.add(recording)) == (1, 0, 0, 0, 0, 0)

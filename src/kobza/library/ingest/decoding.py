@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from kobza.internal_error import bad_file_errors, internal_error
 from kobza.library.ingest.analysis import NOT_ANALYSED, Analysis, Analyzer
 from kobza.library.ingest.parts import Part, cut_parts, read_parts
 from kobza.library.ingest.scan import Job, content_hash
-from kobza.library.ingest.tags import Tags, read_tags
 from kobza.library.records import Failure
 from kobza.library.remote import local_copy
+
+if TYPE_CHECKING:
+    from kobza.library.ingest.tags import Tags
 
 
 @dataclass
@@ -24,7 +27,7 @@ class RecordingState:
     job: Job
     hash: bytes = b""
     audio_hash: bytes = b""
-    tags: Tags | None = None
+    tags: "Tags | None" = None
     analysis: Analysis = NOT_ANALYSED
     parts: tuple[Part, ...] = ()  # the tracks that it holds; none or one: the whole file is a track
     starts: list[float] = field(default_factory=list)
@@ -70,6 +73,8 @@ Event = Window | RecordingEnd
 
 def decode_recording(recording: RecordingState, rule: WindowRule) -> Generator[Event | Silence, None, None]:
     """Hash, tags and windows of a recording, then its end."""
+    from kobza.library.ingest.tags import read_tags  # imported here: a search reads none
+
     job = recording.job
     file = job.path
     decoded_samples = 0

@@ -6,16 +6,17 @@ A part's path is its file's with "#" and the track's number: /music/album.flac#3
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import mutagen
-import mutagen.flac
 import numpy as np
 
 from kobza.audio import AudioError, chapters, printable
 from kobza.embedding.embedder import WindowRule, mark_windows
 from kobza.library.ingest.cue import MAX_SHEET_BYTES, CueFile, CueTrack, decode_text, parse_cue
 from kobza.library.records import Failure, FileState, StoredTrack, Track
+
+if TYPE_CHECKING:
+    from mutagen.flac import CueSheetTrack
 
 MIN_PART_SECONDS = 1.0  # shorter ones are gaps
 MAX_PARTS = 999
@@ -93,6 +94,8 @@ def has_embedded_sheet(file: str) -> bool:
 
 
 def _embedded_sheet(file: str) -> tuple[Part, ...]:
+    import mutagen.flac  # imported here: a search reads no tags
+
     tags = mutagen.File(file)
     text = next((tags.tags[name] for name in SHEET_TAGS if name in (tags.tags or ())), None)
     if text is not None:
@@ -113,7 +116,7 @@ def _embedded_sheet(file: str) -> tuple[Part, ...]:
     return ()
 
 
-def _first_index(track: mutagen.flac.CueSheetTrack) -> int:
+def _first_index(track: "CueSheetTrack") -> int:
     """The offset of INDEX 01 in samples: the gap before a track belongs to the previous one."""
     return next((index.index_offset for index in track.indexes if index.index_number == 1), 0)
 

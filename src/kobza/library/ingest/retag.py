@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kobza.audio import declared_seconds
 from kobza.audio_digest import audio_digest
@@ -23,11 +23,13 @@ from kobza.library.ingest.parts import (
     with_sheet_tags,
 )
 from kobza.library.ingest.scan import Job, Plan, content_hash
-from kobza.library.ingest.tags import Tags, read_tags
 from kobza.library.paths import file_of
 from kobza.library.records import FileState, Report, Track
 from kobza.library.remote import local_copy
 from kobza.library.stores.base import Store
+
+if TYPE_CHECKING:
+    from kobza.library.ingest.tags import Tags
 
 THREADS = 2  # as for decoding: reading waits for the disk
 Item = TypeVar("Item")
@@ -37,13 +39,13 @@ Found = TypeVar("Found")
 class _Found(NamedTuple):
     """What a file says now. `seconds`: its length by its header."""
 
-    tags: Tags
+    tags: "Tags"
     state: FileState
     parts: tuple[Part, ...]
     seconds: float | None
 
 
-def with_tags(track: Track, tags: Tags, sheet_tracks: Sequence[CueTrack] = ()) -> Track:
+def with_tags(track: Track, tags: "Tags", sheet_tracks: Sequence[CueTrack] = ()) -> Track:
     """The track with what its file, and the cue sheet beside it, say now.
 
     Tempo and key that an analysis found stay where no tag says them.
@@ -56,7 +58,7 @@ def with_tags(track: Track, tags: Tags, sheet_tracks: Sequence[CueTrack] = ()) -
 
 def tracks_now(
     tracks: Sequence[Track],
-    tags: Tags,
+    tags: "Tags",
     parts: Sequence[Part],
     seconds: float | None,
     sheet_tracks: Sequence[CueTrack] = (),
@@ -145,6 +147,8 @@ def move_retagged_files(store: Store, plan: Plan, file_states: Mapping[str, File
 
 def _read_again(job: Job, sounds: Collection[bytes]) -> _Found | None:
     """What a file says, if its sound is one of these, by `audio_digest`."""
+    from kobza.library.ingest.tags import read_tags  # imported here: a search reads none
+
     with suppress(OSError, ValueError), local_copy(job.path) as file:
         if sounds and (sound := audio_digest(file)) in sounds:
             state = FileState(job.size, job.mtime_ns, content_hash(file, job.sheet), sound, job.device, job.inode)
@@ -197,6 +201,8 @@ def retag_unchanged_files(
     Returns:
         (jobs to embed, because the sound or the times of the parts differ after all, how many tracks were written)
     """
+    from kobza.library.ingest.tags import read_tags
+
     by_file: dict[str, list[Track]] = defaultdict(list)
     for track in store.select():
         if (path := file_of(track.path, files)) in files:

@@ -11,7 +11,6 @@ from kobza.audio import AudioError, printable
 from kobza.embedding.embedder import EmbeddedWindow, Embedder, TextEmbedder, embed_recording, normalized_mean
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.listing import find_recordings
-from kobza.library.ingest.tags import read_tags
 from kobza.library.paths import PathLike, absolute, is_url
 from kobza.library.records import LibraryError, Track
 from kobza.library.search.copies import SAME_SECONDS, Recording, are_copies, recording_of
@@ -110,6 +109,8 @@ class Recordings(ABC):
             raise LibraryError(listing.failed[0].reason)
         if path not in listing.files:
             raise LibraryError(f"{printable(path)} is a folder; name a recording.")
+        from kobza.library.ingest.tags import read_tags  # imported here: a description needs none
+
         duration = read_tags(path).seconds
         decoded = 0.0
 

@@ -10,9 +10,6 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from kobza.library.stores.tag_words import text_words
 
 MIN_LENGTH = 4  # shorter words have too many neighbours
@@ -61,6 +58,9 @@ def corrected(word: str, is_known: Callable[[str], bool]) -> str | None:
         return None
     if is_known(letters) or is_musical_word(letters):
         return None
+    from rapidfuzz import process  # imported here: most descriptions have no such word
+    from rapidfuzz.distance import OSA
+
     limit = 2 if len(letters) >= LONG_LENGTH else 1
     words = musical_words()
     found = process.extract(letters, words.keys(), scorer=OSA.distance, score_cutoff=limit, limit=None)
