@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from kobza.audio import Source
@@ -60,7 +61,7 @@ def sound_key(source: Source) -> int:
     """
     try:
         return _container_key(source)
-    except (AudioError, ValueError):
+    except (AudioError, ValueError, av.FFmpegError):
         with opened(source) as (stream, _, _):
             stream.seek(0)
             digest = blake2b(digest_size=KEY_BYTES)
