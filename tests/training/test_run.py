@@ -155,3 +155,9 @@ def test_the_frozen_cache_is_reused_by_the_next_run(pieces, tmp_path):
 def test_random_augmentation_is_refused_with_the_frozen_cache(setting, pieces, tmp_path, capsys):
     assert train("model_1", pieces, tmp_path, setting, "--frozen_cache", str(tmp_path / "cache")) == 1
     assert "every epoch must hold the same pairs: leave out --text, --spec_augment, --wave" in capsys.readouterr().err
+
+
+def test_a_run_ends_its_process_group(pieces, tmp_path):
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    assert train("model_1", pieces, tmp_path, "--max_steps=1", "--eval_strategy=no", "--no_load_best_model_at_end") == 0
+    assert not torch.distributed.is_initialized()
