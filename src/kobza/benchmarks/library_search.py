@@ -1,6 +1,7 @@
 """Search time and recall on synthetic libraries of any size: `python -m kobza.benchmarks.library_search`.
 
-Vectors are made (`made_libraries.py`) or, with `--windows-of LIBRARY`, mixed of real ones. Results are compared with an
+Vectors are made (`made_libraries.py`) or, with `--windows-of LIBRARY`, mixed of real ones, and half of the queries are
+then descriptions, embedded by kobza-mini: they do not lie where recordings do. Results are compared with an
 exhaustive search by numpy, and filters with `filters.tree.matches`, in the same run. With
 `--library milvus://HOST:PORT/NAME?index=hnsw` it measures a Milvus server instead of a folder.
 """
@@ -19,10 +20,12 @@ import numpy as np
 
 from kobza.benchmarks.made_libraries import WINDOWS_PER_TRACK, mixed_library, synthetic_library, unit
 from kobza.embedding.embedder import normalized_mean
+from kobza.embedding.loader import load_text_embedder
 from kobza.library.filters.parser import parse_filter
 from kobza.library.filters.tree import And, Compare, Filter, matches
 from kobza.library.records import FileState, LibraryError, Track
 from kobza.library.stores.base import Store, open_store
+from kobza.webui.map.words import KINDS
 
 Scope = Literal["track", "moment"]
 WARM_UP_QUERIES = 5
@@ -141,6 +144,14 @@ def _queries(tracks: list[tuple[Track, np.ndarray]], n: int) -> np.ndarray:
     return unit(near + 0.05 * rng.standard_normal(near.shape)).astype(np.float32)
 
 
+def _descriptions(n: int) -> np.ndarray:
+    """(n, dim): of words of genres, instruments and moods, and of three of them."""
+    words, rng = list(KINDS), np.random.default_rng(2)
+    groups = rng.choice(words, size=(n, 3)).tolist()
+    texts = [f"{one}, {two}, {three}" if i % 2 else one for i, (one, two, three) in enumerate(groups)]
+    return load_text_embedder().embed_text(texts)
+
+
 def run_in_milvus(windows: int, address: str, queries: int = 100) -> Iterator[SearchTimes]:
     """Measure the library at `address` with so many queries; an empty one is first filled with so many windows.
 
@@ -184,6 +195,10 @@ def run(
 
     tracks = list(mixed_library(windows, source) if source else synthetic_library(windows))
     query_vectors = _queries(tracks, queries)
+    if source:
+        described = _descriptions(queries // 2)
+        if described.shape[1] == query_vectors.shape[1]:
+            query_vectors[: len(described)] = described
     store = open_store(folder)
     start = time.perf_counter()
     fill(store, tracks)
