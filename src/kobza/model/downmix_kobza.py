@@ -83,7 +83,7 @@ class Downmixer:
         before = after if self.weights is None else before
         self.weights = after
         if (before == 1).all() and (after == 1).all():
-            mixed = np.add.reduce(block) / np.float32(len(block))  # their mean, in a fifth of the time of `mean`
+            mixed = block.sum(axis=0) / np.float32(len(block))  # in half of the time of `mean`
             return mixed
         fade = max(1, round(FADE_SECONDS * self.sampling_rate))
         share = np.minimum(np.arange(1, samples + 1) / fade, 1.0)  # (samples,)
