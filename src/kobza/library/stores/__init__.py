@@ -1,1 +1,1 @@
-"""Where libraries are stored: SQLite with FAISS in a folder, or Milvus."""
+"""Where libraries are stored: SQLite with an index of the vectors in a folder, or Milvus."""
