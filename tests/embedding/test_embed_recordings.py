@@ -1,11 +1,14 @@
 """`embed_recordings`: batches that span recordings, and recordings that cannot be used."""
 
+import threading
+
 import numpy as np
 import pytest
 from recordings import ToneEmbedder, tone, write
 
+from kobza.audio import AudioError
 from kobza.embedding.checkpoint import Checkpoint
-from kobza.embedding.embedder import embed_recordings
+from kobza.embedding.embedder import embed_recording, embed_recordings
 from kobza.synth.album import album, write_album
 
 
@@ -61,3 +64,30 @@ def test_nan_vector_is_a_reason(tmp_path):
 
     vectors, reasons = embed_recordings(NanEmbedder(), [write(tmp_path / "a.wav", tone(300, 1))])
     assert "has no vector" in reasons[0] and not vectors.any()
+
+
+def test_a_recording_is_decoded_while_its_first_window_is_embedded(tmp_path):
+    """A model that waits for what follows its first window; then it gets all at once, in order, at most a batch."""
+    samples = np.concatenate([tone(200 + 50 * i, 10) for i in range(19)])
+    path, decoded, sizes = write(tmp_path / "a.wav", samples), threading.Event(), []
+
+    class Waiting(ToneEmbedder):
+        def embed_windows(self, windows):
+            sizes.append(len(windows))
+            assert decoded.wait(60)
+            return super().embed_windows(windows)
+
+    windows = list(embed_recording(Waiting(), path, on_progress=lambda seconds: seconds > 165 and decoded.set()))
+    assert sizes[0] == 1 and max(sizes) == 16 and sum(sizes) == 19
+    assert [window.start for window in windows] == [10.0 * i for i in range(19)]
+    vectors = np.stack([window.vector for window in windows])
+    assert ((vectors * ToneEmbedder().embed_windows(np.split(samples, 19))).sum(axis=1) > 0.999).all()
+
+
+def test_of_a_recording_that_ends_in_an_error_the_first_windows_come_first(tmp_path):
+    path = write(tmp_path / "cut.flac", tone(500, 100))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    windows = embed_recording(ToneEmbedder(), path)
+    assert next(windows).start == 0.0
+    with pytest.raises(AudioError, match="cut off"):
+        list(windows)

@@ -138,15 +138,15 @@ def test_locate_in_tracks_and_in_windows_is_locate(library, embedder, mix, tmp_p
     assert [moment.score for moment in same] == pytest.approx([moment.score for moment in alone[0].moments], abs=1e-3)
 
 
-def test_locate_holds_at_most_one_batch_of_audio(library, tmp_path, monkeypatch):
+def test_locate_holds_at_most_two_batches_of_audio(library, tmp_path, monkeypatch):
     path = write(tmp_path / "long.flac", tone(300, 900, level=0.1))
     sizes, real = [], library.embedder.embed_windows
     monkeypatch.setattr(library.embedder, "embed_windows", lambda w: sizes.append(len(w)) or real(w))
     library.locate(path, "tone 300")
-    assert sizes == [16] * 5 + [10]
+    assert sum(sizes) == 90 and max(sizes) <= 16
     sizes.clear()
     library.locate(path, "tone 300", start=300, end=320)
-    assert sizes == [2]
+    assert sum(sizes) == 2
     taken = memory_taken(lambda: library.locate(path, "tone 300"))
     whole = 900 * 16000 * 4 / 2**20
     assert taken < whole, f"{taken:.0f} MiB for a recording of {whole:.0f}"
