@@ -134,8 +134,8 @@ class _MonoFilter:
             self.graph.add("atrim", f"start_sample={early}"),
             self.graph.add("aformat", "sample_fmts=fltp"),
             self.graph.add("aresample", str(sampling_rate)),
-            # PyAV has at most 8 planes
-            *([self.graph.add("aformat", "sample_fmts=flt")] if frame.layout.nb_channels > 8 else []),
+            # PyAV cannot read 8 planes and more
+            *([self.graph.add("aformat", "sample_fmts=flt")] if frame.layout.nb_channels > 2 else []),
             self.graph.add("asetnsamples", f"n={BLOCK_SECONDS * sampling_rate}:p=0"),
             self.graph.add("abuffersink"),
         ]

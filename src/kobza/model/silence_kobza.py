@@ -37,13 +37,20 @@ def block_levels(samples: np.ndarray, sampling_rate: int) -> np.ndarray:
     blocks = samples[:whole].reshape(-1, size)
     if whole < len(samples):
         blocks = np.concatenate([blocks, samples[None, -size:]])
-    blocks = blocks.astype(np.float32, copy=False)
-    if len(samples) >= BLOCK_SECONDS * sampling_rate:
-        blocks = blocks - blocks.mean(axis=1, keepdims=True)
-    with np.errstate(over="ignore"):
-        power = np.einsum("bs,bs->b", blocks, blocks).astype(np.float64) / size
+    has_mean = len(samples) < BLOCK_SECONDS * sampling_rate
+    with np.errstate(over="ignore", invalid="ignore"):
+        power = _power(blocks.astype(np.float32, copy=False), has_mean)
+    if not np.isfinite(power).all():  # beyond float32's range
+        power = _power(blocks.astype(np.float64), has_mean)
     levels: np.ndarray = 10 * np.log10(power + 1e-20)
     return levels
+
+
+def _power(blocks: np.ndarray, has_mean: bool) -> np.ndarray:
+    """(blocks, samples) -> (blocks,) float64: the mean square, of samples without their mean unless that counts."""
+    varying = blocks if has_mean else blocks - blocks.mean(axis=1, keepdims=True)
+    power: np.ndarray = np.einsum("bs,bs->b", varying, varying).astype(np.float64) / blocks.shape[1]
+    return power
 
 
 def _block_size(samples: int, sampling_rate: int) -> int:
