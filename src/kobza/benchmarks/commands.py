@@ -103,8 +103,8 @@ def _children_watched() -> Iterator[dict[int, float]]:
     def watch() -> None:
         while not is_over.wait(0.1):
             for children in Path("/proc/self/task").glob("*/children"):
-                for process in map(int, children.read_text().split()):
-                    with contextlib.suppress(OSError, StopIteration):  # it has just ended
+                with contextlib.suppress(OSError, StopIteration):  # the thread, or the process, has just ended
+                    for process in map(int, children.read_text().split()):
                         peaks[process] = _peak_memory(process)
 
     watcher = threading.Thread(target=watch)
