@@ -226,7 +226,7 @@ class TestLibrary:
         job = Job(path, os.path.getsize(path), 0, known=False, analyze=True)
         batches = DecodingActor(WindowSettings(16000, 10.0, 1.0))(_to_batch([(0, job)]))
         end = [message for batch in batches for _, message in _from_batch(batch)][-1]
-        assert end.analysis.bpm == pytest.approx(128, rel=0.001)
+        assert end.recording.analysis.bpm == pytest.approx(128, rel=0.001)
 
 
 def test_by_command(folder, tmp_path, capsys, monkeypatch):

@@ -64,6 +64,13 @@ def decoded_samples(path: Path) -> int:
     return len(load_audio(path))
 
 
+def frames_alone(path: Path) -> None:
+    """Decode a recording and do nothing else with it."""
+    with av.open(str(path)) as container:
+        for _ in container.decode(audio=0):
+            pass
+
+
 def copy_tracks(folder: Path, count: int) -> Path:
     """Fill a new folder with `count` copies of the synthetic tracks."""
     folder.mkdir()

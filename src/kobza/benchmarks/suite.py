@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from kobza.audio import load_audio
-from kobza.benchmarks.audio import TRACK_SECONDS, decoded_samples, synthetic_tracks
+from kobza.benchmarks.audio import TRACK_SECONDS, decoded_samples, frames_alone, synthetic_tracks
 from kobza.benchmarks.commands import cold_index, cold_search, indexing, memory
 from kobza.benchmarks.peers import clap_indexing, file_to_vector
 from kobza.benchmarks.runner import MIN_COSINE, Measurement, side_by_side
@@ -75,6 +75,9 @@ def decoding() -> list[Measurement]:
         times = side_by_side(lambda: pool.map(decoded_samples, paths, chunksize=1), theirs, 3)
     single = side_by_side(lambda: list(map(load_audio, paths)), theirs, 3)
     note = f"{len(paths) * TRACK_SECONDS / times.a:.0f} x real time; in one process {single.ratio:.2f} x"
+    for path in {path.suffix: path for path in paths}.values():
+        parts = side_by_side(lambda path=path: frames_alone(path), lambda path=path: load_audio(path), 3)
+        note += f"; {path.suffix[1:]}: FFmpeg's own decoding is {parts.a:.2f} of {parts.b:.2f} s"
     what = "decode and resample a folder"
     return [Measurement("decoding", what, "librosa.load(sr=16000)", times.ratio, "x", 2, note=note)]
 

@@ -1,25 +1,17 @@
 """Analysing tracks that are indexed already; nothing is embedded for it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from kobza.internal_error import InternalError
 from kobza.library.ingest.analysis import SAMPLING_RATE, with_analysis
 from kobza.library.ingest.decode_ahead import decoded
-from kobza.library.ingest.decoding import RecordingEnd
+from kobza.library.ingest.decoding import RecordingEnd, WindowSettings
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.scan import Job
 from kobza.library.records import Failure
 from kobza.library.stores.base import Store
 
-
-@dataclass
-class _Windows:
-    """A `WindowRule`: how many seconds decoding hands over at once."""
-
-    sampling_rate: int = SAMPLING_RATE
-    window_seconds: float = 10.0
-    min_window_seconds: float = 1.0
+RULE = WindowSettings(SAMPLING_RATE, window_seconds=10.0, min_window_seconds=1.0)  # what decoding hands over at once
 
 
 def analyze_tracks(
@@ -35,7 +27,7 @@ def analyze_tracks(
     jobs = [Job(path, states[path].size, states[path].mtime_ns, known=True, analyze=True) for path in tracks]
     failed: list[Failure] = []
     written = done = 0
-    with decoded(jobs, _Windows()) as events:
+    with decoded(jobs, RULE) as events:
         while done < len(jobs):
             event = events.get()
             if not isinstance(event, RecordingEnd):

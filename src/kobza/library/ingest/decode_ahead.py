@@ -49,8 +49,8 @@ def decode_with_timeout(
     timeout = WINDOW_TIMEOUT_SECONDS + TIMEOUT_SECONDS_PER_BYTE * size
 
     def run() -> None:
-        with contextlib.closing(decode(recording, rule)) as decoded:
-            for event in decoded:
+        with contextlib.closing(decode(recording, rule)) as found:
+            for event in found:
                 events.put(event)
                 free_slots.acquire()
                 if abandoned.is_set():

@@ -12,24 +12,22 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kobza.audio import printable
 from kobza.embedding.embedder import WindowRule
 from kobza.internal_error import internal_error
-from kobza.library.ingest.decoding import Event, RecordingEnd, RecordingState, Silence, decode_recording
+from kobza.library.ingest.decoding import (
+    Event,
+    RecordingEnd,
+    RecordingState,
+    Silence,
+    WindowSettings,
+    decode_recording,
+)
 
 KILLED = 9  # SIGKILL
 PIPE_BYTES = 1 << 20  # a window has 640 KB; smaller pipes would interrupt the writer more often (Linux)
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """A `WindowRule` that can be sent without the model."""
-
-    sampling_rate: int
-    window_seconds: float
-    min_window_seconds: float
 
 
 class DecoderProcess:
@@ -54,8 +52,7 @@ class DecoderProcess:
         self._is_reading = True
         is_complete = False
         try:
-            sent = _Rule(rule.sampling_rate, rule.window_seconds, rule.min_window_seconds)
-            pickle.dump((recording.job, sent), process.stdin)
+            pickle.dump((recording.job, WindowSettings.of(rule)), process.stdin)
             process.stdin.flush()
             while not is_complete:
                 event = pickle.load(process.stdout)
@@ -83,7 +80,10 @@ class DecoderProcess:
         self._kill()
 
     def _started(self) -> "subprocess.Popen[bytes]":
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:  # while it had nothing to do
+            _close(self._process)
+            self._process = None
+        if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
                 stdin=subprocess.PIPE,

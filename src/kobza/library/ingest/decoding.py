@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 
 
 @dataclass
+class WindowSettings:
+    """A `WindowRule` that can be sent to other processes and machines without the model."""
+
+    sampling_rate: int
+    window_seconds: float
+    min_window_seconds: float
+
+    @classmethod
+    def of(cls, rule: WindowRule) -> "WindowSettings":
+        return cls(rule.sampling_rate, rule.window_seconds, rule.min_window_seconds)
+
+
+@dataclass
 class RecordingState:
     """What is known of a recording while it is decoded and embedded."""
 
@@ -41,9 +54,10 @@ class RecordingState:
         self.failure = Failure(self.job.path, reason, is_lasting)
 
     def learn(self, other: "RecordingState") -> None:
-        """Take over what decoding has found out about the recording elsewhere."""
-        for name in ("hash", "audio_hash", "tags", "analysis", "parts", "failure", "fault"):
+        """Take over what decoding has found out about the recording elsewhere; a known failure stays."""
+        for name in ("hash", "audio_hash", "tags", "analysis", "parts", "fault"):
             setattr(self, name, getattr(other, name))
+        self.failure = self.failure or other.failure
 
 
 @dataclass(frozen=True)

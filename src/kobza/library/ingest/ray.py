@@ -10,37 +10,20 @@ import contextlib
 import logging
 import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kobza.audio import printable
-from kobza.embedding.embedder import Embedder, WindowRule
+from kobza.embedding.embedder import Embedder
 from kobza.extras import needs
-from kobza.library.ingest.analysis import Analysis
 from kobza.library.ingest.decode_ahead import CPU_BATCH_WINDOWS, decode_with_timeout
-from kobza.library.ingest.decoding import RecordingEnd, RecordingState, Window
+from kobza.library.ingest.decoding import RecordingEnd, RecordingState, Window, WindowSettings
 from kobza.library.ingest.embed import Embedded, Progress, embed_batch, to_outcome
-from kobza.library.ingest.parts import Part
 from kobza.library.ingest.scan import Job
-from kobza.library.ingest.tags import Tags
 from kobza.library.records import Failure
 
 Batch = dict[str, np.ndarray]
-
-
-@dataclass
-class WindowSettings:
-    """A `WindowRule` that can be sent to other machines without the model."""
-
-    sampling_rate: int
-    window_seconds: float
-    min_window_seconds: float
-
-    @classmethod
-    def of(cls, rule: WindowRule) -> "WindowSettings":
-        return cls(rule.sampling_rate, rule.window_seconds, rule.min_window_seconds)
 
 
 class DecodedWindow(NamedTuple):
@@ -54,13 +37,7 @@ class DecodedWindow(NamedTuple):
 class DecodedRecording(NamedTuple):
     """What decoding found out about a recording, after its last window."""
 
-    hash: bytes
-    audio_hash: bytes
-    tags: Tags | None
-    parts: tuple[Part, ...]
-    analysis: Analysis
-    failure: Failure | None
-    fault: str | None
+    recording: RecordingState
     seconds: float
     windows: int
 
@@ -102,15 +79,7 @@ class DecodingActor:
                     windows += 1
                     pending.append((number, DecodedWindow(job, event.start, event.samples)))
                 else:
-                    state = event.recording
-                    end = DecodedRecording(
-                        *(state.hash, state.audio_hash, state.tags, state.parts, state.analysis),
-                        failure=state.failure,
-                        fault=state.fault,
-                        seconds=event.seconds,
-                        windows=windows,
-                    )
-                    pending.append((number, end))
+                    pending.append((number, DecodedRecording(event.recording, event.seconds, windows)))
                 if len(pending) == CPU_BATCH_WINDOWS:
                     yield _to_batch(pending)
                     pending = []
@@ -166,15 +135,10 @@ def embed_on_ray(
             if isinstance(message, EmbeddedWindows):
                 state.starts += message.starts
                 state.vectors += message.vectors
+                state.failure = state.failure or message.failure
             else:
-                state.hash = message.hash
-                state.audio_hash = message.audio_hash
-                state.tags = message.tags
-                state.analysis = message.analysis
-                state.parts = message.parts
-                state.fault = message.fault
+                state.learn(message.recording)
                 ends[number] = message
-            state.failure = state.failure or message.failure
             end = ends.get(number)
             complete = end is not None and len(state.starts) == end.windows
             if state.failure or state.fault or complete:

@@ -15,7 +15,6 @@ ITERATIONS = 600
 NEIGHBOURS = 5  # among which a further track is placed
 SCATTER = 0.35  # around that place, in parts of their mean distance: without it tracks would lie on lines between them
 SHARPNESS = 30.0  # of the weights of these: exp(SHARPNESS * cosine)
-VECTORS_PER_STEP = 1000  # that are compared with the known ones at once: 24 MB
 MARGIN = 0.02  # of the unit square, that is left free at its edges
 
 
@@ -42,7 +41,11 @@ def place(vectors: np.ndarray, known: np.ndarray, positions: np.ndarray) -> np.n
     Each lies at the mean of those of its nearest neighbours that lie near the very nearest, so that a track between two
     groups belongs to one of them instead of lying in the empty space between.
     """
-    cosines, rows = _nearest(vectors, known, min(NEIGHBOURS, len(known)))
+    from sklearn.neighbors import NearestNeighbors  # imported here: only who computes a map waits for it
+
+    finder = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(known)), algorithm="brute").fit(known)
+    chords, rows = finder.kneighbors(vectors)
+    cosines = 1 - chords**2 / 2
     around = positions[rows]  # (m, neighbours, 2)
     distances = np.linalg.norm(around - around[:, :1], axis=2)
     near = distances <= 0.05 * np.linalg.norm(np.ptp(positions, axis=0))
@@ -52,23 +55,6 @@ def place(vectors: np.ndarray, known: np.ndarray, positions: np.ndarray) -> np.n
     offsets = np.random.default_rng(0).standard_normal(means.shape) * (SCATTER * spread)[:, None]
     placed: np.ndarray = (means + offsets).astype(np.float32)
     return placed
-
-
-def _nearest(vectors: np.ndarray, known: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(m, k): the highest inner products of vectors (m, dim) with known ones (n, dim), best first, and their numbers.
-
-    >>> _nearest(np.array([[1.0, 0.5]]), np.array([[0, 1], [1, 0], [1, 1]]), 2)
-    (array([[1.5, 1. ]]), array([[2, 1]]))
-    """
-    parts = []
-    for first in range(0, len(vectors), VECTORS_PER_STEP):
-        products = vectors[first : first + VECTORS_PER_STEP] @ known.T
-        best = np.argpartition(-products, k - 1, axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(products, best, axis=1), axis=1, kind="stable")
-        best = np.take_along_axis(best, order, axis=1)
-        parts.append((np.take_along_axis(products, best, axis=1), best))
-    cosines, rows = map(np.concatenate, zip(*parts, strict=True))
-    return cosines, rows
 
 
 def to_unit_square(positions: np.ndarray) -> np.ndarray:
