@@ -76,7 +76,7 @@ def decoding() -> list[Measurement]:
     single = side_by_side(lambda: list(map(load_audio, paths)), theirs, 3)
     note = f"{len(paths) * TRACK_SECONDS / times.a:.0f} x real time; in one process {single.ratio:.2f} x"
     for path in {path.suffix: path for path in paths}.values():
-        parts = side_by_side(lambda path=path: frames_alone(path), lambda path=path: load_audio(path), 3)
+        parts = side_by_side(functools.partial(frames_alone, path), functools.partial(load_audio, path), 3)
         note += f"; {path.suffix[1:]}: FFmpeg's own decoding is {parts.a:.2f} of {parts.b:.2f} s"
     what = "decode and resample a folder"
     return [Measurement("decoding", what, "librosa.load(sr=16000)", times.ratio, "x", 2, note=note)]
