@@ -9,6 +9,7 @@ from kobza.cli import main
 from kobza.commands.study import INITIALIZATIONS
 from kobza.data.sets import load_data_set
 from kobza.errors import KobzaError
+from kobza.evaluation.reproduction import evaluate_or_reuse
 from kobza.evaluation.thesis_results import published_tables
 from kobza.study.identity import check_study, recordings_hash, study_identity
 from kobza.study.made_data import make_data, video_ids
@@ -66,10 +67,17 @@ def made(folder, *more):
     return [*argv, "--settings", "--num_train_epochs 1", *more]
 
 
-def test_the_study_runs_from_made_data_to_tables_and_resumes(tmp_path, capsys):
+def test_the_study_runs_from_made_data_to_tables_and_resumes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KOBZA_ARITHMETIC", "int8")  # which evaluations do not follow
+    used = []
+    monkeypatch.setattr(
+        "kobza.study.thesis.evaluate_or_reuse",
+        lambda embedder, *args: used.append(embedder.arithmetic) or evaluate_or_reuse(embedder, *args),
+    )
     argv = made(tmp_path / "out", "--seeds", "1", "--models", "model_6")
     assert main(argv) == 0
     first = capsys.readouterr()
+    assert used == ["float32"]
     assert "0 of 1 runs are done" in first.err and "Made data and tiny random towers" in first.out
     table = first.out.split("## Table 2.4")[1].split("## Table")[0]
     assert [line.split("|")[3].strip() for line in table.splitlines() if line.endswith("| 1 |")] == ["measured"]
@@ -126,6 +134,10 @@ def test_what_cannot_be_studied_is_said(tmp_path, capsys):
     assert main(["study", "thesis", "--synthetic", "--data", str(tmp_path), *out]) == 1
     assert "makes its own data" in capsys.readouterr().err
     assert main(["study", "thesis", "--data", str(tmp_path), "--seeds", "0", *out]) == 1
+    assert "--seeds is 0: give 1 or more" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["study", "thesis", "--data", str(tmp_path), "--init", "random-tiny", *out])
+    assert "there is no choice 'random-tiny'" in capsys.readouterr().err
     assert main(["study", "thesis", "--synthetic", "--pieces", "15", *out]) == 1
     assert "15 pieces are too few" in capsys.readouterr().err and not list(tmp_path.iterdir())
 

@@ -36,7 +36,9 @@ def add(commands: SubCommands) -> None:
     )
     whole.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each model (default: %(default)s)")
     whole.add_argument("--models", nargs="+", default=(), metavar="NAME", help="recipes to train (default: all)")
-    whole.add_argument("--init", default="pretrained", help="towers: pretrained, random or tiny (default: %(default)s)")
+    whole.add_argument(
+        "--init", choices=INITIALIZATIONS, default="pretrained", help="weights of the towers (default: %(default)s)"
+    )
     whole.add_argument("--settings", default="", metavar="TEXT", help="more settings of train.py, such as '--bf16'")
     whole.add_argument("--out", default="kobza-study", metavar="DIR", help="runs and tables (default: %(default)s)")
 
@@ -57,7 +59,7 @@ def study(args: argparse.Namespace) -> int:
     if args.synthetic and any(given.values()):
         raise ValueError("--synthetic makes its own data: leave out --data, --gtzan and --magnatagatune.")
     if args.seeds < 1:
-        raise ValueError(f"--seeds {args.seeds} is no number of runs: give 1 or more.")
+        raise ValueError(f"--seeds is {args.seeds}: give 1 or more.")
     outcome = study_thesis(
         expanded(args.out),
         {name: expanded(folder) for name, folder in given.items() if folder},

@@ -111,7 +111,7 @@ def _measure(path: Path, name: str, folder: Path, contents: dict[str, str], rece
     spec = f"{name}:{folder}"
     if name not in contents:
         contents[name] = data_hash(load_data_set(spec))
-    embedder = load_embedder(path)
+    embedder = load_embedder(path, arithmetic="float32")  # as all evaluations
     file = receipts / f"{path.name}--{name}--{embedder.fingerprint}-{contents[name][:16]}.json"
     return evaluate_or_reuse(embedder, path, spec, printable(folder.name), file, say)
 
