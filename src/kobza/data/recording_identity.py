@@ -11,7 +11,7 @@ video any clip counts as the video. What was encoded again or cut otherwise has 
 embeddings is for (`kobza.evaluation.near_duplicates`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b, sha256
 from itertools import islice
@@ -127,8 +127,3 @@ def key_rows(keys: Sequence[Sequence[int]]) -> np.ndarray:
     [[5, 6], [7, 7]]
     """
     return np.array([(some[0], some[-1]) for some in keys if some], KEY_DTYPE).reshape(-1, 2)
-
-
-def sorted_keys(keys: Iterable[int] | np.ndarray) -> np.ndarray:
-    """Keys as a sorted array of 64-bit integers, each once."""
-    return np.unique(keys if isinstance(keys, np.ndarray) else np.fromiter(keys, KEY_DTYPE)).astype(KEY_DTYPE)

@@ -139,11 +139,6 @@ class Teacher(nn.Module):
         self.register_buffer("window", torch.hann_window(WINDOW_SAMPLES, periodic=False), persistent=False)
         self.eval().requires_grad_(False)
 
-    @property
-    def output_weight(self) -> Tensor:
-        """Weights of the last layer, (classes, hidden)."""
-        return self.get_parameter("classifier.5.weight")
-
     @classmethod
     def load(cls, path: str | Path) -> "Teacher":
         """Reads the released state dict; raises FileNotFoundError where it is missing, ValueError for another file."""

@@ -13,7 +13,6 @@ import numpy as np
 
 FOOTER_BYTES = 48
 TABLE_MAGIC = 0xDB4775248B80FB57
-BLOCK_TRAILER_BYTES = 5  # the kind of compression, then a checksum
 OPTIMIZER = re.compile(r"(/Adam(_\d+)?|^beta\d_power)$")
 FLOAT32 = 1  # DT_FLOAT in tensorflow/core/framework/types.proto
 
