@@ -28,7 +28,7 @@ from kobza.folders import expanded, has_home
 from kobza.suggestions import unknown
 
 DEFAULT_SOURCE = "default"
-ARITHMETICS = ("int8", "float32")
+ARITHMETICS = ("float32", "int8")
 COMMAND_SECONDS = 60  # for a password command, which may ask its user
 
 

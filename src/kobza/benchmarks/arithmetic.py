@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from kobza.audio import AUDIO_EXTENSIONS, decode
+from kobza.config import ARITHMETICS
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import Recording
 from kobza.embedding.checkpoint_folder import default_checkpoint
@@ -23,7 +24,6 @@ from kobza.embedding.embedder import Embedder, cut_windows, embed_recordings
 from kobza.embedding.loader import load_embedder, load_torch_embedder
 from kobza.evaluation.metrics import ranks, recall_at
 
-ARITHMETICS = ("float32", "int8")
 BEST = 10
 
 

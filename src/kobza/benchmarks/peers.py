@@ -13,6 +13,7 @@ import numpy as np
 
 from kobza.benchmarks.audio import TRACK_SECONDS, synthetic_tracks
 from kobza.benchmarks.runner import Measurement, side_by_side
+from kobza.config import ARITHMETICS
 from kobza.embedding.embedder import embed_recording, normalized_mean
 from kobza.embedding.engine import EngineEmbedder, default_arithmetic
 
@@ -44,7 +45,7 @@ def file_to_vector() -> list[Measurement]:
     """One recording of 3 minutes from the file to its vector: kobza-mini against CLAP (HTSAT-tiny, random weights)."""
     path = sorted(synthetic_tracks().iterdir())[0]
     clap, measurements = clap_script(), []
-    for arithmetic in ("float32", "int8"):
+    for arithmetic in ARITHMETICS:
         embedder = EngineEmbedder.load(None, arithmetic)
 
         def ours(embedder: EngineEmbedder = embedder) -> np.ndarray:

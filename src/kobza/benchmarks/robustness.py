@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     paths = sorted(path for path in args.folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS)
     step = max(1, len(paths) // args.count)
     try:
-        result = measure(paths[::step][: args.count], load_embedder(args.model))
+        result = measure(paths[::step][: args.count], load_embedder(args.model, arithmetic="float32"))
     except ValueError as error:
         parser.exit(1, f"{error}\n")
     print(f"{'recordings: ' + str(len(next(iter(result.values())))):<28}  mean  worst")

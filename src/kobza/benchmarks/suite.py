@@ -13,6 +13,7 @@ from kobza.benchmarks.audio import TRACK_SECONDS, decoded_samples, frames_alone,
 from kobza.benchmarks.commands import cold_index, cold_search, indexing, memory
 from kobza.benchmarks.peers import clap_indexing, file_to_vector
 from kobza.benchmarks.runner import MIN_COSINE, Measurement, side_by_side
+from kobza.config import ARITHMETICS
 from kobza.embedding.engine import default_arithmetic
 from kobza.synth.album import random_pieces
 
@@ -101,7 +102,7 @@ def tower() -> list[Measurement]:
         return model.get_audio_features(extractor.log_mel(windows)).pooler_output.numpy()
 
     measurements = []
-    for arithmetic in ("float32", "int8"):
+    for arithmetic in ARITHMETICS:
         engine = EngineEmbedder("AST-base", "", config, FEATURE_EXTRACTOR, weights, arithmetic)
         times = side_by_side(functools.partial(engine.embed_windows, windows), theirs, 3)
         cosine = float((engine.embed_windows(windows) * theirs()).sum(axis=1).min())

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from kobza.commands.arguments import SubCommands, command
 from kobza.data.formats import part_help
@@ -127,9 +126,18 @@ def evaluate(args: argparse.Namespace) -> int:
             def progress(done: int, total: int, path: Path) -> None:
                 update(Progress(done, total, done / total, str(path)))
 
-            options: dict[str, Any] = {"probe": args.probe, "shots": args.shots or (), "checkpoint": args.checkpoint}
-            options["allow_overlap"] = args.allow_overlap
-            result = evaluate(embedder, args.on, args.prompt, args.ensemble, progress, say, **options)
+            result = evaluate(
+                embedder,
+                args.on,
+                args.prompt,
+                args.ensemble,
+                progress,
+                say,
+                checkpoint=args.checkpoint,
+                probe=args.probe,
+                shots=args.shots or (),
+                allow_overlap=args.allow_overlap,
+            )
             if args.near_duplicates:
                 update(Progress.of_stage("looking for near duplicates"))
                 result["near_duplicates"] = find_near_duplicates(args.on, args.near_duplicates, probe=args.probe)

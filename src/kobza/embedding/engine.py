@@ -225,9 +225,10 @@ def batches_of_equal_length(lengths: Sequence[int], size: int) -> list[list[int]
 
 
 def open_session(graph: Graph, threads: int = 1) -> Any:
-    """An onnxruntime `InferenceSession` on the CPU, with the graph's weights.
+    """An onnxruntime `InferenceSession` on the CPU, with the graph's weights. Several threads may call it at once.
 
-    It computes a call in the caller's thread and in so many less one of its own; several may call it at once.
+    Args:
+        threads: that compute a call: the caller's own, and the others the session's.
     """
     import onnxruntime
 

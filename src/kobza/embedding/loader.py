@@ -101,10 +101,12 @@ def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
     loaded, in numpy, because importing torch takes seconds. Errors as for `load_embedder`."""
     name = str(name_or_path or default_checkpoint())
     path = expanded(name)
-    if find_registered(name) or path.is_file() or path.name == COLLAPSED or _model_type(find_folder(name)) != "kobza":
+    if find_registered(name) or path.is_file() or path.name == COLLAPSED:
         return load_embedder(name)
-    if (read_json(find_folder(name) / "config.json").get("text_config") or {}).get("model_type", "bert") != "bert":
-        return load_embedder(name)  # numpy knows no other kind
+    config = _config(find_folder(name))
+    text_tower = (config.get("text_config") or {}).get("model_type", "bert")
+    if config.get("model_type") != "kobza" or text_tower != "bert":  # numpy computes no other
+        return load_embedder(name)
     from kobza.embedding.numpy_text_tower import TextTower
 
     return TextTower.load(name)

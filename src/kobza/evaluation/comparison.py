@@ -1,4 +1,4 @@
-"""Two results on the same recordings, compared query by query: is B better than A, or luckier?
+"""Two results on the same recordings, compared query by query: is B better than A, or only luckier?
 
 Both models answered the same queries, so each query's difference counts, not the spread between queries. The interval
 is that of a paired bootstrap: recordings are drawn with replacement, with their captions, for both models at once. The
@@ -8,6 +8,7 @@ answers for any recording would change nothing, so the observed difference is co
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -159,8 +160,7 @@ def compare_classes(true: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int
     found = []
     for metric, score in (("F1", macro_f1), ("accuracy", accuracy)):
         first, second = (float(score(confusion_matrix(true, predicted, classes))) for predicted in (a, b))
-        resampled = _in_batches(lambda size, score=score: drawn(score, size))  # type: ignore[misc]
-        permuted = _in_batches(lambda size, score=score: swapped(score, size))  # type: ignore[misc]
+        resampled, permuted = _in_batches(partial(drawn, score)), _in_batches(partial(swapped, score))
         found.append(_difference(metric, first, second, second - first, resampled, permuted))
     return found
 

@@ -24,9 +24,11 @@ def recordings_trained_on(checkpoint: str | Path, fingerprint: str) -> TrainedOn
 
 
 def _of_split_file(folder: Path | None) -> TrainedOn | None:
+    if folder is None:
+        return None
     try:
-        split = json.loads(((folder or Path()) / "split.json").read_text(encoding="utf-8")) if folder else None
-        if split is None or split["rule"] not in (*RULES, *RENAMED_RULES):
+        split = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+        if split["rule"] not in (*RULES, *RENAMED_RULES):
             return None
         names = {part: split["splits"][part] for part in ("train", "validation")}
     except (OSError, ValueError, KeyError, TypeError):
@@ -40,7 +42,7 @@ def find_overlap(trained_on: TrainedOn | None, data: DataSet) -> dict[str, Any] 
     """How many of a data set's recordings a model was trained on, as a result carries it."""
     if trained_on is None:
         return None
-    keys = dict(zip((r.path for r in data.recordings), keys_of_all(data.recordings), strict=True)).values()
+    keys = _keys_of_each(data)
     seen = {part: [trained_on.seen(part, some) for some in keys] for part in PARTS}
     either = sum(sound or text for sound, text in zip(seen["train"], seen["captions"], strict=True))
     return {
@@ -54,12 +56,14 @@ def find_overlap(trained_on: TrainedOn | None, data: DataSet) -> dict[str, Any] 
 
 def copies_in_splits(splits: Mapping[str, DataSet]) -> dict[str, int]:
     """How many recordings of "test" are also in each other split, by their keys: a probe has been told their labels."""
-    keys = {
-        name: dict(zip((r.path for r in data.recordings), keys_of_all(data.recordings), strict=True)).values()
-        for name, data in splits.items()
-    }
-    others = TrainedOn().added({name: list(some) for name, some in keys.items() if name != "test"})
+    keys = {name: _keys_of_each(data) for name, data in splits.items()}
+    others = TrainedOn().added({name: some for name, some in keys.items() if name != "test"})
     return {name: sum(others.seen(name, some) for some in keys["test"]) for name in others.parts}
+
+
+def _keys_of_each(data: DataSet) -> list[list[int]]:
+    """The keys of each recording, once however many captions it has."""
+    return list(dict(zip((r.path for r in data.recordings), keys_of_all(data.recordings), strict=True)).values())
 
 
 def overlap_words(overlap: dict[str, Any] | None) -> str:
