@@ -53,7 +53,7 @@ FORMATS: dict[str, Format] = {
     "song_describer": Format(
         "Song Describer",
         "retrieval",
-        "`song_describer.csv`, `audio/00/ID.2min.mp3`; splits as of pairs",
+        "`song_describer.csv`, `audio/00/ID.2min.mp3`; split as `pairs`",
         ("all", *OFFICIAL),
         ("all", "valid"),
         source="arXiv:2311.10057",
@@ -119,7 +119,7 @@ FORMATS: dict[str, Format] = {
     "pairs": Format(
         "Your own pairs",
         "retrieval",
-        "`metadata.jsonl` or `.csv`: `file_name`, `caption`; splits as of classes, and as training takes them",
+        "`metadata.jsonl` or `.csv`: `file_name`, `caption`; split as `classes`, also in training",
         ("all", *OFFICIAL),
     ),
     "classes": Format(
@@ -131,7 +131,7 @@ FORMATS: dict[str, Format] = {
     "tags": Format(
         "Your own tags",
         "tagging",
-        "`metadata.jsonl` or `.csv`: `file_name`, `tags`; splits as of classes",
+        "`metadata.jsonl` or `.csv`: `file_name`, `tags`; split as `classes`",
         ("all", *OFFICIAL),
     ),
     "judged": Format(
