@@ -63,13 +63,13 @@ def study(args: argparse.Namespace) -> int:
     outcome = study_thesis(
         expanded(args.out),
         {name: expanded(folder) for name, folder in given.items() if folder},
-        args.seeds,
-        args.models,
-        args.init,
-        shlex.split(args.settings),
-        expanded(args.checkpoints) if args.checkpoints else None,
-        args.pieces if args.synthetic else None,
-        say,
+        seeds=args.seeds,
+        models=args.models,
+        init=args.init,
+        settings=shlex.split(args.settings),
+        checkpoints=expanded(args.checkpoints) if args.checkpoints else None,
+        pieces=args.pieces if args.synthetic else None,
+        say=say,
     )
     print(outcome.tables)
     for what, why in outcome.failures:

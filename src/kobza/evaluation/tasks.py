@@ -146,7 +146,7 @@ def measure_probes(
         test_vectors: (recordings of the test, dim).
     """
     test = splits["test"]
-    parts = [_examples(test, test_vectors)]
+    examples = {"test": _examples(test, test_vectors)}
     counts = {}
     for name in ("validation", "train"):
         data = splits[name]
@@ -155,15 +155,17 @@ def measure_probes(
         if len(kept) < 2:
             raise DataSetError(f"{len(kept)} recordings of the split {name!r} can be used: a probe needs two or more.")
         usable = replace(data, recordings=tuple(data.recordings[i] for i in kept), vocabulary=test.vocabulary)
-        parts.insert(0, _examples(usable, vectors[kept]))
+        examples[name] = _examples(usable, vectors[kept])
         counts[name] = {"used": len(kept), "of": data.total}
-    entries, choices, answers = evaluate_probes(parts[0], parts[1], parts[2], shots, seed)
+    entries, choices, answers = evaluate_probes(
+        examples["train"], examples["validation"], examples["test"], shots, seed
+    )
     details = {"probes": choices, "splits": counts, "labels": list(test.vocabulary)}
     if test.task == "tagging":
         details |= {"tags": list(test.vocabulary), "auc": answers}
     else:
-        of_each = {"recordings": [recording.id for recording in test.recordings], "true": parts[2].true.tolist()}
-        details |= {**of_each, "predicted": answers}
+        details |= {"recordings": [recording.id for recording in test.recordings]}
+        details |= {"true": examples["test"].true.tolist(), "predicted": answers}
     return [complete_entry("probe", entry) for entry in entries], details
 
 

@@ -26,7 +26,7 @@ class OptimizingTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.average: WeightAverage | None = None
         averaged = self.args.ema_decay or self.args.negatives_bank
-        if averaged and self.is_fsdp_enabled | self.is_deepspeed_enabled:
+        if averaged and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
             raise ValueError("--ema_decay and --negatives_bank do not work with FSDP or DeepSpeed: use neither.")
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -75,8 +75,7 @@ class OptimizingTrainer(Trainer):
             self.average.load(Path(resume_from_checkpoint))
 
     def _averaged(self):
-        in_training = self.average is not None and self.is_in_train
-        return self.average.applied() if self.average is not None and in_training else nullcontext()
+        return nullcontext() if self.average is None or not self.is_in_train else self.average.applied()
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         with self._averaged():
