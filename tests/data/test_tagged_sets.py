@@ -128,7 +128,7 @@ def test_nsynth(tmp_path):
             "openmic:{}",
             "openmic-2018-aggregated-labels.csv",
             "sample_key,instrument,relevance\na,b,c\n",
-            "is no number",
+            "is not a number",
         ),
         ("tags:{}", "metadata.csv", "file_name,labels\n", "no column 'tags'; it has 'file_name', 'labels'"),
         ("tags:{}", "metadata.csv", "file_name,tags\na.wav,sad\n", "none of the 1 recordings .*such as a.wav"),

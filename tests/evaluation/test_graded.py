@@ -79,7 +79,7 @@ def test_ties_count_against_the_model_and_queries_without_an_answer_do_not_count
     ("text", "sentence"),
     [
         ("query,file,grade\n", "no column 'recording'; it has 'query', 'file', 'grade'"),
-        ("query,recording,grade\nsad,audio/tone-200.wav,good\n", "is 'good': write 0, or a number above it"),
+        ("query,recording,grade\nsad,audio/tone-200.wav,good\n", "is 'good': write a number of 0 or more"),
         ("query,recording,grade\nsad,gone.wav,3\n", "No query of .* has a recording with a grade above 0"),
         (None, r"has no judgments\.csv and no queries\.jsonl: write a judgments\.csv"),
     ],

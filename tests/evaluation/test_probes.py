@@ -99,7 +99,7 @@ def test_command_probes_a_model(monkeypatch, tmp_path, capsys):
     assert 0.7 <= linear["value"] <= linear["high"] and linear["low"] > 0.2  # by chance .1
     for wrong, sentence in (
         (["--on", "gtzan:gtzan@test", "--probe"], "A probe takes all splits of GTZAN: leave '@test' out."),
-        (["--on", "pairs:gtzan", "--probe"], "A probe needs labels or tags, Your own pairs has none"),
+        (["--on", "pairs:gtzan", "--probe"], "A probe needs labels or tags, and pairs has none"),
         (["--on", "gtzan:gtzan", "--probe", "--prompt", "{}"], "A probe takes no prompts"),
         (["--on", "gtzan:gtzan", "--shots", "1"], "--shots is for --probe"),
     ):
@@ -136,7 +136,7 @@ def test_a_probes_test_must_be_new_to_the_checkpoint_and_to_the_probe(monkeypatc
     shutil.copy(copied.path, other.path)
     result, lines = measure([])
     assert result["details"]["copies"] == {"train": 1, "validation": 0}
-    assert lines == ["1 recordings of the test are also in train, of which the probe is made: the result says so"]
+    assert lines == ["1 recording of the test is also in train, which the probe is trained on: the result says so"]
 
 
 def test_tags_are_probed(monkeypatch, tmp_path):

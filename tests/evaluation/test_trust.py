@@ -91,8 +91,8 @@ def overlap_of(place, tmp_path, run, part, *options):
 def test_what_was_trained_on_is_refused_or_marked(place, tmp_path, capsys):
     assert overlap_of(place, tmp_path, "run-b", "train") == 1
     error = capsys.readouterr().err
-    assert "8 of the 8 recordings of musiccaps:" in error and "are among those that run-b was trained on: mea" in error
-    assert "add --allow-overlap, and the result will carry their number." in error and not list(tmp_path.iterdir())
+    assert "8 of the 8 recordings of musiccaps:" in error and "are among those that run-b was trained on: eva" in error
+    assert "add --allow-overlap; the result then says how many they are." in error and not list(tmp_path.iterdir())
     seen = overlap_of(place, tmp_path, "run-b", "train", "--allow-overlap")
     expected = {"train": 8, "captions": 0, "validation": 0, "of": 8, "share": 1.0, "is_complete": True, "note": ""}
     assert seen == expected and "8 of 8 recordings used (8 trained on)" in capsys.readouterr().out

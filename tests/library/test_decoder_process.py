@@ -91,7 +91,7 @@ def long_recording(tmp_path):
     ("number", "reason", "is_lasting"),
     [
         (signal.SIGSEGV, "long.flac crashes the decoder (signal 11); replace or convert it.", True),
-        (signal.SIGKILL, "long.flac was not decoded: the process that did it was killed; index again.", False),
+        (signal.SIGKILL, "long.flac was not decoded: the process that decoded it was killed; index again.", False),
     ],
 )
 def test_a_crash_fails_one_recording(decoder, long_recording, recording, number, reason, is_lasting):

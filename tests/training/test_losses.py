@@ -98,7 +98,7 @@ def test_a_mixed_loss_is_the_weighted_sum():
     "given", [["clop"], ["clip:0"], ["clip", "clip:2"], ["clip:-1"], ["clip:x"], ["clip:1,siglip:2"]]
 )
 def test_losses_that_are_none_are_an_error(given):
-    with pytest.raises(ValueError, match=r"is no sum of losses: give one of clip, mulan, siglip, or several"):
+    with pytest.raises(ValueError, match=r"is not a sum of losses: give one of clip, mulan, siglip, or several"):
         loss_weights(given)
 
 

@@ -117,10 +117,7 @@ def test_another_number_of_workers_goes_on_with_the_next_epoch(make_stream, tmp_
     state.save(tmp_path, 0)
     other = StreamState.load(tmp_path, 0, 2, 1)
     assert other.positions == {0: Position(0, 0, 0, ((1, 0, 0, 0), (2, 0, 0, 0), (1, 0, 0, 0)))}
-    assert (
-        "is of 1 processes with 2 workers each, now 2 with 1: the stream goes on with its next"
-        in capsys.readouterr().err
-    )
+    assert "processes=1 and workers=2, not 2 and 1: the stream goes on with its next" in capsys.readouterr().err
 
 
 def item_of(recording):

@@ -194,7 +194,7 @@ def encoding(text: str) -> str:
         b"\xe0".decode(name, "replace").encode("utf-8")  # not one of bytes to bytes, such as "zip"
     except (LookupError, UnicodeError, ValueError):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no character encoding; give, for example, cp1251 or auto"
+            f"{text!r} is not a character encoding; give, for example, cp1251 or auto"
         ) from None
     return name
 

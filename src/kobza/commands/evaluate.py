@@ -40,12 +40,12 @@ def add(commands: SubCommands) -> None:
         "--on",
         required=True,
         metavar="SET:DIR[@PART]",
-        help=f"a data set, its folder, which part of it: {part_help()}",
+        help=f"a data set, its folder, and which part of it: {part_help()}",
     )
     one.add_argument(
         "--allow-overlap",
         action="store_true",
-        help="also measure on recordings that the checkpoint was trained on; the result carries their number",
+        help="also measure on recordings that the checkpoint was trained on; the result says how many",
     )
     one.add_argument(
         "--near-duplicates",

@@ -32,13 +32,13 @@ def add(commands: SubCommands) -> None:
     tags.add_argument(
         "--tags",
         action="store_true",
-        help="also read the tags of unchanged files again; nothing is embedded anew for it",
+        help="also read the tags of unchanged files again, without embedding anything",
     )
     tags.add_argument(
         "--tag-encoding",
         type=encoding,
         metavar="NAME",
-        help="of tags that do not say theirs, such as cp1251; the library keeps it (auto: guess)",
+        help="the encoding of tags that do not name theirs, such as cp1251; the library keeps it (auto: guess)",
     )
     analysis = CommandParser(add_help=False)
     analysis.add_argument(
@@ -59,7 +59,7 @@ def add(commands: SubCommands) -> None:
         "paths", nargs="*", metavar="PATH", help="a folder, a file, or an address such as s3://bucket/music"
     )
     indexed.add_argument(
-        "--list", metavar="FILE", help="a playlist (m3u, pls), or a text file with one of these a line"
+        "--list", metavar="FILE", help="a playlist (m3u, pls), or a text file with one of these on each line"
     )
     indexed.add_argument(
         "--shard", type=shard, metavar="I/N", help="only the I-th of N parts, for N machines (see docs/operate.md)"

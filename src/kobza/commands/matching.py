@@ -76,7 +76,8 @@ def duplicates(args: argparse.Namespace) -> int:
         print(json.dumps([[path_to_text(track.path) for track in group] for group in groups], indent=2))
     elif groups:
         print("\n\n".join("\n".join(printable(track.path) for track in group) for group in groups))
-        say(f"Recordings with copies: {len(groups)}; files more than needed: {sum(len(some) - 1 for some in groups)}.")
+        copies = sum(len(some) - 1 for some in groups)
+        say(f"Recordings with copies: {len(groups)}; files beyond the first of each: {copies}.")
     else:
         say("No file has the same recording as another.")
     return 0

@@ -35,7 +35,9 @@ def output_options() -> CommandParser:
     )
     options.add_argument("--relative-to", metavar="DIR", help="the playlist's paths are relative to this folder")
     options.add_argument(
-        "--skip-missing", action="store_true", help="leave out tracks whose files are not there now, as on a disc away"
+        "--skip-missing",
+        action="store_true",
+        help="leave out tracks whose files are not there now, as on a disc that is away",
     )
     return options
 

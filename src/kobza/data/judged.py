@@ -33,7 +33,7 @@ def load_judged(folder: str | Path, part: str | None = None) -> DataSet:
     """Load all recordings of a folder and the grades of those that were judged.
 
     Raises:
-        DataSetError: the folder, a table or its columns are missing, a grade is no number, or no query can be used.
+        DataSetError: the folder, a table or its columns are missing, a grade is not a number, or no query can be used.
     """
     folder = require_folder(folder)
     parse_part("judged", part)
@@ -52,8 +52,8 @@ def load_judged(folder: str | Path, part: str | None = None) -> DataSet:
             grade = -1.0
         if not 0 <= grade < float("inf"):
             raise DataSetError(
-                f"The grade of {printable(name)} for {query!r} in {printable(folder)} is {text!r}: write 0, or a "
-                "number above it."
+                f"The grade of {printable(name)} for {query!r} in {printable(folder)} is {text!r}: write a "
+                "number of 0 or more."
             )
         judgments.append(Judgment(query, inner, grade))
     if not any(judgment.grade > 0 for judgment in judgments):

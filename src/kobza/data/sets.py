@@ -98,7 +98,7 @@ def divide_labelled(spec: str) -> dict[str, DataSet]:
     known = FORMATS[name]
     if known.task not in ("classification", "tagging"):
         labelled = [other for other, about in FORMATS.items() if about.task in ("classification", "tagging")]
-        raise DataSetError(f"A probe needs labels or tags, {known.title} has none: give one of {', '.join(labelled)}.")
+        raise DataSetError(f"A probe needs labels or tags, and {name} has none: give one of {', '.join(labelled)}.")
     if part and part not in known.variants:
         variants = f", or give one of {', '.join(known.variants)}" if known.variants else ""
         raise DataSetError(f"A probe takes all splits of {known.title}: leave '@{part}' out{variants}.")

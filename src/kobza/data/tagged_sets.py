@@ -113,8 +113,8 @@ def load_openmic(folder: str | Path, split: str | None = None) -> DataSet:
             relevant = float(row["relevance"]) >= 0.5
         except ValueError:
             raise DataSetError(
-                f"The relevance of {row['sample_key']} in {printable(table)} is {row['relevance']!r}, which is no "
-                "number: correct the line."
+                f"The relevance of {row['sample_key']} in {printable(table)} is {row['relevance']!r}, which is not "
+                "a number: correct the line."
             ) from None
         labels.setdefault(row["sample_key"], {})[row["instrument"].replace("_", " ")] = relevant
     keys = [line.strip() for line in read_text(find_table(folder, OPENMIC_LISTS[split])).splitlines() if line.strip()]

@@ -126,7 +126,7 @@ def train(args: argparse.Namespace) -> None:
         start = load_file(args.start / "model.safetensors")
         tower = KobzaConfig.from_pretrained(args.start).audio_config
         if not isinstance(tower, ASTConfig):
-            raise ValueError(f"The audio tower of {args.start} is no AST: only an AST can be trained further.")
+            raise ValueError(f"The audio tower of {args.start} is not an AST: only an AST can be trained further.")
         settings = distillation.DistillationSettings.warm(tower=tower.to_diff_dict(), **changes)
     space = load_label_space(args)
     distillation.train(args.work / "labels", args.work / "student", space, settings, start, args.device)

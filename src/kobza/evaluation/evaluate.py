@@ -81,7 +81,8 @@ def evaluate(
     copies = copies_in_splits(splits) if probe else {}
     for name, count in copies.items():
         if count:
-            say(f"{count:,} recordings of the test are also in {name}, of which the probe is made: the result says so")
+            what = "recording of the test is" if count == 1 else "recordings of the test are"
+            say(f"{count:,} {what} also in {name}, which the probe is trained on: the result says so")
     failures = check_embedder(embedder, say)
     paths = list(dict.fromkeys(recording.path for recording in data.recordings))
     vectors, reasons = embed_recordings(embedder, paths, progress)

@@ -98,6 +98,6 @@ def check_overlap(model: str, spec: str, overlap: dict[str, Any] | None, allow: 
         sentence += (what if overlap[part] == 1 else what.replace("is ", "are ", 1)).format(model)
         if not allow:
             raise DataSetError(
-                f"{sentence}: measure it on others, or add --allow-overlap, and the result will carry their number."
+                f"{sentence}: evaluate it on others, or add --allow-overlap; the result then says how many they are."
             )
         say(f"{sentence}: the result says so")

@@ -40,8 +40,8 @@ def loss_weights(given: Sequence[str]) -> dict[str, float]:
         match = re.fullmatch(rf"({'|'.join(LOSSES)})(?::(\d*\.?\d+))?", text)
         if match is None or match[1] in weights or float(match[2] or 1) == 0:
             raise ValueError(
-                f"--loss_type {' '.join(given)} is no sum of losses: give one of {', '.join(LOSSES)}, or several, each "
-                "once, with weights above 0: clip:1 siglip:0.5."
+                f"--loss_type {' '.join(given)} is not a sum of losses: give one of {', '.join(LOSSES)}, or several, "
+                "each once, with weights above 0: clip:1 siglip:0.5."
             )
         weights[match[1]] = float(match[2] or 1)
     return weights

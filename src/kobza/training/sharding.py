@@ -36,7 +36,7 @@ def prepare_sharding(state: AcceleratorState, model: KobzaModel) -> None:
     plugin: Any = state.fsdp_plugin
     if plugin.fsdp_version != 2:
         raise ValueError(
-            "Kobza trains with FSDP2, and accelerate's configuration says another: set fsdp_version: 2, as in "
+            "Kobza trains with FSDP2, and accelerate's configuration names another version: set fsdp_version: 2, as in "
             "configs/fsdp2.yaml."
         )
     if plugin.cpu_ram_efficient_loading:

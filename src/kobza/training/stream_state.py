@@ -94,8 +94,8 @@ class StreamState:
             return cls(processes, workers, state["last"], positions)
         if rank == 0:
             say(
-                f"train.py: the checkpoint is of {state['processes']} processes with {state['workers']} workers each, "
-                f"now {processes} with {workers}: the stream goes on with its next epoch."
+                f"train.py: the checkpoint was written with processes={state['processes']} and "
+                f"workers={state['workers']}, not {processes} and {workers}: the stream goes on with its next epoch."
             )
         number = len(next(iter(positions.values())).sources)
         epochs = [1 + max(position.sources[k][0] for position in positions.values()) for k in range(number)]

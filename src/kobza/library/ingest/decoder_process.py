@@ -117,7 +117,7 @@ def _close(process: "subprocess.Popen[bytes]") -> None:
 def _report_end(recording: RecordingState, code: int) -> None:
     name = printable(recording.job.path)
     if code == -KILLED:  # by somebody, or for want of memory
-        recording.fail(f"{name} was not decoded: the process that did it was killed; index again.", False)
+        recording.fail(f"{name} was not decoded: the process that decoded it was killed; index again.", False)
     elif code < 0:
         recording.fail(f"{name} crashes the decoder (signal {-code}); replace or convert it.")
     else:
