@@ -168,6 +168,14 @@ def test_what_cannot_be_loaded_gives_a_sentence(tiny_checkpoint, tiny_processor,
         EngineEmbedder.load(tmp_path / "resnet")
 
 
+def test_an_ast_with_features_of_its_own_is_left_to_pytorch(tiny_checkpoint, tmp_path):
+    copied = shutil.copytree(tiny_checkpoint, tmp_path / "copy")
+    settings = json.loads((copied / "processor_config.json").read_text())
+    settings["feature_extractor"]["tower_features"] = {"feature_extractor_type": "ASTFeatureExtractor"}
+    (copied / "processor_config.json").write_text(json.dumps(settings))
+    assert not EngineEmbedder.can_load(copied)
+
+
 def test_it_can_be_sent_to_another_process(tiny_checkpoint):
     embedder = EngineEmbedder.load(tiny_checkpoint)
     sent = pickle.loads(pickle.dumps(embedder))

@@ -44,6 +44,7 @@ FEATURE_EXTRACTOR = {  # `KobzaFeatureExtractor`'s defaults
     "window_seconds": 10.0,
     "min_window_seconds": 1.0,
     "window_loudness": None,
+    "tower_features": None,
 }
 
 
@@ -84,7 +85,7 @@ class EngineEmbedder:
 
     @classmethod
     def can_load(cls, folder: Path) -> bool:
-        """Whether the engine computes the audio tower of the Kobza checkpoint in a folder; not a ResNet, for one."""
+        """Whether the engine computes the audio tower of the Kobza checkpoint in a folder; not a ResNet's, say."""
         config = read_json(folder / "config.json")
         return is_supported(config, FEATURE_EXTRACTOR) and is_supported(config, read_settings(folder))
 
