@@ -1,4 +1,4 @@
-"""Packages that Kobza can do without, each brought by an extra: one sentence for whoever needs one that is missing."""
+"""Optional packages, each brought by an extra, and the sentence that names the extra where one is missing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

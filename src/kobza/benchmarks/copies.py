@@ -82,7 +82,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", metavar="FOLDER", help="the recordings; default: synthetic pieces")
-    parser.add_argument("--pieces", type=int, default=60, help="so many")
+    parser.add_argument("--pieces", type=int, default=60, help="number of synthetic pieces")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         if args.pairs:

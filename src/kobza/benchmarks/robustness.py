@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="recordings, at any depth")
     parser.add_argument("--model", metavar="NAME", help="a checkpoint's folder or Hub id; default: kobza-mini")
-    parser.add_argument("--count", type=int, default=60, help="use so many of them at most (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=60, help="use at most so many (default: %(default)s)")
     args = parser.parse_args(arguments)
     paths = sorted(path for path in args.folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS)
     step = max(1, len(paths) // args.count)

@@ -1,4 +1,4 @@
-"""Keys by which a recording is known again in another file, folder or data set: 64 bits each, the same on any machine.
+"""Keys by which a recording is recognized in another file, folder or data set: 64 bits each, the same on any machine.
 
     the recording that a table names     "youtube:-0Gj8-vB1q4", "jamendo:1009607"
     the sound of a file                   FLAC, WAV, AIFF ...: its samples; MP3, AAC, Opus ...: its packets

@@ -1,6 +1,6 @@
 """The fingerprint of a checkpoint, kept in the cache folder: hashing 60 MB of weights would be a tenth of the time of a
-`kobza search`. It is used as long as the files are the same ones by the file system's account; the time of a change of
-their content (ctime) cannot be set back."""
+`kobza search`. It is used as long as names, sizes, inodes and times of the files are unchanged; the time of the last
+change (ctime) cannot be set back."""
 
 import contextlib
 import hashlib
@@ -14,7 +14,7 @@ from kobza.atomic import atomic_write
 from kobza.embedding.checkpoint_folder import fingerprint
 from kobza.folders import cache_folder
 
-MIN_SECONDS = 2.0  # since the last change: a file system may not tell two changes apart that are nearer
+MIN_SECONDS = 2.0  # since the last change: some file systems do not tell apart two changes that are closer together
 
 
 def kept_fingerprint(folder: Path) -> str:
@@ -35,7 +35,8 @@ def kept_fingerprint(folder: Path) -> str:
 
 
 def _state(folder: Path) -> dict:
-    """Of all files of the folder, and of the rules, which may change with a version; as JSON gives it back."""
+    """What the fingerprint depends on: the files of the folder, and Kobza's version, since its rules may change. In
+    lists, as JSON returns them."""
     files = []
     for path in sorted(folder.iterdir()):
         status = path.stat()

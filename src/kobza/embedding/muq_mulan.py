@@ -131,7 +131,7 @@ def load_muq_mulan(folder: Path, name: str, device: str | None = None) -> MuQMuL
         raise CheckpointError(f"The tokenizer of {text} has {len(tokenizer)} tokens, the model {vocabulary}: fetch it.")
     _drop_training_parts(model)
     _load_weights(model, folder, name)
-    model.mulan.audio.model.model.conformer.config._attn_implementation = "eager"  # which transformers 4 took for given
+    model.mulan.audio.model.model.conformer.config._attn_implementation = "eager"  # the default of transformers 4
     to_device(model, device)
     return MuQMuLanEmbedder(model, tokenizer, name)
 

@@ -5,8 +5,8 @@
 
 Parts: `train`, pairs of sound and text; `captions`, texts without their sound; `validation`, by which the weights were
 chosen. A recording has one key or two, 8 bytes each: MusicCaps' training split takes 63 kB, 44 million recordings
-352 or 704 MB. It is read as a map of memory, so that looking a few up touches little of it, and is fetched from the Hub
-only when something is evaluated. The fingerprint says of which weights it is; beside any others it does not count.
+352 or 704 MB. It is memory-mapped, so that looking a few up reads little of it, and is fetched from the Hub only when
+something is evaluated. The fingerprint names the weights that it belongs to; beside other weights it is ignored.
 """
 
 import json

@@ -102,8 +102,8 @@ def tag_influences(
     """(value, influences (recordings,)) of the macro ROC-AUC and PR-AUC; the arguments are those of `tag_metrics`.
 
     The influences of P positives are scaled by sqrt(P / (P - 1)), as a sample's variance is, and so are those of the
-    negatives: a tag may have few of them. One positive says nothing of how far others would lie from it; on ROC-AUC,
-    where that is all of its influence, it has the standard deviation of the other tags' positives, pooled.
+    negatives: a tag may have few of them. A single positive says nothing of the spread of positives, and its influence
+    on ROC-AUC is that spread alone: it gets the pooled standard deviation of the other tags' positives.
     """
     judged = np.ones_like(has_tag) if judged is None else judged
     values: dict[str, list[float]] = {"ROC-AUC": [], "PR-AUC": []}

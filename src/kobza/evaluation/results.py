@@ -70,7 +70,7 @@ def dataset_key(result: dict) -> DatasetKey:
 
 
 def dataset_title(key: DatasetKey) -> str:
-    """A data set's name for people; the folder's name where it is none of the known sets.
+    """A data set's name for people; the folder's name where the set is not known.
 
     >>> dataset_title(("musiccaps", "test", "clips")), dataset_title(("pairs", None, "folk"))
     ('MusicCaps, test', 'folk (pairs)')

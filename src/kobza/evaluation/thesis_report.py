@@ -103,7 +103,7 @@ def _zero_shot_table(table: Table, measured: list[ResultRow]) -> str:
 
 
 def _other_table(table: Table, others: list[tuple[ResultRow, list[str]]]) -> str:
-    """What was measured on the table's data and is none of its rows, each with the reason; "" if there is nothing."""
+    """What was measured on the table's data and is not among its rows, each with the reason; "" if there is nothing."""
     prompts = {prompt_template(row.prompt) for row in table.rows} - {None}
     others = [(row, why) for row, why in others if not prompts or prompt_template(row.prompt) in prompts]
     if not others:
@@ -120,7 +120,7 @@ def _other_table(table: Table, others: list[tuple[ResultRow, list[str]]]) -> str
 
 
 def thesis_table(table: Table, results: Sequence[dict], tables: Sequence[Table]) -> str:
-    """A table of the thesis with the measured results beside it and, below, those that are none of its rows.
+    """A table of the thesis with the measured results beside it and, below, those that are not among its rows.
 
     Args:
         tables: all of the thesis; a result whose row is in another table is not shown here.

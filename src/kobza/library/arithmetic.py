@@ -22,7 +22,8 @@ def noted(meta: Mapping[str, str]) -> str:
 
 
 def joined(*notes: str) -> str:
-    """
+    """The notes of several libraries as one.
+
     >>> joined("int8", "", "float32, int8")
     'float32, int8'
     """

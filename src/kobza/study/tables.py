@@ -20,7 +20,8 @@ ABOUT = (
 
 
 def mean_and_deviation(values: Sequence[float], metric: str) -> str:
-    """
+    """The mean over seeds ± the standard deviation, with as many decimals as the metric needs.
+
     >>> mean_and_deviation([0.17, 0.18, 0.19], "R@1"), mean_and_deviation([5.0], "MedR"), mean_and_deviation([], "F1")
     ('0.180 ± 0.010', '5.0', '–')
     """

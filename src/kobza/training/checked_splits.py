@@ -1,4 +1,4 @@
-"""Recordings are checked before training by all processes together, once, and what is left out is told."""
+"""Recordings are checked before training by all processes together, once, and what is left out is reported."""
 
 from collections.abc import Sequence
 from pathlib import Path

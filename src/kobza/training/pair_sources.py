@@ -43,7 +43,7 @@ class Share(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """An example, not yet decoded, and the key of its sound if that is known; or why it is none."""
+    """An example, not yet decoded, and the key of its sound if that is known; or why it cannot be used."""
 
     recording: Recording
     audio: Source | None = None

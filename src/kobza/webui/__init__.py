@@ -1,4 +1,5 @@
 """A library in the browser.
 
-`collection` queries the library, `markup` and `map_layout` write HTML, `page` lays it out, `app` serves it.
+`app` assembles the server, `collection` is the library as the page asks it, `routes` answer with JSON, `static` and
+`templates` are the page itself.
 """

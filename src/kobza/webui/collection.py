@@ -200,7 +200,7 @@ class Collection:
         return Path(file) if os.path.isfile(file) else None
 
     def area(self, outline: str) -> Filter:
-        """The filter for the tracks inside an outline of the map. PageError: it is none, or there is no map yet."""
+        """The filter for the tracks inside an outline of the map. PageError: it is not one, or there is no map yet."""
         shown = self.map_keeper.current()
         if shown is None:
             raise PageError("map_computing")

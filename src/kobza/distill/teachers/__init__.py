@@ -1,1 +1,1 @@
-"""Teacher networks: AudioSet taggers whose outputs are the student's training targets."""
+"""Teacher networks: taggers of sounds and music, whose outputs are the student's training targets."""

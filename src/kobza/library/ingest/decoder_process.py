@@ -41,11 +41,11 @@ class DecoderProcess:
 
     def decode(self, recording: RecordingState, rule: WindowRule) -> Generator[Event | Silence, None, None]:
         """The events of `decode_recording`. If the process ends meanwhile, the recording fails."""
-        if self._is_reading:  # the recording before took too long, and whoever waited for it has gone
+        if self._is_reading:  # the previous recording timed out, and nobody waits for it any more
             self._kill()
         try:
             process = self._started()
-        except OSError:  # too many processes, for one
+        except OSError:  # such as too many processes
             yield from decode_recording(recording, rule)
             return
         assert process.stdin is not None and process.stdout is not None
@@ -98,7 +98,7 @@ class DecoderProcess:
         return self._process
 
     def _kill(self) -> None:
-        """It holds nothing that must be put away."""
+        """End the process at once: it holds nothing that must be saved."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()

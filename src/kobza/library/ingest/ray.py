@@ -2,7 +2,7 @@
 
     jobs --> decoding actors, one CPU each --> windows --> embedding actors, one GPU each if there are any --> vectors
 
-The actors run the same functions as the threads of one machine. Ray repeats what a lost machine was working on, with
+The actors run the same functions as a single machine does. Ray repeats what a lost machine was working on, with
 the same result; a recording is complete when as many vectors have arrived as it has windows.
 """
 

@@ -1,4 +1,4 @@
-"""Copies of one recording: the same bytes, or the same music in another file or format; and at most so many hits of one
+"""Copies of one recording: the same bytes, or the same music in another file or format; and limits for the hits of one
 artist or album.
 
 Two files are copies if their bytes are equal, or if their durations differ by `SAME_SECONDS` at most and their vectors

@@ -9,7 +9,7 @@ Match = Literal["sound", "tags", "both"]
 
 
 def check_ranking(k: int, by: str) -> None:
-    """LibraryError: k is below 1, or `by` is none of `By`."""
+    """LibraryError: k is below 1, or `by` is not one of `By`."""
     if k < 1:
         raise LibraryError(f"k is {k}; ask for 1 track or more.")
     if by not in get_args(By):
@@ -17,6 +17,6 @@ def check_ranking(k: int, by: str) -> None:
 
 
 def check_match(match: str) -> None:
-    """LibraryError: it is none of `Match`."""
+    """LibraryError: it is not one of `Match`."""
     if match not in get_args(Match):
         raise LibraryError(f"match is {match!r}; it must be one of: {', '.join(get_args(Match))}.")

@@ -1,7 +1,7 @@
 """Vectors of tracks, and the tracks nearest to a query: exact, or by codes of 4 bits first and then exact.
 
-Comparing a million vectors of 128 dimensions takes 70 ms. So many of them have codes, too (`vector_codes.py`), which
-take a tenth of it. The vectors of the tracks with the best codes are then compared exactly.
+Comparing a million vectors of 128 dimensions takes 70 ms. A large block therefore has codes, too (`vector_codes.py`),
+which take a tenth of that. The vectors of the tracks with the best codes are then compared exactly.
 
 Whether these candidates were enough is tested: all other vectors have lower approximate products than the last
 candidate. With errors like those of the candidates near it, their products are below its own plus the mean error and

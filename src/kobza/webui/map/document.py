@@ -89,7 +89,7 @@ class LibraryMap:
         return [i for path in paths if (i := self._numbers.get(path)) is not None]
 
     def area(self, outline: str) -> Filter:
-        """The filter for the tracks inside an outline, such as "0.1,0.2 0.3,0.2 0.3,0.4". PageError: it is none."""
+        """The filter for the tracks inside an outline, such as "0.1,0.2 0.3,0.2 0.3,0.4". PageError: it is not one."""
         corners = parse_outline(outline)
         return In("path", tuple(self.paths[i] for i in np.flatnonzero(inside(self.positions, corners))))
 

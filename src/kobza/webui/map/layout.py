@@ -2,7 +2,7 @@
 
 t-SNE (van der Maaten and Hinton 2008) on at most `FITTED` tracks, from a start by principal components, which keeps the
 large-scale arrangement (Kobak and Berens 2019). The other tracks of a larger library, and those that are added later,
-are placed among their nearest neighbours of these: that takes seconds, and whoever knows the map still finds the way.
+are placed among their nearest neighbours of these: that takes seconds, and the map stays familiar.
 `python -m kobza.benchmarks.map_layout` measures it against principal components alone and against UMAP.
 """
 

@@ -64,7 +64,7 @@ def region_names(means: np.ndarray, kinds: Mapping[str, str], word_vectors: np.n
     """A name of one word or two for each region (regions, dim); no two have the same. The largest chooses first.
 
     The two words are of different kinds, a genre before an instrument before a mood: "jazz, saxophone", not "acoustic
-    guitar, distorted guitar". Sounds that are no music name a region alone, where no word fits it better.
+    guitar, distorted guitar". A sound that is not music names a region alone, and only where no word fits better.
 
     >>> kinds = {"calm": "mood", "piano": "instrument", "rain": "sound", "rock": "genre"}
     >>> means = np.array([[1, 0.9, 0.8, 0], [0.2, 0, 0.5, 1], [0.9, 0, 1, 0]])

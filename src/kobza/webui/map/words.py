@@ -23,15 +23,13 @@ MOODS = (
     *("calm", "sad", "happy", "dark", "dreamy", "tense", "epic", "romantic", "playful", "aggressive", "solemn"),
     *("nostalgic", "mysterious", "energetic", "slow", "fast", "danceable", "loud", "quiet"),
 )
-SOUNDS = frozenset(
-    ("sound effects", "speech", "noise", "rain and wind")
-)  # no kinds of music, and nothing that plays it
-KINDS = {
+SOUNDS = ("sound effects", "speech", "noise", "rain and wind")  # of the words above, those that are no music
+KINDS = {  # of all words, the genres first
     **dict.fromkeys(GENRES, "genre"),
     **dict.fromkeys(INSTRUMENTS, "instrument"),
     **dict.fromkeys(MOODS, "mood"),
     **dict.fromkeys(SOUNDS, "sound"),
-}  # all words
+}
 PROMPTS = ("{} music", "a recording of {}")
 
 

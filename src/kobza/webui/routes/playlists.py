@@ -95,7 +95,7 @@ def players(request: Request) -> list[str]:
 
 
 def _entries(collection: Collection, links: Sequence[str]) -> list[Entry]:
-    """The tracks of these links that are still in the library, each from its beginning. PageError: there is none."""
+    """The tracks of these links that are still in the library, each from its beginning. PageError: none is left."""
     tracks = []
     for link in links:
         with contextlib.suppress(PageError):
