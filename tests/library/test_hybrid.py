@@ -1,6 +1,7 @@
 """Search by sound and tags together, on one scale; copies as one hit; several seeds and seeds by name."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,6 +162,34 @@ def test_copies_are_one_hit(copies, tmp_path):
     assert titles(copies.similar(tmp_path / "m" / "song.ogg")) == ["Other"]
     (group,) = duplicate_groups(copies.store.scan())
     assert [track.path.rsplit("/", 1)[1] for track in group] == ["again.flac", "song.flac", "song.mp3", "song.ogg"]
+
+
+def test_a_copy_that_is_there_answers_for_one_that_is_away(copies, tmp_path):
+    """Of a recording on a disc that is not connected and on this one, the file that can be played is shown."""
+    (hit,) = copies.search("song", k=1)
+    gone = tmp_path / "away"
+    gone.mkdir()
+    for path in (hit.track.path, *hit.copies)[:3]:
+        shutil.move(path, gone)
+    (left,) = (path for path in (hit.track.path, *hit.copies) if Path(path).exists())
+    (shown,) = copies.search("song", k=1)
+    assert shown.track.path == left and shown.available
+    assert sorted(shown.copies) == sorted({hit.track.path, *hit.copies} - {left})
+    Path(left).unlink()
+    (shown,) = copies.search("song", k=1)
+    assert shown.track.path == hit.track.path and not shown.available and len(shown.copies) == 3
+
+
+def test_a_playlist_has_each_recording_once(copies, tmp_path):
+    write(tmp_path / "m" / "last.flac", tone(300, 12, 44100), 44100, title="Last")
+    copies.add(tmp_path / "m")
+    for smooth in ((), ("tempo",)):
+        hits = copies.playlist(tmp_path / "m" / "other.flac", tmp_path / "m" / "last.flac", k=6, smooth=smooth)
+        assert len(hits) == 3, titles(hits)
+        hits = copies.playlist(tmp_path / "m" / "song.ogg", tmp_path / "m" / "other.flac", k=6, smooth=smooth)
+        assert titles(hits) == ["Song", "Last", "Other"]
+    ends = copies.playlist(tmp_path / "m" / "song.ogg", tmp_path / "m" / "song.flac", k=2)
+    assert titles(ends) == ["Song", "Song"]  # whoever names two copies gets them
 
 
 def test_at_most_so_many_of_an_artist_or_album(tagged):

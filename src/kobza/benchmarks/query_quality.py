@@ -22,7 +22,7 @@ from kobza.data.pairs import load_pairs
 from kobza.data.recordings import Recording
 from kobza.embedding.embedder import Embedder, cut_windows, embed_recordings, normalized_mean
 from kobza.library.calibration import FAIR_Z_SCORE, STRONG_Z_SCORE, ScoreCalibration, calibrate, score_scale
-from kobza.library.records import Track
+from kobza.library.records import Hit, Track
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.query import QueryTerm, compose_query
 from kobza.library.search.wanted import Wanted, wanted
@@ -172,9 +172,10 @@ def playlist_smoothness(tracks: np.ndarray, k: int = 10, playlists: int = 50) ->
     rng = np.random.default_rng(0)
     records = [Track(str(i)) for i in range(len(tracks))]
 
-    def search(vector: np.ndarray, n: int) -> list[tuple[float, Track, float]]:
+    def search(vector: np.ndarray, n: int, taken: Sequence[Track]) -> list[Hit]:
         scores = tracks @ vector
-        return [(float(scores[i]), records[i], 0.0) for i in np.argsort(-scores)[:n]]
+        others = [Hit(float(scores[i]), records[i], 0.0) for i in np.argsort(-scores) if records[i] not in taken]
+        return others[:n]
 
     def mean_cosine(order: list[int]) -> float:
         return float(np.mean([tracks[a] @ tracks[b] for a, b in pairwise(order)]))

@@ -59,22 +59,30 @@ def are_copies(one: Recording, other: Recording) -> bool:
 
 
 def merge_copies(hits: Sequence[Hit], recordings: RecordingsOf) -> list[Hit]:
-    """The hits without copies of better ones, whose paths are in the better one's `copies`."""
+    """The hits without copies of better ones, whose paths are in the better one's `copies`.
+
+    A hit whose file is not there now counts as the copy, if a worse one's is.
+    """
     known = recordings(_of_equal_length([hit.track for hit in hits]))
-    merged: list[Hit] = []
-    may_repeat: list[int] = []  # of `merged`, those whose recordings are known
+    merged: list[Hit | None] = []  # None: its place is now further down
+    may_repeat: dict[int, Recording] = {}  # of `merged`, those whose recordings are known
     for hit in hits:
         found = known.get(hit.track.path)
         at = None
         if found is not None:
-            at = next((i for i in may_repeat if are_copies(known[merged[i].track.path], found)), None)
-            if at is None:
-                may_repeat.append(len(merged))
-        if at is None:
+            at = next((i for i, other in may_repeat.items() if are_copies(other, found)), None)
+        better = None if at is None else merged[at]
+        if at is None or better is None:
+            if found is not None:
+                may_repeat[len(merged)] = found
             merged.append(hit)
+        elif better.available or not hit.available:
+            merged[at] = replace(better, copies=(*better.copies, hit.track.path))
         else:
-            merged[at] = replace(merged[at], copies=(*merged[at].copies, hit.track.path))
-    return merged
+            merged[at] = None
+            may_repeat[len(merged)] = may_repeat.pop(at)
+            merged.append(replace(hit, copies=(*better.copies, better.track.path)))
+    return [hit for hit in merged if hit is not None]
 
 
 def _of_equal_length(tracks: Sequence[Track]) -> list[Track]:

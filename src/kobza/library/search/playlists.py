@@ -1,6 +1,6 @@
 """Playlists that move gradually from one track to another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def smooth_order(
     first: tuple[Track, np.ndarray],
     last: tuple[Track, np.ndarray],
     k: int,
-    search: Callable[[np.ndarray, int], list[tuple[float, Track, float]]],
+    search: Callable[[np.ndarray, int, Sequence[Track]], Sequence[Hit]],
     vector_of: Callable[[Track], np.ndarray | None],
     transition_distance: Callable[[Track, Track], float] | None = None,
 ) -> list[Hit]:
@@ -40,31 +40,30 @@ def smooth_order(
     from the previous track, and to `last`, which counts more from step to step.
 
     Args:
-        search: (vector, n) -> the n nearest tracks, as `Store.search` returns them.
+        search: (vector, n, taken) -> the n nearest tracks that are none of those taken, nor copies of them.
         vector_of: the vector of a track; None if it has just been deleted.
         transition_distance: of two tracks that follow each other, such as that of their tempi.
     """
     playlist = [Hit(1.0, first[0], 0.0)]
     previous = first[1]
     candidates = 1 if transition_distance is None else TRANSITION_CANDIDATES
-    used = {first[0].path, last[0].path}
+    taken = [first[0], last[0]]
     for step in range(1, k - 1):
         point = interpolate_on_sphere(first[1], last[1], step / (k - 1))
-        nearest = search(normalized(point + PREVIOUS_TRACK_WEIGHT * previous), len(used) + candidates)
-        unused = [(score, track) for score, track, _ in nearest if track.path not in used]
-        if not unused:
+        nearest = search(normalized(point + PREVIOUS_TRACK_WEIGHT * previous), candidates, taken)
+        if not nearest:
             break
-        track = unused[0][1]
+        track = nearest[0].track
         if transition_distance is not None:
             costs = [
                 1
-                - score
+                - hit.score
                 + TRANSITION_WEIGHT
-                * _transition_cost(transition_distance, playlist[-1].track, one, last[0], step / (k - 1))
-                for score, one in unused
+                * _transition_cost(transition_distance, playlist[-1].track, hit.track, last[0], step / (k - 1))
+                for hit in nearest
             ]
-            track = unused[int(np.argmin(costs))][1]
-        used.add(track.path)
+            track = nearest[int(np.argmin(costs))].track
+        taken.append(track)
         vector = vector_of(track)
         if vector is None:
             continue

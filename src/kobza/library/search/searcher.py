@@ -8,11 +8,19 @@ import numpy as np
 from kobza.audio import printable
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.calibration import SAMPLE_TRACKS, ScoreScale, score_scale
+from kobza.library.filters.tree import Filter
 from kobza.library.filters.where import Where, filter_tree
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import PathLike, shell_word
 from kobza.library.records import Hit, LibraryError, Track, WordMatch
-from kobza.library.search.copies import NO_LIMITS, Limits, merge_copies, within_limits, without_copies_of
+from kobza.library.search.copies import (
+    NO_LIMITS,
+    Limits,
+    Recording,
+    merge_copies,
+    within_limits,
+    without_copies_of,
+)
 from kobza.library.search.fusion import tag_evidence, to_adjustments
 from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.options import By, Match, check_match, check_ranking
@@ -190,7 +198,7 @@ class Searcher(Queries):
         where: Where = None,
         smooth: Sequence[str] = (),
     ) -> list[Hit]:
-        """k tracks of the library, or as many as there are, that move gradually from `first` to `last`.
+        """k recordings of the library, or as many as there are, that move gradually from `first` to `last`.
 
         A hit's score is the cosine with the previous track. `where` filters the tracks between the ends.
 
@@ -212,10 +220,28 @@ class Searcher(Queries):
             start,
             end,
             k,
-            lambda vector, n: self.store.search(vector, n, where=tree),
+            self._others(tree),
             lambda track: self._stored_vector(track.path),
             (lambda a, b: transition_distance(a, b, smooth)) if smooth else None,
         )
+
+    def _others(self, tree: Filter | None) -> Callable[[np.ndarray, int, Sequence[Track]], list[Hit]]:
+        """(vector, n, taken) -> the n nearest tracks that pass the filter and are none of `taken`, nor their copies."""
+        recordings: dict[str, Recording] = {}  # of what is taken, which is more from call to call
+
+        def nearest(vector: np.ndarray, n: int, taken: Sequence[Track]) -> list[Hit]:
+            recordings.update(self._recordings([track for track in taken if track.path not in recordings]))
+            paths = {track.path for track in taken}
+            wanted = n + len(taken) + MORE_HITS
+            while True:
+                hits = [Hit(*found) for found in self.store.search(vector, wanted, where=tree)]
+                others = [hit for hit in hits if hit.track.path not in paths]
+                others = without_copies_of(list(recordings.values()), others, self._recordings)
+                if len(others) >= n or len(hits) < wanted:
+                    return others[:n]
+                wanted *= 4
+
+        return nearest
 
     def _playlist_end(self, name: Track | PathLike) -> tuple[Track, np.ndarray]:
         path = self._path_of(name)
