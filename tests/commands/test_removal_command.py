@@ -70,7 +70,9 @@ def test_exclude(kobza, music):
     assert "Nothing is excluded" in kobza("exclude")[2]
     code, out, err = kobza("exclude", "0.*", music / "1.flac", "--max-length", "1h30m")
     assert (code, out) == (0, f"{music / '1.flac'}\n0.*\nlonger than 1:30:00\n") and "kobza sync" in err
-    assert "2 excluded" in kobza("sync")[1] and tracks(kobza) == 1
+    _, out_of_sync, skipped = kobza("sync")
+    assert "2 excluded" in out_of_sync and tracks(kobza) == 1
+    assert "skipped: excluded by 0.* (1), excluded (" in skipped
     assert kobza("exclude")[1] == out and "excluded     longer than 1:30:00" in kobza("info")[1]
     assert kobza("exclude", "--remove", "0.*")[0] == 0 and "1 added" in kobza("sync")[1]
     assert kobza("exclude", "--max-length", "2s", "--remove", music / "1.flac")[0] == 0

@@ -1,6 +1,7 @@
 """Many machines without a cluster: parts by path, recordings at addresses, libraries merged by copying."""
 
 import os
+import sys
 
 import fsspec
 import pytest
@@ -98,7 +99,7 @@ def test_copying_what_cannot_be_is_a_sentence(tmp_path, music):
         copy_library(tmp_path / "a", tmp_path / "b")
 
 
-def test_recordings_at_an_address(tmp_path, embedder):
+def test_recordings_at_an_address(tmp_path, embedder, monkeypatch):
     system = fsspec.filesystem("memory")
     for hertz in (400, 800):
         system.pipe(f"/bucket/m/{hertz}.wav", write(tmp_path / f"{hertz}.wav", tone(hertz, 2)).read_bytes())
@@ -116,6 +117,9 @@ def test_recordings_at_an_address(tmp_path, embedder):
             assert failure.reason.startswith("memory://bucket/nothing cannot be read")
             (failure,) = library.add("nosuch://x/y").failed
             assert "nosuch://x/y cannot be read" in failure.reason
+            monkeypatch.setitem(sys.modules, "fsspec.implementations.sftp", None)
+            (failure,) = library.add("sftp://host/m").failed
+            assert "needs a package" in failure.reason and "credentials" not in failure.reason
             assert library.remove("memory://bucket/m").removed == 1
     finally:
         system.rm("/bucket", recursive=True)

@@ -119,7 +119,7 @@ class ExclusionRules:
         self._ignored: dict[str, list[IgnoreFile]] = {}  # that apply in a folder
 
     def reason(self, path: str, is_folder: bool = False) -> str | None:
-        """Why the recording or folder is left out, such as "is excluded by *.mid"; None if it is not.
+        """Why the recording or folder is left out, such as "excluded by *.mid"; None if it is not.
 
         What is in an excluded folder is excluded, too.
         """
@@ -131,7 +131,7 @@ class ExclusionRules:
 
     def _reason(self, path: str, is_folder: bool) -> str | None:
         if path in self.exclusions.paths:
-            return f"is excluded ({printable(path)})"
+            return f"excluded ({printable(path)})"
         parent = os.path.dirname(path)
         if parent not in ("", "/", path) and (above := self.reason(parent, True)):
             return above
@@ -143,12 +143,12 @@ class ExclusionRules:
                 if found.include is not None:
                     line = lines[found.index or 0].strip()
                     name = printable(os.path.join(folder, IGNORE_FILE))
-                    return f"is excluded by {printable(line)} in {name}" if found.include else None
+                    return f"excluded by {printable(line)} in {name}" if found.include else None
             found = self._relative.check_file(path[len(base) :].lstrip("/") + end)
             if found.include is not None:
-                return f"is excluded by {printable(self._names[1][found.index or 0])}" if found.include else None
+                return f"excluded by {printable(self._names[1][found.index or 0])}" if found.include else None
         found = self._rooted.check_file(path.lstrip("/") + end)
-        return f"is excluded by {printable(self._names[0][found.index or 0])}" if found.include else None
+        return f"excluded by {printable(self._names[0][found.index or 0])}" if found.include else None
 
     def _ignore_files(self, folder: str, base: str) -> list[IgnoreFile]:
         """The .kobzaignore files that apply in `folder`, the outermost first."""

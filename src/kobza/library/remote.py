@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import os
 import tempfile
+import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,9 @@ def list_files(root: str) -> tuple[dict[str, FileStatus], list[Failure]]:
         found = system.find(path, detail=True)
         if not found:
             raise FileNotFoundError("no files found")
-    except Exception as error:  # every file system, and every missing driver, raises its own kind
+    except ImportError as error:  # fsspec says which package reads such addresses
+        return {}, [Failure(root, f"{printable(root)} needs a package: {error}. Install it with pip.")]
+    except Exception as error:  # every file system raises its own kind
         reason = f"{printable(root)} cannot be read ({error}); check the URL and your credentials for it."
         return {}, [Failure(root, reason)]
     prefix = len(path.rstrip("/"))  # names come without the protocol, as the file system spells them
@@ -45,6 +48,17 @@ def list_files(root: str) -> tuple[dict[str, FileStatus], list[Failure]]:
         root + name[prefix:]: FileStatus(max(0, int64(info.get("size") or 0)), _mtime_ns(info))
         for name, info in found.items()
     }, []
+
+
+def _file_name(url: str) -> str:
+    """The name of the file at a URL, which may be its title.
+
+    >>> _file_name("https://host/Old%20Song.mp3?token=1"), _file_name("s3://bucket/100%25.mp3")
+    ('Old Song.mp3', '100%25.mp3')
+    """
+    if url.startswith(("http://", "https://")):  # the others say names as they are
+        url = urllib.parse.unquote(urllib.parse.urlsplit(url).path)
+    return os.path.basename(url).replace("\0", "") or "recording"
 
 
 @contextlib.contextmanager
@@ -60,7 +74,7 @@ def local_copy(path: str) -> Iterator[str]:
     from fsspec.core import url_to_fs
 
     with tempfile.TemporaryDirectory(prefix="kobza-") as folder:
-        local = os.path.join(folder, os.path.basename(path))
+        local = os.path.join(folder, _file_name(path))
         try:
             system, name = url_to_fs(path)
             system.get_file(name, local)

@@ -231,7 +231,7 @@ class Remover(ABC):
         rules = ExclusionRules(self.exclusions, [*self.folders, *roots])
         reasons = {root: rules.reason(root, os.path.isdir(root)) for root in roots}
         hint = "; the list of exclusions, to take one back: kobza exclude"
-        return [Failure(root, f"{printable(root)} {reason}{hint}") for root, reason in reasons.items() if reason]
+        return [Failure(root, f"{printable(root)} is {reason}{hint}") for root, reason in reasons.items() if reason]
 
     def _bring_back(self, plan: Plan, report: Report) -> None:
         """Take from those kept aside the tracks whose files are there again, so that they need no embedding."""

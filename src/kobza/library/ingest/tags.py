@@ -8,6 +8,7 @@ A file without an artist has its album artist. What cannot be read counts as abs
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +23,6 @@ from kobza.library.ingest import tag_values
 from kobza.library.ingest.encodings import WESTERN, decode_with, guess_encoding
 from kobza.library.ingest.tag_sources import Raw, Source, Suspect, ffmpeg_source, mutagen_source, other_sources
 from kobza.library.musical_key import musical_key
-from kobza.library.paths import path_to_text
 
 CODEC_FORMATS = {"wmav1": "wma", "wmav2": "wma", "wmapro": "wma", "wmalossless": "wma", "musepack7": "mpc"} | {
     "musepack8": "mpc"
@@ -64,7 +64,8 @@ def read_tags(path: str | Path, encoding: str | None = None) -> Tags:
     """The tags of the file at `path`; without a title, it is the file's name without extension.
 
     Args:
-        encoding: of ID3 and RIFF texts that do not say theirs, such as "cp1251"; None: it is guessed.
+        encoding: of ID3 and RIFF texts, and names of files, that do not say theirs, such as "cp1251"; None: it is
+            guessed.
     """
     file = _or_none(lambda: mutagen.File(path))
     stream = _read_stream(path)
@@ -79,7 +80,7 @@ def read_tags(path: str | Path, encoding: str | None = None) -> Tags:
     info = getattr(file, "info", None)
     title = first("title", _first_text)
     return Tags(
-        title=title or tag_values.one_line(path_to_text(Path(path).stem)),
+        title=title or tag_values.one_line(_file_title(path, encoding)),
         artist=artist or album_artist,
         album=first("album", _first_text) or "",
         genre=first("genre", _joined(tag_values.genres)) or "",
@@ -96,6 +97,17 @@ def read_tags(path: str | Path, encoding: str | None = None) -> Tags:
         seconds=float(getattr(info, "length", None) or stream.seconds),
         has_title=bool(title),
     )
+
+
+def _file_title(path: str | Path, encoding: str | None) -> str:
+    """The file's name without extension. Names from old computers are in the encodings of their time.
+
+    >>> _file_title(os.fsdecode("/m/Пісня.mp3".encode("cp1251")), None)
+    'Пісня'
+    """
+    raw = os.fsencode(Path(path).stem)
+    guessed = guess_encoding([raw])
+    return decode_with(raw, encoding if encoding and guessed != "utf-8" else guessed)
 
 
 def _joined(split: Callable[[list[str]], list[str]]) -> Callable[[list[str]], str]:
