@@ -126,6 +126,8 @@ def test_published_sets_come_with_their_splits(tmp_path, folder, own):
         load_splits(DataArguments(data=f"gtzan:{tmp_path}"))
     with pytest.raises(DataSetError, match="All splits of Clotho are loaded for training: leave '@test' out"):
         load_splits(DataArguments(data=f"clotho:{tmp_path / 'clotho'}@test"))
+    with pytest.raises(DataSetError, match="All splits of MusicCaps are loaded for training: leave '@eval' out"):
+        load_splits(DataArguments(data=f"musiccaps:{folder}@eval"))
 
 
 def test_settings_that_are_published_name_no_folder_of_this_machine(tmp_path):

@@ -76,9 +76,9 @@ def load_splits(data_args: DataArguments) -> tuple[Splits, str]:
 def _divided(folder: str, rule: str) -> tuple[Splits, str]:
     if is_spec(folder):
         name, inner, part = parse_spec(folder)
-        if name != "musiccaps":
+        if name != "musiccaps" or part:  # a part of MusicCaps is refused there
             return divide_captioned(folder), "own pairs" if name == "pairs" else name
-        folder = inner if part is None else folder  # which says that there is no such folder
+        folder = inner
     if not _is_musiccaps(folder):
         return split_pairs(folder), "own pairs"
     new = RENAMED_RULES.get(rule, rule)
