@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 
 def test_each_change_has_a_cosine_of_each_recording(folder, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEmbedder())
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name, **_: ToneEmbedder())
     robustness.main([str(folder)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("left out: ") and lines[1].split() == ["recordings:", "3", "mean", "worst"]
@@ -38,7 +38,7 @@ def test_what_changes_the_vector_is_seen(folder):
 
 
 def test_a_folder_without_music_is_a_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name: ToneEmbedder())
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name, **_: ToneEmbedder())
     with pytest.raises(SystemExit) as leaving:
         robustness.main([str(tmp_path)])
     assert leaving.value.code == 1

@@ -39,16 +39,12 @@ def load_embedder(
         MissingPackageError: it needs PyTorch, sentence-transformers or muq, which is not installed.
     """
     name = str(name_or_path or default_checkpoint())
-    if registration := find_registered(name):
-        return load_registered(registration, device)
-    path = expanded(name)
-    if path.name != COLLAPSED and not path.is_file() and not is_torch_wanted(device):
-        folder = find_folder(name)
-        if _model_type(folder) == "kobza":
-            from kobza.embedding.engine import EngineEmbedder
+    folder = None if is_torch_wanted(device) else _folder_of(name)
+    if folder is not None and _model_type(_config(folder)) == "kobza":
+        from kobza.embedding.engine import EngineEmbedder
 
-            if EngineEmbedder.can_load(folder):
-                return EngineEmbedder.load(name, arithmetic)
+        if EngineEmbedder.can_load(folder):
+            return EngineEmbedder.load(name, arithmetic)
     return load_torch_embedder(name, device)
 
 
@@ -73,7 +69,8 @@ def load_torch_embedder(name_or_path: str | Path | None = None, device: str | No
 
         return load_laion_file(path, name, device)
     folder = find_folder(name)
-    kind = _model_type(folder)
+    config = _config(folder)
+    kind = _model_type(config)
     if kind == "clap":
         with needs(f"The model {name}"):
             from kobza.embedding.clap import load_clap
@@ -83,7 +80,7 @@ def load_torch_embedder(name_or_path: str | Path | None = None, device: str | No
         from kobza.embedding.sentence_transformer import load_sentence_transformer
 
         return load_sentence_transformer(folder, name, device)
-    if kind is None and _is_muq_mulan(folder):
+    if kind is None and _is_muq_mulan(config):
         with needs(f"The model {name}"):
             from kobza.embedding.muq_mulan import load_muq_mulan
 
@@ -100,31 +97,36 @@ def load_text_embedder(name_or_path: str | Path | None = None) -> TextEmbedder:
     """Embeds sentences in the space of `load_embedder(name_or_path)`. For Kobza's checkpoints only the text tower is
     loaded, in numpy, because importing torch takes seconds. Errors as for `load_embedder`."""
     name = str(name_or_path or default_checkpoint())
-    path = expanded(name)
-    if find_registered(name) or path.is_file() or path.name == COLLAPSED:
-        return load_embedder(name)
-    config = _config(find_folder(name))
+    folder = _folder_of(name)
+    config = {} if folder is None else _config(folder)
     text_tower = (config.get("text_config") or {}).get("model_type", "bert")
-    if config.get("model_type") != "kobza" or text_tower != "bert":  # numpy computes no other
+    if _model_type(config) != "kobza" or text_tower != "bert":  # numpy computes no other
         return load_embedder(name)
     from kobza.embedding.numpy_text_tower import TextTower
 
     return TextTower.load(name)
 
 
-def _model_type(folder: Path) -> str | None:
-    """What the folder's config.json says; None if it does not."""
-    kind = _config(folder).get("model_type")
+def _folder_of(name: str) -> Path | None:
+    """The folder of a checkpoint; None for a registered name, a file, and the model that is refused."""
+    path = expanded(name)
+    is_other = find_registered(name) or path.is_file() or path.name == COLLAPSED
+    return None if is_other else find_folder(name)
+
+
+def _model_type(config: dict) -> str | None:
+    """What a config.json says; None if it does not."""
+    kind = config.get("model_type")
     return kind if isinstance(kind, str) else None
 
 
-def _is_muq_mulan(folder: Path) -> bool:
+def _is_muq_mulan(config: dict) -> bool:
     """muq writes no model type: its config.json holds the settings of both towers and of what joins them."""
-    return all(isinstance(_config(folder).get(part), dict) for part in ("mulan", "audio_model", "text_model"))
+    return all(isinstance(config.get(part), dict) for part in ("mulan", "audio_model", "text_model"))
 
 
 def _config(folder: Path) -> dict:
-    """Empty if it cannot be read; whoever loads the model says why."""
+    """The folder's config.json; empty if it cannot be read, which loading the model then explains."""
     try:
         return read_json(folder / "config.json")
     except CheckpointError:
