@@ -1,5 +1,7 @@
 """Recordings decoded by other processes: as in this one, and what happens if such a process crashes, hangs or ends."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -7,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import child_processes
 import numpy as np
 import pytest
 from recordings import ToneEmbedder, counts, tone, write
@@ -92,6 +95,7 @@ def long_recording(tmp_path):
     [
         (signal.SIGSEGV, "long.flac crashes the decoder (signal 11); replace or convert it.", True),
         (signal.SIGKILL, "long.flac was not decoded: the process that decoded it was killed; index again.", False),
+        (signal.SIGTERM, "long.flac was not decoded: the process that decoded it was killed; index again.", False),
     ],
 )
 def test_a_crash_fails_one_recording(decoder, long_recording, recording, number, reason, is_lasting):
@@ -113,10 +117,33 @@ def test_a_process_that_cannot_work_is_an_internal_error(decoder, recording, mon
     assert "internal error: RuntimeError (the decoding process ended with 1)" in state.fault
 
 
-def test_without_another_process_this_one_decodes(decoder, recording, monkeypatch):
-    monkeypatch.setattr("sys.executable", "/nowhere/python")
+@pytest.mark.parametrize(("name", "value"), [("executable", "/nowhere/python"), ("executable", None), ("frozen", True)])
+def test_without_another_process_this_one_decodes(decoder, recording, monkeypatch, name, value):
+    monkeypatch.setattr(sys, name, value, raising=False)
     *_, end = decoder.decode(RecordingState(job(recording)), RULE)
-    assert end.seconds == 35 and end.recording.failure is None
+    assert end.seconds == 35 and end.recording.failure is None and decoder._process is None
+
+
+def test_a_process_starts_with_a_small_pipe_where_no_more_memory_is_allowed(decoder, recording, monkeypatch):
+    def refused(*args):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(fcntl, "fcntl", refused)
+    *_, end = decoder.decode(RecordingState(job(recording)), RULE)
+    assert end.seconds == 35 and pid_of(decoder)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("broken")])
+def test_an_unexpected_error_is_told_at_once(recording, error):
+    def decode(state, rule):
+        raise error
+        yield
+
+    (end,) = decode_with_timeout(RecordingState(job(recording)), RULE, decode)
+    if isinstance(error, MemoryError):
+        assert "for want of memory" in end.recording.failure.reason and not end.recording.failure.is_lasting
+    else:
+        assert "internal error: RuntimeError (broken) in " in end.recording.fault
 
 
 def test_a_process_that_hangs_is_replaced(decoder, long_recording, recording, monkeypatch):
@@ -133,6 +160,33 @@ def test_a_process_that_hangs_is_replaced(decoder, long_recording, recording, mo
     assert end.seconds == 35 and end.recording.failure is None
     assert pid_of(decoder) != stuck and has_ended(stuck)
     assert "timed out" in state.failure.reason
+
+
+def decode_for_a_while(recording, rule):
+    for _ in range(10):
+        time.sleep(0.05)
+    yield RecordingEnd(recording, 1.0)
+
+
+def send_failure(sender, path) -> None:
+    decode_ahead.WINDOW_TIMEOUT_SECONDS = 2.0
+    sender.send("started")
+    (end,) = decode_with_timeout(RecordingState(job(path)), RULE, decode_for_a_while)
+    sender.send(end.recording.failure)
+
+
+def test_a_stop_of_all_is_not_a_timeout(recording):
+    """Ctrl-Z, and some time later `fg`."""
+    receiver, sender = child_processes.context.Pipe(duplex=False)
+    child = child_processes.context.Process(target=send_failure, args=(sender, recording))
+    child.start()
+    assert receiver.recv() == "started"
+    time.sleep(0.1)
+    os.kill(child.pid, signal.SIGSTOP)
+    time.sleep(2.2)
+    os.kill(child.pid, signal.SIGCONT)
+    assert receiver.recv() is None
+    child.join()
 
 
 def test_a_process_that_is_not_read_ends(decoder, long_recording):

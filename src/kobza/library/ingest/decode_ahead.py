@@ -15,6 +15,7 @@ from typing import Protocol
 
 from kobza.audio import printable
 from kobza.embedding.embedder import WindowRule
+from kobza.internal_error import internal_error
 from kobza.library.ingest.decoder_process import DecoderProcess
 from kobza.library.ingest.decoding import Event, RecordingEnd, RecordingState, Silence, decode_recording
 from kobza.library.ingest.scan import Job
@@ -26,6 +27,7 @@ CPU_BATCH_WINDOWS = 16
 GPU_BATCH_WINDOWS = 128  # makes the overhead of a batch small; 80 MB of samples
 WINDOW_TIMEOUT_SECONDS = 60.0  # for the next window of a recording
 TIMEOUT_SECONDS_PER_BYTE = 1e-6  # in addition: large files are read once for their hash before the first window
+CHECKS_PER_TIMEOUT = 10
 MAX_TIMED_BYTES = 10**11  # a file system may say any size
 
 
@@ -40,32 +42,46 @@ def decode_with_timeout(
 ) -> Iterator[Event]:
     """`decode` in a thread of its own, at most two windows ahead; if a window takes too long, the recording fails.
 
-    A read from a dead disk, or a decoder in an endless loop, cannot be interrupted: its thread is abandoned.
+    A read from a dead disk, or a decoder in an endless loop, cannot be interrupted: its thread is abandoned. The time
+    for which this process was stopped (Ctrl-Z) does not count.
     """
     events: queue.SimpleQueue[Event | Silence] = queue.SimpleQueue()
     free_slots = threading.Semaphore(2)
     abandoned = threading.Event()
     size = min(recording.job.size, MAX_TIMED_BYTES)
     timeout = WINDOW_TIMEOUT_SECONDS + TIMEOUT_SECONDS_PER_BYTE * size
+    name = printable(recording.job.path)
 
     def run() -> None:
-        with contextlib.closing(decode(recording, rule)) as found:
-            for event in found:
-                events.put(event)
-                free_slots.acquire()
-                if abandoned.is_set():
-                    return
+        try:
+            with contextlib.closing(decode(recording, rule)) as found:
+                for event in found:
+                    events.put(event)
+                    free_slots.acquire()
+                    if abandoned.is_set():
+                        return
+        except Exception as error:  # `decode_recording` raises none, but the other process's windows need memory, too
+            if isinstance(error, MemoryError):
+                recording.fail(f"{name} was not decoded for want of memory; index again.", False)
+            else:
+                recording.fault = str(internal_error(error, f"reading {name}"))
+            events.put(RecordingEnd(recording, 0.0))
+
+    def next_event() -> Event | Silence:
+        for _ in range(CHECKS_PER_TIMEOUT - 1):  # of which a stop of this process, however long, counts as one
+            with contextlib.suppress(queue.Empty):
+                return events.get(timeout=timeout / CHECKS_PER_TIMEOUT)
+        return events.get(timeout=timeout / CHECKS_PER_TIMEOUT)
 
     threading.Thread(target=run, name=f"{threading.current_thread().name}-file", daemon=True).start()
     event: Event | Silence | None = None
     try:
         while not isinstance(event, RecordingEnd):
-            event = events.get(timeout=timeout)
+            event = next_event()
             if not isinstance(event, Silence):
                 yield event
             free_slots.release()
     except queue.Empty:
-        name = printable(recording.job.path)
         recording.fail(f"{name} timed out after {timeout:.0f} s; check the disk and the file and index again.", False)
         yield RecordingEnd(recording, 0.0)
     finally:

@@ -9,10 +9,12 @@ vectors.
 import contextlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
 from dataclasses import replace
+from typing import IO
 
 from kobza.audio import printable
 from kobza.embedding.embedder import WindowRule
@@ -26,7 +28,8 @@ from kobza.library.ingest.decoding import (
     decode_recording,
 )
 
-KILLED = 9  # SIGKILL
+# Signals of a program that fails by itself; any other one, such as SIGTERM at a shutdown, was sent by somebody
+CRASHES = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}
 PIPE_BYTES = 1 << 20  # a window has 640 KB; smaller pipes would interrupt the writer more often (Linux)
 
 
@@ -45,7 +48,7 @@ class DecoderProcess:
             self._kill()
         try:
             process = self._started()
-        except OSError:  # such as too many processes
+        except (OSError, MemoryError):  # such as too many processes
             yield from decode_recording(recording, rule)
             return
         assert process.stdin is not None and process.stdout is not None
@@ -84,17 +87,19 @@ class DecoderProcess:
             _close(self._process)
             self._process = None
         if self._process is None:
+            if getattr(sys, "frozen", False) or not sys.executable:  # the executable is a program, and not Python
+                raise FileNotFoundError("no Python interpreter")
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                pipesize=PIPE_BYTES,
                 env=os.environ
                 | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "OMP_NUM_THREADS": "1"},
                 start_new_session=True,  # Ctrl-C is for the parent, which then ends it
             )
             if self._is_ended:
                 self._process.kill()
+            _enlarge(self._process.stdout)
         return self._process
 
     def _kill(self) -> None:
@@ -108,6 +113,16 @@ class DecoderProcess:
         self._is_reading = False
 
 
+def _enlarge(pipe: IO[bytes] | None) -> None:
+    """Popen's `pipesize` would start no process where a user's pipes have all the memory that they may have: by default
+    64 MB, those of 32 processes."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):  # not on Linux, or no more memory
+        import fcntl
+
+        assert pipe is not None
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
 def _close(process: "subprocess.Popen[bytes]") -> None:
     for pipe in (process.stdin, process.stdout):
         with contextlib.suppress(OSError):  # what was not sent
@@ -116,13 +131,21 @@ def _close(process: "subprocess.Popen[bytes]") -> None:
 
 def _report_end(recording: RecordingState, code: int) -> None:
     name = printable(recording.job.path)
-    if code == -KILLED:  # by somebody, or for want of memory
-        recording.fail(f"{name} was not decoded: the process that decoded it was killed; index again.", False)
-    elif code < 0:
+    if code < 0 and _signal_name(-code) in CRASHES:
         recording.fail(f"{name} crashes the decoder (signal {-code}); replace or convert it.")
+    elif code < 0:  # SIGKILL is also what the system sends for want of memory
+        recording.fail(f"{name} was not decoded: the process that decoded it was killed; index again.", False)
     else:
         error = RuntimeError(f"the decoding process ended with {code}")
         recording.fault = str(internal_error(error, f"reading {name}"))
+
+
+def _signal_name(number: int) -> str:
+    """
+    >>> _signal_name(15), _signal_name(0)
+    ('SIGTERM', '')
+    """
+    return next((one.name for one in signal.Signals if one == number), "")
 
 
 def main() -> None:
