@@ -103,7 +103,7 @@ class TestIndexFiles:
         assert not caplog.records
 
     @pytest.mark.parametrize("read_only", [False, True])
-    @pytest.mark.parametrize("how", ["lost", "empty", "cut", "flipped", "garbage", "another library's"])
+    @pytest.mark.parametrize("how", ["lost", "empty", "cut", "flipped", "trailer", "garbage", "another library's"])
     def test_a_damaged_one_costs_a_note(self, reopen, held, tmp_path, caplog, how, read_only):
         folder = tmp_path / "store"
         files = {path.name: path.read_bytes() for path in folder.glob("search-*")}
@@ -119,8 +119,9 @@ class TestIndexFiles:
                 theirs = next((tmp_path / "other").glob(f"search-{name.split('-')[1]}-*"))
                 path.write_bytes(theirs.read_bytes())
             else:
-                flipped = data[:3000] + bytes([data[3000] ^ 4]) + data[3001:]
-                path.write_bytes({"empty": b"", "cut": data[:-5000], "flipped": flipped, "garbage": b"x" * 9999}[how])
+                at = data.rindex(b'"last": ') + 8 if how == "trailer" else 3000  # tracks would be taken for known
+                flipped = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+                path.write_bytes({"empty": b"", "cut": data[:-5000], "garbage": b"x" * 9999}.get(how, flipped))
         with caplog.at_level(logging.WARNING, "kobza"):
             store = reopen(read_only)
             self.search(store, held)

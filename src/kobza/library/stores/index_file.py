@@ -70,8 +70,8 @@ def write(path: Path, block: Block, last_id: int) -> None:
         align()
         put(np.concatenate(scales).astype("<f4"))
         shape = {"tracks": len(block.track_ids), "rows": len(block), "dim": len(rotation), "width": rotation.shape[1]}
-        trailer = {"magic": FORMAT, "name": path.name, "last": last_id, **shape, "length": length, "crc32": checksum}
-        end = json.dumps(trailer).encode()
+        trailer = {"magic": FORMAT, "name": path.name, "last": last_id, **shape, "length": length}
+        end = json.dumps(trailer | {"crc32": _checksum_with(trailer, checksum)}).encode()
         file.write(end + len(end).to_bytes(8, "little"))
 
 
@@ -88,15 +88,23 @@ def read(path: Path) -> tuple[Block, int]:
         data = np.frombuffer(mapping, np.uint8)
         trailer_length = int.from_bytes(data[-8:].tobytes(), "little")
         trailer = json.loads(data[-8 - trailer_length : -8].tobytes())
-        content = data[: trailer["length"]]
-        if len(content) != len(data) - trailer_length - 8 or zlib.crc32(content) != trailer["crc32"]:
+        content, expected = data[: trailer["length"]], trailer.pop("crc32")
+        checksum = zlib.crc32(content)
+        if trailer["magic"] == FORMAT:  # older trailers have no checksum
+            checksum = _checksum_with(trailer, checksum)
+        if len(content) != len(data) - trailer_length - 8 or checksum != expected:
             raise ValueError("checksum mismatch")
         if trailer["magic"] not in (FORMAT, FORMAT_OF_FAISS) or trailer["name"] != path.name:
             raise ValueError("it belongs to another library or version")
         block = _read_block(content, trailer) if trailer["magic"] == FORMAT else _read_faiss(content, trailer["rows"])
         return block, trailer["last"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedIndexFileError(f"damaged: {error}") from error
+
+
+def _checksum_with(trailer: dict[str, Any], checksum: int) -> int:
+    """The checksum of the content that has `checksum`, followed by the trailer."""
+    return zlib.crc32(json.dumps(trailer).encode(), checksum)
 
 
 def _read_block(content: np.ndarray, trailer: dict[str, Any]) -> Block:
