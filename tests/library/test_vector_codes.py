@@ -105,6 +105,17 @@ def test_what_codes_cannot_tell_apart_is_searched_exactly(exact_searches):
     assert found(close, query, 2) == exact and len(exact_searches) == 2
 
 
+def test_a_window_that_many_tracks_have_hides_no_better_one(exact_searches):
+    """Such as a jingle: the codes of all of them are off by the same error."""
+    vectors = made_tracks(3000)
+    vectors[::20, 0] = vectors[7, 0]
+    block, jingle = made_block(vectors), vectors[7, 0].astype(np.float32)
+    for other in queries(vectors, 60):
+        query = 0.4 * jingle + 0.6 * other
+        assert found(block, query, 5) == found_exactly(block, query, 5)
+    assert len(exact_searches) < 90  # of 120, of which half have to be
+
+
 def test_equal_tracks_are_found_by_their_ids():
     vectors = made_tracks(3000)
     vectors[[5, 1234, 2999]] = vectors[7]
@@ -227,7 +238,8 @@ def test_an_index_file_of_an_older_version_is_read_and_rewritten(library, tmp_pa
     reopened = open_store(tmp_path)
     for _ in range(2):
         assert [track.path for _, track, _ in reopened.search(query, 2, by="moment")] == expected(vectors, query, 2)
-    assert reopened.indexes.current("moment").mapped.lacks_codes and not caplog.records
+    mapped = reopened.indexes.current("moment").mapped
+    assert mapped.lacks_codes and mapped.halves.flags.aligned and not caplog.records
     assert len(reopened.indexes.current("moment").mapped) == 23_520
     reopened.optimize()
     assert len(reopened.indexes.current("moment").mapped.codes) == 23_520

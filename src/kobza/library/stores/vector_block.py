@@ -4,9 +4,11 @@ Comparing a million vectors of 128 dimensions takes 70 ms. A large block therefo
 which take a tenth of that. The vectors of the tracks with the best codes are then compared exactly.
 
 Whether these candidates were enough is tested: all other vectors have lower approximate products than the last
-candidate. With errors like those of the candidates near it, their products are below its own plus the mean error and
-four standard deviations. If the k-th track found is not above that, the search is repeated with four times as many
-candidates, and in the end exactly.
+candidate, so their products are below that plus four standard deviations of the error. If the k-th track found is not
+above it, the search is repeated with four times as many candidates, and in the end exactly.
+
+The deviation is that of rounding. The errors of the candidates themselves say too little where these are copies of one
+window, such as a jingle, which all have the same error.
 """
 
 from dataclasses import dataclass
@@ -20,8 +22,8 @@ from kobza.library.stores.vector_codes import Codes, encode, joined
 MIN_ROWS_FOR_CODES = 10_000  # fewer are compared in a millisecond
 CANDIDATES_PER_TRACK = 10  # tracks, for each that is wanted
 CANDIDATE_FRACTION = 1 / 250  # of all tracks, at least: the more tracks, the more are near
-MIN_CANDIDATE_ROWS = 1000  # of which the errors are known
-DEVIATIONS = 4.0  # that an error may be above the mean
+MIN_CANDIDATE_ROWS = 1000  # fewer are compared in hardly less time
+DEVIATIONS = 4.0  # that an error may be
 MAX_CANDIDATE_FRACTION = 1 / 4  # of the tracks that may be found; above it an exact search is quicker
 MIN_PASSING_FRACTION = 1 / 20  # of all rows; the codes of all take as long as the exact products of fewer
 
@@ -117,6 +119,7 @@ def _by_codes(block: Block, query: np.ndarray, k: int, tracks: np.ndarray) -> tu
     wanted = int(max(CANDIDATES_PER_TRACK * k, CANDIDATE_FRACTION * len(tracks), MIN_CANDIDATE_ROWS / rows_per_track))
     if wanted > MAX_CANDIDATE_FRACTION * len(tracks) or len(tracks) < MIN_PASSING_FRACTION * len(block.track_ids):
         return None
+    deviation = block.codes.deviation * float(np.linalg.norm(query))
     guesses = block.codes.inner_products(query)
     best_guesses = _highest_of_each(guesses, block.first_rows[:-1])[tracks]
     while wanted <= MAX_CANDIDATE_FRACTION * len(tracks):
@@ -124,10 +127,9 @@ def _by_codes(block: Block, query: np.ndarray, k: int, tracks: np.ndarray) -> tu
         rows = block.rows_of(tracks[best_guesses >= lowest])
         rows = rows[guesses[rows] >= lowest]
         products = inner_products(block.halves, query, rows)
-        errors = (products - guesses[rows])[guesses[rows] <= np.median(guesses[rows])]
         owners, first = np.unique(np.searchsorted(block.first_rows, rows, side="right") - 1, return_index=True)
         scores, best = _best(_highest_of_each(products, first), owners, k)
-        if scores[-1] >= lowest + errors.mean() + DEVIATIONS * errors.std():
+        if scores[-1] >= lowest + DEVIATIONS * deviation:
             return scores, best
         wanted *= 4
     return None

@@ -45,6 +45,12 @@ class Codes:
         return products[0]
 
     @cached_property
+    def deviation(self) -> float:
+        """The standard deviation of the error of a product with a query of unit length. Rounding is evenly off by up to
+        half a scale, to both sides, in each dimension."""
+        return float(np.sqrt(np.mean(np.square(self.scales)) / 12))
+
+    @cached_property
     def _session(self) -> Any:
         from kobza.embedding.engine import open_session, usable_cpus  # imported here: a first search needs none
         from kobza.embedding.onnx_proto import CONTRIBUTED, Graph
