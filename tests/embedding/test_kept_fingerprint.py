@@ -55,10 +55,16 @@ def test_what_has_just_changed_is_not_kept(folder, computed, monkeypatch):
     assert kept_fingerprint(folder) == kept_fingerprint(folder) and len(computed) == 2
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"state": 1, "fingerprint": "x"}'])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"state": 1, "fingerprint": "x"}', "[" * 200_000])
 def test_a_damaged_note_is_not_believed(folder, computed, tmp_path, content):
     kept_fingerprint(folder)
     (note,) = (tmp_path / "cache/kobza").glob("fingerprint-*.json")
     note.write_text(content)
     assert kept_fingerprint(folder) == fingerprint(folder) and len(computed) == 2
     assert kept_fingerprint(folder) and len(computed) == 2
+
+
+def test_a_link_that_leads_nowhere_is_no_file(folder, computed):
+    """Such as what Emacs puts beside a file that is being edited."""
+    os.symlink("me@host.1234", folder / ".#config.json")
+    assert kept_fingerprint(folder) == kept_fingerprint(folder) == fingerprint(folder) and len(computed) == 1

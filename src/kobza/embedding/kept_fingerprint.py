@@ -21,7 +21,7 @@ def kept_fingerprint(folder: Path) -> str:
     """`fingerprint(folder)`, computed once. Errors as for that."""
     state = _state(folder)
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         kept = json.loads((cache_folder() / f"fingerprint-{name}.json").read_text(encoding="utf-8"))
         if kept["state"] == state and isinstance(kept["fingerprint"], str):
             return str(kept["fingerprint"])
@@ -36,9 +36,9 @@ def kept_fingerprint(folder: Path) -> str:
 
 def _state(folder: Path) -> dict:
     """What the fingerprint depends on: the files of the folder, and Kobza's version, since its rules may change. In
-    lists, as JSON returns them."""
+    lists, as JSON returns them. Links that lead nowhere, such as an editor's locks, are no files."""
     files = []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(filter(Path.is_file, folder.iterdir())):
         status = path.stat()
         files.append(
             [os.fsencode(path.name).hex(), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]

@@ -154,6 +154,20 @@ def embed_on_ray(
         yield Failure(state.job.path, f"{printable(state.job.path)} was lost on the cluster; index again.")
 
 
+def _actors(cpus: int, gpus: int) -> tuple[int, int, float]:
+    """How many actors decode and embed, and the CPUs that each reserves (with GPUs, only those that decode).
+
+    Half a CPU: if half of the nodes are lost, those that embed do not take all that is left, and wait forever.
+
+    >>> _actors(4, 0), _actors(16, 2)
+    ((2, 2, 0.5), (16, 2, 1.0))
+    """
+    if gpus:
+        return max(1, cpus), gpus, 1.0
+    embedding_actors = max(1, cpus // 2)
+    return max(1, cpus - embedding_actors), embedding_actors, 0.5
+
+
 def _dataset(jobs: list[Job], embedder: Embedder) -> Any:
     with needs("--engine ray", "ray"):
         import ray
@@ -163,10 +177,8 @@ def _dataset(jobs: list[Job], embedder: Embedder) -> Any:
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     resources = ray.cluster_resources()
-    cpus = int(resources.get("CPU", 0))
     gpus = int(resources.get("GPU", 0))
-    embedding_actors = gpus or max(1, cpus // 2)
-    decoding_actors = max(1, cpus - (0 if gpus else embedding_actors))
+    decoding_actors, embedding_actors, cpus_each = _actors(int(resources.get("CPU", 0)), gpus)
     rows = [{"job": number, "part": pickle.dumps(job)} for number, job in enumerate(jobs)]
     return (
         ray.data.from_items(rows, override_num_blocks=min(len(rows), 8 * decoding_actors))
@@ -174,14 +186,14 @@ def _dataset(jobs: list[Job], embedder: Embedder) -> Any:
             DecodingActor,
             fn_constructor_args=(WindowSettings.of(embedder),),
             batch_size=1,
-            num_cpus=1,
+            num_cpus=cpus_each,
             concurrency=(1, decoding_actors),
         )
         .map_batches(
             EmbeddingActor,
             fn_constructor_args=(embedder,),
             batch_size=CPU_BATCH_WINDOWS,
-            num_cpus=0 if gpus else 1,
+            num_cpus=0 if gpus else cpus_each,
             num_gpus=1 if gpus else 0,
             concurrency=(1, embedding_actors),
         )
