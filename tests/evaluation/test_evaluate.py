@@ -212,6 +212,7 @@ def test_sanity_checks_come_first(data, monkeypatch):
         (["--on", "classes:{}/classes", "--prompt", "music"], "has no placeholder"),
         (["--on", "classes:{}/classes", "--prompt", "{{}}", "--ensemble"], "takes two prompts"),
         (["--on", "classes:{}/classes", "--receipt", "/nowhere/r.json"], "no folder /nowhere"),
+        (["--on", "classes:{}/classes", "--near-duplicates", "pairs:{}/none"], "There is no folder"),
     ],
 )
 def test_bad_input_is_one_sentence(no_checks, data, monkeypatch, capsys, tmp_path, argv, sentence):

@@ -8,6 +8,7 @@ from recordings import ToneEmbedder, tone, write
 
 from kobza.cli import main
 from kobza.data.recording_identity import sound_key
+from kobza.data.recordings import DataSetError
 from kobza.data.sets import divide_labelled
 from kobza.embedding.trained_on import TrainedOn
 from kobza.evaluation.comparison import compare_results
@@ -131,6 +132,13 @@ def test_a_probes_test_must_be_new_to_the_checkpoint_and_to_the_probe(monkeypatc
 
     duplicates = find_near_duplicates(spec, spec, ToneEmbedder(), probe=True)
     assert len(duplicates["pairs"]) == duplicates["count"] == len(known["test"])  # each is in the whole set
+
+    (tmp_path / "broken").mkdir()
+    for name in "ab":
+        (tmp_path / "broken" / name).mkdir()
+        (tmp_path / "broken" / name / "1.flac").write_bytes(b"no music")
+    with pytest.raises(DataSetError, match=r"No recording in .*broken can be used: .*1\.flac"):
+        find_near_duplicates(spec, f"classes:{tmp_path / 'broken'}", ToneEmbedder(), probe=True)
 
     copied, other = splits["test"].recordings[0], splits["train"].recordings[0]
     shutil.copy(copied.path, other.path)

@@ -138,6 +138,12 @@ def test_what_cannot_be_studied_is_said(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["study", "thesis", "--data", str(tmp_path), "--init", "random-tiny", *out])
     assert "there is no choice 'random-tiny'" in capsys.readouterr().err
+    assert main(["study", "thesis", "--synthetic", "--checkpoints", str(tmp_path / "nowhere"), *out]) == 1
+    assert "There is no folder" in capsys.readouterr().err
+    assert main(["study", "thesis", "--synthetic", "--models", "model_66", *out]) == 1
+    assert "no model 'model_66'" in capsys.readouterr().err
+    assert main(["study", "thesis", "--synthetic", "--settings", "'--bf16", *out]) == 1
+    assert "(No closing quotation): correct the quotes" in capsys.readouterr().err
     assert main(["study", "thesis", "--synthetic", "--pieces", "15", *out]) == 1
     assert "15 pieces are too few" in capsys.readouterr().err and not list(tmp_path.iterdir())
 

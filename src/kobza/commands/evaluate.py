@@ -104,6 +104,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     from kobza.audio import printable
+    from kobza.data.sets import load_data_set
     from kobza.embedding.loader import load_embedder
     from kobza.evaluation.evaluate import evaluate
     from kobza.evaluation.model_index import write_model_index
@@ -116,6 +117,8 @@ def evaluate(args: argparse.Namespace) -> int:
     target = Path(args.receipt) if args.receipt else None
     if target and not target.absolute().parent.is_dir():
         raise ValueError(f"There is no folder {printable(target.parent)} to write the results into: make it first.")
+    if args.near_duplicates:
+        load_data_set(args.near_duplicates)  # if it is wrong, fail before hours of embedding
     if args.card and not Path(args.card).is_file():
         raise ValueError(f"There is no model card {printable(args.card)}: write the README.md first.")
     try:

@@ -60,13 +60,17 @@ def study(args: argparse.Namespace) -> int:
         raise ValueError("--synthetic makes its own data: leave out --data, --gtzan and --magnatagatune.")
     if args.seeds < 1:
         raise ValueError(f"--seeds is {args.seeds}: give 1 or more.")
+    try:
+        settings = shlex.split(args.settings)
+    except ValueError as error:
+        raise ValueError(f"--settings {args.settings!r} cannot be read ({error}): correct the quotes.") from None
     outcome = study_thesis(
         expanded(args.out),
         {name: expanded(folder) for name, folder in given.items() if folder},
         seeds=args.seeds,
         models=args.models,
         init=args.init,
-        settings=shlex.split(args.settings),
+        settings=settings,
         checkpoints=expanded(args.checkpoints) if args.checkpoints else None,
         pieces=args.pieces if args.synthetic else None,
         say=say,

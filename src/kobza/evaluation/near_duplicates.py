@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from kobza.data.recordings import DataSet
+from kobza.audio import printable
+from kobza.data.recordings import DataSet, DataSetError
 from kobza.data.sets import divide_labelled, load_data_set
 from kobza.embedding.embedder import Embedder, embed_recordings
 from kobza.embedding.loader import load_embedder
@@ -66,4 +67,6 @@ def _embedded(embedder: Embedder, data: DataSet) -> tuple[list[str], np.ndarray]
     recordings = list({recording.path: recording for recording in data.recordings}.values())
     vectors, reasons = embed_recordings(embedder, [recording.path for recording in recordings])
     kept = [index for index in range(len(recordings)) if index not in reasons]
+    if not kept:
+        raise DataSetError(f"No recording in {printable(data.folder)} can be used: {reasons[0]}")
     return [recordings[index].id for index in kept], vectors[kept]

@@ -67,8 +67,11 @@ def study_thesis(
         pieces: make the data: so many pieces in the layouts of the three sets.
 
     Raises:
-        KobzaError: MusicCaps is missing, or another study is in `out`.
+        ValueError: MusicCaps or `checkpoints` is missing, or another study is in `out`.
     """
+    tables = [table for table in published_tables() if table.table <= LAST_TABLE]
+    runs = needed_runs(tables, seeds, out / "runs", models)
+    others = [(path, path.stem) for path in find_checkpoints(checkpoints)] if checkpoints else []
     if pieces is not None:
         if pieces < MIN_PIECES:
             raise KobzaError(f"{pieces} pieces are too few to train, validate and test on: give {MIN_PIECES} or more.")
@@ -76,16 +79,13 @@ def study_thesis(
         check_study(out, study_identity(f"{pieces} pieces", init, settings))
         say(f"making {pieces} pieces")
         sets = make_data(out / "data", pieces)
-    if "musiccaps" not in sets:
+    elif "musiccaps" not in sets:
         raise KobzaError("There is nothing to train on: give --data FOLDER, of MusicCaps, or --synthetic.")
-    tables = [table for table in published_tables() if table.table <= LAST_TABLE]
-    runs = needed_runs(tables, seeds, out / "runs", models)
-    if pieces is None:
+    else:
         check_study(out, study_identity(recordings_hash(sets["musiccaps"]), init, settings))
     failures = train_missing(runs, sets["musiccaps"], out / "cache", init, settings, _devices(), say)
     failed = {name for name, _ in failures}
     finished = [(run.folder, run.recipe) for run in runs if run.name not in failed]
-    others = [(path, path.stem) for path in find_checkpoints(checkpoints)] if checkpoints else []
     results: list[dict] = []
     contents: dict[str, str] = {}
     for path, system in [*finished, *others]:
