@@ -16,6 +16,7 @@ from kobza.evaluation.influence import tag_influences
 SETS = 1000
 TOLERANCE = 0.02
 RARE = {"tags": 40, "shares": (0.004, 0.04)}  # 1 to 10 of 250
+FEW = {"tags": 3, "shares": (0.01, 0.03)}
 
 
 def captioned(rng, recordings=100, captions=3, dim=16, noise=2.2):
@@ -71,6 +72,8 @@ def coverage(made, sets=SETS, **options) -> dict[str, tuple[float, float, float]
         (captioned, ["R@1", "R@5", "R@10", "MeanR", "mAP10"], {}),
         (tagged, ["ROC-AUC", "PR-AUC"], {}),
         (tagged, ["ROC-AUC"], {**RARE, "sets": 300}),
+        (tagged, ["ROC-AUC"], {"tags": 1}),
+        (tagged, ["ROC-AUC"], FEW),
         (classified, ["F1", "accuracy"], {}),
     ],
 )
@@ -87,6 +90,7 @@ if __name__ == "__main__":
         (captioned, "100 recordings, 3 captions each", {}),
         (tagged, "250 recordings, 8 tags", {}),
         (tagged, "250 recordings, 40 tags of 1 to 10", RARE),
+        (tagged, "250 recordings, 3 tags of 2 to 8", FEW),
         (tagged, "250 recordings, one tag of 10", {"tags": 1}),
         (classified, "300 recordings, 10 classes", {}),
     ):

@@ -124,6 +124,10 @@ def test_a_perfect_result_of_few_recordings_is_not_certain():
     assert found["R@1"] == pytest.approx((0.839, 1.0), abs=0.001) and found["MedR"] == (0, 0)
     low, high = intervals.class_intervals(np.diag([10, 10]))["F1"]
     assert 0.8 < low < 0.9 and high == 1.0
+    # three recordings with a tag, before all others: it is these few that are known
+    right = np.arange(250)[:, None] < [3]
+    for low, high in intervals.tag_intervals(right, right.astype(float)).values():
+        assert 0.4 < low < 0.5 and high == 1.0
 
 
 def test_query_in_several_galleries_tells_no_more():

@@ -136,16 +136,29 @@ def test_sources_are_drawn_from_by_weight(make_stream, monkeypatch):
     assert all(captions[f"tar {k}"] and captions[f"tar {k} again"] for k in range(COUNT))
 
 
-def test_rows_of_one_recording_are_known_as_one(sounds, tmp_path):
+def write_rows(path, columns):
     import pyarrow
     import pyarrow.parquet
 
-    sound = sounds[0].read_bytes()
-    columns = {"audio": [sound, sound, sounds[1].read_bytes()], "caption": ["one", "another", "other"]}
-    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
-    items = list(itertools.islice(PairStream([open_shards([str(tmp_path / "rows.parquet")])], train=True), 3))
-    keys = {item["text"]: item["key"] for item in items}
-    assert keys["one"] == keys["another"] != keys["other"]
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return open_shards([str(path)])
+
+
+def test_rows_of_one_recording_are_drawn_once_in_turn(sounds, monkeypatch, tmp_path):
+    audio = [sound.read_bytes() for sound in (sounds[0], *sounds[:4], sounds[0])]
+    rows = write_rows(tmp_path / "rows.parquet", {"audio": audio, "caption": ["0 a", "0 b", "1", "2", "3", "0 c"]})
+    items = list(itertools.islice(PairStream([rows], train=True), 12))
+    epochs = [items[k : k + 4] for k in (0, 4, 8)]
+    assert all(len({item["key"] for item in epoch}) == 4 for epoch in epochs)
+    assert {item["text"] for item in items} == {"0 a", "0 b", "0 c", "1", "2", "3"}
+    resumed = PairStream([rows], train=True)
+    resumed.state = StreamState(positions={0: items[6]["position"]})
+    assert same(itertools.islice(resumed, 5), items[7:])
+    # of rows that are too far from each other, the key says that they are of one recording
+    monkeypatch.setattr(streaming, "SHUFFLE_BLOCK_SIZE", 3)
+    epoch = list(itertools.islice(PairStream([rows], train=True), 5))
+    keys = Counter(item["key"] for item in epoch)
+    assert sorted(keys.values()) == [1, 1, 1, 2]
 
 
 def test_a_parquet_file_is_read_from_any_row(parquet, sounds):

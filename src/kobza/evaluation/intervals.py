@@ -26,7 +26,9 @@ NORMAL_QUANTILE = 1.959964  # 97.5 %
 Interval = tuple[float, float]
 
 
-def interval_of(value: float, influence: np.ndarray, highest: float = 1.0, variance: float = 0.0) -> Interval:
+def interval_of(
+    value: float, influence: np.ndarray, highest: float = 1.0, variance: float = 0.0, n: int | None = None
+) -> Interval:
     """The 95 % interval of a metric between 0 and `highest` from the influence of each independent recording, (n,).
 
     >>> [round(bound, 3) for bound in interval_of(0.3, mean_influence(np.arange(1000) < 300))]
@@ -34,9 +36,10 @@ def interval_of(value: float, influence: np.ndarray, highest: float = 1.0, varia
 
     Args:
         variance: what other random draws, such as a probe's examples, add to that of the recordings.
+        n: the number of recordings that count where none has any influence; all by default.
     """
     error = float(np.sqrt(standard_error(influence) ** 2 + variance))
-    return score_interval(value, error, len(influence), highest, student_quantile(influence))
+    return score_interval(value, error, n or len(influence), highest, student_quantile(influence))
 
 
 def standard_error(influence: np.ndarray) -> float:
@@ -91,8 +94,8 @@ def score_interval(
     squared = quantile**2 / effective
     centre = share + squared / 2
     half = float(np.sqrt(spread * squared + squared**2 / 4))
-    low = highest * max(centre - half, 0.0) / (1 + squared)
-    return low, highest * min((centre + half) / (1 + squared), 1.0)
+    low, high = (highest * min(max(end / (1 + squared), 0.0), 1.0) for end in (centre - half, centre + half))
+    return min(low, value), max(high, value)  # which rounding may have put a little outside
 
 
 def rank_intervals(
@@ -148,7 +151,18 @@ def class_intervals(confusion: np.ndarray) -> dict[str, Interval]:
 def tag_intervals(has_tag: np.ndarray, scores: np.ndarray, judged: np.ndarray | None = None) -> dict[str, Interval]:
     """Intervals (low, high) of the macro ROC-AUC and PR-AUC; the arguments are those of `tag_metrics`."""
     found = tag_influences(has_tag, scores, judged)
-    return {name: interval_of(value, influence) for name, (value, influence) in found.items()}
+    n = rarer_recordings(has_tag, judged)
+    return {name: interval_of(value, influence, n=n) for name, (value, influence) in found.items()}
+
+
+def rarer_recordings(has_tag: np.ndarray, judged: np.ndarray | None = None) -> int:
+    """How many recordings have one of the tags, or how many lack one, whichever are fewer: a perfect AUC is of so few.
+
+    >>> rarer_recordings(np.array([[True, False], [False, False], [False, False]]))
+    1
+    """
+    judged = np.ones_like(has_tag) if judged is None else judged
+    return int(min((kind & judged).any(axis=1).sum() for kind in (has_tag, ~has_tag)))
 
 
 def mean_interval(values: np.ndarray) -> Interval:

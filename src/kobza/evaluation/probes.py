@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kobza.evaluation.influence import class_influences, tag_influences
-from kobza.evaluation.intervals import interval_of
+from kobza.evaluation.intervals import interval_of, rarer_recordings
 from kobza.evaluation.metrics import tag_metrics
 
 LINEAR_C = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse of the strength of regularisation
@@ -115,12 +115,13 @@ def _best(choices: list[tuple[float, Callable]], train: Examples, validation: Ex
 def _entries(name: str, test: Examples, repeats: list[Influences]) -> list[dict]:
     """The mean of each metric over repeats, with the variance over their draws in its interval."""
     entries = []
+    n = rarer_recordings(test.true, test.judged) if test.is_tagged else None
     for metric in repeats[0]:
         values = np.array([found[metric][0] for found in repeats])
         influence = np.mean([found[metric][1] for found in repeats], axis=0)
         variance = float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.0
         value = float(values.mean())
-        low, high = interval_of(value, influence, variance=variance)
+        low, high = interval_of(value, influence, variance=variance, n=n)
         bounds = {"metric": metric, "value": value, "low": low, "high": high}
         entries.append({"prompt": name, "classes": test.classes, **bounds})
     return entries

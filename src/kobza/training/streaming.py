@@ -5,14 +5,16 @@
 Each process and worker, a reader, reads its own share of each source and counts where it is: an item's `position` is
 the state of its reader after it. A checkpoint keeps the last one of each reader (`stream_state.py`); the stream goes on
 from there, so that nothing before it is decoded again. Samples are shuffled in blocks: a block is read, and drawn from
-in an order that depends on the seed and the block's place alone.
+in an order that depends on the seed and the block's place alone. Of several rows of one recording in a block, one is
+drawn.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
 from itertools import islice
 from zlib import crc32
 
@@ -22,6 +24,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from kobza.data.recordings import DataSetError
 from kobza.training.dataset import PairMaker
 from kobza.training.pair_sources import PairSource, Place, Sample, Share
+from kobza.training.recording_draw import in_turn
 from kobza.training.stream_recordings import SoundKeys
 from kobza.training.stream_state import Position, StreamState
 
@@ -108,11 +111,12 @@ class PairStream(PairMaker, IterableDataset):
             is_empty = place == Place()
             while block := list(islice(samples, SHUFFLE_BLOCK_SIZE)):
                 is_empty = False
-                order = np.random.default_rng((self.seed, epoch, share.reader, *place)).permutation(len(block))
+                drawn = _one_row_each((sample for _, sample in block), self.seed, epoch)
+                order = np.random.default_rng((self.seed, epoch, share.reader, *place)).permutation(len(drawn))
                 end = block[-1][0]
-                for k in range(offset, len(block)):
-                    after = (epoch, *place, k + 1) if k + 1 < len(block) else (epoch, *end, 0)
-                    yield epoch, block[order[k]][1], after
+                for k in range(offset, len(drawn)):
+                    after = (epoch, *place, k + 1) if k + 1 < len(drawn) else (epoch, *end, 0)
+                    yield epoch, drawn[order[k]], after
                 place, offset = end, 0
             if is_empty:
                 raise DataSetError(
@@ -136,3 +140,13 @@ class PairStream(PairMaker, IterableDataset):
                 error = str(failure)
         log.warning("%s is skipped: %s", recording.id, error)
         return None
+
+
+def _one_row_each(samples: Iterable[Sample], seed: int, epoch: int) -> list[Sample]:
+    """One sample of each recording; its rows, which have the same bytes, take turns by epoch."""
+    rows: dict[bytes | str, list[Sample]] = {}
+    for sample in samples:
+        sound = sample.audio
+        recording = blake2b(sound, digest_size=16).digest() if isinstance(sound, bytes) else sample.recording.id
+        rows.setdefault(recording, []).append(sample)
+    return [of_one[in_turn(len(of_one), seed, epoch, of_one[0].recording.id)] for of_one in rows.values()]
