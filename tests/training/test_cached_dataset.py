@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,23 @@ def test_equal_clips_are_computed_once_whatever_their_names(recordings, tiny_pro
     assert computed == [4, 1, 2] and batch["keys"] == ["3.wav", "4.wav"] and batch["audio_frozen"].shape == (2, 2, 32)
     lengths = batch["attention_mask"].sum(1).tolist()
     assert batch["text_frozen"].shape == (2, max(lengths), 32) and lengths[0] > lengths[1] == 3
+
+
+def test_runs_that_start_together_compute_everything_once(recordings, tiny_processor, tmp_path, monkeypatch):
+    computed = []
+    caches = [FrozenFeatureCache(tmp_path, build_frozen("model_1"), tiny_processor, 2, quiet=True) for _ in range(2)]
+    for cache in caches:
+
+        def forward_frozen(values, forward=cache.audio.forward_frozen):
+            computed.append(len(values))
+            time.sleep(0.1)
+            return forward(values)
+
+        monkeypatch.setattr(cache.audio, "forward_frozen", forward_frozen)
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(lambda cache: cache.precompute(PairDataset(recordings[:5])), caches)
+    assert sorted(computed) == [1, 2, 2]
+    assert all(torch.equal(one[k]["audio_frozen"], two[k]["audio_frozen"]) for k in range(5))
 
 
 def test_damaged_and_missing_files_are_computed_again(recordings, tiny_processor, tmp_path, caplog):

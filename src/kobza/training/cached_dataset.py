@@ -9,6 +9,7 @@ Valid where every epoch has the same pairs: the caption, and of a recording the 
 several captions all are kept, and each epoch draws one (`recording_draw.py`).
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -171,10 +172,18 @@ class FrozenFeatureCache:
         for batch in loader:
             yield from self.audio.forward_frozen(batch["input_values"].to(self.device))
 
-    @torch.no_grad()
     def _fill(self, files: FeatureFiles, keys: list[str], unit: str, compute: Callable) -> None:
-        """Let each process write its share of what is missing; `compute`: positions in `keys` -> their tensors."""
-        rank, world_size = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        """Write what is missing; `compute`: positions in `keys` -> their tensors.
+
+        Runs of one process, as a study starts on each GPU, wait for each other. One of several processes divides the
+        work among these, whose process group would time out while it waits.
+        """
+        with files.filled_by_one() if _processes() == 1 else contextlib.nullcontext():
+            self._fill_share(files, keys, unit, compute)
+
+    @torch.no_grad()
+    def _fill_share(self, files: FeatureFiles, keys: list[str], unit: str, compute: Callable) -> None:
+        rank, world_size = dist.get_rank() if dist.is_initialized() else 0, _processes()
         if rank == 0:
             files.scan(repair=True)
         _wait_for_all()
@@ -193,6 +202,10 @@ class FrozenFeatureCache:
                     rows = {}
         _wait_for_all()
         files.scan()
+
+
+def _processes() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def _wait_for_all() -> None:

@@ -10,16 +10,18 @@ Sizes in float32, for an AST-base and a clip of 10 s: 6 kB where the whole tower
 layers follow that read the sequence: 20 GB for MusicCaps. For BERT-base and a caption of 60 tokens: 184 kB; 3 kB.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -27,9 +29,11 @@ from torch import Tensor
 from kobza.atomic import PARTIAL_SUFFIX, atomic_path
 from kobza.embedding.checkpoint_folder import vector_settings
 from kobza.folders import expanded
+from kobza.terminal import say
 from kobza.training.frozen_split import FrozenSplit
 
 VERSION = 1  # increase it when `forward_frozen` computes something else from the same weights
+LOCK = "lock"
 STALE_PART_SECONDS = 3600  # after an hour the writer of a partial file is certainly gone
 log = logging.getLogger(__name__)
 
@@ -111,6 +115,25 @@ class FeatureFiles:
         checksums = json.loads(metadata["checksums"])
         if any(zlib.crc32(_bytes(file.get_tensor(key))) != checksums.get(key) for key in file.keys()):  # noqa: SIM118
             raise ValueError("is damaged")
+
+    @contextlib.contextmanager
+    def filled_by_one(self) -> Iterator[None]:
+        """Let one run at a time fill the folder; those that wait find what it has computed. Where the file system has
+        no locks, or nothing can be written, nobody waits."""
+        lock = FileLock(self.folder / LOCK)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                say(f"waiting for another run, which fills {self.folder}")
+                lock.acquire()
+        except (OSError, NotImplementedError) as error:
+            log.warning("%s cannot be locked (%s): runs that start together may compute the same.", self.folder, error)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def write(self, tensors: Mapping[str, Tensor]) -> None:
         """Add tensors as one file, atomically."""
