@@ -77,9 +77,15 @@ def test_old_name_of_a_split_rule_works_and_is_announced(tmp_path, capsys):
 
 def test_own_pairs_train(own, tmp_path):
     assert load_splits(DataArguments(data=str(own)))[1] == "own pairs"
+    own = shutil.copytree(own, tmp_path / "own")
+    table = own / "metadata.jsonl"
+    table.write_text(table.read_text() + table.read_text().replace('"caption": "', '"caption": "Again: '))
     quick = ["--init", "tiny", "--per_device_train_batch_size", "4", "--max_steps", "2", "--use_cpu"]
     assert main(["model_1", "--data", str(own), *quick, "--output_dir", str(tmp_path)]) == 0
-    assert "| validation |" in (tmp_path / "README.md").read_text()
+    split = json.loads((tmp_path / "split.json").read_text())["splits"]["test"]
+    n = len(set(split))  # recordings, each with two captions; among these, guessing finds one of both first
+    card = (tmp_path / "README.md").read_text()
+    assert card.count(f"| test | {2 * n} | guessing | {1 / n:.3f} |") == 2  # in both directions
     assert (tmp_path / "test_results.json").exists()  # a tenth validates, and a tenth is kept for the test
 
 

@@ -1,7 +1,11 @@
 """The model card of a training run: metrics, curves, settings, and how to use the model."""
 
+from collections import Counter
+from collections.abc import Sequence
+from math import comb
 from pathlib import Path
 
+import numpy as np
 from huggingface_hub import ModelCardData
 from transformers.trainer_callback import TrainerState
 
@@ -55,7 +59,7 @@ metrics during training.
 def write_card(
     out: Path,
     settings: dict,
-    sizes: dict[str, int],
+    sizes: dict[str, Sequence[int]],
     metrics: dict[str, dict],
     state: TrainerState,
     skipped: int = 0,
@@ -65,7 +69,7 @@ def write_card(
 
     Args:
         settings: from `settings.all_settings`.
-        sizes: {split: number of pairs}.
+        sizes: {split: the number of captions of each recording}.
         metrics: {split: {name: value}}, with names such as `validation_R@1`.
         state: the trainer's, with the history of losses and metrics.
         skipped: pairs that could not be used.
@@ -74,7 +78,7 @@ def write_card(
     plot_training_curves(state.log_history, out / "curves.png")
     model = settings["model"]
     name = out.resolve().name
-    pairs = f"{sizes['train']:,} pairs" if "train" in sizes else "a stream of pairs"
+    pairs = f"{sum(sizes['train']):,} pairs" if "train" in sizes else "a stream of pairs"
     metadata = ModelCardData(library_name="transformers", tags=["kobza", "music", "audio", "text-to-music-retrieval"])
     card = TEMPLATE.format(
         metadata=metadata.to_yaml(),
@@ -114,23 +118,40 @@ def _shown_settings(settings: dict) -> dict:
     return shown
 
 
-def metric_rows(metrics: dict[str, dict], sizes: dict[str, int]) -> str:
-    """A table row for each split and direction, and one for guessing."""
+def metric_rows(metrics: dict[str, dict], sizes: dict[str, Sequence[int]]) -> str:
+    """A table row for each split and direction, and one below each for guessing."""
     lines = []
     for split, values in metrics.items():
+        captions = sizes[split]
+        by_chance = {
+            "text -> music": chance_metrics(len(captions), [1]),
+            "music -> text": chance_metrics(sum(captions), captions),
+        }
         for direction, prefix in DIRECTIONS.items():
             cells = [f"{values[f'{split}_{prefix}{metric}']:.3f}" for metric in RETRIEVAL_METRICS]
-            lines.append(f"| {split} | {sizes[split]} | {direction} | {' | '.join(cells)} |")
-        lines.append(f"| {split} | {sizes[split]} | guessing | {' | '.join(chance_metrics(sizes[split]))} |")
+            lines.append(f"| {split} | {sum(captions)} | {direction} | {' | '.join(cells)} |")
+            lines.append(f"| {split} | {sum(captions)} | guessing | {' | '.join(by_chance[direction])} |")
     return "\n".join(lines)
 
 
-def chance_metrics(n: int) -> list[str]:
-    """R@1, R@5, R@10, MeanR, MedR and mAP10 of a random order of n recordings, as text.
+def chance_metrics(candidates: int, relevant: Sequence[int]) -> list[str]:
+    """R@1, R@5, R@10, MeanR, MedR and mAP10 of candidates in random order, as text.
 
-    >>> chance_metrics(2)
+    Args:
+        relevant: how many candidates are relevant to each query, of which the first one counts.
+
+    >>> chance_metrics(2, [1, 1])
     ['0.500', '1.000', '1.000', '0.500', '0.500', '0.750']
+    >>> chance_metrics(4, [2, 2])  # two recordings with two captions each
+    ['0.500', '1.000', '1.000', '0.667', '0.500', '0.722']
     """
-    recalls = [min(1.0, k / n) for k in (1, 5, 10)]
-    reciprocal = sum(1 / rank for rank in range(1, min(n, 10) + 1)) / n
-    return [f"{value:.3f}" for value in (*recalls, (n - 1) / 2, (n - 1) / 2, reciprocal)]
+    at_least = np.zeros(candidates + 1)  # the share of queries whose rank is this or higher
+    for count, queries in Counter(relevant).items():
+        ways = [comb(candidates - rank, count) / comb(candidates, count) for rank in range(candidates + 1)]
+        at_least += np.array(ways) * queries / len(relevant)
+    below, exactly = 1 - at_least, at_least[:-1] - at_least[1:]
+    recalls = [below[min(k, candidates)] for k in (1, 5, 10)]
+    # the ranks at which half of the queries are passed; between them, as of an even number of values
+    median = (np.argmax(below > 0.5 - 1e-9) + np.argmax(below > 0.5 + 1e-9)) / 2 - 1
+    reciprocal = sum(share / rank for rank, share in enumerate(exactly[:10], 1))
+    return [f"{value:.3f}" for value in (*recalls, at_least[1:].sum(), median, reciprocal)]

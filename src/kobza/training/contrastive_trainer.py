@@ -15,7 +15,6 @@ from kobza.training.losses import KeyLogits, weighted_key_loss, weighted_loss
 from kobza.training.negatives_bank import EmbeddedPairs, NegativesBank
 from kobza.training.optimization import OptimizingTrainer
 from kobza.training.recording_keys import key_numbers, same_recording
-from kobza.training.weight_average import UpdateAverage
 
 NOT_FOR_THE_MODEL = ("keys", "captions")
 
@@ -41,7 +40,7 @@ class ContrastiveTrainer(OptimizingTrainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         if self.args.negatives_bank:
             self.bank = NegativesBank(self.args.negatives_bank, self.model)
-            self.add_callback(UpdateAverage(self.bank.average))
+            self.averages.append(self.bank.average)
         return super().train(*args, **kwargs)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):

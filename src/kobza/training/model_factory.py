@@ -97,7 +97,14 @@ def build_model(settings: ModelArguments, captions: Iterable[str]) -> tuple[Kobz
 
 
 def freeze_layers(model: KobzaModel, text_trainable_layers: int, audio_trainable_layers: int) -> None:
-    """`KobzaModel.freeze_towers`, but -1 makes a whole tower trainable, its embeddings too."""
+    """`KobzaModel.freeze_towers`, but -1 makes a whole tower trainable, its embeddings too.
+
+    Raises:
+        ValueError: a number of layers is below -1, or above what the tower has.
+    """
+    for name, layers in (("text", text_trainable_layers), ("audio", audio_trainable_layers)):
+        if layers < -1:
+            raise ValueError(f"{name}_trainable_layers is {layers}: give 0 or more, or -1 for the whole tower.")
     model.freeze_towers(max(text_trainable_layers, 0), max(audio_trainable_layers, 0))
     for tower, layers in ((model.text_model, text_trainable_layers), (model.audio_model, audio_trainable_layers)):
         if layers < 0:

@@ -11,7 +11,7 @@ from transformers import SchedulerType, Trainer
 from kobza.training.arguments import KobzaTrainingArguments
 from kobza.training.learning_rates import parameter_groups
 from kobza.training.sharding import separate_scalars
-from kobza.training.weight_average import UpdateAverage, WeightAverage
+from kobza.training.weight_average import UpdateAverages, WeightAverage
 
 CHECKPOINT_PREFIX = "checkpoint-"
 COOLDOWN_SHARE = 0.1  # of the steps, in which "warmup_stable_decay" lets the rate fall; enough (arXiv:2405.18392)
@@ -25,6 +25,8 @@ class OptimizingTrainer(Trainer):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.average: WeightAverage | None = None
+        self.averages: list[WeightAverage] = []  # all that follow the weights
+        self.add_callback(UpdateAverages(self.averages))
         averaged = self.args.ema_decay or self.args.negatives_bank
         if averaged and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
             raise ValueError("--ema_decay and --negatives_bank do not work with FSDP or DeepSpeed: use neither.")
@@ -61,7 +63,7 @@ class OptimizingTrainer(Trainer):
         if self.args.ema_decay:
             model: Any = self.model
             self.average = WeightAverage(model, self.args.ema_decay)
-            self.add_callback(UpdateAverage(self.average))
+            self.averages.append(self.average)
         result = super().train(resume_from_checkpoint, *args, **kwargs)
         best = self.args.load_best_model_at_end and self.state.best_model_checkpoint is not None
         if self.average is not None and not best:  # the best checkpoint's weights are an average already

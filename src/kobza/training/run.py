@@ -13,6 +13,7 @@ The same command resumes an interrupted run from its last complete checkpoint.
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 from accelerate import PartialState
@@ -39,12 +40,17 @@ from kobza.training.settings import FIXED_WHEN_RESUMED, all_settings, check_sett
 from kobza.training.streaming import PairStream
 from kobza.training.trainer import KobzaTrainer, last_checkpoint
 
+WITHOUT_EFFECT = {  # settings of transformers that its Trainer does not get to see here
+    "resume_from_checkpoint": "a run goes on by the same command, from its own --output_dir",
+    "label_smoothing_factor": "the losses of pairs have no labels",
+}
+
 
 def main(argv: list[str] | None = None) -> int:
     """`train.py RECIPE [--setting value ...]`; exit code 0, or 1 after an error message on stderr."""
     try:
         run(*parse_arguments(sys.argv[1:] if argv is None else argv))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:  # a package of an optimizer, for one, is asked for late
         if os.environ.get("RANK", "0") == "0":  # every process fails with the same error
             say(f"train.py: {error}")
         return 1
@@ -77,6 +83,9 @@ def run(
             "A stream (shards, or several sources) is endless and has no epochs: give --max_steps, --eval_strategy "
             "steps --eval_steps N, and --save_strategy steps --save_steps N."
         )
+    for name, reason in WITHOUT_EFFECT.items():
+        if getattr(args, name):
+            raise RecipeError(f"--{name} has no effect, because {reason}: leave it out.")
     if args.n_gpu > 1:
         raise RecipeError(
             f"This process sees {args.n_gpu} GPUs and uses one: start one for each, with accelerate launch or torchrun."
@@ -137,7 +146,8 @@ def run(
         _write(out / "history.json", trainer.state.log_history)
         trained_on = recordings_of_run(model_args, splits, keys, streamed)
         write_trained_on(out, trained_on)
-        sizes = {name: len(data) for name, data in sets.items() if name != "train" or not is_stream(data_args)}
+        counted = [name for name in sets if name != "train" or not is_stream(data_args)]
+        sizes = {name: list(Counter(sets[name].recording_ids).values()) for name in counted}
         write_card(out, settings, sizes, metrics, trainer.state, skipped, trained_on.summary())
         record = training_record(settings, FIXED_WHEN_RESUMED, model_args, model, splits, rule, args, trainer.state)
         if streamed is not None:

@@ -5,7 +5,7 @@
 The growing d forgets the first steps, as usual (tf.train.ExponentialMovingAverage).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,9 +85,12 @@ class WeightAverage:
             weight.copy_(rows[f"weights.{name}"])
 
 
-class UpdateAverage(TrainerCallback):
-    def __init__(self, average: WeightAverage):
-        self.average = average
+class UpdateAverages(TrainerCallback):
+    """Updates averages after each step. One callback for all: Trainer warns of a second one of a class."""
+
+    def __init__(self, averages: Sequence[WeightAverage]):
+        self.averages = averages
 
     def on_step_end(self, args, state, control, **kwargs):
-        self.average.update()
+        for average in self.averages:
+            average.update()
