@@ -130,7 +130,7 @@ def test_a_finished_run_without_evaluations_ends_with_its_last_weights_again(pie
         (["model_6", "--synthetic", "--temperature_form", "half"], "temperature_form is 'half', but must be one of"),
         (["model_6", "--synthetic", "--text_trainable_layers", "9"], "text_trainable_layers is 9, but the tower has 6"),
         (["model_6", "--synthetic", "--audio_trainable_layers", "-2"], "audio_trainable_layers is -2: give 0 or more"),
-        (["model_6", "--synthetic", "--resume_from_checkpoint", "x"], "--resume_from_checkpoint has no effect, because"),
+        (["model_6", "--synthetic", "--resume_from_checkpoint", "x"], "--resume_from_checkpoint has no effect"),
         (["model_6", "--synthetic"], "The 8 recordings to train on do not fill one batch of 64: give a smaller"),
         (["model_6", "--synthetic", "--init=random", "--text_tower=no/such"], "of the tower no/such cannot be loaded"),
         (["model_6", "--data", "hub:someone/music"], "is endless and has no epochs: give --max_steps"),
