@@ -1,7 +1,7 @@
 """The model card of a training run: metrics, curves, settings, and how to use the model."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import comb
 from pathlib import Path
 
@@ -59,7 +59,7 @@ metrics during training.
 def write_card(
     out: Path,
     settings: dict,
-    sizes: dict[str, Sequence[int]],
+    sizes: Mapping[str, Sequence[int]],
     metrics: dict[str, dict],
     state: TrainerState,
     skipped: int = 0,
@@ -118,7 +118,7 @@ def _shown_settings(settings: dict) -> dict:
     return shown
 
 
-def metric_rows(metrics: dict[str, dict], sizes: dict[str, Sequence[int]]) -> str:
+def metric_rows(metrics: dict[str, dict], sizes: Mapping[str, Sequence[int]]) -> str:
     """A table row for each split and direction, and one below each for guessing."""
     lines = []
     for split, values in metrics.items():

@@ -147,8 +147,8 @@ def run(
         trained_on = recordings_of_run(model_args, splits, keys, streamed)
         write_trained_on(out, trained_on)
         counted = [name for name in sets if name != "train" or not is_stream(data_args)]
-        sizes = {name: list(Counter(sets[name].recording_ids).values()) for name in counted}
-        write_card(out, settings, sizes, metrics, trainer.state, skipped, trained_on.summary())
+        captions = {name: list(Counter(sets[name].recording_ids).values()) for name in counted}
+        write_card(out, settings, captions, metrics, trainer.state, skipped, trained_on.summary())
         record = training_record(settings, FIXED_WHEN_RESUMED, model_args, model, splits, rule, args, trainer.state)
         if streamed is not None:
             record["data"]["recordings"]["train"] = len(streamed.rows)
