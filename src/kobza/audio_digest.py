@@ -21,7 +21,7 @@ class AudioDigest:
         self._digest: Any = None
 
     def begin(self, stream: Any) -> None:
-        """`stream`: PyAV's, of which the packets are."""
+        """Start with the stream, of PyAV, that the packets will come from."""
         codec = stream.codec_context.codec.canonical_name
         self._digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
         self._digest.update(codec.encode() + struct.pack("<II", stream.rate or 0, stream.channels or 0))

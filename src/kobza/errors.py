@@ -5,8 +5,8 @@ class KobzaError(ValueError):
     """Something that Kobza cannot do. The message is one sentence for its user: what, where, and what to do.
 
     Attributes:
-        code: a name by which a page in another language knows the sentence, and
-        values: what stands in the sentence's places there; "" and {} for most errors.
+        code: identifies the sentence, so that a page in another language can translate it; "" for most errors.
+        values: what fills the placeholders of the translation.
     """
 
     def __init__(self, message: str = "", code: str = "", **values: str | float):

@@ -56,7 +56,7 @@ def cold_index() -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         for i, path in enumerate(sorted(synthetic_tracks().glob("*.mp3")) * 3):
             copy = Path(folder) / f"{i}.mp3"
-            copy.write_bytes(path.read_bytes() + bytes(i))  # no copy of one that is there
+            copy.write_bytes(path.read_bytes() + bytes(i))  # so that none is a copy of another
             command = [sys.executable, "-m", "kobza.cli", "index", str(copy), "--library", f"{folder}/library"]
             start = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)

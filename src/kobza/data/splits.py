@@ -18,7 +18,7 @@ from kobza.audio import printable
 from kobza.data.pairs import load_pairs
 from kobza.data.recordings import DataSet, DataSetError, Recording
 
-# Of a folder that comes without a split: what hashes below the first validates, below the second is the test
+# Of a folder that comes without a split: the first fraction by hash validates, the next one is the test
 VALIDATION_FRACTION = 0.1
 TEST_FRACTION = 0.1
 PARTS = ("train", "validation", "test")

@@ -1,7 +1,7 @@
 """What is measured of each kind of data set: retrieval by captions or grades, zero-shot labels and tags, probes.
 
-Each function returns the entries of a result's "figures" and its "details", which say what each query or recording came
-to, so that two results can be compared query by query.
+Each function returns the entries of a result's "figures" and its "details", the outcome of each query or recording, so
+that two results can be compared query by query.
 """
 
 from collections.abc import Callable, Mapping, Sequence

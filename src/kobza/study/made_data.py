@@ -57,7 +57,7 @@ def make_data(folder: Path, pieces: int) -> dict[str, Path]:
 
 
 def video_ids(pieces: int) -> list[str]:
-    """Names that the thesis's split divides by `SHARES`: its sizes would be chance with so few.
+    """Names that the thesis's split divides by `SHARES`: of so few others its parts would have random sizes.
 
     >>> [split_of(name) for name in video_ids(5)]
     ['train', 'train', 'validation', 'test', 'test']

@@ -1,4 +1,4 @@
-"""transformers' Trainer for streams: where they are read, which recordings were trained on, and going on there."""
+"""transformers' Trainer for streams: how far they are read, which recordings were trained on, and resuming there."""
 
 import copy
 from pathlib import Path

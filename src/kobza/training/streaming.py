@@ -46,7 +46,7 @@ class PairStream(PairMaker, IterableDataset):
     For training (`train=True`) it is endless: epochs follow each other, each in a new order, so that no process runs
     out of pairs before the others; `max_steps` ends the training. What cannot be read or decoded is logged and skipped;
     if it is more than half, that is an error. For validation it is read once, in order, and a truncated shard is an
-    error. An item's key is that of its sound, so that captions of one recording are known as such from several rows and
+    error. An item's key is that of its sound, so that captions of one recording are recognized as such across rows and
     sources.
 
     It divides the data itself, so its loader must not be prepared by accelerate, which would divide them again.

@@ -1,4 +1,5 @@
-"""One model for many visitors: queries of a moment go through its text tower together, repeated ones not at all."""
+"""One model for many visitors: queries that come at the same time go through its text tower together, repeated ones
+not at all."""
 
 import threading
 from collections import OrderedDict
@@ -45,7 +46,7 @@ class RecentlyUsed(Generic[Answer]):
 
 
 class AnswerCache(Generic[Answer]):
-    """What was answered last; who asks for what another waits for waits with him.
+    """The answers of the last requests; threads that ask for the same at once wait for one computation.
 
     >>> cache = AnswerCache(8)
     >>> cache.get("key", lambda: 1), cache.get("key", lambda: 2)
@@ -118,7 +119,9 @@ class SharedEmbedder:
             return all(future.done() for future in futures.values())
 
         while not is_done():
-            with self._changed:  # who is not in the tower wakes when a batch is done: with his own, or to lead the next
+            with (
+                self._changed
+            ):  # other threads wake when a batch is done: theirs is in it, or one of them leads the next
                 self._changed.wait_for(lambda: is_done() or not self._is_led)
                 if is_done():
                     break

@@ -99,7 +99,7 @@ def embed_clip(
 
 
 def _unreadable(error: AudioError, source: Source, name: str) -> ClipError:
-    """The error with the visitor's name for the file: he is not to see the server's folders."""
+    """The error with the visitor's name for the file, instead of the server's folders."""
     if isinstance(source, str | os.PathLike):
         place, own_name = printable(source), os.path.basename(source)
     else:

@@ -4,7 +4,7 @@
     static/main.js             asked for again each time, with its ETag
 
 The modules and style sheets name each other by relative addresses, so all that a page loads is of its own version. A
-page that stayed open while Kobza was upgraded gets the files of now under its old addresses, which are not kept.
+page that stayed open while Kobza was upgraded gets the current files under its old addresses, which are not kept.
 """
 
 import gzip

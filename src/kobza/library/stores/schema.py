@@ -20,7 +20,7 @@ SCHEMA = 3
 DATABASE = "kobza.db"
 TEXT_IN_SCHEMA_2 = ("genre", "artist", "album", "title")
 NORMALIZED_COLUMNS = ", ".join(f"folded_{name}" for name in TEXT)
-# Narrower than the table, which is a third quicker to filter by it; in the order in which tracks are added.
+# Narrower than the table, so that a filter takes a third less time; in the order in which tracks are added.
 FILTER_INDEX = (
     "CREATE INDEX tracks_by_filters ON tracks (added, year, duration, folded_genre, folded_artist, bpm, loudness, "
     "energy, bitrate, sample_rate, track_number, folded_key, folded_format, folded_album, folded_album_artist, "

@@ -27,7 +27,7 @@ class SearchIndexes:
         self._sample: tuple[object, np.ndarray] | None = None
 
     def matching(self, where: Filter) -> np.ndarray:
-        """(ids,) bool: the tracks that pass, by their ids, as far as the highest that does. Cached: users change the
+        """(ids,) bool: whether the track of each id passes, up to the highest id that does. Cached: users change the
         query more often than the filter."""
         version = (self._store.version(), where)
         if self._filtered is None or self._filtered[0] != version:
