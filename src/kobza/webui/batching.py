@@ -119,9 +119,8 @@ class SharedEmbedder:
             return all(future.done() for future in futures.values())
 
         while not is_done():
-            with (
-                self._changed
-            ):  # other threads wake when a batch is done: theirs is in it, or one of them leads the next
+            with self._changed:
+                # Threads that wait wake when a batch is done: theirs is in it, or one of them leads the next
                 self._changed.wait_for(lambda: is_done() or not self._is_led)
                 if is_done():
                     break
