@@ -118,6 +118,30 @@ def test_words_of_a_query():
     assert query_words([QueryTerm("The The")]) == ["the"]
 
 
+def test_a_name_of_words_that_say_little_alone(library, tmp_path):
+    """ "Song" and "it be" say nothing of the sound, but belong to names."""
+    titles_of = (
+        "2 of a kind",
+        "Let me go",
+        "Part 2",
+        "Song 2",
+        "The way up",
+        "Let It Be",
+        "My Way",
+        "Who is it",
+        "The Who",
+    )
+    for i, title in enumerate(titles_of):
+        write(tmp_path / "m" / f"{i}.flac", tone(300 * 1.4**i, 3), title=title)
+    library.add(tmp_path / "m")
+    for name in ("Song 2", "let it be", "my way", "The Who"):
+        for match in ("both", "tags"):
+            first, second = library.search(name, k=2, match=match)
+            assert first.track.title.lower() == name.lower() and first.score > second.score + 0.5
+    first, second = library.search("a 2 of", k=2, match="tags")
+    assert first.score == second.score  # no name has that
+
+
 def test_evidence_of_words(tagged):
     """A rare word says more than a common one; both words more than one; a word of the path of all music nothing."""
 

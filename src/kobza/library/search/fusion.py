@@ -61,9 +61,18 @@ def word_value(tracks: int, library: int) -> float:
 
 
 def tag_evidence(
-    words: Sequence[str], matches: Sequence[WordMatch], excluded: Sequence[WordMatch], library: int
+    words: Sequence[str],
+    matches: Sequence[WordMatch],
+    excluded: Sequence[WordMatch],
+    library: int,
+    named: Sequence[WordMatch] = (),
 ) -> TagEvidence:
-    """The evidence of matches of `words`, and of those of negative terms, in a library of so many tracks."""
+    """The evidence of matches of `words`, and of those of negative terms, in a library of so many tracks.
+
+    Args:
+        named: where the whole description stands as a phrase. What it has besides `words`, such as the "song" of
+            "Song 2", tells apart the tracks that have all of these.
+    """
     counting = [match for match in matches if _counts(match, library)]
     denied = [match for match in excluded if match.group in ("genre", "name") and match.kind == "exact"]
     ids = [match.track_ids for match in (*counting, *denied)]
@@ -88,6 +97,10 @@ def tag_evidence(
         total += np.maximum(best["genre"], best["other"])
         # A word that nearly every track has tells nothing; one that none has was asked for all the same.
         whole += worth if any(match.word == word for match in matches) else word_value(0, library)
+    for match in named:
+        if match.group == "name" and match.kind == "exact":
+            rows = row_of[np.intersect1d(match.track_ids, track_ids)]
+            total[rows] += word_value(len(match.track_ids), library)
     coverage = np.minimum(1.0, total / whole) if whole else np.zeros(len(track_ids))
     tags = np.maximum(genre, total * coverage)
     for match in denied:

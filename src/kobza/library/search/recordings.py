@@ -9,14 +9,17 @@ import numpy as np
 
 from kobza.audio import AudioError, printable
 from kobza.embedding.embedder import EmbeddedWindow, Embedder, TextEmbedder, embed_recording, normalized_mean
+from kobza.library.filters.tree import Filter
 from kobza.library.ingest.embed import Progress
 from kobza.library.ingest.listing import find_recordings
 from kobza.library.paths import PathLike, absolute, is_url
-from kobza.library.records import LibraryError, Track
-from kobza.library.search.copies import SAME_SECONDS, Recording, are_copies, recording_of
+from kobza.library.records import Hit, LibraryError, Track
+from kobza.library.search.copies import SAME_SECONDS, Recording, are_copies, recording_of, without_copies_of
 from kobza.library.search.seeds import named_track
 from kobza.library.stores.base import Store
 from kobza.library.stores.tag_words import text_words
+
+MORE_HITS = 20  # than are asked for, because some may be copies of others
 
 Seeds = Track | PathLike | Sequence[Track | PathLike]
 
@@ -65,6 +68,24 @@ class Recordings(ABC):
         """What tells copies of these tracks, by path; without those that have just been deleted."""
         stored = self.store.scan([track.path for track in tracks]) if tracks else ()
         return {one[0].path: recording_of(one) for one in stored}
+
+    def _other_recordings(self, tree: Filter | None) -> Callable[[np.ndarray, int, Sequence[Track]], list[Hit]]:
+        """(vector, n, taken) -> the n nearest tracks that pass the filter and are none of `taken`, nor their copies."""
+        recordings: dict[str, Recording] = {}  # of what is taken, which is more from call to call
+
+        def nearest(vector: np.ndarray, n: int, taken: Sequence[Track]) -> list[Hit]:
+            recordings.update(self._recordings([track for track in taken if track.path not in recordings]))
+            paths = {track.path for track in taken}
+            wanted = n + len(taken) + MORE_HITS
+            while True:
+                hits = [Hit(*found) for found in self.store.search(vector, wanted, where=tree)]
+                others = [hit for hit in hits if hit.track.path not in paths]
+                others = without_copies_of(list(recordings.values()), others, self._recordings)
+                if len(others) >= n or len(hits) < wanted:
+                    return others[:n]
+                wanted *= 4
+
+        return nearest
 
     def _seed(
         self, name: Track | PathLike, progress: Callable[[Progress], None] | None = None

@@ -8,32 +8,23 @@ import numpy as np
 from kobza.audio import printable
 from kobza.embedding.embedder import normalized_mean
 from kobza.library.calibration import SAMPLE_TRACKS, ScoreScale, score_scale
-from kobza.library.filters.tree import Filter
 from kobza.library.filters.where import Where, filter_tree
 from kobza.library.ingest.embed import Progress
 from kobza.library.paths import PathLike, shell_word
 from kobza.library.records import Hit, LibraryError, Track, WordMatch
-from kobza.library.search.copies import (
-    NO_LIMITS,
-    Limits,
-    Recording,
-    merge_copies,
-    within_limits,
-    without_copies_of,
-)
+from kobza.library.search.copies import NO_LIMITS, Limits, merge_copies, within_limits, without_copies_of
 from kobza.library.search.fusion import tag_evidence, to_adjustments
 from kobza.library.search.interpretation import Interpretation
 from kobza.library.search.options import By, Match, check_match, check_ranking
 from kobza.library.search.playlists import smooth_order
 from kobza.library.search.queries import Queries
 from kobza.library.search.query import combine_examples, parse_query
-from kobza.library.search.recordings import Seeds, seed_list
+from kobza.library.search.recordings import MORE_HITS, Seeds, seed_list
 from kobza.library.search.transitions import check_smooth, transition_distance
 from kobza.library.search.wanted import Wanted, wanted
-from kobza.library.search.words import found_words, query_words
+from kobza.library.search.words import found_words, name_phrase, query_words
 
 RESCORED_PER_HIT = 4  # of a query with negative terms, which has a second condition
-MORE_HITS = 20  # than are asked for, because some may be copies of others
 
 
 class Searcher(Queries):
@@ -88,7 +79,9 @@ class Searcher(Queries):
             words = query_words(term for term in terms if term.weight > 0)
             matches = self.store.match_words(words)
             excluded = self.store.match_words(query_words(term for term in terms if term.weight < 0))
-            evidence = tag_evidence(words, matches, excluded, len(self.store))
+            phrase = name_phrase(term for term in terms if term.weight > 0)
+            named = self.store.match_words([phrase]) if phrase else []
+            evidence = tag_evidence(words, matches, excluded, len(self.store), named)
             adjustments = to_adjustments(evidence, scale, sound=match == "both")
 
         limit = None
@@ -220,28 +213,10 @@ class Searcher(Queries):
             start,
             end,
             k,
-            self._others(tree),
+            self._other_recordings(tree),
             lambda track: self._stored_vector(track.path),
             (lambda a, b: transition_distance(a, b, smooth)) if smooth else None,
         )
-
-    def _others(self, tree: Filter | None) -> Callable[[np.ndarray, int, Sequence[Track]], list[Hit]]:
-        """(vector, n, taken) -> the n nearest tracks that pass the filter and are none of `taken`, nor their copies."""
-        recordings: dict[str, Recording] = {}  # of what is taken, which is more from call to call
-
-        def nearest(vector: np.ndarray, n: int, taken: Sequence[Track]) -> list[Hit]:
-            recordings.update(self._recordings([track for track in taken if track.path not in recordings]))
-            paths = {track.path for track in taken}
-            wanted = n + len(taken) + MORE_HITS
-            while True:
-                hits = [Hit(*found) for found in self.store.search(vector, wanted, where=tree)]
-                others = [hit for hit in hits if hit.track.path not in paths]
-                others = without_copies_of(list(recordings.values()), others, self._recordings)
-                if len(others) >= n or len(hits) < wanted:
-                    return others[:n]
-                wanted *= 4
-
-        return nearest
 
     def _playlist_end(self, name: Track | PathLike) -> tuple[Track, np.ndarray]:
         path = self._path_of(name)

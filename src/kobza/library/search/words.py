@@ -28,6 +28,18 @@ def query_words(terms: Iterable[QueryTerm]) -> list[str]:
     return ([word for word in words if word not in STOP_WORDS] or words)[:MAX_WORDS]
 
 
+def name_phrase(terms: Iterable[QueryTerm]) -> str | None:
+    """All words of the description in their order, if `query_words` leaves some out: it may be the name "Song 2".
+
+    >>> name_phrase([QueryTerm("Song 2")]), name_phrase([QueryTerm("sad piano")])
+    ('song 2', None)
+    """
+    phrases = [text_words(term.text) for term in terms]
+    if len(phrases) != 1 or not 1 < len(phrases[0]) <= MAX_WORDS or STOP_WORDS.isdisjoint(phrases[0]):
+        return None
+    return " ".join(phrases[0])
+
+
 def found_words(track: Track, matches: Sequence[WordMatch]) -> tuple[FoundWord, ...]:
     """The query's words that stand in the track's tags or path, each once, in the field that says most.
 

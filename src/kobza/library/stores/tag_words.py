@@ -95,14 +95,15 @@ def tracks_with_words(words: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def match_word(db: sqlite3.Connection, word: str) -> list[WordMatch]:
-    """Where a word stands: itself, as the beginning of a longer word, or, if it is nowhere, nearly so spelled."""
+    """Where a word stands: itself, as the beginning of a longer word, or, if it is nowhere, nearly so spelled. Several
+    words with spaces between them are a phrase, which is looked for as it is."""
     is_long = len(word) >= MIN_PREFIX_LENGTH
     found: list[WordMatch] = []
     if _is_anywhere(db, f'"{word}" *' if is_long else f'"{word}"'):
         found += _in_each_group(db, word, "exact", (word,))
         if is_long:
             found += _in_each_group(db, word, "prefix", (word,))
-    if not found and len(word) >= MIN_NEAR_LENGTH and not word.isdecimal():
+    if not found and len(word) >= MIN_NEAR_LENGTH and not word.isdecimal() and " " not in word:
         found += _in_each_group(db, word, "near", near_words(db, word))
     return found
 
