@@ -12,7 +12,7 @@ from kobza.library import LibraryError, Limits
 from kobza.library.calibration import match_label
 from kobza.library.search.copies import duplicate_groups
 from kobza.library.search.explanations import explanation
-from kobza.library.search.fusion import tag_evidence
+from kobza.library.search.fusion import TagEvidence, tag_evidence
 from kobza.library.search.query import QueryTerm
 from kobza.library.search.words import query_words
 
@@ -142,12 +142,31 @@ def test_a_name_of_words_that_say_little_alone(library, tmp_path):
     assert first.score == second.score  # no name has that
 
 
+def test_comments_tell_of_the_music_and_are_no_names(library, tmp_path):
+    """A description that stands in comments is decided by the sound as well, and an excluded word counts in them."""
+    for hertz, comment in ((300, "a trio with drums"), (420, "drums and piano"), (2400, "drums and piano"), (1200, "")):
+        write(tmp_path / "m" / f"{hertz}.flac", tone(hertz, 3), comment=comment)
+    library.add(tmp_path / "m")
+
+    def scores(query: str) -> dict[str, float]:
+        return {hit.track.title: hit.score for hit in library.search(query)}
+
+    with_drums, without_piano = scores("drums"), scores("drums -piano")
+    assert without_piano["300"] > without_piano["420"] + 1 and with_drums["300"] - with_drums["420"] < 1
+    named = tagged_evidence(library, "drums")
+    assert set(named.coverage) == {0.5}  # no more than half a name
+
+
+def tagged_evidence(library, query: str) -> TagEvidence:
+    words = query_words([QueryTerm(query)])
+    return tag_evidence(words, library.store.match_words(words), [], len(library))
+
+
 def test_evidence_of_words(tagged):
     """A rare word says more than a common one; both words more than one; a word of the path of all music nothing."""
 
     def tags(query: str) -> dict[str, float]:
-        words = query_words([QueryTerm(query)])
-        evidence = tag_evidence(words, tagged.store.match_words(words), [], len(tagged))
+        evidence = tagged_evidence(tagged, query)
         paths = dict(tagged.store._query("SELECT id, title FROM tracks"))
         return {paths[i]: value for i, value in zip(evidence.track_ids, evidence.tags, strict=True)}
 

@@ -13,7 +13,7 @@ in units of the score: rare words say more, and a word that every track has says
 
 A query that is a name ("Nina Simone") says nothing of the sound, so a track whose tags have all of it is a fair match
 before its words are counted, whatever it sounds like; "piano by Nina Simone" is decided by both. Of "-live", the word
-is no evidence; a track whose genre or names say it loses EXCLUDED_SCORE.
+is no evidence; a track whose genre or names say it loses EXCLUDED_SCORE, and half of that if its comment does.
 
 `benchmarks/hybrid_search.py` measures what it brings.
 """
@@ -74,7 +74,7 @@ def tag_evidence(
             "Song 2", tells apart the tracks that have all of these.
     """
     counting = [match for match in matches if _counts(match, library)]
-    denied = [match for match in excluded if match.group in ("genre", "name") and match.kind == "exact"]
+    denied = [match for match in excluded if match.group != "path" and match.kind == "exact"]
     ids = [match.track_ids for match in (*counting, *denied)]
     mentioned = np.zeros(1 + max((int(some[-1]) for some in ids), default=-1), bool)
     for some in ids:
@@ -92,7 +92,8 @@ def tag_evidence(
             values = best["genre" if match.group == "genre" else "other"]
             rows = row_of[match.track_ids]
             values[rows] = np.maximum(values[rows], value)
-            worth = max(worth, value)
+            # A comment tells of the music and is not its name: a query that is all in it still goes by the sound.
+            worth = max(worth, value / GROUP_WEIGHTS["comment"] if match.group == "comment" else value)
         genre += best["genre"]
         total += np.maximum(best["genre"], best["other"])
         # A word that nearly every track has tells nothing; one that none has was asked for all the same.
@@ -104,7 +105,7 @@ def tag_evidence(
     coverage = np.minimum(1.0, total / whole) if whole else np.zeros(len(track_ids))
     tags = np.maximum(genre, total * coverage)
     for match in denied:
-        tags[row_of[match.track_ids]] -= EXCLUDED_SCORE
+        tags[row_of[match.track_ids]] -= EXCLUDED_SCORE * GROUP_WEIGHTS[match.group]
     return TagEvidence(track_ids, tags, coverage)
 
 
