@@ -59,7 +59,7 @@ metrics during training.
 def write_card(
     out: Path,
     settings: dict,
-    sizes: Mapping[str, Sequence[int]],
+    captions: Mapping[str, Sequence[int]],
     metrics: dict[str, dict],
     state: TrainerState,
     skipped: int = 0,
@@ -69,7 +69,7 @@ def write_card(
 
     Args:
         settings: from `settings.all_settings`.
-        sizes: {split: the number of captions of each recording}.
+        captions: {split: the number of captions of each recording}.
         metrics: {split: {name: value}}, with names such as `validation_R@1`.
         state: the trainer's, with the history of losses and metrics.
         skipped: pairs that could not be used.
@@ -78,7 +78,7 @@ def write_card(
     plot_training_curves(state.log_history, out / "curves.png")
     model = settings["model"]
     name = out.resolve().name
-    pairs = f"{sum(sizes['train']):,} pairs" if "train" in sizes else "a stream of pairs"
+    pairs = f"{sum(captions['train']):,} pairs" if "train" in captions else "a stream of pairs"
     metadata = ModelCardData(library_name="transformers", tags=["kobza", "music", "audio", "text-to-music-retrieval"])
     card = TEMPLATE.format(
         metadata=metadata.to_yaml(),
@@ -91,7 +91,7 @@ def write_card(
         skipped=f" {skipped:,} more could not be used." if skipped else "",
         header=" | ".join(RETRIEVAL_METRICS),
         rule="---|" * len(RETRIEVAL_METRICS),
-        rows=metric_rows(metrics, sizes),
+        rows=metric_rows(metrics, captions),
         weights=_which_weights(settings["training"], state),
         loss=metrics["validation"]["validation_loss"],
         trained_on=trained_on,
@@ -118,19 +118,20 @@ def _shown_settings(settings: dict) -> dict:
     return shown
 
 
-def metric_rows(metrics: dict[str, dict], sizes: Mapping[str, Sequence[int]]) -> str:
+def metric_rows(metrics: dict[str, dict], captions: Mapping[str, Sequence[int]]) -> str:
     """A table row for each split and direction, and one below each for guessing."""
     lines = []
     for split, values in metrics.items():
-        captions = sizes[split]
+        counts = captions[split]
+        pairs = sum(counts)
         by_chance = {
-            "text -> music": chance_metrics(len(captions), [1]),
-            "music -> text": chance_metrics(sum(captions), captions),
+            "text -> music": chance_metrics(len(counts), [1]),
+            "music -> text": chance_metrics(pairs, counts),
         }
         for direction, prefix in DIRECTIONS.items():
             cells = [f"{values[f'{split}_{prefix}{metric}']:.3f}" for metric in RETRIEVAL_METRICS]
-            lines.append(f"| {split} | {sum(captions)} | {direction} | {' | '.join(cells)} |")
-            lines.append(f"| {split} | {sum(captions)} | guessing | {' | '.join(by_chance[direction])} |")
+            lines.append(f"| {split} | {pairs} | {direction} | {' | '.join(cells)} |")
+            lines.append(f"| {split} | {pairs} | guessing | {' | '.join(by_chance[direction])} |")
     return "\n".join(lines)
 
 
@@ -151,7 +152,7 @@ def chance_metrics(candidates: int, relevant: Sequence[int]) -> list[str]:
         at_least += np.array(ways) * queries / len(relevant)
     below, exactly = 1 - at_least, at_least[:-1] - at_least[1:]
     recalls = [below[min(k, candidates)] for k in (1, 5, 10)]
-    # the ranks at which half of the queries are passed; between them, as of an even number of values
+    # where exactly half of the queries have a lower rank, the mean of the two middle ranks
     median = (np.argmax(below > 0.5 - 1e-9) + np.argmax(below > 0.5 + 1e-9)) / 2 - 1
     reciprocal = sum(share / rank for rank, share in enumerate(exactly[:10], 1))
     return [f"{value:.3f}" for value in (*recalls, at_least[1:].sum(), median, reciprocal)]

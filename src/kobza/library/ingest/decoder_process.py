@@ -141,7 +141,8 @@ def _report_end(recording: RecordingState, code: int) -> None:
 
 
 def _signal_name(number: int) -> str:
-    """
+    """The name of a signal; "" if no signal has this number.
+
     >>> _signal_name(15), _signal_name(0)
     ('SIGTERM', '')
     """

@@ -23,7 +23,7 @@ MIN_ROWS_FOR_CODES = 10_000  # fewer are compared in a millisecond
 CANDIDATES_PER_TRACK = 10  # tracks, for each that is wanted
 CANDIDATE_FRACTION = 1 / 250  # of all tracks, at least: the more tracks, the more are near
 MIN_CANDIDATE_ROWS = 1000  # fewer are compared in hardly less time
-DEVIATIONS = 4.0  # that an error may be
+DEVIATIONS = 4.0  # an error is at most so many standard deviations
 MAX_CANDIDATE_FRACTION = 1 / 4  # of the tracks that may be found; above it an exact search is quicker
 MIN_PASSING_FRACTION = 1 / 20  # of all rows; the codes of all take as long as the exact products of fewer
 
