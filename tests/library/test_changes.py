@@ -53,6 +53,20 @@ def test_moved_files_keep_their_vectors(library, music, monkeypatch):
     assert library.search("tone 200")[0].track.path == str(music / "old" / "renamed.flac")
 
 
+def test_a_renamed_file_without_a_title_is_called_by_its_new_name(library, tmp_path, monkeypatch):
+    for name, tags in (("untitled", {}), ("in a folder", {}), ("Rain", {"title": "Rain"})):
+        write(tmp_path / "m" / f"{name}.flac", tone(300 + 100 * len(name), 3), **tags)
+    library.add(tmp_path / "m")
+    (tmp_path / "m" / "untitled.flac").rename(tmp_path / "m" / "Snow.flac")
+    (tmp_path / "m" / "Rain.flac").rename(tmp_path / "m" / "01 Rain.flac")
+    (tmp_path / "m" / "sub").mkdir()
+    (tmp_path / "m" / "in a folder.flac").rename(tmp_path / "m" / "sub" / "in a folder.flac")
+    no_decoding(monkeypatch)
+    assert counts(library.sync()) == (0, 0, 0, 3, 0, 0)
+    assert {track.title for track in library.tracks()} == {"Snow", "Rain", "in a folder"}
+    assert library.search("snow", match="tags")[0].track.path.endswith("Snow.flac")
+
+
 def test_a_whole_folder_moved_away_is_found_where_it_is_added(library, music, tmp_path, monkeypatch):
     library.add(music)
     music.rename(tmp_path / "elsewhere")

@@ -18,6 +18,7 @@ from kobza.library.ingest.analyze import analyze_tracks
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
 from kobza.library.ingest.retag import keep_tag_encoding, update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
+from kobza.library.ingest.untitled import rename_untitled
 from kobza.library.paths import PathLike, absolute, file_of, is_url, outermost, paths_to_json, under
 from kobza.library.records import Failure, KnownFailure, Report
 from kobza.library.removal import Remover, as_list
@@ -150,6 +151,7 @@ class Indexer(Remover):
         """The changes that need no embedding: moved and touched files, and what is known of others."""
         for old, new, mtime_ns in plan.moved:
             self.store.move(old, new, mtime_ns)
+        rename_untitled(self.store, plan.moved)
         for path, mtime_ns in plan.touched:
             self.store.move(path, path, mtime_ns)
         self.store.set_identities(plan.identities)

@@ -87,6 +87,10 @@ def keep_tag_encoding(store: Store, encoding: str | None) -> None:
         store.set_meta(tag_encoding=encoding)
 
 
+def told_encoding(store: Store) -> str | None:
+    return None if (told := store.meta.get("tag_encoding", "auto")) == "auto" else told  # None: it is guessed
+
+
 def update_tags(
     store: Store,
     plan: Plan,
@@ -101,8 +105,7 @@ def update_tags(
     Args:
         again: also read the tags of files whose size and time of change are the same.
     """
-    told = store.meta.get("tag_encoding", "auto")
-    encoding = None if told == "auto" else told
+    encoding = told_encoding(store)
     plan.jobs = [dataclasses.replace(job, tag_encoding=encoding) for job in plan.jobs]
     report.moved += move_retagged_files(store, plan, file_states)
     plan.jobs, report.retagged = retag_changed_files(store, plan.jobs, file_states)

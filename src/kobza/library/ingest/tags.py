@@ -80,7 +80,7 @@ def read_tags(path: str | Path, encoding: str | None = None) -> Tags:
     info = getattr(file, "info", None)
     title = first("title", _first_text)
     return Tags(
-        title=title or tag_values.one_line(_file_title(path, encoding)),
+        title=title or file_title(path, encoding),
         artist=artist or album_artist,
         album=first("album", _first_text) or "",
         genre=first("genre", _joined(tag_values.genres)) or "",
@@ -99,15 +99,16 @@ def read_tags(path: str | Path, encoding: str | None = None) -> Tags:
     )
 
 
-def _file_title(path: str | Path, encoding: str | None) -> str:
-    """The file's name without extension. Names from old computers are in the encodings of their time.
+def file_title(path: str | Path, encoding: str | None) -> str:
+    """The title of a file whose tags say none: its name without extension. Names from old computers are in the
+    encodings of their time.
 
-    >>> _file_title(os.fsdecode("/m/Пісня.mp3".encode("cp1251")), None)
+    >>> file_title(os.fsdecode("/m/Пісня.mp3".encode("cp1251")), None)
     'Пісня'
     """
     raw = os.fsencode(Path(path).stem)
     guessed = guess_encoding([raw])
-    return decode_with(raw, encoding if encoding and guessed != "utf-8" else guessed)
+    return tag_values.one_line(decode_with(raw, encoding if encoding and guessed != "utf-8" else guessed))
 
 
 def _joined(split: Callable[[list[str]], list[str]]) -> Callable[[list[str]], str]:
