@@ -195,6 +195,16 @@ def test_a_queue_is_shaped_and_saved(visit, music):
     foot(page).get_by_text("The queue is empty").wait_for()
 
 
+def test_the_players_button_begins_a_queue(visit):
+    page = visit()
+    ask(page, DRUMS)
+    for title in ("Swallows", "Sticks"):
+        row(page, title).get_by_role("button", name="to the queue").click()
+    foot(page).get_by_role("button", name="Play Swallows").click()
+    plays(page, "Swallows")
+    foot(page).get_by_role("button", name="Pause Swallows").wait_for()
+
+
 def test_a_queue_goes_to_the_servers_of_the_settings(visit):
     page = visit()
     page.route("**/api/library", lambda route: route.fulfill(json=route.fetch().json() | {"players": ["mpd"]}))

@@ -60,9 +60,9 @@ export const player = {
     resume();
   },
 
-  // What a play button does.
+  // What a play button does; the player's own begins with the queue, if nothing has played.
   toggle(hit = queue.current, options) {
-    if (!hit) return;
+    if (!hit) return this.next();
     if (!this.isCurrent(hit.track.link)) this.play(hit, options);
     else if (!audio.paused && !failed) audio.pause();
     else if (failed || isOver()) again();

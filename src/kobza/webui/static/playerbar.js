@@ -127,8 +127,9 @@ function createControls() {
     write(artist, current?.track.artist ?? "");
     [title.title, artist.title] = [title.textContent, artist.textContent];
     write(trouble, player.failed ? t("player.failed") : "");
-    play.setAttribute("aria-label", t(isPlaying ? "pause" : "play.now", { title: current?.track.title ?? "" }));
-    play.disabled = !current;
+    const first = current ?? player.queue.entries[player.queue.index + 1]; // what the button plays
+    play.setAttribute("aria-label", t(isPlaying ? "pause" : "play.now", { title: first?.track.title ?? "" }));
+    play.disabled = !first;
     previous.disabled = !current;
     next.disabled = !player.queue.hasNext;
     write(length, clock(duration));
