@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -160,6 +161,21 @@ def test_a_process_that_hangs_is_replaced(decoder, long_recording, recording, mo
     assert end.seconds == 35 and end.recording.failure is None
     assert pid_of(decoder) != stuck and has_ended(stuck)
     assert "timed out" in state.failure.reason
+
+
+def test_without_more_threads_all_is_decoded(tmp_path, music, monkeypatch):
+    """A user's limit of processes counts threads."""
+    start = threading.Thread.start
+
+    def refused(thread):
+        if thread.name.endswith("-file"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    monkeypatch.setattr(decode_ahead, "MIN_BYTES_FOR_PROCESSES", 0)
+    with MusicLibrary.open(tmp_path / "library", ToneEmbedder()) as library:
+        assert counts(library.add(music)) == (7, 0, 0, 0, 0, 0)
 
 
 def decode_for_a_while(recording, rule):

@@ -43,7 +43,8 @@ def decode_with_timeout(
     """`decode` in a thread of its own, at most two windows ahead; if a window takes too long, the recording fails.
 
     A read from a dead disk, or a decoder in an endless loop, cannot be interrupted: its thread is abandoned. The time
-    for which this process was stopped (Ctrl-Z) does not count.
+    for which this process was stopped (Ctrl-Z) does not count. If the system allows no more threads, there is no
+    timeout.
     """
     events: queue.SimpleQueue[Event | Silence] = queue.SimpleQueue()
     free_slots = threading.Semaphore(2)
@@ -53,19 +54,12 @@ def decode_with_timeout(
     name = printable(recording.job.path)
 
     def run() -> None:
-        try:
-            with contextlib.closing(decode(recording, rule)) as found:
-                for event in found:
-                    events.put(event)
-                    free_slots.acquire()
-                    if abandoned.is_set():
-                        return
-        except Exception as error:  # `decode_recording` raises none, but the other process's windows need memory, too
-            if isinstance(error, MemoryError):
-                recording.fail(f"{name} was not decoded for want of memory; index again.", False)
-            else:
-                recording.fault = str(internal_error(error, f"reading {name}"))
-            events.put(RecordingEnd(recording, 0.0))
+        with contextlib.closing(_always_ended(recording, rule, decode)) as found:
+            for event in found:
+                events.put(event)
+                free_slots.acquire()
+                if abandoned.is_set():
+                    return
 
     def next_event() -> Event | Silence:
         for _ in range(CHECKS_PER_TIMEOUT - 1):  # of which a stop of this process, however long, counts as one
@@ -73,7 +67,14 @@ def decode_with_timeout(
                 return events.get(timeout=timeout / CHECKS_PER_TIMEOUT)
         return events.get(timeout=timeout / CHECKS_PER_TIMEOUT)
 
-    threading.Thread(target=run, name=f"{threading.current_thread().name}-file", daemon=True).start()
+    thread = threading.Thread(target=run, name=f"{threading.current_thread().name}-file", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        for found in _always_ended(recording, rule, decode):
+            if not isinstance(found, Silence):
+                yield found
+        return
     event: Event | Silence | None = None
     try:
         while not isinstance(event, RecordingEnd):
@@ -87,6 +88,22 @@ def decode_with_timeout(
     finally:
         abandoned.set()
         free_slots.release()
+
+
+def _always_ended(
+    recording: RecordingState, rule: WindowRule, decode: Decode
+) -> Generator[Event | Silence, None, None]:
+    """`decode`, with an end whatever happens: whoever waits for one would wait forever."""
+    try:
+        with contextlib.closing(decode(recording, rule)) as found:
+            yield from found
+    except Exception as error:  # `decode_recording` raises none, but the other process's windows need memory, too
+        name = printable(recording.job.path)
+        if isinstance(error, MemoryError):
+            recording.fail(f"{name} was not decoded for want of memory; index again.", False)
+        else:
+            recording.fault = str(internal_error(error, f"reading {name}"))
+        yield RecordingEnd(recording, 0.0)
 
 
 class _Stopped(BaseException):
