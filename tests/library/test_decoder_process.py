@@ -163,6 +163,27 @@ def test_a_process_that_hangs_is_replaced(decoder, long_recording, recording, mo
     assert "timed out" in state.failure.reason
 
 
+def test_a_process_that_cannot_be_killed_is_left_behind(decoder, long_recording, recording, monkeypatch):
+    """It reads from a disk that does not answer."""
+    events = decode_with_timeout(RecordingState(job(long_recording)), RULE, decoder.decode)
+    next(events)
+    stuck = pid_of(decoder)
+    try:
+        os.kill(stuck, signal.SIGSTOP)
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess.Popen, "kill", lambda process: None)
+            patch.setattr(decoder_process, "SECONDS_TO_END", 0.1)
+            *_, end = decoder.decode(RecordingState(job(recording)), RULE)
+            assert end.seconds == 35 and end.recording.failure is None and pid_of(decoder) != stuck
+            os.kill(pid_of(decoder), signal.SIGSTOP)
+            other = decoder._process
+            decoder.end()
+        other.kill()
+        other.wait()
+    finally:
+        os.kill(stuck, signal.SIGKILL)
+
+
 def test_without_more_threads_all_is_decoded(tmp_path, music, monkeypatch):
     """A user's limit of processes counts threads."""
     start = threading.Thread.start

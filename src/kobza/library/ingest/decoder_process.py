@@ -30,6 +30,7 @@ from kobza.library.ingest.decoding import (
 
 # Signals of a program that fails by itself; any other one, such as SIGTERM at a shutdown, was sent by somebody
 CRASHES = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}
+SECONDS_TO_END = 2.0  # for a killed process
 PIPE_BYTES = 1 << 20  # a window has 640 KB; smaller pipes would interrupt the writer more often (Linux)
 
 
@@ -66,7 +67,7 @@ class DecoderProcess:
                     self._is_reading = False
                 yield event
         except (OSError, EOFError, pickle.UnpicklingError):
-            code = process.wait()
+            code = _end(process)
             if process is self._process:
                 self._process, self._is_reading = None, False
                 _report_end(recording, code)
@@ -74,7 +75,7 @@ class DecoderProcess:
         finally:
             if not is_complete:
                 process.kill()
-                process.wait()
+                _end(process)
                 _close(process)
 
     def end(self) -> None:
@@ -107,7 +108,7 @@ class DecoderProcess:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
+            _end(process)
             if not self._is_reading:  # else the thread that reads does it
                 _close(process)
         self._is_reading = False
@@ -121,6 +122,16 @@ def _enlarge(pipe: IO[bytes] | None) -> None:
 
         assert pipe is not None
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of a process that is about to end; -SIGKILL if it does not. Even a killed one goes on for as long as
+    it waits for a disk that does not answer."""
+    try:
+        return process.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return -signal.SIGKILL
 
 
 def _close(process: "subprocess.Popen[bytes]") -> None:
