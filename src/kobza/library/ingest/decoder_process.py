@@ -125,7 +125,7 @@ def _enlarge(pipe: IO[bytes] | None) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> int:
-    """The exit code of a process that is about to end; -SIGKILL if it does not. Even a killed one goes on for as long as
+    """The exit code of a process that is about to end; -SIGKILL if it does not. Even a killed one goes on as long as
     it waits for a disk that does not answer."""
     try:
         return process.wait(SECONDS_TO_END)
