@@ -86,8 +86,7 @@ class EngineEmbedder:
     @classmethod
     def can_load(cls, folder: Path) -> bool:
         """Whether the engine computes the audio tower of the Kobza checkpoint in a folder; not a ResNet's, say."""
-        config = read_json(folder / "config.json")
-        return is_supported(config, FEATURE_EXTRACTOR) and is_supported(config, read_settings(folder))
+        return is_supported(read_json(folder / "config.json"), read_settings(folder))
 
     @classmethod
     def load(cls, name_or_dir: str | Path | None = None, arithmetic: str | None = None) -> "EngineEmbedder":

@@ -97,19 +97,12 @@ class FilterParser:
     def error(self, what: str, token: Token | None = None) -> FilterError:
         token = token or self.current
         text = _short(self.text.strip())
+        start, values = f"The filter '{text}' is invalid", {"filter": text, "reason": what}
         if not token.text:
-            return FilterError(
-                f"The filter '{text}' is invalid at the end: {what}.", "filter_incomplete", filter=text, reason=what
-            )
+            return FilterError(f"{start} at the end: {what}.", "filter_incomplete", **values)
         shown, at = _short(token.text), token.at + 1
-        return FilterError(
-            f"The filter '{text}' is invalid at \"{shown}\" (character {at}): {what}.",
-            "filter_invalid",
-            filter=text,
-            token=shown,
-            at=at,
-            reason=what,
-        )
+        sentence = f'{start} at "{shown}" (character {at}): {what}.'
+        return FilterError(sentence, "filter_invalid", token=shown, at=at, **values)
 
     @property
     def current(self) -> Token:
