@@ -113,7 +113,7 @@ def test_bad_tables_are_errors(tmp_path):
         ('{"file_name": "a.wav", "caption": "x"}\n{"file_name"', "Line 2 of .* is not JSON"),
         ("[1]\n", "is not a JSON object"),
         ('{"file": "a.wav", "caption": "x"}\n', "no column 'file_name'; it has 'file', 'caption': rename"),
-        ('{"file_name": "a.wav", "caption": "x"}\n', "None of the 1 rows"),
+        ('{"file_name": "a.wav", "caption": "x"}\n', r"None of the 1 rows .* \(the first: a\.wav: .* missing\): check"),
         ("", "None of the 0 rows"),
     ):
         table.write_text(text)

@@ -51,7 +51,7 @@ def test_command_prints_metrics_and_writes_results(no_checks, data, tiny_checkpo
     result = json.loads((tmp_path / "kobza-tiny-musiccaps-eval.json").read_text())
     assert (result["used"], result["of"], result["skipped"]) == (12, 12, [])
     value = next(f for f in result["figures"] if f["metric"] == "R@5" and f["direction"] == "music -> text")
-    assert "text -> music" in printed and "gallery 12" in printed and "12 of 12 recordings" in printed
+    assert "text -> music" in printed and "gallery 12" in printed and "12 of 12 pairs" in printed
     assert f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" in printed
     assert result["fingerprint"] in printed and len(result["fingerprint"]) == 16
 

@@ -95,7 +95,7 @@ def test_what_was_trained_on_is_refused_or_marked(place, tmp_path, capsys):
     assert "add --allow-overlap; the result then says how many they are." in error and not list(tmp_path.iterdir())
     seen = overlap_of(place, tmp_path, "run-b", "train", "--allow-overlap")
     expected = {"train": 8, "captions": 0, "validation": 0, "of": 8, "share": 1.0, "is_complete": True, "note": ""}
-    assert seen == expected and "8 of 8 recordings used (8 trained on)" in capsys.readouterr().out
+    assert seen == expected and "8 of 8 pairs used (8 trained on)" in capsys.readouterr().out
     assert overlap_of(place, tmp_path, "run-b", "validation") == {
         **expected,
         "train": 0,
@@ -153,7 +153,7 @@ def test_two_runs_are_compared_query_by_query(place, tmp_path, capsys):
     capsys.readouterr()
     assert main(["compare", str(tmp_path / "model_6.json"), str(tmp_path / "run-b.json")]) == 0
     out = capsys.readouterr().out
-    assert "On MusicCaps, test, 4 recordings." in out and "music -> text" in out and out.count("R@1 ") == 2
+    assert "On MusicCaps, test, 4 pairs." in out and "music -> text" in out and out.count("R@1 ") == 2
 
 
 def test_pushing_takes_what_is_known_along(place, tmp_path):

@@ -171,6 +171,7 @@ def show_result(result: dict) -> None:
     """Print the metrics with their intervals, and on standard error what was left out."""
     from kobza.evaluation.identity import training_summary
     from kobza.evaluation.overlap import overlap_words
+    from kobza.evaluation.results import counted
 
     skipped = result["skipped"]
     for item in skipped[:SKIPPED_SHOWN]:
@@ -182,14 +183,14 @@ def show_result(result: dict) -> None:
     split = f", {result['split']}" if result["split"] else ""
     print(f"{result['model']} ({result['fingerprint']}) on {result['dataset']}{split}:", end=" ")
     seen = overlap_words(result["overlap"])
-    print(f"{result['used']} of {result['of']} recordings used{f' ({seen})' if seen else ''}.", end=" ")
+    print(f"{result['used']} of {result['of']} {counted(result)} used{f' ({seen})' if seen else ''}.", end=" ")
     print("In brackets: 95 % intervals.")
     if alike := result.get("near_duplicates"):
         print(f"{alike['count']:,} recordings ({alike['share']:.1%}) sound like one of {alike['of']}", end=" ")
         print(f"(cosine {alike['cosine']} or more); the results name them.")
     if result["training"]:
         about = training_summary(result)
-        how = f"{about['steps']} steps, seed {about['seed']}"
+        how = f"steps: {about['steps']}, seed: {about['seed']}"
         print(f"Trained by the recipe {about['recipe']}, on {about['data']}; {how}.")
     for table in metric_tables(result["figures"]):
         print_table(table)

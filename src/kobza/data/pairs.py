@@ -80,13 +80,14 @@ def load_pairs(
             recording = Recording(audio.present[inner], inner, caption=caption.strip(), aspects=aspects_of(row))
             source = f"jamendo:{PurePosixPath(row['path']).stem}" if "path" in TABLES[table] else source_of(row)
             recordings.append(replace(recording, source=source, paraphrases=paraphrases_of(row)))
-    skipped += [(inner, f"{table} does not list it") for inner in audio.present if inner not in listed]
     if not recordings:
         of_split = f" of the split {split!r}" if split else ""
+        reason = f" (the first: {': '.join(skipped[0])})" if skipped else ""
         raise DataSetError(
-            f"None of the {len(rows)} rows{of_split} of {printable(folder / table)} can be used: check the split, and "
-            "that the recordings are in the table's folder."
+            f"None of the {len(rows)} rows{of_split} of {printable(folder / table)} can be used{reason}: check the "
+            "split, and that the recordings are in the table's folder."
         )
+    skipped += [(inner, f"{table} does not list it") for inner in audio.present if inner not in listed]
     return DataSet(name, folder, tuple(recordings), tuple(skipped), split=split)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from kobza.errors import KobzaError
 from kobza.evaluation.metrics import accuracy, confusion_matrix, macro_f1
-from kobza.evaluation.results import dataset_key, dataset_title
+from kobza.evaluation.results import counted, dataset_key, dataset_title
 
 RESAMPLES = 10_000
 PER_BATCH = 500  # resamples at once, which bounds the memory
@@ -65,7 +65,7 @@ def compare_results(first: dict, second: dict, seed: int = 0) -> Comparison:
             f"Nothing of {first['model']} and {second['model']} can be compared: their tasks or prompts differ, or an "
             "older version wrote a result; evaluate both again, with the same prompts."
         )
-    return Comparison(f"{dataset_title(dataset_key(first))}, {first['used']:,} recordings", tables)
+    return Comparison(f"{dataset_title(dataset_key(first))}, {first['used']:,} {counted(first)}", tables)
 
 
 def _about(result: dict) -> str:

@@ -19,8 +19,8 @@ HEAD = """# Published and measured
 
 *Published* values are those of the source that each table names. *Measured* values come from the result files
 (receipts) listed at the end; their 95 % intervals are in brackets. Ranks count from 0. Gallery: the number of
-recordings that were searched. Used: the number of the data set's recordings that could be used. A dash: not published,
-or not measured, or not recorded.
+recordings that were searched. Used: how many of the data set's recordings (of a captioned set: of its pairs) could
+be used. A dash: not published, or not measured, or not recorded.
 
 Beside a row of the thesis stands only what was trained as it says: by that recipe unchanged, from those towers, on that
 split, to the end, and measured on at least half as many recordings, none of which it was trained on. A run is known by

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from kobza.atomic import atomic_write
 from kobza.audio import printable
 from kobza.data.formats import FORMATS
+from kobza.evaluation.metrics import RETRIEVAL_METRICS
 
 DATASET_TITLES = {name: known.title for name, known in FORMATS.items() if known.source}  # of published sets
 RANK_METRICS = {"MeanR", "MedR"}  # in ranks; all other metrics are between 0 and 1
@@ -62,6 +63,15 @@ def result_rows(result: dict) -> list[ResultRow]:
         ResultRow(result, task, direction, prompt, gallery, classes, metrics)
         for (task, direction, prompt, gallery, classes), metrics in grouped.items()
     ]
+
+
+def counted(result: dict) -> str:
+    """What `used` and `of` count: pairs where captions were searched, of which a recording may have several.
+
+    >>> counted({"figures": [{"metric": "R@1"}]}), counted({"figures": [{"metric": "F1"}]})
+    ('pairs', 'recordings')
+    """
+    return "pairs" if any(entry["metric"] in RETRIEVAL_METRICS for entry in result["figures"]) else "recordings"
 
 
 def dataset_key(result: dict) -> DatasetKey:
