@@ -75,13 +75,15 @@ def test_old_name_of_a_split_rule_works_and_is_announced(tmp_path, capsys):
     assert not capsys.readouterr().err
 
 
-def test_own_pairs_train(own, tmp_path):
+def test_own_pairs_train(own, tmp_path, capsys):
     assert load_splits(DataArguments(data=str(own)))[1] == "own pairs"
     own = shutil.copytree(own, tmp_path / "own")
     table = own / "metadata.jsonl"
     table.write_text(table.read_text() + table.read_text().replace('"caption": "', '"caption": "Again: '))
     quick = ["--init", "tiny", "--per_device_train_batch_size", "4", "--max_steps", "2", "--use_cpu"]
+    quick += ["--loss_type", "mulan"]  # which one recording alone has none of
     assert main(["model_1", "--data", str(own), *quick, "--output_dir", str(tmp_path)]) == 0
+    assert "train.py: the test split has one recording, which any weights find" in capsys.readouterr().err
     split = json.loads((tmp_path / "split.json").read_text())["splits"]["test"]
     n = len(set(split))  # recordings, each with two captions; among these, guessing finds one of both first
     card = (tmp_path / "README.md").read_text()

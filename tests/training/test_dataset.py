@@ -1,4 +1,5 @@
 import collections
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -169,3 +170,13 @@ def test_spec_augment_masks_a_band_and_a_span_of_training_pairs_only(recordings,
         assert frames.sum() < 192 and bins.sum() < 48
         assert torch.equal(one, frames[:, None] | bins[None])
     assert len({tuple(one.flatten().nonzero().flatten().tolist()) for one in changed}) == 4
+
+
+def test_spec_augment_is_refused_where_a_tower_takes_waveforms(recordings):
+    def processor(**_):
+        return {"input_values": torch.zeros(len(recordings), 160_000), "window_counts": [1] * len(recordings)}
+
+    processor.feature_extractor = SimpleNamespace(sampling_rate=16000)
+    collate = PairCollator(processor, spec_augment=True)
+    with pytest.raises(ValueError, match="masks spectrograms; this audio tower takes waveforms: leave it out"):
+        collate(list(PairDataset(recordings, train=True)))

@@ -114,8 +114,12 @@ class ContrastiveTrainer(OptimizingTrainer):
         text, audio = embeds
         device = self.accelerator.device
         keys = np.asarray(prediction.label_ids)
-        loss = self.contrastive_loss(*(torch.from_numpy(values).to(device) for values in (text, audio, keys))).item()
         _, first, recording = np.unique(keys, return_index=True, return_inverse=True)
+        loss = 0.0  # where there is one recording, and nothing to compare it with
+        if len(first) > 1:
+            loss = self.contrastive_loss(
+                *(torch.from_numpy(values).to(device) for values in (text, audio, keys))
+            ).item()
         similarity = text @ audio[first].T  # (captions, recordings): a recording with several captions appears once
         relevant = recording[:, None] == np.arange(len(first))
         music_to_text = rank_metrics(ranks(similarity.T, relevant.T))

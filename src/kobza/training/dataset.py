@@ -195,6 +195,8 @@ class PairCollator:
             raise ValueError("A recording gives several windows: the data set's window is longer than the model's.")
         del batch["window_counts"]  # one window each
         if self.spec_augment:
+            if batch["input_values"].ndim < 3:
+                raise ValueError("--spec_augment masks spectrograms; this audio tower takes waveforms: leave it out.")
             for row, item in zip(batch["input_values"], items, strict=True):
                 if "mask_seed" in item:
                     row.copy_(mask_spectrogram(row, item["mask_seed"]))

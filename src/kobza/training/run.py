@@ -101,6 +101,7 @@ def run(
         splits, sounds = checked_splits(splits)
         if args.process_index == 0:
             say_lost(lost_pairs(splits))
+            say_single(splits)
     keys = keys_of_run(splits, sounds) if args.should_save else {}
     set_seed(args.seed)  # random weights must be the same in every process and in a resumed run
     captioned = splits.get("train", splits["validation"])  # a stream is not read ahead
@@ -156,6 +157,13 @@ def run(
     if args.push_to_hub:
         trainer.push_to_hub()
     return metrics
+
+
+def say_single(splits: Splits) -> None:
+    """Say which splits have one recording to be searched, whose metrics therefore say nothing."""
+    for name in ("validation", "test"):
+        if name in splits and len({recording.id for recording in splits[name].recordings}) < 2:
+            say(f"train.py: the {name} split has one recording, which any weights find: add recordings.")
 
 
 def check_batch(splits: Splits, args: KobzaTrainingArguments) -> None:
