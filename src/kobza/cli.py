@@ -4,6 +4,7 @@ Slow imports are inside the functions, so that `--help` starts at once.
 """
 
 import argparse
+import errno
 import io
 import os
 import sqlite3
@@ -82,6 +83,9 @@ def main(argv: list[str] | None = None) -> int:
         The exit code: 0, the command did what was asked; 1, it did not, and said why: an error, nothing found, or
         faults found by a check; 2, the command line is not understood; 130, interrupted.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started this, as by `>&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (until the end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a tag must not fail on a terminal that cannot show its letters
             stream.reconfigure(errors="backslashreplace")
@@ -107,6 +111,8 @@ def main(argv: list[str] | None = None) -> int:
         from kobza.audio import printable
 
         reason = f"{printable(error.filename)}: {error.strerror}" if error.filename and error.strerror else str(error)
+        if error.errno == errno.ENOSPC and not error.filename:
+            reason = "The output cannot be written, because its disk is full; write it elsewhere."
         say(f"kobza: {reason}")
         return 1
     except (ValueError, sqlite3.Error) as error:

@@ -128,6 +128,16 @@ def test_a_reader_that_has_enough_is_no_error(music, form):
     assert child.returncode == 0 and b"rror" not in child.stderr
 
 
+@pytest.mark.parametrize(("output", "code"), [(">&-", 0), (">/dev/full", 1)])
+def test_an_output_that_takes_nothing(music, output, code):
+    """A program that closed its output, or one on a full disk, gets no internal error."""
+    env = os.environ | {"PYTHONPATH": PYTHONPATH}
+    argv = ["bash", "-c", f'"$0" -c "$1" search "tone 300" {output}', sys.executable, SCRIPT]
+    child = subprocess.run(argv, stderr=subprocess.PIPE, text=True, env=env)
+    assert child.returncode == code and "internal error" not in child.stderr
+    assert ("its disk is full; write it elsewhere." in child.stderr) == (code == 1)
+
+
 def test_nothing_found_is_code_1_in_every_form(kobza, music):
     for option in ([], ["--json"], ["--m3u"], ["--paths"], ["-0"]):
         code, out, err = kobza("search", "tone 300", "--where", "year = 1700", *option)
