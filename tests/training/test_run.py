@@ -121,6 +121,9 @@ def test_a_finished_run_without_evaluations_ends_with_its_last_weights_again(pie
     assert all(torch.equal(value, again[name]) for name, value in weights.items())
 
 
+STEPS = ["--max_steps=1", "--eval_strategy=no", "--save_strategy=no", "--no_load_best_model_at_end"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -134,6 +137,7 @@ def test_a_finished_run_without_evaluations_ends_with_its_last_weights_again(pie
         (["model_6", "--synthetic"], "The 8 recordings to train on do not fill one batch of 64: give a smaller"),
         (["model_6", "--synthetic", "--init=random", "--text_tower=no/such"], "of the tower no/such cannot be loaded"),
         (["model_6", "--data", "hub:someone/music"], "is endless and has no epochs: give --max_steps"),
+        (["model_6", "--data", "x.tar", "--mixup=0.5", *STEPS], "--mixup draws a second recording of a folder, which"),
     ],
 )
 def test_invalid_arguments_are_an_error_of_one_sentence(arguments, sentence, pieces, tmp_path, capsys):

@@ -83,6 +83,8 @@ def run(
             "A stream (shards, or several sources) is endless and has no epochs: give --max_steps, --eval_strategy "
             "steps --eval_steps N, and --save_strategy steps --save_steps N."
         )
+    if is_stream(data_args) and data_args.mixup:
+        raise RecipeError("--mixup draws a second recording of a folder, which a stream does not have: leave it out.")
     for name, reason in WITHOUT_EFFECT.items():
         if getattr(args, name):
             raise RecipeError(f"--{name} has no effect, because {reason}: leave it out.")
