@@ -21,7 +21,7 @@ class AudioDigest:
         self._digest: Any = None
 
     def begin(self, stream: Any) -> None:
-        """Start with the stream, of PyAV, that the packets will come from."""
+        """`stream`: PyAV's, whose packets follow."""
         codec = stream.codec_context.codec.canonical_name
         self._digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
         self._digest.update(codec.encode() + struct.pack("<II", stream.rate or 0, stream.channels or 0))

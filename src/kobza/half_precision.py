@@ -1,4 +1,4 @@
-"""Numbers in half precision, which are stored in it and computed with in float32.
+"""Numbers that are stored in half precision and computed with in float32.
 
 NumPy converts float16 to float32 element by element, which takes several times as long as this: the bits of a half are
 shifted to where float32 has its sign, exponent and fraction. Its exponent then lacks the difference of the two biases,

@@ -17,8 +17,15 @@ def folder(tmp_path):
 
 
 def test_each_change_has_a_cosine_of_each_recording(folder, monkeypatch, capsys):
-    monkeypatch.setattr("kobza.embedding.loader.load_embedder", lambda name, **_: ToneEmbedder())
+    asked = []
+
+    def load(name, **options):
+        asked.append(options)
+        return ToneEmbedder()
+
+    monkeypatch.setattr("kobza.embedding.loader.load_embedder", load)
     robustness.main([str(folder)])
+    assert asked == [{"arithmetic": "float32"}]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("left out: ") and lines[1].split() == ["recordings:", "3", "mean", "worst"]
     figures = {line[:28].strip(): tuple(map(float, line[28:].split())) for line in lines[2:]}

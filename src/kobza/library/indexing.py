@@ -16,7 +16,8 @@ from kobza.library.exclusions import ExclusionRules
 from kobza.library.ingest.analysis import require_analyzer
 from kobza.library.ingest.analyze import analyze_tracks
 from kobza.library.ingest.embed import Embedded, Progress, embed_jobs
-from kobza.library.ingest.retag import keep_tag_encoding, update_tags
+from kobza.library.ingest.encodings import keep_tag_encoding
+from kobza.library.ingest.retag import update_tags
 from kobza.library.ingest.scan import Job, Plan, in_shard, make_plan, survey
 from kobza.library.ingest.untitled import rename_untitled
 from kobza.library.paths import PathLike, absolute, file_of, is_url, outermost, paths_to_json, under

@@ -128,7 +128,7 @@ class FeatureFiles:
             except Timeout:
                 say(f"waiting for another run, which fills {self.folder}")
                 lock.acquire()
-        except (OSError, NotImplementedError) as error:
+        except (OSError, NotImplementedError) as error:  # the latter is filelock's, where the system has no locks
             log.warning("%s cannot be locked (%s): runs that start together may compute the same.", self.folder, error)
         try:
             yield

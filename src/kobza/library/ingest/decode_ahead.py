@@ -62,10 +62,10 @@ def decode_with_timeout(
                     return
 
     def next_event() -> Event | Silence:
-        for _ in range(CHECKS_PER_TIMEOUT - 1):  # of which a stop of this process, however long, counts as one
+        for _ in range(CHECKS_PER_TIMEOUT):  # of which a stop of this process, however long, counts as one
             with contextlib.suppress(queue.Empty):
                 return events.get(timeout=timeout / CHECKS_PER_TIMEOUT)
-        return events.get(timeout=timeout / CHECKS_PER_TIMEOUT)
+        raise queue.Empty
 
     thread = threading.Thread(target=run, name=f"{threading.current_thread().name}-file", daemon=True)
     try:

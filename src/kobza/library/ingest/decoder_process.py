@@ -29,7 +29,11 @@ from kobza.library.ingest.decoding import (
 )
 
 # Signals of a program that fails by itself; any other one, such as SIGTERM at a shutdown, was sent by somebody
-CRASHES = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}
+CRASHES = {
+    getattr(signal, name, None)  # not all are on every system
+    for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
+}
+KILLED = -9  # the exit code after SIGKILL
 SECONDS_TO_END = 2.0  # for a killed process
 PIPE_BYTES = 1 << 20  # a window has 640 KB; smaller pipes would interrupt the writer more often (Linux)
 
@@ -125,13 +129,13 @@ def _enlarge(pipe: IO[bytes] | None) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> int:
-    """The exit code of a process that is about to end; -SIGKILL if it does not. Even a killed one goes on as long as
+    """The exit code of a process that is about to end; `KILLED` if it does not. Even a killed one goes on as long as
     it waits for a disk that does not answer."""
     try:
         return process.wait(SECONDS_TO_END)
     except subprocess.TimeoutExpired:
         process.kill()
-        return -signal.SIGKILL
+        return KILLED
 
 
 def _close(process: "subprocess.Popen[bytes]") -> None:
@@ -142,22 +146,13 @@ def _close(process: "subprocess.Popen[bytes]") -> None:
 
 def _report_end(recording: RecordingState, code: int) -> None:
     name = printable(recording.job.path)
-    if code < 0 and _signal_name(-code) in CRASHES:
+    if code < 0 and -code in CRASHES:
         recording.fail(f"{name} crashes the decoder (signal {-code}); replace or convert it.")
     elif code < 0:  # SIGKILL is also what the system sends for want of memory
         recording.fail(f"{name} was not decoded: the process that decoded it was killed; index again.", False)
     else:
         error = RuntimeError(f"the decoding process ended with {code}")
         recording.fault = str(internal_error(error, f"reading {name}"))
-
-
-def _signal_name(number: int) -> str:
-    """The name of a signal; "" if no signal has this number.
-
-    >>> _signal_name(15), _signal_name(0)
-    ('SIGTERM', '')
-    """
-    return next((one.name for one in signal.Signals if one == number), "")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Guessing the encoding of tags that say they are Latin-1 and are not.
+"""The encoding of tags that say they are Latin-1 and are not: guessed, or as the library was told.
 
 ID3 knows Latin-1 and Unicode, RIFF says nothing, and many programs wrote what their computer used: "Ïåñíÿ" is "Песня"
 in Windows-1251, read as Latin-1. A guess is made for all text of a file together, and only a text that no Western
@@ -15,6 +15,10 @@ charset-normalizer, made for longer texts, took 255 of 387 Western names and tit
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kobza.library.stores.base import Store
 
 WESTERN = "cp1252"
 # Letters from the most to the least frequent
@@ -157,3 +161,15 @@ def decode_with(raw: bytes, encoding: str) -> str:
         if (text := _decoded(raw, name)) is not None:
             return text
     return raw.decode("latin-1")
+
+
+def keep_tag_encoding(store: "Store", encoding: str | None) -> None:
+    """Remember what is told of the tags' encoding; "auto": it is guessed. None: nothing is told."""
+    if encoding is not None:
+        store.set_meta(tag_encoding=encoding)
+
+
+def told_encoding(store: "Store") -> str | None:
+    """What was told of the tags' encoding; None: it is guessed."""
+    told = store.meta.get("tag_encoding", "auto")
+    return None if told == "auto" else told

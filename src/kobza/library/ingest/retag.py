@@ -12,6 +12,7 @@ from kobza.audio_digest import audio_digest
 from kobza.library.exclusions import Exclusions
 from kobza.library.ingest.cue import CueTrack
 from kobza.library.ingest.embed import Progress
+from kobza.library.ingest.encodings import told_encoding
 from kobza.library.ingest.file_status import FileStatus
 from kobza.library.ingest.parts import (
     Part,
@@ -79,16 +80,6 @@ def tracks_now(
     if not all(is_same_part(wanted[track.path], track, seconds) for track in tracks):
         return None
     return [with_part_tags(with_tags(track, tags), wanted[track.path].track) for track in tracks]
-
-
-def keep_tag_encoding(store: Store, encoding: str | None) -> None:
-    """Remember what is told of the tags' encoding; "auto": it is guessed. None: nothing is told."""
-    if encoding is not None:
-        store.set_meta(tag_encoding=encoding)
-
-
-def told_encoding(store: Store) -> str | None:
-    return None if (told := store.meta.get("tag_encoding", "auto")) == "auto" else told  # None: it is guessed
 
 
 def update_tags(

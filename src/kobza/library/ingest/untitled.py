@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from contextlib import suppress
 
-from kobza.library.ingest.retag import told_encoding
+from kobza.library.ingest.encodings import told_encoding
 from kobza.library.paths import file_of, is_url
 from kobza.library.stores.base import Store
 

@@ -59,30 +59,28 @@ def are_copies(one: Recording, other: Recording) -> bool:
 
 
 def merge_copies(hits: Sequence[Hit], recordings: RecordingsOf) -> list[Hit]:
-    """The hits without copies of better ones, whose paths are in the better one's `copies`.
+    """One hit of each recording, with the paths of the others in its `copies`.
 
-    A hit whose file is not there now counts as the copy, if a worse one's is.
+    Of a recording the best hit whose file is there now is kept; if none is, the best.
     """
     known = recordings(_of_equal_length([hit.track for hit in hits]))
-    merged: list[Hit | None] = []  # None: its place is now further down
-    may_repeat: dict[int, Recording] = {}  # of `merged`, those whose recordings are known
-    for hit in hits:
+    groups: list[list[int]] = []  # the places of hits of one recording, the best first
+    may_repeat: list[tuple[Recording, list[int]]] = []
+    for place, hit in enumerate(hits):
         found = known.get(hit.track.path)
-        at = None
+        group = None if found is None else next((some for one, some in may_repeat if are_copies(one, found)), None)
+        if group is not None:
+            group.append(place)
+            continue
+        groups.append([place])
         if found is not None:
-            at = next((i for i, other in may_repeat.items() if are_copies(other, found)), None)
-        better = None if at is None else merged[at]
-        if at is None or better is None:
-            if found is not None:
-                may_repeat[len(merged)] = found
-            merged.append(hit)
-        elif better.available or not hit.available:
-            merged[at] = replace(better, copies=(*better.copies, hit.track.path))
-        else:
-            merged[at] = None
-            may_repeat[len(merged)] = may_repeat.pop(at)
-            merged.append(replace(hit, copies=(*better.copies, better.track.path)))
-    return [hit for hit in merged if hit is not None]
+            may_repeat.append((found, groups[-1]))
+    merged = {}
+    for group in groups:
+        shown = next((place for place in group if hits[place].available), group[0])
+        copies = tuple(hits[place].track.path for place in group if place != shown)
+        merged[shown] = replace(hits[shown], copies=copies)
+    return [merged[place] for place in sorted(merged)]
 
 
 def _of_equal_length(tracks: Sequence[Track]) -> list[Track]:

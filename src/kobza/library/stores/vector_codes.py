@@ -46,8 +46,8 @@ class Codes:
 
     @cached_property
     def deviation(self) -> float:
-        """The standard deviation of the error of a product with a query of unit length. The error
-        of rounding is uniform within half a scale, to both sides, in each dimension."""
+        """The standard deviation of the error of a product with a query of unit length: in each dimension, that of
+        rounding is uniform within half a scale to both sides."""
         return float(np.sqrt(np.mean(np.square(self.scales)) / 12))
 
     @cached_property
